@@ -1,0 +1,94 @@
+# make             build the release binary          make run          build and start it (ARGS="redis.conf --port 7000")
+# make test        everything a change must pass: unit tests, tidy, the TCL suite
+# make tcl         the TCL suite alone (ARGS="--single unit/strings --verbose")
+# make test-upstream SUITE=dir [FILES="unit/type/string .."]   a Redis or Valkey source tree's own suite
+# make bench       beside redis-server (ARGS=--quick)    make fuzz    TIME seconds a target
+# make tidy lint fmt-check bench-parts install
+
+CARGO ?= cargo
+PREFIX ?= /usr/local
+DESTDIR ?=
+CLIENTS ?= 2
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+SERVER := $(TARGET_DIR)/release/redust-server
+BINDIR := $(DESTDIR)$(PREFIX)/bin
+FUZZ_TARGETS = $(basename $(notdir $(wildcard tools/fuzz/fuzz_targets/*.rs)))
+TIME ?= 60
+
+.PHONY: build run test tcl test-upstream tidy lint clippy fmt-check bench bench-parts fuzz install uninstall prerequisites clean
+
+build: prerequisites
+	$(CARGO) build --release
+
+run: build
+	$(SERVER) $(ARGS)
+
+# One line for each thing that is missing, with the name to install it by.
+prerequisites:
+	@ok=1; \
+	command -v $(CARGO) >/dev/null 2>&1 || { echo "make: cargo is missing: install Rust from https://rustup.rs"; ok=0; }; \
+	command -v $${CC:-cc} >/dev/null 2>&1 || { echo "make: a C compiler is missing: apt-get install gcc"; ok=0; }; \
+	command -v make >/dev/null 2>&1 || { echo "make: make is missing (jemalloc is built with it): apt-get install make"; ok=0; }; \
+	[ $$ok = 1 ]
+
+.PHONY: tcl-prerequisites
+tcl-prerequisites:
+	@command -v tclsh >/dev/null 2>&1 || { echo "make: tclsh is missing: apt-get install tcl"; exit 1; }
+
+test: prerequisites tcl-prerequisites
+	$(CARGO) test
+	$(CARGO) build --release
+	tclsh tests/run.tcl --server $(SERVER) --clients $(CLIENTS) $(ARGS)
+
+tcl: build tcl-prerequisites
+	tclsh tests/run.tcl --server $(SERVER) --clients $(CLIENTS) $(ARGS)
+
+test-upstream: build tcl-prerequisites
+	@[ -n "$(SUITE)" ] || { echo 'make: say which source tree: make test-upstream SUITE=dir [FILES="unit/type/string .."]'; exit 2; }
+	SERVER=$(SERVER) tests/upstream/run.sh "$(SUITE)" $(FILES)
+
+tidy: prerequisites
+	$(CARGO) test --test redust tidy -- --nocapture
+
+lint clippy: prerequisites
+	$(CARGO) clippy --all-targets -- -D warnings
+
+fmt-check: prerequisites
+	$(CARGO) fmt --check
+
+# Our server beside redis-server (and valkey-server): ARGS="--quick", "--only str16,SET". Wants a quiet machine.
+bench: build
+	@command -v python3 >/dev/null 2>&1 || { echo "make: python3 is missing: apt-get install python3"; exit 1; }
+	python3 tools/bench/bench.py --server $(SERVER) $(ARGS)
+
+# The parts alone: every program of tools/bench that Cargo.toml names bench-*.
+bench-parts: prerequisites
+	@set -e; for name in $$(sed -n 's/^name = "\(bench-.*\)"/\1/p' Cargo.toml); do \
+		echo "== $$name"; $(CARGO) run --release --example $$name -- $(ARGS); done
+
+# TIME seconds for each target; what it finds lands in tools/fuzz/artifacts, what it learns in tools/fuzz/corpus.
+fuzz: prerequisites
+	@{ $(CARGO) +nightly --version && $(CARGO) fuzz --version; } >/dev/null 2>&1 || { \
+		echo "make: cargo-fuzz on nightly is missing: rustup toolchain install nightly && cargo install cargo-fuzz"; exit 1; }
+	@set -e; for target in $(FUZZ_TARGETS); do echo "== $$target"; mkdir -p tools/fuzz/corpus/$$target; \
+		$(CARGO) +nightly fuzz run --fuzz-dir tools/fuzz $$target tools/fuzz/corpus/$$target tests/data/fuzz/$$target \
+			-- -max_total_time=$(TIME) -max_len=16384 -print_final_stats=1; done
+
+# LINKS=1 also makes the names of Redis's programs.
+install: build
+	install -d "$(BINDIR)"
+	install -m 755 "$(SERVER)" "$(BINDIR)/redust-server"
+	ln -sf redust-server "$(BINDIR)/redust-check-rdb"
+	@if [ "$(LINKS)" = 1 ]; then set -ex; \
+		ln -sf redust-server "$(BINDIR)/redis-server"; \
+		ln -sf redust-server "$(BINDIR)/redis-check-rdb"; fi
+
+# Removes redis-* only where it is our link.
+uninstall:
+	@for name in redis-server redis-check-rdb; do \
+		[ "$$(readlink "$(BINDIR)/$$name" 2>/dev/null)" = redust-server ] && rm -f "$(BINDIR)/$$name"; done; \
+	rm -f "$(BINDIR)/redust-server" "$(BINDIR)/redust-check-rdb"
+
+clean:
+	$(CARGO) clean
+	rm -rf tests/tmp

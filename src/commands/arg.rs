@@ -1,0 +1,101 @@
+//! Reading arguments: numbers with Redis's error texts, option words, expiry options.
+
+use crate::keyspace::env::Env;
+use crate::resp::argv::Argv;
+use crate::resp::errors::{self, CmdError};
+use crate::util::num;
+
+pub fn int(arg: &[u8]) -> Result<i64, CmdError> {
+    num::parse_i64(arg).ok_or(errors::NOT_INT)
+}
+
+/// An integer within bounds, or the error `text` (without `ERR`).
+pub fn int_in(arg: &[u8], min: i64, max: i64, text: &'static str) -> Result<i64, CmdError> {
+    match num::parse_i64(arg) {
+        Some(n) if (min..=max).contains(&n) => Ok(n),
+        _ => Err(CmdError::err(text)),
+    }
+}
+
+/// Option words are matched without regard to case.
+pub fn is(arg: &[u8], word: &str) -> bool {
+    arg.eq_ignore_ascii_case(word.as_bytes())
+}
+
+/// Walks the options of a command.
+pub struct Options<'a> {
+    argv: Argv<'a>,
+    next: usize,
+}
+
+impl<'a> Options<'a> {
+    pub fn new(argv: Argv<'a>, from: usize) -> Options<'a> {
+        Options { argv, next: from }
+    }
+    /// The value of an option, or a syntax error if the arguments end.
+    pub fn value(&mut self) -> Result<&'a [u8], CmdError> {
+        self.next().ok_or(errors::SYNTAX)
+    }
+    pub fn remaining(&self) -> usize {
+        self.argv.len() - self.next
+    }
+}
+
+impl<'a> Iterator for Options<'a> {
+    type Item = &'a [u8];
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let arg = (self.next < self.argv.len()).then(|| self.argv.at(self.next));
+        self.next += usize::from(arg.is_some());
+        arg
+    }
+}
+
+/// How an expiry was given; decides the form in which it is propagated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// EX, PX: from now.
+    Relative,
+    /// EXAT, PXAT: a date.
+    Absolute,
+}
+
+/// EX, PX, EXAT or PXAT with its argument, not yet evaluated (Redis reports a bad number later than
+/// a bad combination of words).
+#[derive(Clone, Copy, Debug)]
+pub struct ExpireArg<'a> {
+    pub text: &'a [u8],
+    pub seconds: bool,
+    pub when: When,
+}
+
+impl<'a> ExpireArg<'a> {
+    /// The option `word` if it is one of the four.
+    pub fn from_word(word: &[u8]) -> Option<(bool, When)> {
+        match word.to_ascii_uppercase().as_slice() {
+            b"EX" => Some((true, When::Relative)),
+            b"PX" => Some((false, When::Relative)),
+            b"EXAT" => Some((true, When::Absolute)),
+            b"PXAT" => Some((false, When::Absolute)),
+            _ => None,
+        }
+    }
+
+    /// The date in milliseconds since 1970. `command` is named in the error.
+    pub fn at_ms(&self, env: &Env, command: &str) -> Result<i64, CmdError> {
+        let n = int(self.text)?;
+        let invalid = || errors::invalid_expire(command);
+        if n <= 0 {
+            return Err(invalid());
+        }
+        let ms = if self.seconds { n.checked_mul(1000).ok_or_else(invalid)? } else { n };
+        match self.when {
+            When::Absolute => Ok(ms),
+            When::Relative => ms.checked_add(env.now_ms).ok_or_else(invalid),
+        }
+    }
+}
+
+/// The command's name as error texts show it: lower case.
+pub fn name(argv: Argv<'_>) -> String {
+    String::from_utf8_lossy(argv[0]).to_ascii_lowercase()
+}

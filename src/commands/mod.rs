@@ -1,0 +1,67 @@
+//! Data commands: functions over one database, `fn(&mut Ctx) -> CmdResult`.
+//!
+//! A command sees its arguments, the database, the reply and the record of effects. It can't name a
+//! client or a socket, so the same function serves a client, EXEC, a script, a replica and a replayed
+//! file, and is tested without any of them. Each file opens with its table of handlers; names,
+//! arities, flags and keys stand in `table.tsv` (see `spec`).
+
+pub mod arg;
+pub mod expire;
+pub mod keys;
+pub mod keys_info;
+pub mod lcs;
+pub mod scan;
+pub mod spec;
+pub mod string;
+pub mod string_multi;
+
+use crate::keyspace::db::DbMut;
+use crate::keyspace::effects::Effects;
+use crate::keyspace::env::Env;
+use crate::keyspace::limits::Limits;
+use crate::resp::argv::Argv;
+use crate::resp::errors::CmdError;
+use crate::resp::reply::Reply;
+
+/// Everything a data command may touch, as separate public parts: destructure, do not add getters.
+pub struct Ctx<'a> {
+    pub db: DbMut<'a>,
+    pub argv: Argv<'a>,
+    pub reply: &'a mut Reply,
+    pub fx: &'a mut Effects,
+    /// Encoding thresholds and size limits; not the whole configuration.
+    pub limits: &'a Limits,
+    pub env: Env,
+}
+
+/// What a command asks of the dispatcher once it has run.
+#[derive(Debug)]
+pub enum Flow {
+    Done,
+    /// Nothing to serve the client with: run the command again when one of the keys is ready.
+    Block(Wait),
+}
+
+/// What a parked client waits for.
+#[derive(Debug)]
+pub struct Wait {
+    pub keys: Vec<Vec<u8>>,
+    /// Wall clock in milliseconds at which it gives up; None = never.
+    pub until_ms: Option<i64>,
+}
+
+pub type CmdResult = Result<Flow, CmdError>;
+pub type DataHandler = fn(&mut Ctx<'_>) -> CmdResult;
+/// One row of a file's table: the command's name as in `table.tsv`, and its function.
+pub type DataRow = (&'static str, DataHandler);
+
+/// The tables of all files.
+pub const TABLES: &[&[DataRow]] = &[
+    string::COMMANDS,
+    string_multi::COMMANDS,
+    lcs::COMMANDS,
+    keys::COMMANDS,
+    keys_info::COMMANDS,
+    expire::COMMANDS,
+    scan::COMMANDS,
+];

@@ -1,0 +1,97 @@
+//! SCAN: the whole database in steps, with Redis's guarantee: a key that is there from the first
+//! call to the last is returned at least once, however the table grows or shrinks in between.
+
+use crate::commands::arg::{self, Options};
+use crate::commands::{CmdResult, Ctx, DataRow, Flow};
+use crate::keyspace::env::Expiry;
+use crate::resp::errors::{self, CmdError};
+use crate::util::glob;
+
+pub const COMMANDS: &[DataRow] = &[("scan", scan)];
+
+/// Steps of the table per element asked for, so that a sparse table can't hold a call up.
+const STEPS_PER_COUNT: u64 = 10;
+
+/// Options that all commands of the SCAN family share.
+#[derive(Debug)]
+pub struct ScanOptions<'a> {
+    pub count: u64,
+    pub pattern: Option<&'a [u8]>,
+    pub type_name: Option<&'a [u8]>,
+}
+
+impl<'a> ScanOptions<'a> {
+    /// `types`: whether TYPE is an option here.
+    pub fn parse(mut options: Options<'a>, types: bool) -> Result<ScanOptions<'a>, CmdError> {
+        let mut o = ScanOptions { count: 10, pattern: None, type_name: None };
+        while let Some(word) = options.next() {
+            if arg::is(word, "count") {
+                let count = arg::int(options.value()?)?;
+                o.count = u64::try_from(count).ok().filter(|&n| n > 0).ok_or(errors::SYNTAX)?;
+            } else if arg::is(word, "match") {
+                // "*" matches everything; leaving it out saves the comparison.
+                o.pattern = Some(options.value()?).filter(|p| *p != b"*");
+            } else if types && arg::is(word, "type") {
+                o.type_name = Some(options.value()?);
+            } else {
+                return Err(errors::SYNTAX);
+            }
+        }
+        Ok(o)
+    }
+}
+
+/// A cursor as clients send it: decimal, unsigned.
+pub fn cursor(text: &[u8]) -> Result<u64, CmdError> {
+    let parsed = std::str::from_utf8(text).ok().and_then(|t| t.parse().ok());
+    parsed.ok_or(CmdError::new("ERR invalid cursor"))
+}
+
+/// `SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]`. O(count) a call.
+fn scan(ctx: &mut Ctx<'_>) -> CmdResult {
+    let Ctx { db, argv, reply, fx, env, .. } = ctx;
+    let mut at = cursor(argv.at(1))?;
+    let o = ScanOptions::parse(Options::new(*argv, 2), true)?;
+    let mut found: Vec<Vec<u8>> = Vec::new();
+    let mut due: Vec<Vec<u8>> = Vec::new();
+    let mut seen = 0u64;
+    let mut steps = o.count.saturating_mul(STEPS_PER_COUNT);
+    loop {
+        at = db.scan_step(at, |entry, is_due| {
+            seen += 1;
+            let wanted = o.pattern.is_none_or(|p| glob::matches(p, entry.key(), false))
+                && o.type_name
+                    .is_none_or(|t| t.eq_ignore_ascii_case(entry.value_type().name().as_bytes()));
+            match (is_due, wanted) {
+                (true, _) => due.push(entry.key().to_vec()),
+                (false, true) => found.push(entry.key().to_vec()),
+                (false, false) => {}
+            }
+        });
+        steps -= 1;
+        if at == 0 || steps == 0 || seen >= o.count {
+            break;
+        }
+    }
+    if env.expiry == Expiry::Delete {
+        due.iter().for_each(|key| db.expire(key, fx));
+    }
+    reply.array(2);
+    reply.bulk_str(at.to_string());
+    reply.array(found.len());
+    found.iter().for_each(|key| reply.bulk(key));
+    Ok(Flow::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_are_unsigned_decimal() {
+        assert_eq!(cursor(b"18446744073709551615"), Ok(u64::MAX));
+        for bad in [&b""[..], b" 1", b"-1", b"1x", b"18446744073709551616"] {
+            assert!(cursor(bad).is_err());
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! What is known of a command without running it: one row of `table.tsv` each.
+//!
+//! Everything else is derived from the row: arity checks, COMMAND INFO, DOCS, LIST and GETKEYS, the
+//! admission checks, which argument is a key. A row whose command has no handler is not shown to
+//! anybody; the table may know more commands than the server.
+//!
+//! Columns, tab-separated: name (`container|sub`), group, since, arity (negative: at least),
+//! flags, ACL categories, key specs, tips, deprecation, syntax, complexity, summary.
+//! A key spec is `begin/find/flags`, several are separated by ` ; ` (Redis documentation, "Command
+//! key specifications").
+
+use std::sync::OnceLock;
+
+pub const WRITE: u32 = 1;
+pub const READONLY: u32 = 1 << 1;
+pub const DENYOOM: u32 = 1 << 2;
+pub const ADMIN: u32 = 1 << 3;
+pub const PUBSUB: u32 = 1 << 4;
+pub const NOSCRIPT: u32 = 1 << 5;
+pub const BLOCKING: u32 = 1 << 6;
+pub const LOADING: u32 = 1 << 7;
+pub const STALE: u32 = 1 << 8;
+pub const SKIP_MONITOR: u32 = 1 << 9;
+pub const SKIP_SLOWLOG: u32 = 1 << 10;
+pub const ASKING: u32 = 1 << 11;
+pub const FAST: u32 = 1 << 12;
+pub const NO_AUTH: u32 = 1 << 13;
+pub const MAY_REPLICATE: u32 = 1 << 14;
+pub const MOVABLE_KEYS: u32 = 1 << 15;
+pub const ALLOW_BUSY: u32 = 1 << 16;
+pub const NO_ASYNC_LOADING: u32 = 1 << 17;
+pub const NO_MULTI: u32 = 1 << 18;
+pub const PROTECTED: u32 = 1 << 19;
+pub const NO_MANDATORY_KEYS: u32 = 1 << 20;
+pub const TOUCHES_ARBITRARY_KEYS: u32 = 1 << 21;
+pub const SENTINEL: u32 = 1 << 22;
+pub const ONLY_SENTINEL: u32 = 1 << 23;
+pub const GETKEYS: u32 = 1 << 24;
+pub const ALL_DBS: u32 = 1 << 25;
+
+/// Flags by name; `shown` ones are printed by COMMAND INFO, in this order.
+const FLAGS: &[(&str, u32, bool)] = &[
+    ("write", WRITE, true),
+    ("readonly", READONLY, true),
+    ("denyoom", DENYOOM, true),
+    ("module", 0, true),
+    ("admin", ADMIN, true),
+    ("pubsub", PUBSUB, true),
+    ("noscript", NOSCRIPT, true),
+    ("blocking", BLOCKING, true),
+    ("loading", LOADING, true),
+    ("stale", STALE, true),
+    ("skip_monitor", SKIP_MONITOR, true),
+    ("skip_slowlog", SKIP_SLOWLOG, true),
+    ("asking", ASKING, true),
+    ("fast", FAST, true),
+    ("no_auth", NO_AUTH, true),
+    ("may_replicate", MAY_REPLICATE, true),
+    ("no_mandatory_keys", NO_MANDATORY_KEYS, true),
+    ("protected", PROTECTED, false),
+    ("sentinel", SENTINEL, false),
+    ("only_sentinel", ONLY_SENTINEL, false),
+    ("no_async_loading", NO_ASYNC_LOADING, true),
+    ("no_multi", NO_MULTI, true),
+    ("movablekeys", MOVABLE_KEYS, true),
+    ("allow_busy", ALLOW_BUSY, true),
+    ("touches_arbitrary_keys", TOUCHES_ARBITRARY_KEYS, false),
+    ("all_dbs", ALL_DBS, false),
+    ("getkeys", GETKEYS, false),
+];
+
+/// ACL categories in the order of their bits.
+pub const CATEGORIES: &[&str] = &[
+    "keyspace",
+    "read",
+    "write",
+    "set",
+    "sortedset",
+    "list",
+    "hash",
+    "string",
+    "bitmap",
+    "hyperloglog",
+    "geo",
+    "stream",
+    "pubsub",
+    "admin",
+    "fast",
+    "slow",
+    "blocking",
+    "dangerous",
+    "connection",
+    "transaction",
+    "scripting",
+];
+
+pub const KEY_RO: u16 = 1;
+pub const KEY_RW: u16 = 1 << 1;
+pub const KEY_OW: u16 = 1 << 2;
+pub const KEY_RM: u16 = 1 << 3;
+pub const KEY_ACCESS: u16 = 1 << 4;
+pub const KEY_UPDATE: u16 = 1 << 5;
+pub const KEY_INSERT: u16 = 1 << 6;
+pub const KEY_DELETE: u16 = 1 << 7;
+pub const KEY_NOT_KEY: u16 = 1 << 8;
+pub const KEY_INCOMPLETE: u16 = 1 << 9;
+pub const KEY_VARIABLE: u16 = 1 << 10;
+
+/// Key flags in the order COMMAND prints them: table name, printed name.
+const KEY_FLAGS: &[(&str, &str)] = &[
+    ("RO", "RO"),
+    ("RW", "RW"),
+    ("OW", "OW"),
+    ("RM", "RM"),
+    ("ACCESS", "access"),
+    ("UPDATE", "update"),
+    ("INSERT", "insert"),
+    ("DELETE", "delete"),
+    ("NOT_KEY", "not_key"),
+    ("INCOMPLETE", "incomplete"),
+    ("VARIABLE_FLAGS", "variable_flags"),
+];
+
+/// Where the keys of a spec begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begin {
+    Index(usize),
+    /// Behind a word, looked for from a position (negative: from the end).
+    Keyword(String, i32),
+    Unknown,
+}
+
+/// How many keys follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Find {
+    /// Up to `last` (relative to the begin; negative: from the end), every `step`th; `limit` halves.
+    Range {
+        last: i32,
+        step: i32,
+        limit: i32,
+    },
+    /// A number at `at`, keys from `first` on, all relative to the begin.
+    KeyNum {
+        at: usize,
+        first: usize,
+        step: usize,
+    },
+    Unknown,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeySpec {
+    pub begin: Begin,
+    pub find: Find,
+    pub flags: u16,
+}
+
+impl KeySpec {
+    pub fn flag_names(flags: u16) -> impl Iterator<Item = &'static str> {
+        KEY_FLAGS.iter().enumerate().filter(move |(i, _)| flags & 1 << i != 0).map(|(_, n)| n.1)
+    }
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Spec {
+    /// Lower case, `config|get` for a subcommand.
+    pub name: &'static str,
+    pub group: &'static str,
+    pub since: &'static str,
+    /// Number of arguments with the name; negative: at least so many.
+    pub arity: i32,
+    pub flags: u32,
+    /// Bits of `CATEGORIES`.
+    pub acl: u32,
+    pub keys: Vec<KeySpec>,
+    pub tips: Vec<&'static str>,
+    pub deprecated: &'static str,
+    pub syntax: &'static str,
+    pub complexity: &'static str,
+    pub summary: &'static str,
+    /// First key, last key, step: what COMMAND has shown since before there were key specs.
+    pub legacy: (i32, i32, i32),
+}
+
+impl Spec {
+    pub fn container(&self) -> Option<&'static str> {
+        self.name.split_once('|').map(|(c, _)| c)
+    }
+    pub fn sub(&self) -> Option<&'static str> {
+        self.name.split_once('|').map(|(_, s)| s)
+    }
+    pub fn has(&self, flags: u32) -> bool {
+        self.flags & flags != 0
+    }
+    pub fn arity_ok(&self, argc: usize) -> bool {
+        match self.arity {
+            n if n >= 0 => argc == n as usize,
+            n => argc >= n.unsigned_abs() as usize,
+        }
+    }
+    pub fn flag_names(&self) -> impl Iterator<Item = &'static str> {
+        FLAGS.iter().filter(|f| f.2 && self.flags & f.1 != 0).map(|f| f.0)
+    }
+    pub fn categories(&self) -> impl Iterator<Item = &'static str> {
+        CATEGORIES.iter().enumerate().filter(|(i, _)| self.acl & 1 << i != 0).map(|(_, n)| *n)
+    }
+    pub fn is_syscmd(&self) -> bool {
+        self.deprecated == "syscmd"
+    }
+
+    /// Positions of the keys in `argv` with their access flags; None when they can't be told.
+    ///
+    /// O(arguments). Arity has been checked.
+    pub fn keys_of(&self, argv: &[&[u8]]) -> Option<Vec<(usize, u16)>> {
+        let mut out = Vec::new();
+        for spec in &self.keys {
+            if spec.flags & KEY_NOT_KEY != 0 {
+                continue;
+            }
+            match spec.positions(argv) {
+                Some(found) => out.extend(found.map(|i| (i, spec.flags))),
+                // SORT's BY and GET keys depend on data, its STORE can stand anywhere.
+                None if spec.begin == Begin::Unknown => {}
+                None => return None,
+            }
+        }
+        Some(out)
+    }
+}
+
+impl KeySpec {
+    fn positions(&self, argv: &[&[u8]]) -> Option<std::iter::StepBy<std::ops::Range<usize>>> {
+        let argc = argv.len();
+        let first = match &self.begin {
+            Begin::Index(i) => *i,
+            Begin::Keyword(word, from) => {
+                let is = |i: &usize| argv[*i].eq_ignore_ascii_case(word.as_bytes());
+                let found = if *from >= 0 {
+                    (*from as usize..argc).find(is)
+                } else {
+                    let last = argc.checked_sub(from.unsigned_abs() as usize)?;
+                    (1..=last).rev().find(is)
+                };
+                // An optional clause that is absent names no keys.
+                match found {
+                    Some(i) => i + 1,
+                    None => return Some((0..0).step_by(1)),
+                }
+            }
+            Begin::Unknown => return None,
+        };
+        let (first, end, step) = match self.find {
+            Find::Range { last, step, limit } => {
+                let end = match last {
+                    n if n >= 0 => first + n as usize + 1,
+                    // A limit leaves only the first 1/limit of the arguments: XREAD's keys, then ids.
+                    -1 if limit > 1 => first + (argc - first.min(argc)) / limit as usize,
+                    n => (argc as i32 + n + 1).max(0) as usize,
+                };
+                (first, end, step as usize)
+            }
+            Find::KeyNum { at, first: skip, step } => {
+                let count = crate::util::num::parse_i64(argv.get(first + at)?)?;
+                let count = usize::try_from(count).ok()?;
+                let from = first + skip;
+                (from, from.checked_add(count.checked_mul(step)?)?, step)
+            }
+            Find::Unknown => return None,
+        };
+        (end <= argc || first >= end).then(|| (first..end.max(first)).step_by(step))
+    }
+}
+
+/// All rows, in order of name. Parsed once, at start, from text that is part of the program.
+pub fn all() -> &'static [Spec] {
+    static ROWS: OnceLock<Vec<Spec>> = OnceLock::new();
+    ROWS.get_or_init(|| {
+        let lines = include_str!("table.tsv").lines().filter(|l| !l.starts_with('#'));
+        let mut rows: Vec<Spec> = lines.map(parse_row).collect();
+        rows.sort_by_key(|r| r.name);
+        rows
+    })
+}
+
+/// The row of `name` (lower case). O(log rows).
+pub fn find(name: &str) -> Option<&'static Spec> {
+    let rows = all();
+    rows.binary_search_by_key(&name, |r| r.name).ok().map(|i| &rows[i])
+}
+
+fn parse_row(line: &'static str) -> Spec {
+    let mut column = line.split('\t');
+    let mut next = || column.next().expect("the table has twelve columns");
+    let (name, group, since) = (next(), next(), next());
+    let arity = next().parse().expect("an arity is a number");
+    let flags = words(next()).fold(0, |set, w| {
+        set | FLAGS.iter().find(|f| f.0 == w).unwrap_or_else(|| panic!("{name}: flag {w}")).1
+    });
+    let acl = words(next()).fold(0, |set, w| {
+        let bit = CATEGORIES.iter().position(|c| *c == w);
+        set | 1 << bit.unwrap_or_else(|| panic!("{name}: category {w}"))
+    });
+    let specs = next().split(" ; ").filter(|s| !s.is_empty());
+    let keys: Vec<KeySpec> = specs.map(|s| parse_keys(name, s)).collect();
+    let tips = words(next()).collect();
+    let (deprecated, syntax, complexity, summary) = (next(), next(), next(), next());
+    let mut spec = Spec {
+        name,
+        group,
+        since,
+        arity,
+        flags,
+        acl,
+        keys,
+        tips,
+        deprecated,
+        syntax,
+        complexity,
+        summary,
+        legacy: (0, 0, 0),
+    };
+    derive_legacy(&mut spec);
+    spec
+}
+
+fn words(list: &'static str) -> impl Iterator<Item = &'static str> {
+    list.split(',').filter(|w| !w.is_empty())
+}
+
+fn parse_keys(name: &str, text: &str) -> KeySpec {
+    let parts: Vec<&str> = text.trim().split('/').collect();
+    let [begin, find, flags] = parts[..] else { panic!("{name}: key spec {text}") };
+    let call = |s: &str| -> (String, Vec<String>) {
+        let (word, rest) = s.split_once('(').unwrap_or((s, ")"));
+        let args = rest.trim_end_matches(')').split(',').map(str::to_string);
+        (word.to_string(), args.collect())
+    };
+    let number = |s: &String| s.parse::<i32>().expect("key specs hold numbers");
+    let begin = match call(begin) {
+        (w, a) if w == "index" => Begin::Index(number(&a[0]) as usize),
+        (w, a) if w == "keyword" => Begin::Keyword(a[0].clone(), number(&a[1])),
+        _ => Begin::Unknown,
+    };
+    let find = match call(find) {
+        (w, a) if w == "range" => {
+            Find::Range { last: number(&a[0]), step: number(&a[1]), limit: number(&a[2]) }
+        }
+        (w, a) if w == "keynum" => {
+            let at = |i: usize| number(&a[i]) as usize;
+            Find::KeyNum { at: at(0), first: at(1), step: at(2) }
+        }
+        _ => Find::Unknown,
+    };
+    let flags = flags.split(',').fold(0, |set, w| {
+        let bit = KEY_FLAGS.iter().position(|f| f.0 == w);
+        set | 1 << bit.unwrap_or_else(|| panic!("{name}: key flag {w}"))
+    });
+    KeySpec { begin, find, flags }
+}
+
+/// Folds consecutive plain ranges into one triple; whatever does not fit makes the keys "movable".
+fn derive_legacy(spec: &mut Spec) {
+    let ranges = spec.keys.iter().map(|k| match (&k.begin, &k.find) {
+        (Begin::Index(i), Find::Range { last, step, .. }) => Some((*i as i32, *last, *step)),
+        _ => None,
+    });
+    let ranges: Vec<_> = ranges.collect();
+    let incomplete = spec.keys.iter().any(|k| k.flags & KEY_INCOMPLETE != 0);
+    let absolute = |first: i32, last: i32| if last >= 0 { first + last } else { last };
+    if let [Some((first, last, step))] = ranges[..] {
+        spec.legacy = (first, absolute(first, last), step);
+        if incomplete {
+            spec.flags |= MOVABLE_KEYS;
+        }
+        return;
+    }
+    let mut joined: Option<(i32, i32)> = None;
+    for range in ranges {
+        match (range, joined) {
+            (Some((first, last, 1)), None) => joined = Some((first, absolute(first, last))),
+            (Some((first, last, 1)), Some((from, to))) if to == first - 1 => {
+                joined = Some((from, absolute(first, last)));
+            }
+            _ => spec.flags |= MOVABLE_KEYS,
+        }
+    }
+    if incomplete {
+        spec.flags |= MOVABLE_KEYS;
+    }
+    if let Some((first, last)) = joined {
+        spec.legacy = (first, last, 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(name: &str, argv: &str) -> Option<Vec<usize>> {
+        let argv: Vec<&[u8]> = argv.split(' ').map(str::as_bytes).collect();
+        Some(find(name)?.keys_of(&argv)?.into_iter().map(|k| k.0).collect())
+    }
+
+    #[test]
+    fn the_table_parses_and_is_sorted() {
+        assert!(all().len() > 300);
+        let get = find("get").expect("GET");
+        assert_eq!((get.arity, get.legacy), (2, (1, 1, 1)));
+        assert_eq!(get.flag_names().collect::<Vec<_>>(), ["readonly", "fast"]);
+        assert_eq!(get.categories().collect::<Vec<_>>(), ["read", "string", "fast"]);
+        assert!(get.arity_ok(2) && !get.arity_ok(3));
+        assert_eq!(find("rename").expect("RENAME").legacy, (1, 2, 1));
+        assert!(find("migrate").expect("MIGRATE").has(MOVABLE_KEYS));
+    }
+
+    #[test]
+    fn keys_are_found_by_index_keyword_and_number() {
+        assert_eq!(keys("mset", "mset a 1 b 2"), Some(vec![1, 3]));
+        assert_eq!(keys("del", "del a b c"), Some(vec![1, 2, 3]));
+        assert_eq!(keys("msetex", "msetex 2 a 1 b 2"), Some(vec![2, 4]));
+        assert_eq!(keys("migrate", "migrate h 1 a 0 9 KEYS x y"), Some(vec![3, 7, 8]));
+        assert_eq!(keys("migrate", "migrate h 1 a 0 9"), Some(vec![3]));
+        assert_eq!(keys("zunionstore", "zunionstore d 2 a b"), Some(vec![1, 3, 4]));
+        assert_eq!(keys("zunionstore", "zunionstore d 9 a b"), None);
+        assert_eq!(keys("xread", "xread STREAMS a b 0 0"), Some(vec![2, 3]));
+    }
+}

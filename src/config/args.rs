@@ -1,0 +1,131 @@
+//! The command line.
+//!
+//! ```text
+//! redust-server [/path/to/redis.conf] [options] [-]
+//! redust-server - [options]
+//! redust-server -v | --version | -h | --help | --test-memory <megabytes> | --check-system
+//! ```
+//!
+//! Options are directives: `--port 7777` is turned into the line `port "7777"`, and these lines are
+//! read after the file and after standard input. What follows an option up to the next one are its
+//! arguments; an argument that begins with `--` itself is possible as the first one of an option.
+//! An option and its arguments may also come as a single argument, `"--port 7777"`.
+
+use crate::util::split::{repr_into, split_args};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Run the server.
+    Run(Run),
+    /// Print the version.
+    Version,
+    /// Print how to use the program.
+    Help,
+    /// Test so many megabytes of memory; without a number, explain what is missing.
+    TestMemory(Option<u64>),
+    /// Look for problems of this system.
+    CheckSystem,
+}
+
+/// How to run the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// Run as a Sentinel.
+    pub sentinel: bool,
+    /// The configuration file, as an absolute path.
+    pub config_file: Option<PathBuf>,
+    /// Whether configuration is to be read from standard input.
+    pub stdin: bool,
+    /// The options as lines of configuration.
+    pub options: Vec<u8>,
+}
+
+/// Understands the command line `argv`, whose first element is the name of the program. Relative
+/// paths start at `cwd`.
+pub fn parse<S: AsRef<OsStr>>(argv: &[S], cwd: &Path) -> Action {
+    let argv: Vec<&[u8]> = argv.iter().map(|arg| arg.as_ref().as_bytes()).collect();
+    match argv.get(1).copied() {
+        Some(b"-v" | b"--version") => return Action::Version,
+        Some(b"-h" | b"--help") => return Action::Help,
+        Some(b"--test-memory") => {
+            let megabytes = |arg: &[u8]| std::str::from_utf8(arg).ok()?.parse().ok();
+            let number = if argv.len() == 3 { megabytes(argv[2]) } else { None };
+            return Action::TestMemory(number);
+        }
+        Some(b"--check-system") => return Action::CheckSystem,
+        _ => {}
+    }
+    let mut run = Run { sentinel: is_sentinel(&argv), ..Run::default() };
+    let mut rest = argv.get(1..).unwrap_or_default();
+    if let [file, after @ ..] = rest
+        && !file.starts_with(b"-")
+    {
+        run.config_file = Some(cwd.join(OsStr::from_bytes(file)));
+        rest = after;
+    }
+    let options = Options::parse(rest, run.config_file.is_none());
+    Action::Run(Run { stdin: options.stdin, options: options.text, ..run })
+}
+
+/// A Sentinel is asked for by an option, or by the name of the program.
+fn is_sentinel(argv: &[&[u8]]) -> bool {
+    let program = argv.first().copied().unwrap_or_default();
+    let name = program.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    [&b"redis-sentinel"[..], b"redust-sentinel", b"valkey-sentinel"]
+        .iter()
+        .any(|known| name.windows(known.len()).any(|part| part == *known))
+        || argv.iter().skip(1).any(|arg| *arg == b"--sentinel")
+}
+
+struct Options {
+    text: Vec<u8>,
+    stdin: bool,
+}
+
+impl Options {
+    /// Turns options into lines. `first` says whether `args` begins with the very first argument.
+    fn parse(args: &[&[u8]], first: bool) -> Options {
+        let mut options = Options { text: Vec::new(), stdin: false };
+        // Whether the last option has an argument: if not, the next argument is one, dashes or not.
+        let mut complete = true;
+        for (i, &arg) in args.iter().enumerate() {
+            let next = args.get(i + 1);
+            if arg == b"-" && ((first && i == 0) || next.is_none()) {
+                options.stdin = true;
+            } else if complete && arg.starts_with(b"--") {
+                complete = options.name(arg, next);
+            } else {
+                repr_into(&mut options.text, arg);
+                options.text.push(b' ');
+                complete = true;
+            }
+        }
+        options
+    }
+
+    /// Begins a line. Returns whether the option needs no argument any more.
+    fn name(&mut self, arg: &[u8], next: Option<&&[u8]>) -> bool {
+        if !self.text.is_empty() {
+            self.text.push(b'\n');
+        }
+        self.text.extend_from_slice(&arg[2..]);
+        self.text.push(b' ');
+        if !split_args(arg).is_ok_and(|words| words.len() == 1) {
+            return true;
+        }
+        // These two may stand alone; scripts that join lists of save points rely on it.
+        let alone = next.is_none_or(|next| next.starts_with(b"--"));
+        if alone && arg.eq_ignore_ascii_case(b"--save") {
+            self.text.extend_from_slice(b"\"\"");
+            return true;
+        }
+        alone && arg.eq_ignore_ascii_case(b"--sentinel")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! Settings from the environment, for containers: they rank below the file and the options.
+//!
+//! ```text
+//! REDUST_ADDR                host:port, [v6]:port or unix:/path
+//! REDUST_RDB_PATH            path of the snapshot file
+//! REDUST_RDB_AUTO_SAVE_SECS  save after so many seconds with a change; 0: never
+//! REDUST_MAXMEMORY_BYTES     memory limit, with the usual units
+//! REDUST_AUTH_PASSWORD       password of the default user
+//! ```
+//!
+//! A variable that is set but empty counts as not set. A wrong one is fatal.
+
+use super::Config;
+use super::SavePoint;
+use super::file::ConfigError;
+use crate::util::num;
+use crate::util::path::to_path;
+
+/// The variables that are looked at.
+pub const VARIABLES: [&str; 5] = [
+    "REDUST_ADDR",
+    "REDUST_RDB_PATH",
+    "REDUST_RDB_AUTO_SAVE_SECS",
+    "REDUST_MAXMEMORY_BYTES",
+    "REDUST_AUTH_PASSWORD",
+];
+
+/// Applies the environment to `config`. `lookup` returns the value of a variable.
+pub fn apply(
+    config: &mut Config,
+    lookup: impl Fn(&str) -> Option<Vec<u8>>,
+) -> Result<(), ConfigError> {
+    for variable in VARIABLES {
+        let Some(value) = lookup(variable).filter(|value| !value.is_empty()) else { continue };
+        let result = match variable {
+            "REDUST_ADDR" => addr(config, &value),
+            "REDUST_RDB_PATH" => rdb_path(config, &value),
+            "REDUST_RDB_AUTO_SAVE_SECS" => auto_save(config, &value),
+            "REDUST_MAXMEMORY_BYTES" => max_memory(config, &value),
+            _ => {
+                config.acl.require_pass = value.clone();
+                Ok(())
+            }
+        };
+        result.map_err(|expected| {
+            ConfigError::general(format!(
+                "Invalid environment variable {variable}='{}': {expected}",
+                String::from_utf8_lossy(&value)
+            ))
+        })?;
+    }
+    Ok(())
+}
+
+fn addr(config: &mut Config, value: &[u8]) -> Result<(), &'static str> {
+    const EXPECTED: &str = "must be host:port, [address]:port or unix:/path";
+    if let Some(path) = value.strip_prefix(b"unix:") {
+        if !path.starts_with(b"/") {
+            return Err(EXPECTED);
+        }
+        config.net.unix_socket = path.to_vec();
+        config.net.port = 0;
+        return Ok(());
+    }
+    let colon = value.iter().rposition(|byte| *byte == b':').ok_or(EXPECTED)?;
+    let (host, port) = (&value[..colon], &value[colon + 1..]);
+    let host = match host {
+        [b'[', host @ .., b']'] => host,
+        // An IPv6 address without brackets would lose its last group to the port.
+        _ if host.contains(&b':') => return Err(EXPECTED),
+        _ => host,
+    };
+    let port = num::parse_i64(port).and_then(|port| u16::try_from(port).ok()).ok_or(EXPECTED)?;
+    if host.iter().any(|byte| byte.is_ascii_whitespace() || matches!(byte, b'[' | b']')) {
+        return Err(EXPECTED);
+    }
+    config.net.port = port;
+    if !host.is_empty() {
+        config.net.bind = vec![host.to_vec()];
+    }
+    Ok(())
+}
+
+fn rdb_path(config: &mut Config, value: &[u8]) -> Result<(), &'static str> {
+    const EXPECTED: &str = "must be the path of a file in an existing directory";
+    let (dir, name) = match value.iter().rposition(|byte| *byte == b'/') {
+        Some(0) => (&b"/"[..], &value[1..]),
+        Some(slash) => (&value[..slash], &value[slash + 1..]),
+        None => (&b""[..], value),
+    };
+    let plain = !matches!(name, b"" | b"." | b"..") && !name.contains(&b'\\');
+    if !plain || !(dir.is_empty() || to_path(dir).is_dir()) {
+        return Err(EXPECTED);
+    }
+    config.snapshot.file_name = name.to_vec();
+    if !dir.is_empty() {
+        config.process.dir = dir.to_vec();
+    }
+    Ok(())
+}
+
+fn auto_save(config: &mut Config, value: &[u8]) -> Result<(), &'static str> {
+    let seconds = num::parse_i64(value).and_then(|n| u32::try_from(n).ok());
+    let seconds = seconds.ok_or("must be a number of seconds, 0 for never")?;
+    let point = SavePoint { seconds: u64::from(seconds), changes: 1 };
+    config.snapshot.save_points = if seconds == 0 { Vec::new() } else { vec![point] };
+    Ok(())
+}
+
+fn max_memory(config: &mut Config, value: &[u8]) -> Result<(), &'static str> {
+    config.memory.max_memory =
+        num::parse_memory(value).ok_or("must be an amount of memory, such as 100mb")?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,418 @@
+//! Reading redis.conf: lines, includes, and the directives that only a file can have.
+//!
+//! ```text
+//! defaults < environment < configuration file (with its includes) < standard input < options
+//! ```
+//!
+//! All sources have the same form, one directive a line, and are read in this order into the same
+//! [`Config`], so that the last word counts. What this layer can't judge (users, renamed commands,
+//! modules, Sentinel's directives) is handed on with the line it came from: whoever finds fault
+//! with it makes the same [`ConfigError`] of it as is made here.
+
+use super::Config;
+use super::include;
+use super::table::FILE_ONLY;
+use super::table::{self, MULTI, Named, Setting};
+use crate::util::path::{join_path, os_error, to_path};
+use crate::util::split::split_args;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The version that error messages show, since tools look for it.
+pub const COMPAT_VERSION: &str = "7.2.6";
+
+/// How deep includes may nest. Files that include each other end here.
+const MAX_DEPTH: usize = 32;
+
+/// Where a line came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file, or a name in brackets for a source that is none.
+    pub source: Arc<str>,
+    /// Number of the line in it, from 1.
+    pub line: usize,
+    /// The line, trimmed.
+    pub text: Vec<u8>,
+}
+
+/// Something that a line of the configuration said, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed<T> {
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub value: T,
+}
+
+impl<T> Placed<T> {
+    /// The fatal error that finding fault with this line amounts to.
+    pub fn error(&self, reason: impl Into<String>) -> ConfigError {
+        ConfigError { place: Some(self.place.clone()), reason: reason.into(), suggestion: None }
+    }
+}
+
+/// Why the server can't start with this configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The line at fault, unless it is no single line.
+    pub place: Option<Place>,
+    /// What is wrong with it.
+    pub reason: String,
+    /// The known directive that comes closest to an unknown one.
+    pub suggestion: Option<&'static str>,
+}
+
+impl ConfigError {
+    /// An error of the configuration as a whole.
+    pub fn general(reason: impl Into<String>) -> ConfigError {
+        ConfigError { place: None, reason: reason.into(), suggestion: None }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// The whole message for standard error, of several lines.
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n*** FATAL CONFIG FILE ERROR (Redis {COMPAT_VERSION}) ***")?;
+        if let Some(Place { source, line, text }) = &self.place {
+            writeln!(f, "Reading the configuration file, at line {line} of {source}")?;
+            writeln!(f, ">>> '{}'", String::from_utf8_lossy(text))?;
+        }
+        writeln!(f, "{}", self.reason)?;
+        if let Some(name) = self.suggestion {
+            writeln!(f, "Did you mean '{name}'?")?;
+        }
+        Ok(())
+    }
+}
+
+/// What to read.
+#[derive(Debug, Default)]
+pub struct Input<'a> {
+    /// The configuration before the first line: the defaults, or what the environment made of them.
+    pub base: Config,
+    /// The configuration file.
+    pub config_file: Option<&'a Path>,
+    /// Configuration read from standard input.
+    pub stdin: Option<&'a [u8]>,
+    /// Configuration made of command-line options, a line each.
+    pub options: &'a [u8],
+    /// Whether `sentinel` directives are allowed.
+    pub sentinel: bool,
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// All directives with a row in the table.
+    pub config: Config,
+    /// `rename-command`: the old name and the new one, which is empty to remove the command.
+    pub renames: Vec<Placed<(Vec<u8>, Vec<u8>)>>,
+    /// `user`: the name and the rules.
+    pub users: Vec<Placed<Vec<Vec<u8>>>>,
+    /// `loadmodule`: the path and the arguments.
+    pub modules: Vec<Placed<Vec<Vec<u8>>>>,
+    /// Settings of modules, which have a dot in their name.
+    pub module_settings: Vec<Placed<(Vec<u8>, Vec<u8>)>>,
+    /// `sentinel`: its arguments.
+    pub sentinel: Vec<Placed<Vec<Vec<u8>>>>,
+    /// What the log should say about values that were accepted all the same.
+    pub warnings: Vec<String>,
+}
+
+/// Reads all sources of `input` and checks the result as a whole.
+pub fn load(input: Input<'_>) -> Result<Loaded, ConfigError> {
+    let mut loader = Loader::new(input.base, input.sentinel, Includes::Read);
+    if let Some(path) = input.config_file {
+        loader.read_files(path.as_os_str().as_bytes())?;
+    }
+    if let Some(text) = input.stdin {
+        loader.read_text("<standard input>".into(), text)?;
+    }
+    loader.read_text("<command line>".into(), input.options)?;
+    let loaded = loader.finish()?;
+    check_log_file(&loaded.config)?;
+    Ok(loaded)
+}
+
+/// Feeds arbitrary bytes to the parser. Whatever is accepted must survive being written and read
+/// again. Includes are not followed.
+pub fn fuzz(data: &[u8]) {
+    let load = |text: &[u8]| {
+        let mut loader = Loader::new(Config::default(), true, Includes::Skip);
+        loader.read_text("<fuzz>".into(), text)?;
+        loader.finish()
+    };
+    match load(data) {
+        Err(error) => assert!(error.to_string().contains(&error.reason)),
+        Ok(first) => {
+            let text = super::rewrite::rewrite(b"", &first.config, &[], true);
+            let second = load(&text).expect("a rewritten configuration is valid");
+            for row in table::rows().filter(|row| !row.lines(&first.config).is_empty()) {
+                assert_eq!(row.value(&first.config), row.value(&second.config), "{}", row.name);
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Includes {
+    Read,
+    Skip,
+}
+
+struct Loader {
+    loaded: Loaded,
+    setting: Setting,
+    sentinel: bool,
+    includes: Includes,
+    depth: usize,
+}
+
+impl Loader {
+    fn new(config: Config, sentinel: bool, includes: Includes) -> Loader {
+        Loader {
+            loaded: Loaded { config, ..Loaded::default() },
+            setting: Setting { from_file: true, ..Setting::default() },
+            sentinel,
+            includes,
+            depth: 0,
+        }
+    }
+
+    /// Reads the file, or all files that a pattern names: none is fine then.
+    fn read_files(&mut self, path: &[u8]) -> Result<(), ReadError> {
+        let path = join_path(&self.loaded.config.process.dir, path);
+        for path in include::expand(&path) {
+            let text = fs::read(&path).map_err(|error| cannot_open(&path, &error))?;
+            self.read_text(path.to_string_lossy().into(), &text)?;
+        }
+        Ok(())
+    }
+
+    fn read_text(&mut self, source: Arc<str>, text: &[u8]) -> Result<(), ConfigError> {
+        for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
+            let line = trim(line);
+            if line.is_empty() || line[0] == b'#' {
+                continue;
+            }
+            let place = Place { source: source.clone(), line: index + 1, text: line.to_vec() };
+            self.read_line(place)?;
+        }
+        Ok(())
+    }
+
+    fn read_line(&mut self, place: Place) -> Result<(), ConfigError> {
+        let fail = |reason: String, suggestion| {
+            Err(ConfigError { place: Some(place.clone()), reason, suggestion })
+        };
+        let Ok(mut args) = split_args(&place.text) else {
+            return fail("Unbalanced quotes in configuration line".into(), None);
+        };
+        if args.is_empty() {
+            return Ok(());
+        }
+        let name = args.remove(0).to_ascii_lowercase();
+        if let Some(directive) = table::find(&name) {
+            return match self.set(directive, &args) {
+                Ok(()) => Ok(()),
+                Err(reason) => fail(reason, None),
+            };
+        }
+        match self.file_only(&name, args, &place) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let known = nearest(&name).filter(|near| near.as_bytes() != name);
+                fail("Bad directive or wrong number of arguments".into(), known)
+            }
+            Err(ReadError::Here(reason)) => fail(reason, None),
+            Err(ReadError::Deeper(error)) => Err(error),
+        }
+    }
+
+    fn set(&mut self, directive: Named, args: &[Vec<u8>]) -> Result<(), String> {
+        let row = directive.row;
+        // The one argument of a list may be the whole list, as in --save "900 1 300 10".
+        let split = match args {
+            [list] if row.is(MULTI) && !list.is_empty() => Some(
+                split_args(list)
+                    .map_err(|_| "Unbalanced quotes in configuration line".to_owned())?,
+            ),
+            _ => None,
+        };
+        let args: Vec<&[u8]> =
+            split.as_deref().unwrap_or(args).iter().map(|arg| arg.as_slice()).collect();
+        row.set(&mut self.loaded.config, &args, &mut self.setting)
+            .map(drop)
+            .map_err(|reason| reason.into_owned())
+    }
+
+    /// Takes a directive without a row. Returns whether there is such a one.
+    fn file_only(
+        &mut self,
+        name: &[u8],
+        mut args: Vec<Vec<u8>>,
+        place: &Place,
+    ) -> Result<bool, ReadError> {
+        let place = place.clone();
+        let Loaded { renames, users, modules, module_settings, sentinel, .. } = &mut self.loaded;
+        match name {
+            b"include" if args.len() == 1 => self.include(&args[0])?,
+            b"rename-command" if args.len() == 2 => {
+                let to = args.remove(1);
+                renames.push(Placed { place, value: (args.remove(0), to) });
+            }
+            b"user" if !args.is_empty() => users.push(Placed { place, value: args }),
+            b"loadmodule" if !args.is_empty() => modules.push(Placed { place, value: args }),
+            // Alone it is the option --sentinel, which the command line has already seen to.
+            b"sentinel" if args.is_empty() => {}
+            b"sentinel" if !self.sentinel => {
+                return Err("sentinel directive while not in sentinel mode".to_owned().into());
+            }
+            b"sentinel" => sentinel.push(Placed { place, value: args }),
+            _ if is_forgotten(name) => return Ok(args.len() == 1),
+            _ if name.contains(&b'.') && args.is_empty() => {
+                return Err("Module config specified without value".to_owned().into());
+            }
+            _ if name.contains(&b'.') => {
+                module_settings.push(Placed { place, value: (name.to_vec(), args.join(&b' ')) });
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn include(&mut self, path: &[u8]) -> Result<(), ReadError> {
+        if self.includes == Includes::Skip {
+            return Ok(());
+        }
+        if self.depth == MAX_DEPTH {
+            return Err("Too many nested includes: do these files include each other?"
+                .to_owned()
+                .into());
+        }
+        self.depth += 1;
+        let result = self.read_files(path);
+        self.depth -= 1;
+        result
+    }
+
+    /// Checks what no single line can tell.
+    fn finish(mut self) -> Result<Loaded, ConfigError> {
+        let Config { cluster, repl, keyspace, .. } = &mut self.loaded.config;
+        self.loaded.warnings = self.setting.warnings.iter().map(|&w| w.to_owned()).collect();
+        if cluster.enabled && repl.primary.is_some() {
+            return Err(ConfigError::general("replicaof directive not allowed in cluster mode"));
+        }
+        if cluster.enabled && keyspace.databases > 1 {
+            self.loaded.warnings.push(format!(
+                "WARNING: Changing databases number from {} to 1 since we are in cluster mode",
+                keyspace.databases
+            ));
+            keyspace.databases = 1;
+        }
+        Ok(self.loaded)
+    }
+}
+
+/// An error that belongs to the line being read, or one that already has its line.
+enum ReadError {
+    Here(String),
+    Deeper(ConfigError),
+}
+
+impl From<String> for ReadError {
+    fn from(reason: String) -> ReadError {
+        ReadError::Here(reason)
+    }
+}
+
+impl From<ConfigError> for ReadError {
+    fn from(error: ConfigError) -> ReadError {
+        ReadError::Deeper(error)
+    }
+}
+
+/// What a failure to read the main file is: there is no line to show for it.
+impl From<ReadError> for ConfigError {
+    fn from(error: ReadError) -> ConfigError {
+        match error {
+            ReadError::Here(reason) => ConfigError::general(reason),
+            ReadError::Deeper(error) => error,
+        }
+    }
+}
+
+/// Directives of earlier versions that redis-server takes without a word.
+fn is_forgotten(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"list-max-ziplist-entries"
+            | b"list-max-ziplist-value"
+            | b"lua-replicate-commands"
+            | b"events-per-io-thread"
+    )
+}
+
+fn cannot_open(path: &Path, error: &io::Error) -> String {
+    format!("Fatal error, can't open config file '{}': {}", path.display(), os_error(error))
+}
+
+/// The log file must be there before the server cuts its ties to the terminal.
+fn check_log_file(config: &Config) -> Result<(), ConfigError> {
+    if config.log.file.is_empty() {
+        return Ok(());
+    }
+    let path = to_path(&join_path(&config.process.dir, &config.log.file));
+    match fs::OpenOptions::new().append(true).create(true).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            Err(ConfigError::general(format!("Can't open the log file: {}", os_error(&error))))
+        }
+    }
+}
+
+fn trim(line: &[u8]) -> &[u8] {
+    const BLANKS: [u8; 4] = *b" \t\r\n";
+    let start = line.iter().take_while(|byte| BLANKS.contains(byte)).count();
+    let line = &line[start..];
+    let end = line.iter().rev().take_while(|byte| BLANKS.contains(byte)).count();
+    &line[..line.len() - end]
+}
+
+/// The known directive closest to `name`, if any is close enough to be meant.
+fn nearest(name: &[u8]) -> Option<&'static str> {
+    if name.len() > 64 {
+        return None;
+    }
+    table::rows()
+        .flat_map(|row| row.names())
+        .chain(FILE_ONLY)
+        .map(|known| (edits(name, known.as_bytes()), known))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, known)| *distance <= 1 + known.len() / 6)
+        .map(|(_, known)| known)
+}
+
+/// How many bytes have to be added, dropped or changed to make `b` of `a`.
+fn edits(a: &[u8], b: &[u8]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let change = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests;

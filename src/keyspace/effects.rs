@@ -1,0 +1,233 @@
+//! What follows from a command, recorded as data while it runs and settled by the dispatcher after it.
+//!
+//! A command never notifies a watcher, publishes an event or feeds a replica by itself; it says what
+//! it did. So the same function serves a client, EXEC, a script, a replica and a replayed file.
+//!
+//! `armed` says which consequences anybody listens for. It is computed before the call; when nobody
+//! listens, recording is one test and allocates nothing.
+//!
+//! Invariant: `log` and `ops` are in the order in which the command acted.
+
+use crate::value::Value;
+
+/// Who listens; a set of bits.
+pub type Armed = u8;
+/// Somebody watches or tracks keys.
+pub const TOUCHED: Armed = 1;
+/// Keyspace events are configured.
+pub const EVENTS: Armed = 2;
+/// Somebody is parked on a key.
+pub const READY: Armed = 4;
+/// A replica, the append-only file or a test wants the stream of writes.
+pub const STREAM: Armed = 8;
+
+/// Classes of keyspace events, as letters of `notify-keyspace-events` choose them; a set of bits.
+pub type EventClass = u16;
+pub const EV_KEYSPACE: EventClass = 1;
+pub const EV_KEYEVENT: EventClass = 1 << 1;
+pub const EV_GENERIC: EventClass = 1 << 2;
+pub const EV_STRING: EventClass = 1 << 3;
+pub const EV_LIST: EventClass = 1 << 4;
+pub const EV_SET: EventClass = 1 << 5;
+pub const EV_HASH: EventClass = 1 << 6;
+pub const EV_ZSET: EventClass = 1 << 7;
+pub const EV_EXPIRED: EventClass = 1 << 8;
+pub const EV_EVICTED: EventClass = 1 << 9;
+pub const EV_STREAM: EventClass = 1 << 10;
+pub const EV_KEY_MISS: EventClass = 1 << 11;
+pub const EV_MODULE: EventClass = 1 << 13;
+pub const EV_NEW: EventClass = 1 << 14;
+
+/// One consequence of a command.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The key's value changed: watchers and caches must know.
+    Modified { db: u32, key: Vec<u8> },
+    /// A keyspace event of a class.
+    Event { db: u32, class: EventClass, name: &'static str, key: Vec<u8> },
+    /// The key came to be, or grew: clients parked on it may be served.
+    Ready { db: u32, key: Vec<u8> },
+    /// Every key of the database is gone (all databases when None).
+    Flushed { db: Option<u32> },
+}
+
+/// One command of the stream that replicas and the append-only file get.
+#[derive(Debug, PartialEq, Eq, Clone)]
+pub struct Op {
+    pub db: u32,
+    pub argv: Vec<Vec<u8>>,
+}
+
+/// How the running command itself goes into the stream.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub enum Propagate {
+    /// As the client sent it, if it changed anything.
+    #[default]
+    AsIs,
+    /// Not at all: it changed nothing a replica can't know, or said all by `also`.
+    Never,
+    /// In another form, which means the same whenever it is run.
+    Rewritten(Vec<Vec<u8>>),
+}
+
+/// Counters a call adds to the statistics.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Counters {
+    pub hits: u64,
+    pub misses: u64,
+    pub expired: u64,
+}
+
+/// The record of one call.
+#[derive(Debug, Default)]
+pub struct Effects {
+    pub armed: Armed,
+    pub db: u32,
+    pub log: Vec<Effect>,
+    pub ops: Vec<Op>,
+    pub dirty: u64,
+    pub counters: Counters,
+    pub propagate: Propagate,
+    /// Values taken out of the keyspace that may be large; freed after the reply, on a helper
+    /// thread if that is cheaper.
+    pub dropped: Vec<Dropped>,
+}
+
+/// A value on its way out, and why: the lazyfree settings depend on it.
+#[derive(Debug)]
+pub struct Dropped {
+    pub value: Value,
+    pub why: Why,
+}
+
+/// Why a value is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// UNLINK: always lazily.
+    Unlink,
+    /// DEL: `lazyfree-lazy-user-del`.
+    Del,
+    /// Overwritten or emptied by a command: `lazyfree-lazy-server-del`.
+    Overwrite,
+    /// `lazyfree-lazy-expire`.
+    Expire,
+    /// `lazyfree-lazy-eviction`.
+    Evict,
+}
+
+impl Effects {
+    pub fn new(armed: Armed, db: u32) -> Effects {
+        Effects { armed, db, ..Effects::default() }
+    }
+
+    /// The value at `key` changed. Counts one change.
+    #[inline]
+    pub fn modified(&mut self, key: &[u8]) {
+        self.dirty += 1;
+        self.touched(key);
+    }
+
+    /// The value at `key` is no longer what watchers saw, without a change to count.
+    #[inline]
+    pub fn touched(&mut self, key: &[u8]) {
+        self.touched_in(self.db, key);
+    }
+
+    #[inline]
+    pub fn touched_in(&mut self, db: u32, key: &[u8]) {
+        if self.armed & TOUCHED != 0 {
+            self.log.push(Effect::Modified { db, key: key.into() });
+        }
+    }
+
+    #[inline]
+    pub fn event(&mut self, class: EventClass, name: &'static str, key: &[u8]) {
+        self.event_in(self.db, class, name, key);
+    }
+
+    #[inline]
+    pub fn event_in(&mut self, db: u32, class: EventClass, name: &'static str, key: &[u8]) {
+        if self.armed & EVENTS != 0 {
+            self.log.push(Effect::Event { db, class, name, key: key.into() });
+        }
+    }
+
+    #[inline]
+    pub fn ready(&mut self, key: &[u8]) {
+        self.ready_in(self.db, key);
+    }
+
+    #[inline]
+    pub fn ready_in(&mut self, db: u32, key: &[u8]) {
+        if self.armed & READY != 0 {
+            self.log.push(Effect::Ready { db, key: key.into() });
+        }
+    }
+
+    pub fn flushed(&mut self, db: Option<u32>) {
+        if self.armed & (TOUCHED | READY) != 0 {
+            self.log.push(Effect::Flushed { db });
+        }
+    }
+
+    /// Adds a command of its own to the stream, before the running one.
+    pub fn also(&mut self, argv: &[&[u8]]) {
+        if self.armed & STREAM != 0 {
+            self.ops.push(Op { db: self.db, argv: argv.iter().map(|a| a.to_vec()).collect() });
+        }
+    }
+
+    /// The running command goes into the stream in this form instead.
+    pub fn rewrite(&mut self, argv: &[&[u8]]) {
+        if self.armed & STREAM != 0 {
+            self.propagate = Propagate::Rewritten(argv.iter().map(|a| a.to_vec()).collect());
+        }
+    }
+
+    /// Moves the rewritten form of the running command to the commands of their own.
+    pub fn also_rewritten(&mut self) {
+        if let Propagate::Rewritten(argv) = std::mem::take(&mut self.propagate) {
+            self.ops.push(Op { db: self.db, argv });
+        }
+    }
+
+    pub fn dont_propagate(&mut self) {
+        self.propagate = Propagate::Never;
+    }
+
+    /// Hands over a value that is no longer in the keyspace. Small ones are freed on the spot.
+    #[inline]
+    pub fn drop_value(&mut self, value: Option<Value>, why: Why) {
+        if let Some(value) = value
+            && value.is_heavy()
+        {
+            self.dropped.push(Dropped { value, why });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_listening_costs_no_memory() {
+        let mut fx = Effects::new(0, 0);
+        fx.modified(b"k");
+        fx.event(EV_STRING, "set", b"k");
+        fx.ready(b"k");
+        fx.also(&[b"DEL", b"k"]);
+        fx.rewrite(&[b"SET"]);
+        assert_eq!((fx.dirty, fx.log.capacity(), fx.ops.capacity()), (1, 0, 0));
+        assert_eq!(fx.propagate, Propagate::AsIs);
+    }
+
+    #[test]
+    fn consequences_keep_their_order() {
+        let mut fx = Effects::new(TOUCHED | EVENTS, 3);
+        fx.event(EV_GENERIC, "del", b"a");
+        fx.modified(b"a");
+        let event = Effect::Event { db: 3, class: EV_GENERIC, name: "del", key: b"a".to_vec() };
+        assert_eq!(fx.log, [event, Effect::Modified { db: 3, key: b"a".to_vec() }]);
+    }
+}

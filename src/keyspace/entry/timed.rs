@@ -1,0 +1,325 @@
+//! `Timed`: the table of entries and the wheel of those that expire, kept in step.
+//!
+//! The wheel's handles are the entries' addresses. So whatever moves, frees or re-times an entry
+//! must tell the wheel, and this file is the only place that can do any of the three to an entry in
+//! the table: a safe interface over
+//!
+//! - T1  the wheel holds exactly the entries of the table that have an expiry, under their current
+//!   address, deadline and place.
+
+#![allow(unsafe_code)] // Handles of the wheel are addresses of entries; fenced in by T1.
+
+use super::{Entry, EntryBox, IncrError, Put, SetValue};
+use crate::ds::dict::{Dict, Occupied, Resize, Thin, prefetch};
+use crate::ds::wheel::{Items, Next, Place, Wheel};
+use crate::util::siphash::Seed;
+use crate::value::{Object, Value};
+use std::ptr::NonNull;
+
+/// A key and its hash, which is computed once a command.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
+    pub bytes: &'a [u8],
+    pub hash: u64,
+}
+
+/// What becomes of a key's expiry when its value is set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Expire {
+    Keep,
+    None,
+    At(i64),
+}
+
+/// Items dealt out by one call of `next_due` at most: some 50 microseconds.
+const DEAL: usize = 512;
+
+/// Entries as the wheel sees them.
+struct Entries;
+
+fn pointer(handle: u64) -> NonNull<u8> {
+    let at = std::ptr::with_exposed_provenance_mut(handle as usize);
+    NonNull::new(at).expect("T1: no entry is at 0")
+}
+
+fn handle_of(entry: &Entry) -> u64 {
+    entry.base().addr() as u64
+}
+
+impl Items for Entries {
+    fn due_ms(&self, handle: u64) -> i64 {
+        // SAFETY: T1 -- the entry lives; the borrow ends here.
+        unsafe { Entry::at(pointer(handle)) }.expire_ms().expect("T1: it has an expiry")
+    }
+
+    fn set_place(&mut self, handle: u64, place: Place) {
+        // SAFETY: T1 -- the entry lives, and the table, which owns it, is borrowed exclusively by
+        // whoever calls the wheel. The owner made here is not dropped.
+        let mut entry = std::mem::ManuallyDrop::new(unsafe { EntryBox::from_raw(pointer(handle)) });
+        entry.set_place(place);
+    }
+
+    #[inline]
+    fn prefetch(&self, handle: u64) {
+        prefetch(std::ptr::without_provenance(handle as usize));
+    }
+}
+
+/// The clock side of a database: the wheel and the sum of all deadlines.
+struct Clock {
+    wheel: Wheel,
+    sum_ms: i128,
+}
+
+impl Clock {
+    /// Enters an entry, if it expires.
+    fn enter(&mut self, entry: &Entry) {
+        if let Some(at) = entry.expire_ms() {
+            self.wheel.insert(handle_of(entry), at, &mut Entries);
+            self.sum_ms += at as i128;
+        }
+    }
+
+    /// Takes an entry out, if it expires.
+    fn leave(&mut self, entry: &Entry) {
+        if let Some(at) = entry.expire_ms() {
+            self.wheel.remove(handle_of(entry), at, entry.place(), &mut Entries);
+            self.sum_ms -= at as i128;
+        }
+    }
+
+    /// Follows an entry that was at `old`, and may have moved, with the same deadline.
+    fn follow(&mut self, old: u64, entry: &Entry) {
+        if old != handle_of(entry)
+            && let Some(at) = entry.expire_ms()
+        {
+            self.wheel.renamed(old, handle_of(entry), at, entry.place());
+        }
+    }
+}
+
+/// Entries by key, and by time.
+pub struct Timed {
+    dict: Dict<EntryBox>,
+    clock: Clock,
+}
+
+impl Timed {
+    /// An empty one.
+    pub fn new(seed: Seed) -> Timed {
+        Timed { dict: Dict::new(seed), clock: Clock { wheel: Wheel::new(), sum_ms: 0 } }
+    }
+
+    /// The table alone, to look at.
+    #[inline(always)]
+    pub fn dict(&self) -> &Dict<EntryBox> {
+        &self.dict
+    }
+
+    /// Makes room for `entries` in all.
+    pub fn reserve(&mut self, entries: usize) {
+        self.dict.reserve(entries);
+    }
+
+    /// Up to `n` splits or merges that are due; false if none is left.
+    pub fn step(&mut self, n: usize) -> bool {
+        self.dict.step(n)
+    }
+
+    /// Entries with an expiry. O(1).
+    pub fn expires(&self) -> usize {
+        self.clock.wheel.len()
+    }
+
+    /// The sum of all deadlines in ms. O(1).
+    pub fn sum_ms(&self) -> i128 {
+        self.clock.sum_ms
+    }
+
+    /// Bytes of table and wheel, entries not counted. O(1).
+    pub fn mem_bytes(&self) -> usize {
+        self.dict.mem_bytes() + self.clock.wheel.mem_bytes()
+    }
+
+    /// The entry of `key`, to change it.
+    #[inline]
+    pub fn find_mut(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
+        let place = self.dict.get_mut(key.hash, key.bytes)?;
+        Some(EntryMut { place, clock: &mut self.clock })
+    }
+
+    /// Sets value, expiry and access data of `key`; one search. Returns the old value if it had an
+    /// allocation of its own.
+    #[inline]
+    pub fn set(
+        &mut self,
+        key: Key<'_>,
+        value: SetValue<'_>,
+        expire: Expire,
+        lru: u32,
+    ) -> Option<Value> {
+        if let Some(mut entry) = self.find_mut(key) {
+            let heavy = entry.set_value(value, expire);
+            entry.set_lru(lru);
+            return heavy;
+        }
+        let expire = match expire {
+            Expire::At(ms) => Some(ms),
+            Expire::Keep | Expire::None => None,
+        };
+        let entry = EntryBox::new(key.bytes, value, expire, lru);
+        self.clock.enter(&entry);
+        self.dict.insert_new(key.hash, entry);
+        None
+    }
+
+    /// Removes the entry of `key` and hands it over.
+    #[inline]
+    pub fn remove(&mut self, key: Key<'_>) -> Option<EntryBox> {
+        let place = self.dict.get_mut(key.hash, key.bytes)?;
+        self.clock.leave(place.view());
+        Some(place.remove())
+    }
+
+    /// An entry whose expiry is not after `now_ms`; it stays. Works for some 50 microseconds at
+    /// most: the flag says that it found nothing because that time was up.
+    pub fn next_due(&mut self, now_ms: i64) -> (Option<&Entry>, bool) {
+        match self.clock.wheel.next_due(now_ms, DEAL, &mut Entries) {
+            // SAFETY: T1 -- it lives, and is borrowed with `self`.
+            Next::Due(handle) => (Some(unsafe { Entry::at(pointer(handle)) }), false),
+            Next::More => (None, true),
+            Next::Idle => (None, false),
+        }
+    }
+
+    /// The entry that expires next (`Wheel::soonest` says how exactly).
+    pub fn soonest(&self) -> Option<&Entry> {
+        let handle = self.clock.wheel.soonest(&Entries)?;
+        // SAFETY: T1 -- it lives, and is borrowed with `self`.
+        Some(unsafe { Entry::at(pointer(handle)) })
+    }
+
+    /// Says whether the table may rearrange itself.
+    pub fn set_resize(&mut self, resize: Resize) {
+        self.dict.set_resize(resize);
+    }
+
+    /// Panics if an invariant doesn't hold. O(n).
+    pub fn check(&self) {
+        self.dict.check();
+        let timed: Vec<i64> = self.dict.iter().filter_map(Entry::expire_ms).collect();
+        assert_eq!(timed.len(), self.expires(), "T1");
+        assert_eq!(timed.iter().map(|&at| at as i128).sum::<i128>(), self.clock.sum_ms);
+        self.clock.wheel.check(&Entries, |handle| {
+            // SAFETY: T1 -- it lives.
+            unsafe { Entry::at(pointer(handle)) }.place()
+        });
+    }
+}
+
+/// An entry in its table, to be changed: table slot and wheel follow when it moves.
+pub struct EntryMut<'a> {
+    place: Occupied<'a, EntryBox>,
+    clock: &'a mut Clock,
+}
+
+impl std::ops::Deref for EntryMut<'_> {
+    type Target = Entry;
+
+    #[inline(always)]
+    fn deref(&self) -> &Entry {
+        self.place.view()
+    }
+}
+
+impl<'a> EntryMut<'a> {
+    /// The entry, for as long as the table is borrowed.
+    #[inline]
+    pub fn into_entry(self) -> &'a Entry {
+        self.place.into_view()
+    }
+
+    /// Changes the entry by `change`, which may move it but keeps key and expiry.
+    #[inline]
+    fn change<R>(&mut self, change: impl FnOnce(&mut EntryBox) -> R) -> R {
+        let old = handle_of(self);
+        let result = self.place.update(|mut entry| {
+            let result = change(&mut entry);
+            (entry, result)
+        });
+        self.clock.follow(old, self.place.view());
+        result
+    }
+
+    /// Sets the access data: 24 bits of LRU clock or LFU counter.
+    #[inline]
+    pub fn set_lru(&mut self, lru: u32) {
+        self.place.update(|mut entry| {
+            entry.set_lru(lru);
+            (entry, ())
+        });
+    }
+
+    /// Replaces the value. Returns the old one if it had an allocation of its own, for the caller
+    /// to free when it suits.
+    #[inline]
+    pub fn set_value(&mut self, value: SetValue<'_>, expire: Expire) -> Option<Value> {
+        let put = Put::new(value);
+        let old = self.expire_ms();
+        let new = match expire {
+            Expire::Keep => old,
+            Expire::None => None,
+            Expire::At(ms) => Some(ms),
+        };
+        if old == new {
+            return self.change(|entry| entry.replace(put, old));
+        }
+        self.retime(|entry| entry.replace(put, new))
+    }
+
+    /// Sets or clears the expiry.
+    pub fn set_expire(&mut self, expire: Option<i64>) {
+        if self.expire_ms() != expire {
+            self.retime(|entry| entry.set_expire(expire));
+        }
+    }
+
+    /// A change that also changes the expiry.
+    fn retime<R>(&mut self, change: impl FnOnce(&mut EntryBox) -> R) -> R {
+        self.clock.leave(self.place.view());
+        let result = self.place.update(|mut entry| {
+            let result = change(&mut entry);
+            (entry, result)
+        });
+        self.clock.enter(self.place.view());
+        result
+    }
+
+    /// Adds `by` to an integer value; in place unless it outgrows its size class.
+    #[inline]
+    pub fn incr(&mut self, by: i64) -> Result<i64, IncrError> {
+        self.change(|entry| entry.incr(by))
+    }
+
+    /// Appends to a string and returns its length; None if it is no string. Amortised O(`tail`).
+    pub fn append(&mut self, tail: &[u8]) -> Option<usize> {
+        self.change(|entry| entry.append(tail))
+    }
+
+    /// Overwrites a string from `offset` on, zero-filled if it was shorter, and returns its length;
+    /// None if it is no string.
+    pub fn set_range(&mut self, offset: usize, bytes: &[u8]) -> Option<usize> {
+        self.change(|entry| entry.set_range(offset, bytes))
+    }
+
+    /// Lets `edit` work on the collection; None if it is none.
+    pub fn with_object<R>(&mut self, edit: impl FnOnce(&mut Object) -> R) -> Option<R> {
+        self.change(|entry| entry.object_mut().map(edit))
+    }
+
+    /// Removes the entry and hands it over.
+    pub fn remove(self) -> EntryBox {
+        self.clock.leave(self.place.view());
+        self.place.remove()
+    }
+}

@@ -1,0 +1,107 @@
+//! Facts frozen for the length of one call: nothing below the dispatcher reads a clock or a role.
+
+/// On whose behalf a command runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Client,
+    Exec,
+    Script,
+    /// The link to the primary: its word is law, even for keys past their time.
+    Replication,
+    /// Replay of the append-only file.
+    Aof,
+}
+
+/// What happens to a key that is past its time when a command meets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// It is deleted, and the deletion propagated.
+    Delete,
+    /// It is treated as missing but stays: replicas wait for their primary, paused servers for later.
+    Hide,
+    /// It is an ordinary key: while loading, and for the primary's own commands.
+    Ignore,
+}
+
+/// Facts for one call. `Copy`, 40 bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Env {
+    /// Wall clock in milliseconds since 1970.
+    pub now_ms: i64,
+    /// What a touched key's 24-bit access field becomes: LRU seconds, or the LFU clock in minutes.
+    pub lru_clock: u32,
+    pub db: u32,
+    pub origin: Origin,
+    pub expiry: Expiry,
+    /// The caller can't wait: a blocking command replies as if its time had run out.
+    pub deny_blocking: bool,
+    /// Reads update the access field; off while a fork child lives (it would copy pages) and for
+    /// clients in no-touch mode.
+    pub touch: bool,
+    /// Access fields hold LFU counters rather than LRU clocks.
+    pub lfu: Option<Lfu>,
+    /// A random number, new for each call; seeds sampling and the LFU coin.
+    pub random: u64,
+}
+
+/// Settings of the logarithmic access counter.
+#[derive(Clone, Copy, Debug)]
+pub struct Lfu {
+    pub log_factor: u32,
+    /// Minutes for the counter to lose one; 0 = never.
+    pub decay_minutes: u32,
+}
+
+/// Counter of a new key, so that it is not evicted before it had a chance.
+pub const LFU_INIT: u32 = 5;
+
+impl Lfu {
+    /// The counter of a field `access` (16 bits of minutes, 8 bits of counter) as of `clock` minutes.
+    pub fn decayed(&self, access: u32, clock: u32) -> u32 {
+        let (then, counter) = (access >> 8, access & 0xff);
+        let minutes = clock.wrapping_sub(then) & 0xffff;
+        match self.decay_minutes {
+            0 => counter,
+            per => counter.saturating_sub(minutes / per),
+        }
+    }
+
+    /// The field after one more access. The counter grows with probability 1/(above * factor + 1).
+    pub fn touched(&self, access: u32, clock: u32, random: u64) -> u32 {
+        let mut counter = self.decayed(access, clock);
+        if counter < 255 {
+            let above = u64::from(counter.saturating_sub(LFU_INIT));
+            let one_in = above * u64::from(self.log_factor) + 1;
+            if random.is_multiple_of(one_in) {
+                counter += 1;
+            }
+        }
+        (clock & 0xffff) << 8 | counter
+    }
+}
+
+impl Env {
+    /// The access field of a key that is made or overwritten now.
+    pub fn fresh_access(&self) -> u32 {
+        match self.lfu {
+            Some(_) => (self.lru_clock & 0xffff) << 8 | LFU_INIT,
+            None => self.lru_clock & 0xff_ffff,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lfu_decays_by_minutes_and_grows_ever_more_slowly() {
+        let lfu = Lfu { log_factor: 10, decay_minutes: 1 };
+        assert_eq!(lfu.decayed(100 << 8 | 20, 103), 17);
+        assert_eq!(lfu.decayed(0xffff << 8 | 20, 2), 17, "the clock of minutes wraps");
+        assert_eq!(lfu.touched(100 << 8 | 3, 100, 7) & 0xff, 4, "below the start value: always");
+        assert_eq!(lfu.touched(100 << 8 | 15, 100, 101) & 0xff, 16, "one in 101");
+        assert_eq!(lfu.touched(100 << 8 | 15, 100, 1) & 0xff, 15);
+        assert_eq!(lfu.touched(100 << 8 | 255, 100, 0) & 0xff, 255);
+    }
+}

@@ -1,0 +1,52 @@
+//! The keys and what follows from changing them. Knows no client, socket or replica: time and role
+//! arrive in `Env`, consequences leave in `Effects`.
+
+pub mod db;
+pub mod effects;
+pub mod entry;
+pub mod env;
+pub mod limits;
+pub mod store;
+
+use store::Store;
+
+use crate::util::siphash::Seed;
+
+/// All databases.
+pub struct Keyspace {
+    pub dbs: Vec<Store>,
+    pub seed: Seed,
+}
+
+impl Keyspace {
+    pub fn new(databases: usize, seed: Seed) -> Keyspace {
+        Keyspace { dbs: (0..databases).map(|_| Store::new(seed)).collect(), seed }
+    }
+
+    /// Keys in all databases. O(databases).
+    pub fn len(&self) -> usize {
+        self.dbs.iter().map(Store::len).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.dbs.iter().all(|db| db.len() == 0)
+    }
+
+    /// Whether a database holds a key that is not past its time. O(1).
+    pub fn has(&self, db: u32, key: &[u8], now_ms: i64) -> bool {
+        let Some(store) = self.dbs.get(db as usize) else { return false };
+        let entry = store.find(store.key(key));
+        entry.is_some_and(|e| e.expire_ms().is_none_or(|at| at >= now_ms))
+    }
+
+    /// Two different databases at once; None when they are the same or don't exist.
+    pub fn pair_mut(&mut self, a: usize, b: usize) -> Option<(&mut Store, &mut Store)> {
+        let [x, y] = self.dbs.get_disjoint_mut([a, b]).ok()?;
+        Some((x, y))
+    }
+
+    /// Replaces a database by an empty one and hands over the old one, to be freed elsewhere.
+    pub fn swap_out(&mut self, db: usize) -> Store {
+        std::mem::replace(&mut self.dbs[db], Store::new(self.seed))
+    }
+}

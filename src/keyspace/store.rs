@@ -1,0 +1,250 @@
+//! `Store`: one database without policy: keys, values, expiry times, access data.
+//!
+//! It does what it is told: expired keys are found until somebody removes them, nothing is evicted,
+//! nobody is notified. That is `Db`'s business. Every operation takes a `Key`, whose hash the
+//! caller computed once (`Store::hash`), typically for a whole batch, with `prefetch_bucket` and
+//! `prefetch_item` in between.
+//!
+//! Absent by design: a clock. Times are absolute milliseconds, given by the caller.
+
+use crate::ds::dict::{Iter, Resize, Stats};
+use crate::keyspace::entry::timed::Timed;
+pub use crate::keyspace::entry::timed::{EntryMut, Expire, Key};
+pub use crate::keyspace::entry::{Entry, EntryBox, IncrError, SetValue};
+use crate::util::siphash::Seed;
+use crate::value::Value;
+
+/// One database. `Send`, so that a flushed one can be freed by another thread.
+pub struct Store {
+    table: Timed,
+    behind: bool,
+}
+
+impl Store {
+    /// An empty database; allocates nothing. All databases of a process share the seed.
+    pub fn new(seed: Seed) -> Store {
+        Store { table: Timed::new(seed), behind: false }
+    }
+
+    /// The hash of a key, for `Key`.
+    #[inline]
+    pub fn hash(&self, bytes: &[u8]) -> u64 {
+        self.table.dict().hash(bytes)
+    }
+
+    /// The key with its hash.
+    #[inline]
+    pub fn key<'a>(&self, bytes: &'a [u8]) -> Key<'a> {
+        Key { bytes, hash: self.hash(bytes) }
+    }
+
+    /// Number of keys. O(1).
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.table.dict().len()
+    }
+
+    /// Whether there are no keys. O(1).
+    pub fn is_empty(&self) -> bool {
+        self.table.dict().is_empty()
+    }
+
+    /// Number of keys that expire. O(1).
+    pub fn expires(&self) -> usize {
+        self.table.expires()
+    }
+
+    /// Average time to live in ms of the keys that expire; 0 if there are none. O(1), exact.
+    pub fn avg_ttl_ms(&self, now_ms: i64) -> i64 {
+        match self.expires() {
+            0 => 0,
+            n => {
+                let average = self.table.sum_ms() / n as i128 - now_ms as i128;
+                average.clamp(0, i64::MAX as i128) as i64
+            }
+        }
+    }
+
+    /// The entry of `key`. O(1).
+    #[inline]
+    pub fn find(&self, key: Key<'_>) -> Option<&Entry> {
+        self.table.dict().get(key.hash, key.bytes)
+    }
+
+    /// The entry of `key`, to change it in place. O(1).
+    #[inline]
+    pub fn find_mut(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
+        self.table.find_mut(key)
+    }
+
+    /// The entry of `key`, its access data set: a read that counts as a use; one search. O(1).
+    #[inline]
+    pub fn touch(&mut self, key: Key<'_>, lru: u32) -> Option<&Entry> {
+        let mut entry = self.find_mut(key)?;
+        entry.set_lru(lru);
+        Some(entry.into_entry())
+    }
+
+    /// Sets `key` to `value`, whether or not it exists; one search, in place if the size class
+    /// stays.
+    ///
+    /// Returns the old value only if it had an allocation of its own (a long string, a collection),
+    /// so that the caller can free it when it suits. `len` tells whether the key was new.
+    #[inline]
+    pub fn set(
+        &mut self,
+        key: Key<'_>,
+        value: SetValue<'_>,
+        expire: Expire,
+        lru: u32,
+    ) -> Option<Value> {
+        self.table.set(key, value, expire, lru)
+    }
+
+    /// As `set`, with an owned value and the expiry given outright: for RENAME, RESTORE, loading.
+    pub fn put(
+        &mut self,
+        key: Key<'_>,
+        value: Value,
+        expire: Option<i64>,
+        lru: u32,
+    ) -> Option<Value> {
+        self.set(key, SetValue::Owned(value), expire.map_or(Expire::None, Expire::At), lru)
+    }
+
+    /// Removes `key`; the entry is freed when the result is dropped, by whichever thread. O(1).
+    #[inline]
+    pub fn remove(&mut self, key: Key<'_>) -> Option<EntryBox> {
+        self.table.remove(key)
+    }
+
+    /// Removes `key` and returns value, expiry and access data. O(1), but for copying a short
+    /// string.
+    pub fn take(&mut self, key: Key<'_>) -> Option<(Value, Option<i64>, u32)> {
+        let entry = self.remove(key)?;
+        let (expire, lru) = (entry.expire_ms(), entry.lru());
+        Some((entry.into_value(), expire, lru))
+    }
+
+    /// Sets or clears the expiry of `key`; false if there is no such key. O(1).
+    pub fn set_expire(&mut self, key: Key<'_>, expire: Option<i64>) -> bool {
+        self.find_mut(key).map(|mut entry| entry.set_expire(expire)).is_some()
+    }
+
+    /// Adds `by` to the integer at `key`; None if there is no such key. O(1).
+    #[inline]
+    pub fn incr(&mut self, key: Key<'_>, by: i64) -> Option<Result<i64, IncrError>> {
+        Some(self.find_mut(key)?.incr(by))
+    }
+
+    /// Appends to the string at `key` and returns its length; None if there is no such key or it is
+    /// no string. Amortised O(`tail`).
+    pub fn append(&mut self, key: Key<'_>, tail: &[u8]) -> Option<usize> {
+        self.find_mut(key)?.append(tail)
+    }
+
+    /// Overwrites the string at `key` from `offset` on, zero-filled if shorter, and returns its
+    /// length; None if there is no such key or it is no string.
+    pub fn set_range(&mut self, key: Key<'_>, offset: usize, bytes: &[u8]) -> Option<usize> {
+        self.find_mut(key)?.set_range(offset, bytes)
+    }
+
+    /// Some key whose expiry is not after `now_ms`; it is not removed. Bounded work: if it returns
+    /// None while `is_behind` is true, the wheel has more to sort; call again when there is time.
+    ///
+    /// Call it once with the current time before filling a database that is to hold expiring keys:
+    /// the wheel sorts by distance from the last `now_ms` it has seen.
+    pub fn next_due(&mut self, now_ms: i64) -> Option<&Entry> {
+        let (entry, behind) = self.table.next_due(now_ms);
+        self.behind = behind;
+        entry
+    }
+
+    /// Whether the last `next_due` returned None before it knew that nothing is due.
+    pub fn is_behind(&self) -> bool {
+        self.behind
+    }
+
+    /// The key that expires next: exact, or among the nearest if very many are near.
+    /// About when the next key is due: never later than the first of the nearest slot's keys that
+    /// was looked at, and at most a slot's width off.
+    pub fn next_deadline_ms(&self) -> Option<i64> {
+        self.soonest().and_then(|e| e.expire_ms())
+    }
+
+    /// The key that expires first; exact while few keys share its slot.
+    pub fn soonest(&self) -> Option<&Entry> {
+        self.table.soonest()
+    }
+
+    /// Visits some entries and returns the next cursor; 0 starts and ends. See `Dict::scan`.
+    pub fn scan(&self, cursor: u64, visit: impl FnMut(&Entry)) -> u64 {
+        self.table.dict().scan(cursor, visit)
+    }
+
+    /// All entries, prefetched ahead. O(n).
+    pub fn iter(&self) -> Iter<'_, EntryBox> {
+        self.table.dict().iter()
+    }
+
+    /// An entry, each equally likely; `rng` gives uniform words.
+    pub fn random(&self, rng: impl FnMut() -> u64) -> Option<&Entry> {
+        self.table.dict().random(rng)
+    }
+
+    /// Up to `n` different entries that stand together at a random place.
+    pub fn sample(&self, n: usize, rng: impl FnMut() -> u64, visit: impl FnMut(&Entry)) {
+        self.table.dict().sample(n, rng, visit);
+    }
+
+    /// Makes room for `keys` in all. The caller vouches for the number.
+    pub fn reserve(&mut self, keys: usize) {
+        self.table.reserve(keys);
+    }
+
+    /// Does up to `n` splits or merges that are due; false if none is left.
+    pub fn step(&mut self, n: usize) -> bool {
+        self.table.step(n)
+    }
+
+    /// Says whether the table may rearrange itself; not while a fork child lives.
+    pub fn set_resize(&mut self, resize: Resize) {
+        self.table.set_resize(resize);
+    }
+
+    /// Brings the bucket of a hash closer.
+    #[inline]
+    pub fn prefetch_bucket(&self, hash: u64) {
+        self.table.dict().prefetch_bucket(hash);
+    }
+
+    /// Brings the likely entry of a hash closer; after `prefetch_bucket` of a whole batch.
+    #[inline]
+    pub fn prefetch_item(&self, hash: u64) {
+        self.table.dict().prefetch_item(hash);
+    }
+
+    /// Bytes of the tables, entries not counted. O(1).
+    pub fn mem_bytes(&self) -> usize {
+        self.table.mem_bytes()
+    }
+
+    /// The shape of the table. O(buckets).
+    pub fn stats(&self) -> Stats {
+        self.table.dict().stats()
+    }
+
+    /// Panics if an invariant doesn't hold. O(n).
+    pub fn check(&self) {
+        self.table.check();
+    }
+}
+
+// A whole database is handed to the thread that frees it.
+const _: fn() = || {
+    fn assert_send<T: Send>() {}
+    assert_send::<Store>();
+};
+
+#[cfg(test)]
+mod tests;

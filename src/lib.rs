@@ -1,0 +1,29 @@
+//! Redust: an in-memory data server that speaks Redis's protocol and keeps its file formats.
+//!
+//! The modules form layers, and each layer imports only from those below it:
+//!
+//! ```text
+//! main > server > commands | persist | net | config | registries   (siblings: never each other)
+//!      > keyspace > value > ds | resp > util | sys
+//! ```
+//!
+//! `server` is the only layer that knows all the parts; they meet there by id, never by reference.
+//! A test (`tests/rust/tidy.rs`) reads every `use crate::` and fails on an arrow that points up or
+//! sideways, and on `unsafe` outside the modules that may hold it.
+
+pub mod blocked;
+pub mod commands;
+pub mod config;
+pub mod ds;
+pub mod keyspace;
+pub mod net;
+pub mod persist;
+pub mod pubsub;
+pub mod resp;
+pub mod server;
+pub mod slowlog;
+pub mod stats;
+pub mod sys;
+pub mod util;
+pub mod value;
+pub mod watch;

@@ -1,0 +1,83 @@
+//! The incoming side of one client: bytes that are not yet a whole command.
+//!
+//! A turn reads into one buffer that all clients share; only the unfinished rest is kept here. So a
+//! client with nothing pending owns no buffer. When a long argument is announced, room for all of it
+//! is reserved at once and it is received in place.
+
+use crate::resp::parser::Partial;
+
+#[derive(Debug, Default)]
+pub struct Query {
+    /// The unfinished command (or commands not yet run), from its first byte.
+    pub pending: Vec<u8>,
+    /// What is known of the command that `pending` starts with.
+    pub partial: Partial,
+    /// `pending` holds whole commands that had to wait: nothing more is read before they have run.
+    pub behind: bool,
+    /// When bytes last arrived, in milliseconds; idle buffers are given back.
+    pub touched_ms: i64,
+    /// Largest size seen since the buffer was last looked after.
+    pub peak: usize,
+}
+
+/// What an active client counts of the shared read buffer.
+const SHARE: usize = 16 * 1024;
+/// Room made at once for an announced argument; more only as bytes arrive.
+const RESERVE_MAX: usize = 32 << 20;
+/// Buffers below this many bytes are left alone.
+const SHRINK_FROM: usize = 32 * 1024;
+/// A buffer not used for so long is shrunk.
+const IDLE_MS: i64 = 2000;
+
+impl Query {
+    /// Keeps the rest of a turn.
+    pub fn keep(&mut self, rest: &[u8], partial: Partial) {
+        self.pending.extend_from_slice(rest);
+        self.reserve_for(partial);
+    }
+
+    /// Notes what is known of the unfinished command in `pending`, and makes room for all of it.
+    pub fn reserve_for(&mut self, partial: Partial) {
+        self.partial = partial;
+        let missing = self.partial.missing(self.pending.len());
+        self.pending.reserve_exact(missing.min(RESERVE_MAX));
+        self.peak = self.peak.max(self.pending.len());
+    }
+
+    /// How much to read at once into `pending`: all of a long argument, else the usual amount.
+    pub fn want(&self, usual: usize) -> usize {
+        match self.partial.missing(self.pending.len()) {
+            0 => usual,
+            // No more than is missing, so that the reservation fits exactly.
+            missing => missing.min(RESERVE_MAX),
+        }
+    }
+
+    /// Bytes held: (used, free). `running` are those of the command that is being run.
+    ///
+    /// A client that was active lately is charged for its share of the shared read buffer, as far as
+    /// it has no buffer of its own.
+    pub fn sizes(&self, running: usize, now_ms: i64) -> (usize, usize) {
+        let used = self.pending.len() + running;
+        let recent = self.touched_ms != 0 && now_ms - self.touched_ms <= IDLE_MS;
+        let share = if recent { SHARE } else { 0 };
+        (used, self.pending.capacity().max(share).saturating_sub(used))
+    }
+
+    /// Gives memory back that an idle or once large buffer no longer needs; whether it did.
+    pub fn tend(&mut self, now_ms: i64) -> bool {
+        let (len, capacity) = (self.pending.len(), self.pending.capacity());
+        let idle = now_ms - self.touched_ms > IDLE_MS;
+        let oversized = capacity > SHRINK_FROM && capacity / 2 > self.peak;
+        // The room kept follows the largest use since the last look.
+        let peak = std::mem::replace(&mut self.peak, len);
+        if !(idle || oversized) || capacity == len {
+            return false;
+        }
+        // An argument that is still arriving keeps its reservation, unless it has stalled.
+        let keep =
+            if idle { len } else { peak.max(len + self.partial.missing(len).min(RESERVE_MAX)) };
+        self.pending.shrink_to(keep);
+        self.pending.capacity() < capacity
+    }
+}

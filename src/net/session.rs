@@ -1,0 +1,161 @@
+//! Who a client is: identity, state of its conversation, what it asked for. No buffers, no socket.
+
+use crate::net::conn::{self, Conn};
+use crate::net::listener;
+use crate::net::timers::TimerId;
+
+/// Number of a command in the server's table.
+pub type CommandId = u16;
+
+/// A command kept for later, with its own copy of the arguments.
+#[derive(Debug)]
+pub struct Queued {
+    pub command: CommandId,
+    pub argv: Vec<Vec<u8>>,
+}
+
+impl Queued {
+    pub fn bytes(&self) -> usize {
+        self.argv.iter().map(|a| a.capacity() + size_of::<Vec<u8>>()).sum()
+    }
+}
+
+/// An open transaction.
+#[derive(Debug, Default)]
+pub struct Multi {
+    pub queue: Vec<Queued>,
+    /// A command was refused while queueing: EXEC must fail.
+    pub broken: bool,
+    /// Flags of all queued commands together.
+    pub flags: u32,
+}
+
+/// Which replies a client wants (CLIENT REPLY).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplyMode {
+    #[default]
+    On,
+    Off,
+    /// None to this command, but to those after the next.
+    SkipNext,
+    Skip,
+}
+
+/// How a connection is to end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Close {
+    #[default]
+    No,
+    /// When all that is owed has been written.
+    AfterReply,
+    /// Before anything else.
+    Now,
+}
+
+/// A client parked on keys: its command runs again when one of them is ready.
+#[derive(Debug)]
+pub struct Parked {
+    pub command: Queued,
+    pub keys: Vec<(u32, Vec<u8>)>,
+    pub since_ms: i64,
+    pub timer: Option<TimerId>,
+    /// An absent array (rather than an absent value) is the reply when time runs out.
+    pub null_array: bool,
+}
+
+/// The state of one client.
+#[derive(Debug)]
+pub struct Session {
+    /// CLIENT ID: counts up, never reused.
+    pub serial: u64,
+    pub db: u32,
+    pub resp3: bool,
+    pub authenticated: bool,
+    pub close: Close,
+    pub reply_mode: ReplyMode,
+    pub no_evict: bool,
+    pub no_touch: bool,
+    pub multi: Option<Box<Multi>>,
+    /// A watched key changed: the next EXEC replies null.
+    pub watch_broken: bool,
+    pub watching: u32,
+    pub parked: Option<Box<Parked>>,
+    pub channels: u32,
+    pub patterns: u32,
+    pub name: Vec<u8>,
+    pub lib_name: Vec<u8>,
+    pub lib_ver: Vec<u8>,
+    pub peer: String,
+    pub local: String,
+    pub fd: i32,
+    pub unix: bool,
+    /// The connection comes from this machine.
+    pub loopback: bool,
+    pub created_ms: i64,
+    pub active_ms: i64,
+    /// Since when more output waits than the soft limit allows.
+    pub soft_limit_since_ms: Option<i64>,
+    /// The peer has closed its side; what it sent before is still read.
+    pub eof: bool,
+    pub last_command: Option<CommandId>,
+}
+
+impl Session {
+    /// The state of a connection that was just made; `serial` is set when the client is listed.
+    pub fn new(conn: &Conn, now_ms: i64) -> Session {
+        Session {
+            serial: 0,
+            db: 0,
+            resp3: false,
+            authenticated: false,
+            close: Close::No,
+            reply_mode: ReplyMode::On,
+            no_evict: false,
+            no_touch: false,
+            multi: None,
+            watch_broken: false,
+            watching: 0,
+            parked: None,
+            channels: 0,
+            patterns: 0,
+            name: Vec::new(),
+            lib_name: Vec::new(),
+            lib_ver: Vec::new(),
+            peer: conn::show(conn.peer()),
+            local: conn::show(conn.local()),
+            fd: conn.fd(),
+            unix: conn.is_unix(),
+            loopback: listener::is_local(conn),
+            created_ms: now_ms,
+            active_ms: now_ms,
+            soft_limit_since_ms: None,
+            eof: false,
+            last_command: None,
+        }
+    }
+
+    /// In RESP2 a subscribed client may only subscribe, unsubscribe, ping and leave.
+    pub fn subscribed(&self) -> bool {
+        self.channels + self.patterns > 0
+    }
+
+    /// Letters of CLIENT LIST's `flags`.
+    pub fn flags(&self) -> String {
+        let mut out = String::new();
+        let mut add = |on: bool, letter: char| {
+            if on {
+                out.push(letter);
+            }
+        };
+        add(self.subscribed(), 'P');
+        add(self.multi.is_some(), 'x');
+        add(self.parked.is_some(), 'b');
+        add(self.watch_broken, 'd');
+        add(self.close == Close::AfterReply, 'c');
+        add(self.close == Close::Now, 'A');
+        add(self.unix, 'U');
+        add(self.no_evict, 'e');
+        add(self.no_touch, 'T');
+        if out.is_empty() { "N".to_string() } else { out }
+    }
+}

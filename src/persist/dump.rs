@@ -1,0 +1,76 @@
+//! DUMP payloads: one value, the version, a checksum.
+//!
+//! ```text
+//!   type (1)   value   version (2, little-endian)   crc64 of all before (8, little-endian)
+//! ```
+
+use super::rdb::load;
+use super::rdb::read::Reader;
+use super::rdb::save;
+use super::rdb::types::{Dialect, VALKEY_VERSION, VERSIONS, ValueKind};
+use super::rdb::write::Writer;
+use crate::keyspace::entry::Entry;
+use crate::util::crc64;
+use crate::value::Value;
+use std::io;
+
+/// Bytes of version and checksum.
+const FOOTER: usize = 10;
+/// The buffer of a reader: payloads are mostly short.
+const BUFFER: usize = 64 << 10;
+
+/// Why a payload is refused.
+#[derive(Debug, PartialEq, Eq)]
+pub enum DumpError {
+    /// Footer: too new a version, or the checksum does not match.
+    Footer,
+    /// The value itself is broken or of a type the server does not have.
+    Format,
+}
+
+/// Serializes a value. `version` 0: the lowest that can hold it, so that any server since Redis 7.0 takes it.
+pub fn dump(entry: &Entry, version: u32) -> Vec<u8> {
+    let mut payload = Vec::new();
+    write_value(&mut payload, entry).expect("memory takes every write");
+    payload.extend_from_slice(&(save::version(version) as u16).to_le_bytes());
+    let crc = crc64::update(0, &payload);
+    payload.extend_from_slice(&crc.to_le_bytes());
+    payload
+}
+
+fn write_value(payload: &mut Vec<u8>, entry: &Entry) -> io::Result<()> {
+    // Compat: redis-server compresses as `rdbcompression` says, which is on unless somebody turned it off.
+    let mut to = Writer::new(payload, 0, true, false);
+    to.byte(save::kind_of(entry).code())?;
+    save::value(&mut to, entry)?;
+    to.flush()
+}
+
+/// Reads a payload back. Without `verify_checksum`, only the version of the footer is looked at.
+pub fn restore(payload: &[u8], verify_checksum: bool) -> Result<Value, DumpError> {
+    let (dialect, body) = split(payload, verify_checksum).ok_or(DumpError::Footer)?;
+    let (&code, body) = body.split_first().ok_or(DumpError::Format)?;
+    let kind = ValueKind::of(code, dialect).ok_or(DumpError::Format)?;
+    let mut from = Reader::new(body, body.len().min(BUFFER), false);
+    // Compat: what follows the value in the payload is ignored, as redis-server does.
+    load::value(&mut from, kind).map_err(|_| DumpError::Format)
+}
+
+/// Splits the footer off; None if it is not sound.
+fn split(payload: &[u8], verify_checksum: bool) -> Option<(Dialect, &[u8])> {
+    let body = payload.len().checked_sub(FOOTER)?;
+    let (body, footer) = payload.split_at(body);
+    let (version, crc) = footer.split_first_chunk::<2>()?;
+    let version = u32::from(u16::from_le_bytes(*version));
+    let dialect = match version {
+        VALKEY_VERSION => Dialect::Valkey,
+        // Compat: redis-server refuses none that is too old, not even 0.
+        _ if version <= *VERSIONS.end() => Dialect::Redis,
+        _ => return None,
+    };
+    let sum = || crc64::update(0, &payload[..payload.len() - 8]).to_le_bytes();
+    (!verify_checksum || crc == sum()).then_some((dialect, body))
+}
+
+#[cfg(test)]
+mod tests;

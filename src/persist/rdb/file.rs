@@ -1,0 +1,111 @@
+//! Writing a snapshot so that a crash, at any instruction, leaves the old file or the new one.
+//!
+//! ```text
+//!   open     dir/temp-<pid>.rdb, emptied
+//!   write    what the caller writes; synced every 32 MiB, so that the last sync is short
+//!   fsync    the file
+//!   rename   over the old file
+//!   fsync    the directory, so that the rename survives too
+//! ```
+//!
+//! When a step fails, the temporary file is removed and the error names the step. A crash leaves it behind, under
+//! the name of the process, for whoever started that process to remove.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Bytes between two syncs of a file that is being written.
+const SYNC_BYTES: u64 = 32 << 20;
+
+/// Which step failed.
+#[derive(Debug)]
+pub struct FileError {
+    pub step: &'static str,
+    pub error: io::Error,
+}
+
+impl std::fmt::Display for FileError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} failed: {}", self.step, self.error)
+    }
+}
+
+impl std::error::Error for FileError {}
+
+/// Writes `dir/name` through `dir/temp-<pid>.rdb`.
+pub fn write_atomically<T>(
+    dir: &Path,
+    name: &Path,
+    incremental_fsync: bool,
+    write: impl FnOnce(&mut SyncWriter) -> io::Result<T>,
+) -> Result<T, FileError> {
+    let temp = dir.join(format!("temp-{}.rdb", std::process::id()));
+    let result = steps(&temp, dir, name, incremental_fsync, write, &mut |_| {});
+    if result.is_err() {
+        // The error that matters is the one that brought us here.
+        let _ = fs::remove_file(&temp);
+    }
+    result
+}
+
+/// The steps; `before` is told each before it is taken.
+fn steps<T>(
+    temp: &Path,
+    dir: &Path,
+    name: &Path,
+    incremental_fsync: bool,
+    write: impl FnOnce(&mut SyncWriter) -> io::Result<T>,
+    before: &mut dyn FnMut(&'static str),
+) -> Result<T, FileError> {
+    let mut step = "open";
+    let go = || -> io::Result<T> {
+        let mut take = |next: &'static str| {
+            before(next);
+            step = next;
+        };
+        take("open");
+        let file = File::create(temp)?;
+        let mut out = SyncWriter { file, unsynced: 0, incremental: incremental_fsync };
+        take("write");
+        let written = write(&mut out)?;
+        out.flush()?;
+        take("fsync");
+        out.file.sync_all()?;
+        drop(out);
+        take("rename");
+        fs::rename(temp, dir.join(name))?;
+        take("fsync of the directory");
+        File::open(dir)?.sync_all()?;
+        before("end");
+        Ok(written)
+    };
+    go().map_err(|error| FileError { step, error })
+}
+
+/// A file that is synced every so often while it is written.
+#[derive(Debug)]
+pub struct SyncWriter {
+    pub file: File,
+    unsynced: u64,
+    incremental: bool,
+}
+
+impl Write for SyncWriter {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let n = self.file.write(buf)?;
+        self.unsynced += n as u64;
+        if self.incremental && self.unsynced >= SYNC_BYTES {
+            self.unsynced = 0;
+            self.file.sync_data()?;
+        }
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! The writer of snapshots.
+//!
+//! The order is that of redis-server, which is also what makes loading fast: facts about the file (AUX), functions,
+//! then for each database its number, its size (so that the loader makes room at once) and its keys, in
+//! table order, each fetched into the cache before its turn.
+
+use super::types::{ValueKind, WRITE_MAX, WRITE_MIN, opcode};
+use super::write::Writer;
+use crate::keyspace::Keyspace;
+use crate::keyspace::entry::Entry;
+use crate::keyspace::store::Store;
+use crate::value::ValueRef;
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// Bytes between two writes.
+const BUFFER: usize = 256 << 10;
+/// Keys between two reports of progress.
+const REPORT_KEYS: u64 = 1024;
+/// While keys are delayed, a report at least so often.
+const REPORT_DELAY_US: u64 = 1_000_000;
+
+/// How to save.
+#[derive(Clone, Debug)]
+pub struct SaveOptions {
+    /// Long strings are compressed where that makes them shorter.
+    pub compression: bool,
+    /// The file ends with a checksum, else with zeros.
+    pub checksum: bool,
+    /// 10, 11 or 12; 0: the lowest version that can hold the data.
+    pub version: u32,
+    /// Microseconds to sleep after each key (negative n: 1 us for one key in n).
+    pub key_delay_us: i32,
+    /// Write idle times (LRU policies) or frequencies (LFU policies).
+    pub access: Access,
+    /// The LRU clock in seconds, for idle times.
+    pub lru_clock: u32,
+    pub used_memory: u64,
+    pub now_secs: i64,
+    pub redis_version: String,
+    /// Further AUX fields, such as the replication offset.
+    pub aux: Vec<(String, String)>,
+    /// Function libraries, opaque.
+    pub functions: Vec<Vec<u8>>,
+}
+
+/// What of the access field goes into the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    None,
+    Idle,
+    Freq,
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Summary {
+    pub keys: u64,
+    pub bytes: u64,
+}
+
+/// Writes a whole snapshot. `on_keys` is told every 1024 keys how many are done.
+///
+/// Nothing is synced: that is the file's business.
+pub fn save(
+    ks: &Keyspace,
+    out: &mut impl Write,
+    opts: &SaveOptions,
+    on_keys: &mut dyn FnMut(u64),
+) -> io::Result<Summary> {
+    let mut to = Writer::new(out, BUFFER, opts.compression, opts.checksum);
+    header(&mut to, opts)?;
+    for library in &opts.functions {
+        to.byte(opcode::FUNCTION2)?;
+        to.string(library)?;
+    }
+    let mut pace = Pace { keys: 0, slept_us: 0, delay_us: opts.key_delay_us, on_keys };
+    for (number, db) in ks.dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
+        database(&mut to, number, db, opts, &mut pace)?;
+    }
+    to.byte(opcode::EOF)?;
+    let crc = to.crc()?;
+    to.bytes(&crc.to_le_bytes())?;
+    to.flush()?;
+    Ok(Summary { keys: pace.keys, bytes: to.offset() })
+}
+
+/// The version to write when `wanted` is asked for; 0 asks for the lowest that can hold the data.
+pub fn version(wanted: u32) -> u32 {
+    // All that the server has fits the lowest.
+    if wanted == 0 { WRITE_MIN } else { wanted.clamp(WRITE_MIN, WRITE_MAX) }
+}
+
+fn header<W: Write>(to: &mut Writer<W>, opts: &SaveOptions) -> io::Result<()> {
+    to.bytes(format!("REDIS{:04}", version(opts.version)).as_bytes())?;
+    let mut aux = |name: &str, value: &str| {
+        to.byte(opcode::AUX)?;
+        to.string(name.as_bytes())?;
+        to.string(value.as_bytes())
+    };
+    aux("redis-ver", &opts.redis_version)?;
+    aux("redis-bits", &usize::BITS.to_string())?;
+    aux("ctime", &opts.now_secs.to_string())?;
+    aux("used-mem", &opts.used_memory.to_string())?;
+    for (name, value) in &opts.aux {
+        aux(name, value)?;
+    }
+    // Compat: redis-server always says whether this is the base of an append-only file.
+    if opts.aux.iter().all(|(name, _)| name != "aof-base") {
+        aux("aof-base", "0")?;
+    }
+    Ok(())
+}
+
+fn database<W: Write>(
+    to: &mut Writer<W>,
+    number: usize,
+    db: &Store,
+    opts: &SaveOptions,
+    pace: &mut Pace<'_>,
+) -> io::Result<()> {
+    to.byte(opcode::SELECTDB)?;
+    to.length(number as u64)?;
+    to.byte(opcode::RESIZEDB)?;
+    to.length(db.len() as u64)?;
+    to.length(db.expires() as u64)?;
+    for entry in db.iter() {
+        // Whatever precedes a short key and value fits then without another look.
+        key_value(to, entry, opts)?;
+        pace.key_done(to)?;
+    }
+    Ok(())
+}
+
+#[inline]
+fn key_value<W: Write>(to: &mut Writer<W>, entry: &Entry, opts: &SaveOptions) -> io::Result<()> {
+    if let Some(at) = entry.expire_ms() {
+        to.byte(opcode::EXPIRETIME_MS)?;
+        to.bytes(&at.to_le_bytes())?;
+    }
+    match opts.access {
+        Access::None => {}
+        Access::Idle => {
+            to.byte(opcode::IDLE)?;
+            to.length(u64::from(opts.lru_clock.wrapping_sub(entry.lru()) & 0xff_ffff))?;
+        }
+        Access::Freq => {
+            to.byte(opcode::FREQ)?;
+            to.byte(entry.lru() as u8)?;
+        }
+    }
+    to.byte(kind_of(entry).code())?;
+    to.string(entry.key())?;
+    value(to, entry)
+}
+
+/// How the value of an entry is written.
+pub(crate) fn kind_of(entry: &Entry) -> ValueKind {
+    match entry.value() {
+        ValueRef::Int(_) | ValueRef::Str(_) => ValueKind::String,
+        ValueRef::Object(object) => match *object {
+            #[cfg(test)]
+            crate::value::Object::Probe(_) => ValueKind::String,
+        },
+    }
+}
+
+/// The value of an entry, without its kind.
+#[inline]
+pub(crate) fn value<W: Write>(to: &mut Writer<W>, entry: &Entry) -> io::Result<()> {
+    match entry.value() {
+        ValueRef::Int(int) => to.int(int),
+        ValueRef::Str(bytes) => to.string(bytes),
+        ValueRef::Object(object) => match *object {
+            #[cfg(test)]
+            crate::value::Object::Probe(ref bytes) => to.string(bytes),
+        },
+    }
+}
+
+/// Reports progress, and slows down where a test asks for it.
+struct Pace<'a> {
+    keys: u64,
+    slept_us: u64,
+    delay_us: i32,
+    on_keys: &'a mut dyn FnMut(u64),
+}
+
+impl Pace<'_> {
+    #[inline]
+    fn key_done<W: Write>(&mut self, to: &mut Writer<W>) -> io::Result<()> {
+        self.keys += 1;
+        if self.keys.is_multiple_of(REPORT_KEYS) {
+            (self.on_keys)(self.keys);
+        }
+        if self.delay_us != 0 { self.delay(to) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn delay<W: Write>(&mut self, to: &mut Writer<W>) -> io::Result<()> {
+        let slept_us = sleep_after_key(self.delay_us, self.keys);
+        self.slept_us += slept_us;
+        if self.slept_us >= REPORT_DELAY_US {
+            self.slept_us = 0;
+            (self.on_keys)(self.keys);
+            // Whoever waits for the bytes sees some.
+            to.flush()?;
+        }
+        Ok(())
+    }
+}
+
+/// Sleeps `delay_us`, or for one key in `-delay_us` a microsecond; returns how long.
+pub(crate) fn sleep_after_key(delay_us: i32, keys: u64) -> u64 {
+    let us = match delay_us {
+        0.. => delay_us as u64,
+        _ => u64::from(keys.is_multiple_of(u64::from(delay_us.unsigned_abs()))),
+    };
+    if us > 0 {
+        std::thread::sleep(Duration::from_micros(us));
+    }
+    us
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! What the tests of the formats share: random keyspaces, their contents to compare, and the defaults.
+
+use super::load::{LoadOptions, Loaded, Pace, RdbError, load};
+use super::save::{Access, SaveOptions, save};
+use crate::keyspace::Keyspace;
+use crate::keyspace::store::{Expire, SetValue};
+use crate::util::siphash::Seed;
+use crate::value::ValueRef;
+use std::collections::BTreeMap;
+
+/// The time of all tests.
+pub const NOW_MS: i64 = 1_900_000_000_000;
+
+pub fn save_options() -> SaveOptions {
+    SaveOptions {
+        compression: true,
+        checksum: true,
+        version: 0,
+        key_delay_us: 0,
+        access: Access::None,
+        lru_clock: 0,
+        used_memory: 123_456,
+        now_secs: NOW_MS / 1000,
+        redis_version: "7.2.6".to_string(),
+        aux: Vec::new(),
+        functions: Vec::new(),
+    }
+}
+
+pub fn load_options() -> LoadOptions {
+    LoadOptions {
+        verify_checksum: true,
+        now_ms: NOW_MS,
+        drop_expired: true,
+        events_interval_bytes: 0,
+        fresh_access: 7,
+        lru_clock: 1_000_000,
+        lfu: false,
+        replace: false,
+        any_version: false,
+    }
+}
+
+pub fn empty() -> Keyspace {
+    Keyspace::new(16, Seed([1, 2]))
+}
+
+pub fn saved(ks: &Keyspace, opts: &SaveOptions) -> Vec<u8> {
+    let mut file = Vec::new();
+    let summary = save(ks, &mut file, opts, &mut |_| {}).expect("memory takes every write");
+    assert_eq!(summary.bytes, file.len() as u64);
+    assert_eq!(summary.keys, ks.len() as u64);
+    file
+}
+
+pub fn loaded_with(file: &[u8], opts: &LoadOptions, ks: &mut Keyspace) -> Result<Loaded, RdbError> {
+    load(file, opts, ks, &mut |_| Pace::default())
+}
+
+pub fn loaded(file: &[u8]) -> Result<(Keyspace, Loaded), RdbError> {
+    let mut ks = empty();
+    let facts = loaded_with(file, &load_options(), &mut ks)?;
+    Ok((ks, facts))
+}
+
+pub fn set(ks: &mut Keyspace, db: usize, key: &[u8], value: &[u8], expire: Option<i64>) {
+    let db = &mut ks.dbs[db];
+    let key = db.key(key);
+    db.set(key, SetValue::Bytes(value), expire.map_or(Expire::None, Expire::At), 0);
+}
+
+/// All that a file must bring back of a key: the text of its value, how it is reported, its expiry.
+pub type Contents = BTreeMap<(usize, Vec<u8>), (Vec<u8>, &'static str, Option<i64>)>;
+
+pub fn contents(ks: &Keyspace) -> Contents {
+    let all = ks.dbs.iter().enumerate().flat_map(|(n, db)| db.iter().map(move |e| (n, e)));
+    all.map(|(n, entry)| {
+        let text = match entry.value() {
+            ValueRef::Int(int) => int.to_string().into_bytes(),
+            ValueRef::Str(bytes) => bytes.to_vec(),
+            ValueRef::Object(object) => panic!("{object:?}"),
+        };
+        ((n, entry.key().to_vec()), (text, entry.encoding().name(), entry.expire_ms()))
+    })
+    .collect()
+}
+
+/// Uniform words from a seed.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Random {
+        println!("seed {seed:#x}");
+        Random(seed | 1)
+    }
+
+    pub fn word(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    pub fn below(&mut self, n: usize) -> usize {
+        ((u128::from(self.word()) * n as u128) >> 64) as usize
+    }
+
+    /// A string of one of the kinds that are written differently.
+    pub fn text(&mut self) -> Vec<u8> {
+        let len = match self.below(12) {
+            0 => 0,
+            1 => self.below(70_000),
+            2 => self.below(600),
+            _ => self.below(60),
+        };
+        match self.below(5) {
+            0 => (self.word() as i64 >> self.below(64)).to_string().into_bytes(),
+            1 => vec![self.word() as u8; len],
+            2 => b"lorem ipsum dolor sit amet ".iter().cycle().take(len).copied().collect(),
+            _ => (0..len).map(|_| self.word() as u8).collect(),
+        }
+    }
+
+    /// Some keys in some databases, some of which expire, after `NOW_MS` all of them.
+    pub fn keyspace(&mut self, keys: usize) -> Keyspace {
+        let mut ks = empty();
+        for i in 0..keys {
+            let db = [0, 0, 0, 1, 15][self.below(5)];
+            let mut key = self.text();
+            key.truncate(300);
+            if self.below(3) > 0 {
+                key = format!("key:{i:012}").into_bytes();
+            }
+            let value = self.text();
+            let expire = (self.below(3) == 0).then(|| NOW_MS + self.below(1 << 40) as i64);
+            set(&mut ks, db, &key, &value, expire);
+        }
+        ks
+    }
+}

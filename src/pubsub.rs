@@ -1,0 +1,149 @@
+//! Who listens to which channel and pattern. Holds ids only; messages are delivered by the server.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::net::clients::ClientId;
+use crate::util::glob;
+
+#[derive(Debug, Default)]
+pub struct PubSub {
+    channels: HashMap<Vec<u8>, Vec<ClientId>>,
+    patterns: BTreeMap<Vec<u8>, Vec<ClientId>>,
+    of_client: HashMap<ClientId, Subscriptions>,
+}
+
+/// What one client is subscribed to, in order of subscription.
+#[derive(Debug, Default)]
+struct Subscriptions {
+    channels: Vec<Vec<u8>>,
+    patterns: Vec<Vec<u8>>,
+}
+
+/// A plain channel or a glob pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Channel,
+    Pattern,
+}
+
+impl Subscriptions {
+    fn of(&mut self, kind: Kind) -> &mut Vec<Vec<u8>> {
+        match kind {
+            Kind::Channel => &mut self.channels,
+            Kind::Pattern => &mut self.patterns,
+        }
+    }
+}
+
+impl PubSub {
+    pub fn is_empty(&self) -> bool {
+        self.of_client.is_empty()
+    }
+    /// Channels with a subscriber.
+    pub fn channels(&self) -> usize {
+        self.channels.len()
+    }
+    /// Different patterns with a subscriber.
+    pub fn patterns(&self) -> usize {
+        self.patterns.len()
+    }
+    pub fn clients(&self) -> usize {
+        self.of_client.len()
+    }
+
+    /// Subscribes a client; false if it was already.
+    pub fn subscribe(&mut self, id: ClientId, kind: Kind, name: &[u8]) -> bool {
+        let list = match kind {
+            Kind::Channel => self.channels.entry(name.to_vec()).or_default(),
+            Kind::Pattern => self.patterns.entry(name.to_vec()).or_default(),
+        };
+        let own = self.of_client.entry(id).or_default().of(kind);
+        if own.iter().any(|n| n == name) {
+            return false;
+        }
+        own.push(name.to_vec());
+        list.push(id);
+        true
+    }
+
+    /// Ends a subscription; false if there was none.
+    pub fn unsubscribe(&mut self, id: ClientId, kind: Kind, name: &[u8]) -> bool {
+        let Some(own) = self.of_client.get_mut(&id) else { return false };
+        let list = own.of(kind);
+        let Some(at) = list.iter().position(|n| n == name) else { return false };
+        list.remove(at);
+        if own.channels.is_empty() && own.patterns.is_empty() {
+            self.of_client.remove(&id);
+        }
+        let leave = |ids: &mut Vec<ClientId>| {
+            ids.retain(|&other| other != id);
+            ids.is_empty()
+        };
+        match kind {
+            Kind::Channel => {
+                if self.channels.get_mut(name).is_some_and(leave) {
+                    self.channels.remove(name);
+                }
+            }
+            Kind::Pattern => {
+                if self.patterns.get_mut(name).is_some_and(leave) {
+                    self.patterns.remove(name);
+                }
+            }
+        }
+        true
+    }
+
+    /// Names a client is subscribed to.
+    pub fn of(&self, id: ClientId, kind: Kind) -> Vec<Vec<u8>> {
+        let own = self.of_client.get(&id);
+        own.map_or_else(Vec::new, |s| match kind {
+            Kind::Channel => s.channels.clone(),
+            Kind::Pattern => s.patterns.clone(),
+        })
+    }
+
+    pub fn forget(&mut self, id: ClientId) {
+        for kind in [Kind::Channel, Kind::Pattern] {
+            for name in self.of(id, kind) {
+                self.unsubscribe(id, kind, &name);
+            }
+        }
+    }
+
+    pub fn subscribers(&self, channel: &[u8]) -> &[ClientId] {
+        self.channels.get(channel).map_or(&[], Vec::as_slice)
+    }
+
+    /// Patterns that match the channel, with their subscribers.
+    pub fn matching<'a>(
+        &'a self,
+        channel: &'a [u8],
+    ) -> impl Iterator<Item = (&'a [u8], &'a [ClientId])> {
+        let all = self.patterns.iter().filter(move |(p, _)| glob::matches(p, channel, false));
+        all.map(|(pattern, ids)| (&pattern[..], &ids[..]))
+    }
+
+    /// Channels with subscribers, those that match a pattern if one is given.
+    pub fn active(&self, pattern: Option<&[u8]>) -> Vec<&[u8]> {
+        let all = self.channels.keys().map(Vec::as_slice);
+        all.filter(|c| pattern.is_none_or(|p| glob::matches(p, c, false))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_leaves_is_nowhere() {
+        let mut p = PubSub::default();
+        let id = ClientId::NOBODY;
+        assert!(p.subscribe(id, Kind::Channel, b"a") && !p.subscribe(id, Kind::Channel, b"a"));
+        assert!(p.subscribe(id, Kind::Pattern, b"a*"));
+        assert_eq!((p.subscribers(b"a").len(), p.matching(b"ab").count()), (1, 1));
+        assert!(p.unsubscribe(id, Kind::Channel, b"a") && !p.unsubscribe(id, Kind::Channel, b"a"));
+        p.forget(id);
+        assert!(p.is_empty() && p.channels() == 0 && p.patterns() == 0);
+    }
+}

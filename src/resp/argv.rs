@@ -1,0 +1,65 @@
+//! The arguments of one command: borrowed slices, the command's name first.
+//!
+//! They point into the read buffer, into a queued transaction or into the memory of a caller that
+//! builds a command itself. A newtype rather than a bare slice, so that handing over the ownership
+//! of a large argument can be added in one place.
+
+use std::ops::{Deref, Index, Range, RangeFrom};
+
+/// Arguments of a command. `argv[0]` is the name as the client spelled it; never empty.
+#[derive(Clone, Copy, Debug)]
+pub struct Argv<'a>(&'a [&'a [u8]]);
+
+impl<'a> Argv<'a> {
+    pub fn new(args: &'a [&'a [u8]]) -> Argv<'a> {
+        debug_assert!(!args.is_empty());
+        Argv(args)
+    }
+
+    /// The argument at `i`, with the life of the arguments rather than of this handle.
+    pub fn at(&self, i: usize) -> &'a [u8] {
+        self.0[i]
+    }
+
+    pub fn from(&self, start: usize) -> &'a [&'a [u8]] {
+        &self.0[start..]
+    }
+
+    /// Sum of the lengths of all arguments in bytes.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|a| a.len()).sum()
+    }
+
+    /// An owned copy, for commands that outlive the read buffer (MULTI, blocked clients).
+    pub fn to_owned(&self) -> Vec<Vec<u8>> {
+        self.0.iter().map(|a| a.to_vec()).collect()
+    }
+}
+
+impl<'a> Deref for Argv<'a> {
+    type Target = [&'a [u8]];
+    fn deref(&self) -> &[&'a [u8]] {
+        self.0
+    }
+}
+
+impl<'a> Index<usize> for Argv<'a> {
+    type Output = &'a [u8];
+    fn index(&self, i: usize) -> &&'a [u8] {
+        &self.0[i]
+    }
+}
+
+impl<'a> Index<RangeFrom<usize>> for Argv<'a> {
+    type Output = [&'a [u8]];
+    fn index(&self, range: RangeFrom<usize>) -> &[&'a [u8]] {
+        &self.0[range]
+    }
+}
+
+impl<'a> Index<Range<usize>> for Argv<'a> {
+    type Output = [&'a [u8]];
+    fn index(&self, range: Range<usize>) -> &[&'a [u8]] {
+        &self.0[range]
+    }
+}

@@ -1,0 +1,116 @@
+//! Errors a client sees. Texts that clients match on stand here once, byte for byte as Redis has them.
+//!
+//! A command fails with `Err(CmdError)`; the dispatcher writes it and counts it by its first word
+//! (`errorstat_<WORD>`), nobody else does.
+
+use std::borrow::Cow;
+
+/// An error reply without the leading `-` and the line end: `CODE text`.
+///
+/// Invariant: holds no CR or LF, which would end the reply early; the constructors see to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CmdError(Cow<'static, [u8]>);
+
+impl CmdError {
+    pub const fn new(text: &'static str) -> CmdError {
+        CmdError(Cow::Borrowed(text.as_bytes()))
+    }
+
+    /// An error with the generic code `ERR` before `text`.
+    pub fn err(text: impl AsRef<[u8]>) -> CmdError {
+        CmdError::coded("ERR", text)
+    }
+
+    pub fn coded(code: &str, text: impl AsRef<[u8]>) -> CmdError {
+        let mut out = Vec::with_capacity(code.len() + 1 + text.as_ref().len());
+        out.extend_from_slice(code.as_bytes());
+        out.push(b' ');
+        // Text may quote what the client sent; a line end in it would be read as the next reply.
+        out.extend(text.as_ref().iter().map(|&c| if c == b'\r' || c == b'\n' { b' ' } else { c }));
+        CmdError(Cow::Owned(out))
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The first word, which `INFO errorstats` counts by.
+    pub fn code(&self) -> &[u8] {
+        let end = memchr::memchr(b' ', &self.0).unwrap_or(self.0.len());
+        &self.0[..end]
+    }
+}
+
+pub const WRONG_TYPE: CmdError =
+    CmdError::new("WRONGTYPE Operation against a key holding the wrong kind of value");
+pub const SYNTAX: CmdError = CmdError::new("ERR syntax error");
+pub const NOT_INT: CmdError = CmdError::new("ERR value is not an integer or out of range");
+pub const NOT_FLOAT: CmdError = CmdError::new("ERR value is not a valid float");
+pub const OUT_OF_RANGE: CmdError = CmdError::new("ERR value is out of range");
+pub const NO_SUCH_KEY: CmdError = CmdError::new("ERR no such key");
+pub const SAME_OBJECT: CmdError = CmdError::new("ERR source and destination objects are the same");
+pub const INDEX_RANGE: CmdError = CmdError::new("ERR index out of range");
+pub const OFFSET_RANGE: CmdError = CmdError::new("ERR offset is out of range");
+pub const DB_RANGE: CmdError = CmdError::new("ERR DB index is out of range");
+pub const BUSY_KEY: CmdError = CmdError::new("BUSYKEY Target key name already exists.");
+pub const OVERFLOW: CmdError = CmdError::new("ERR increment or decrement would overflow");
+pub const NAN_OR_INF: CmdError = CmdError::new("ERR increment would produce NaN or Infinity");
+pub const STRING_TOO_LONG: CmdError =
+    CmdError::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+pub const NO_AUTH: CmdError = CmdError::new("NOAUTH Authentication required.");
+pub const NO_PROTO: CmdError = CmdError::new("NOPROTO unsupported protocol version");
+pub const LOADING: CmdError = CmdError::new("LOADING Redis is loading the dataset in memory");
+pub const OOM: CmdError = CmdError::new("OOM command not allowed when used memory > 'maxmemory'.");
+pub const MISCONF_RDB: CmdError = CmdError::new(
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to \
+     disk. Commands that may modify the data set are disabled, because this instance is configured \
+     to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). \
+     Please check the Redis logs for details about the RDB error.",
+);
+pub const EXEC_ABORT: CmdError =
+    CmdError::new("EXECABORT Transaction discarded because of previous errors.");
+pub const MAX_CLIENTS: CmdError = CmdError::new("ERR max number of clients reached");
+
+/// `ERR wrong number of arguments for '<name>' command`, the name in lower case.
+#[cold]
+pub fn wrong_arity(name: &str) -> CmdError {
+    CmdError::err(format!("wrong number of arguments for '{name}' command"))
+}
+
+/// `ERR invalid expire time in '<name>' command`.
+#[cold]
+pub fn invalid_expire(name: &str) -> CmdError {
+    CmdError::err(format!("invalid expire time in '{name}' command"))
+}
+
+/// What a container command replies to a subcommand that it has not.
+#[cold]
+pub fn no_subcommand(container: &str, sub: &[u8]) -> CmdError {
+    let head = b"unknown subcommand '";
+    let container = container.to_ascii_uppercase();
+    let tail = format!("'. Try {container} HELP.");
+    CmdError::err([head, &sub[..sub.len().min(128)], tail.as_bytes()].concat())
+}
+
+/// What a command that looks at its subcommand itself replies to one that it has not, or that has other arguments.
+#[cold]
+pub fn unknown_subcommand(container: &str, sub: &[u8]) -> CmdError {
+    let mut text = b"unknown subcommand or wrong number of arguments for '".to_vec();
+    text.extend_from_slice(&sub[..sub.len().min(128)]);
+    text.extend_from_slice(b"'. Try ");
+    text.extend_from_slice(container.to_ascii_uppercase().as_bytes());
+    text.extend_from_slice(b" HELP.");
+    CmdError::err(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_line_end_cannot_end_the_reply() {
+        let e = CmdError::err(b"unknown command 'a\r\nb'");
+        assert_eq!(e.bytes(), b"ERR unknown command 'a  b'");
+        assert_eq!(e.code(), b"ERR");
+    }
+}

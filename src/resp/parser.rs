@@ -1,0 +1,419 @@
+//! Requests: RESP arrays of bulk strings and inline lines, parsed in place.
+//!
+//! The parser copies nothing. It walks a buffer and notes where each argument lies; a batch of
+//! pipelined commands is parsed in one go before the first of them runs. What it knows of an
+//! unfinished command it keeps (`Partial`), so that a command which arrives in a thousand pieces is
+//! still parsed once.
+//!
+//! ```text
+//! *3\r\n $3\r\nSET\r\n $1\r\nk\r\n $5\r\nhello\r\n       an array: count, then length and bytes each
+//! SET k "hello world"\r\n                              inline: split at spaces, quotes as in the shell
+//! ```
+//!
+//! Invariants: ranges in `args` lie inside the buffer and never overlap; `Partial` positions count
+//! from the first byte of the unfinished command, so that moving the command to another buffer
+//! keeps them right.
+
+use std::ops::Range;
+
+/// Longest inline request, and longest line that announces a count or a length.
+pub const INLINE_MAX: usize = 64 * 1024;
+/// What a client that has not yet authenticated may send at most: arguments, and bytes in each.
+const UNAUTH_MAX_ARGS: i64 = 10;
+const UNAUTH_MAX_BULK: i64 = 16384;
+
+/// Limits in force for one client.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// `proto-max-bulk-len`, in bytes.
+    pub max_bulk: usize,
+    /// False while the client still has to authenticate.
+    pub trusted: bool,
+}
+
+/// One complete command of a batch: a range of `Batch::args`, or an owned inline command.
+#[derive(Clone, Debug)]
+pub struct Cmd {
+    pub args: Range<usize>,
+    /// Index into `Batch::inline` when the command came as a line with quotes.
+    pub inline: Option<usize>,
+    /// Where the command begins and the next one starts, in bytes from the start of the buffer.
+    pub span: Range<usize>,
+}
+
+/// The commands found in one buffer.
+#[derive(Default, Debug)]
+pub struct Batch {
+    pub args: Vec<Range<usize>>,
+    pub cmds: Vec<Cmd>,
+    pub inline: Vec<Vec<Vec<u8>>>,
+}
+
+impl Batch {
+    pub fn clear(&mut self) {
+        self.args.clear();
+        self.cmds.clear();
+        self.inline.clear();
+    }
+}
+
+/// What is known of a command that has not arrived whole.
+#[derive(Default, Debug, PartialEq, Eq)]
+pub struct Partial {
+    args: Vec<Range<usize>>,
+    /// Arguments still to come; 0 when not even the count is known.
+    left: usize,
+    /// Length announced for the argument that is arriving.
+    bulk: Option<usize>,
+    /// Next byte to look at.
+    pos: usize,
+}
+
+impl Partial {
+    pub fn is_empty(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Bytes still missing of the argument that is arriving, given what is there; 0 if unknown.
+    pub fn missing(&self, have: usize) -> usize {
+        self.bulk.map_or(0, |len| (self.pos + len + 2).saturating_sub(have))
+    }
+
+    /// Bytes the argument ranges take, for memory accounting.
+    pub fn bytes(&self) -> usize {
+        self.args.capacity() * size_of::<Range<usize>>()
+    }
+}
+
+/// Why a request can't be understood. The connection is closed after the reply.
+#[derive(Debug, PartialEq, Eq, Clone)]
+pub enum ProtoError {
+    TooBigInline,
+    UnbalancedQuotes,
+    TooBigCountLine,
+    InvalidCount,
+    UnauthCount,
+    TooBigLengthLine,
+    ExpectedDollar(u8),
+    InvalidLength,
+    UnauthLength,
+}
+
+impl ProtoError {
+    /// The reply's text, after `ERR Protocol error: `.
+    pub fn text(&self) -> String {
+        match self {
+            ProtoError::TooBigInline => "too big inline request".into(),
+            ProtoError::UnbalancedQuotes => "unbalanced quotes in request".into(),
+            ProtoError::TooBigCountLine => "too big mbulk count string".into(),
+            ProtoError::InvalidCount => "invalid multibulk length".into(),
+            ProtoError::UnauthCount => "unauthenticated multibulk length".into(),
+            ProtoError::TooBigLengthLine => "too big bulk count string".into(),
+            ProtoError::ExpectedDollar(c) => format!("expected '$', got '{}'", char::from(*c)),
+            ProtoError::InvalidLength => "invalid bulk length".into(),
+            ProtoError::UnauthLength => "unauthenticated bulk length".into(),
+        }
+    }
+}
+
+/// How far a buffer was parsed.
+#[derive(Debug)]
+pub struct Parsed {
+    /// Bytes that belong to complete commands (or to nothing); the rest is an unfinished command.
+    pub used: usize,
+    pub partial: Partial,
+    /// Set when the byte after `used` starts something that can't be understood.
+    pub error: Option<ProtoError>,
+}
+
+enum Step {
+    Complete,
+    /// Blank line or empty array: skipped.
+    Nothing,
+    NeedMore,
+}
+
+/// Parses up to `max_cmds` commands of `buf` into `batch`; `partial` is what an earlier call left.
+pub fn parse(
+    buf: &[u8],
+    mut partial: Partial,
+    limits: Limits,
+    max_cmds: usize,
+    batch: &mut Batch,
+) -> Parsed {
+    let mut start = 0;
+    while start < buf.len() && batch.cmds.len() < max_cmds {
+        let resumed = std::mem::take(&mut partial);
+        let mut at = Cursor { buf, start, pos: start, batch };
+        match at.command(resumed, &mut partial, limits) {
+            Ok(Step::NeedMore) => break,
+            Ok(Step::Complete | Step::Nothing) => start = at.pos,
+            Err(error) => return Parsed { used: start, partial, error: Some(error) },
+        }
+    }
+    Parsed { used: start, partial, error: None }
+}
+
+struct Cursor<'a> {
+    buf: &'a [u8],
+    start: usize,
+    pos: usize,
+    batch: &'a mut Batch,
+}
+
+impl Cursor<'_> {
+    fn command(
+        &mut self,
+        resumed: Partial,
+        keep: &mut Partial,
+        limits: Limits,
+    ) -> Result<Step, ProtoError> {
+        let first = self.batch.args.len();
+        let (mut left, mut bulk);
+        if resumed.left > 0 {
+            let start = self.start;
+            self.batch.args.extend(resumed.args.iter().map(|r| r.start + start..r.end + start));
+            (left, bulk) = (resumed.left, resumed.bulk);
+            self.pos = start + resumed.pos;
+        } else {
+            if self.buf[self.pos] != b'*' {
+                return self.inline();
+            }
+            let Some((count, next)) = self.number(self.pos + 1, ProtoError::TooBigCountLine)?
+            else {
+                return Ok(Step::NeedMore);
+            };
+            let count = count.filter(|&n| n <= i64::from(i32::MAX));
+            let count = count.ok_or(ProtoError::InvalidCount)?;
+            if count > UNAUTH_MAX_ARGS && !limits.trusted {
+                return Err(ProtoError::UnauthCount);
+            }
+            self.pos = next;
+            if count <= 0 {
+                return Ok(Step::Nothing);
+            }
+            (left, bulk) = (count as usize, None);
+        }
+        while left > 0 {
+            let len = match bulk {
+                Some(len) => len,
+                None => match self.bulk_length(limits)? {
+                    Some(len) => len,
+                    None => return Ok(self.suspend(first, left, None, keep)),
+                },
+            };
+            if self.buf.len() - self.pos < len + 2 {
+                return Ok(self.suspend(first, left, Some(len), keep));
+            }
+            self.batch.args.push(self.pos..self.pos + len);
+            self.pos += len + 2;
+            left -= 1;
+            bulk = None;
+        }
+        let span = self.start..self.pos;
+        self.batch.cmds.push(Cmd { args: first..self.batch.args.len(), inline: None, span });
+        Ok(Step::Complete)
+    }
+
+    /// Reads `$<length>\r\n` at the cursor and moves past it; None when it has not arrived.
+    #[inline]
+    fn bulk_length(&mut self, limits: Limits) -> Result<Option<usize>, ProtoError> {
+        let Some(&mark) = self.buf.get(self.pos) else { return Ok(None) };
+        // The common case first: `$`, one or two digits, line end.
+        if let Some(&[b'$', a, b, c, d]) = self.buf.get(self.pos..self.pos + 5) {
+            if a.is_ascii_digit() && b == b'\r' && c == b'\n' {
+                self.pos += 4;
+                return Ok(Some(usize::from(a - b'0')));
+            }
+            let two = a.is_ascii_digit() && a != b'0' && b.is_ascii_digit() && c == b'\r';
+            if two && d == b'\n' {
+                self.pos += 5;
+                return Ok(Some(usize::from(a - b'0') * 10 + usize::from(b - b'0')));
+            }
+        }
+        // Any other byte is an error, but only when its line is complete.
+        let (from, wrong) = if mark == b'$' { (self.pos + 1, false) } else { (self.pos, true) };
+        let Some((len, next)) = self.number(from, ProtoError::TooBigLengthLine)? else {
+            return Ok(None);
+        };
+        if wrong {
+            return Err(ProtoError::ExpectedDollar(mark));
+        }
+        let len = len.filter(|&n| n >= 0 && n as usize <= limits.max_bulk);
+        let len = len.ok_or(ProtoError::InvalidLength)?;
+        if len > UNAUTH_MAX_BULK && !limits.trusted {
+            return Err(ProtoError::UnauthLength);
+        }
+        self.pos = next;
+        Ok(Some(len as usize))
+    }
+
+    #[cold]
+    fn suspend(
+        &mut self,
+        first: usize,
+        left: usize,
+        bulk: Option<usize>,
+        keep: &mut Partial,
+    ) -> Step {
+        let start = self.start;
+        *keep = Partial {
+            args: self.batch.args.drain(first..).map(|r| r.start - start..r.end - start).collect(),
+            left,
+            bulk,
+            pos: self.pos - start,
+        };
+        Step::NeedMore
+    }
+
+    /// The number between `from` and the next line end, and the position behind it.
+    ///
+    /// `Ok(None)`: the line is not complete. `Some((None, _))`: it is, but holds no number.
+    fn number(
+        &self,
+        from: usize,
+        too_long: ProtoError,
+    ) -> Result<Option<(Option<i64>, usize)>, ProtoError> {
+        let line = &self.buf[from..];
+        let Some(end) = memchr::memchr(b'\r', line) else {
+            return if line.len() > INLINE_MAX { Err(too_long) } else { Ok(None) };
+        };
+        if end + 1 >= line.len() {
+            return Ok(None);
+        }
+        Ok(Some((crate::util::num::parse_i64(&line[..end]), from + end + 2)))
+    }
+
+    fn inline(&mut self) -> Result<Step, ProtoError> {
+        let rest = &self.buf[self.pos..];
+        let Some(end) = memchr::memchr(b'\n', rest) else {
+            let too_big = rest.len() > INLINE_MAX;
+            return if too_big { Err(ProtoError::TooBigInline) } else { Ok(Step::NeedMore) };
+        };
+        if end > INLINE_MAX {
+            return Err(ProtoError::TooBigInline);
+        }
+        let line = &rest[..end];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        self.pos += end + 1;
+        let args =
+            crate::util::split::split_args(line).map_err(|_| ProtoError::UnbalancedQuotes)?;
+        if args.is_empty() {
+            return Ok(Step::Nothing);
+        }
+        let span = self.start..self.pos;
+        let inline = Some(self.batch.inline.len());
+        self.batch.inline.push(args);
+        self.batch.cmds.push(Cmd { args: 0..0, inline, span });
+        Ok(Step::Complete)
+    }
+}
+
+/// Fuzz entry: any bytes, cut anywhere, give the same commands as the whole, and never a panic.
+pub fn fuzz(data: &[u8]) {
+    let limits = Limits { max_bulk: 1 << 20, trusted: true };
+    let mut whole = Batch::default();
+    let end = parse(data, Partial::default(), limits, usize::MAX, &mut whole);
+    let count = whole.cmds.len();
+    let (mut buf, mut partial, mut pieces, mut seen) = (Vec::new(), Partial::default(), 0, false);
+    let mut batch = Batch::default();
+    for chunk in data.chunks(7) {
+        buf.extend_from_slice(chunk);
+        batch.clear();
+        let step = parse(&buf, partial, limits, usize::MAX, &mut batch);
+        for cmd in &batch.cmds {
+            batch.args[cmd.args.clone()].iter().for_each(|r| assert!(r.end <= buf.len()));
+        }
+        pieces += batch.cmds.len();
+        buf.drain(..step.used);
+        partial = step.partial;
+        if step.error.is_some() {
+            seen = true;
+            break;
+        }
+    }
+    // A line that is too long is noticed at different times in whole and in pieces; else the same.
+    if data.len() < INLINE_MAX {
+        assert_eq!(pieces, count);
+        assert_eq!(seen, end.error.is_some());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { max_bulk: 512 << 20, trusted: true };
+
+    fn all(buf: &[u8]) -> (Vec<Vec<Vec<u8>>>, Parsed) {
+        let mut b = Batch::default();
+        let p = parse(buf, Partial::default(), LIMITS, usize::MAX, &mut b);
+        let args = |c: &Cmd| match c.inline {
+            Some(i) => b.inline[i].clone(),
+            None => b.args[c.args.clone()].iter().map(|r| buf[r.clone()].to_vec()).collect(),
+        };
+        (b.cmds.iter().map(args).collect(), p)
+    }
+
+    #[test]
+    fn a_pipeline_of_arrays_and_lines() {
+        let (cmds, p) =
+            all(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n\r\nPING \"a b\"\r\n*0\r\n*1\r\n$4\r\nQ");
+        assert_eq!(
+            cmds,
+            [vec![b"GET".to_vec(), b"k".to_vec()], vec![b"PING".to_vec(), b"a b".to_vec()]]
+        );
+        assert_eq!(p.used, 38);
+        assert_eq!(p.partial.missing(9), 5);
+        assert!(p.error.is_none());
+    }
+
+    #[test]
+    fn resumes_without_parsing_again() {
+        let text = b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$12\r\nhello world!\r\n";
+        for cut in 1..text.len() {
+            let mut b = Batch::default();
+            let first = parse(&text[..cut], Partial::default(), LIMITS, 9, &mut b);
+            assert_eq!((first.used, b.cmds.len()), (0, 0));
+            let second = parse(text, first.partial, LIMITS, 9, &mut b);
+            assert_eq!((second.used, b.cmds.len(), b.args.len()), (text.len(), 1, 3));
+            assert_eq!(&text[b.args[2].clone()], b"hello world!");
+        }
+    }
+
+    #[test]
+    fn refuses_with_redis_words() {
+        for (input, words) in [
+            (&b"*x\r\n"[..], "invalid multibulk length"),
+            (b"*3000000000\r\n", "invalid multibulk length"),
+            (b"*1\r\n$-5\r\n", "invalid bulk length"),
+            (b"*1\r\n$9000000000\r\n", "invalid bulk length"),
+            (b"*2\r\n$1\r\nx\r\nfooz\r\n", "expected '$', got 'f'"),
+            (b"*1\r\n*1\r\n", "expected '$', got '*'"),
+            (b"*1\r\n\r\n", "expected '$', got '\r'"),
+            (b"PING \"x\r\n", "unbalanced quotes in request"),
+        ] {
+            assert_eq!(all(input).1.error.expect("refused").text(), words);
+        }
+        let long = vec![b'1'; INLINE_MAX + 10];
+        assert_eq!(all(&long).1.error, Some(ProtoError::TooBigInline));
+        assert_eq!(all(&[b"*", &long[..]].concat()).1.error, Some(ProtoError::TooBigCountLine));
+        let text = [b"*1\r\n$", &long[..]].concat();
+        assert_eq!(all(&text).1.error, Some(ProtoError::TooBigLengthLine));
+    }
+
+    #[test]
+    fn strangers_are_kept_short() {
+        let limits = Limits { trusted: false, ..LIMITS };
+        let mut b = Batch::default();
+        let p = parse(b"*11\r\n", Partial::default(), limits, 9, &mut b);
+        assert_eq!(p.error, Some(ProtoError::UnauthCount));
+        let p = parse(b"*1\r\n$16385\r\n", Partial::default(), limits, 9, &mut b);
+        assert_eq!(p.error, Some(ProtoError::UnauthLength));
+    }
+
+    #[test]
+    fn cut_anywhere_gives_the_same() {
+        fuzz(b"*1\r\n$4\r\nPING\r\nPING\r\n*2\r\n$4\r\nECHO\r\n$11\r\nhello world\r\nx y 'z\r\n");
+    }
+}

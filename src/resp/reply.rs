@@ -1,0 +1,241 @@
+//! Replies: one growing buffer per client, RESP2 or RESP3 decided when a value is written.
+//!
+//! A command never asks which version the client speaks: `map`, `set`, `null`, `double` and so on
+//! write the type where RESP3 has it and what RESP2 clients expect otherwise.
+//! The buffer holds complete replies only, except while a command is writing.
+
+use crate::resp::errors::CmdError;
+use crate::util::num;
+
+/// Where a command writes its reply.
+#[derive(Default, Debug)]
+pub struct Reply {
+    buf: Vec<u8>,
+    resp3: bool,
+}
+
+/// A place kept for the header of an array whose length is known only at its end.
+#[derive(Debug)]
+#[must_use = "the array has no header until `end_array`"]
+pub struct Deferred(usize);
+
+impl Reply {
+    pub fn new(buf: Vec<u8>, resp3: bool) -> Reply {
+        Reply { buf, resp3 }
+    }
+    pub fn resp3(&self) -> bool {
+        self.resp3
+    }
+    pub fn set_resp3(&mut self, on: bool) {
+        self.resp3 = on;
+    }
+    pub fn into_buf(self) -> Vec<u8> {
+        self.buf
+    }
+    pub fn buf(&self) -> &[u8] {
+        &self.buf
+    }
+    /// Bytes written so far; with `truncate`, takes back what a command wrote.
+    pub fn len(&self) -> usize {
+        self.buf.len()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.buf.is_empty()
+    }
+    pub fn truncate(&mut self, len: usize) {
+        self.buf.truncate(len);
+    }
+    /// Bytes that are RESP already.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.buf.extend_from_slice(bytes);
+    }
+
+    pub fn ok(&mut self) {
+        self.buf.extend_from_slice(b"+OK\r\n");
+    }
+    pub fn status(&mut self, text: impl AsRef<[u8]>) {
+        self.line(b'+', text.as_ref());
+    }
+    pub fn error(&mut self, e: &CmdError) {
+        self.line(b'-', e.bytes());
+    }
+    #[inline]
+    pub fn int(&mut self, n: i64) {
+        self.header(b':', n);
+    }
+    pub fn len_int(&mut self, n: usize) {
+        self.int(n as i64);
+    }
+    #[inline]
+    pub fn bulk(&mut self, bytes: &[u8]) {
+        let need = bytes.len() + 32;
+        if self.buf.capacity() - self.buf.len() < need {
+            self.buf.reserve(need);
+        }
+        self.header(b'$', bytes.len() as i64);
+        self.buf.extend_from_slice(bytes);
+        self.buf.extend_from_slice(b"\r\n");
+    }
+    pub fn bulk_str(&mut self, text: impl AsRef<str>) {
+        self.bulk(text.as_ref().as_bytes());
+    }
+    /// An integer as a bulk string, as GET replies a value that is held as an integer.
+    #[inline]
+    pub fn bulk_int(&mut self, n: i64) {
+        let mut text = [0u8; 20];
+        let len = num::format_i64(&mut text, n);
+        self.bulk(&text[..len]);
+    }
+    /// The absent value.
+    #[inline]
+    pub fn null(&mut self) {
+        self.buf.extend_from_slice(if self.resp3 { b"_\r\n" } else { b"$-1\r\n" });
+    }
+    /// The absent value where RESP2 clients expect an absent array.
+    pub fn null_array(&mut self) {
+        self.buf.extend_from_slice(if self.resp3 { b"_\r\n" } else { b"*-1\r\n" });
+    }
+    pub fn array(&mut self, len: usize) {
+        self.header(b'*', len as i64);
+    }
+    /// `pairs` keys with their values; RESP2: a flat array.
+    pub fn map(&mut self, pairs: usize) {
+        match self.resp3 {
+            true => self.header(b'%', pairs as i64),
+            false => self.header(b'*', 2 * pairs as i64),
+        }
+    }
+    pub fn set(&mut self, len: usize) {
+        self.header(if self.resp3 { b'~' } else { b'*' }, len as i64);
+    }
+    /// An out-of-band message; RESP2: an array.
+    pub fn push(&mut self, len: usize) {
+        self.header(if self.resp3 { b'>' } else { b'*' }, len as i64);
+    }
+    /// An attribute of the reply that follows. RESP3 only; the caller asks `resp3()` first.
+    pub fn attribute(&mut self, pairs: usize) {
+        debug_assert!(self.resp3);
+        self.header(b'|', pairs as i64);
+    }
+    pub fn boolean(&mut self, yes: bool) {
+        let text: &[u8] = match (self.resp3, yes) {
+            (true, true) => b"#t\r\n",
+            (true, false) => b"#f\r\n",
+            (false, true) => b":1\r\n",
+            (false, false) => b":0\r\n",
+        };
+        self.buf.extend_from_slice(text);
+    }
+    /// A double; RESP2: a bulk string with the shortest text that reads back the same.
+    pub fn double(&mut self, x: f64) {
+        let mut text = Vec::with_capacity(24);
+        num::write_f64(&mut text, x);
+        match self.resp3 {
+            true => self.line(b',', &text),
+            false => self.bulk(&text),
+        }
+    }
+    pub fn bignum(&mut self, digits: &str) {
+        match self.resp3 {
+            true => self.line(b'(', digits.as_bytes()),
+            false => self.bulk(digits.as_bytes()),
+        }
+    }
+    /// Text with a three-letter format (`txt`, `mkd`); RESP2: a bulk string.
+    pub fn verbatim(&mut self, format: &str, text: &[u8]) {
+        debug_assert_eq!(format.len(), 3);
+        if !self.resp3 {
+            return self.bulk(text);
+        }
+        self.header(b'=', text.len() as i64 + 4);
+        self.buf.extend_from_slice(format.as_bytes());
+        self.buf.push(b':');
+        self.buf.extend_from_slice(text);
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
+    /// Starts an array of unknown length; `end_array` writes its header. O(bytes written since).
+    pub fn begin_array(&mut self) -> Deferred {
+        Deferred(self.buf.len())
+    }
+    pub fn end_array(&mut self, at: Deferred, len: usize) {
+        self.end_with(at, b'*', len);
+    }
+    pub fn end_map(&mut self, at: Deferred, pairs: usize) {
+        match self.resp3 {
+            true => self.end_with(at, b'%', pairs),
+            false => self.end_with(at, b'*', 2 * pairs),
+        }
+    }
+    fn end_with(&mut self, at: Deferred, kind: u8, len: usize) {
+        let mut head = Vec::with_capacity(24);
+        head.push(kind);
+        num::write_i64(&mut head, len as i64);
+        head.extend_from_slice(b"\r\n");
+        self.buf.splice(at.0..at.0, head);
+    }
+
+    fn line(&mut self, kind: u8, text: &[u8]) {
+        self.buf.reserve(text.len() + 3);
+        self.buf.push(kind);
+        self.buf.extend_from_slice(text);
+        self.buf.extend_from_slice(b"\r\n");
+    }
+    #[inline]
+    fn header(&mut self, kind: u8, n: i64) {
+        let mut text = [0u8; 24];
+        text[0] = kind;
+        // Most lengths and counts have one digit, and most others two.
+        let len = if (0..10).contains(&n) {
+            text[1] = b'0' + n as u8;
+            2
+        } else {
+            1 + num::format_i64((&mut text[1..21]).try_into().expect("20 bytes"), n)
+        };
+        text[len] = b'\r';
+        text[len + 1] = b'\n';
+        self.buf.extend_from_slice(&text[..len + 2]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn both(f: impl Fn(&mut Reply)) -> (String, String) {
+        let run = |resp3| {
+            let mut r = Reply::new(Vec::new(), resp3);
+            f(&mut r);
+            String::from_utf8(r.into_buf()).expect("text")
+        };
+        (run(false), run(true))
+    }
+
+    #[test]
+    fn each_type_in_both_versions() {
+        let same = |s: &str| (s.to_string(), s.to_string());
+        let pair = |a: &str, b: &str| (a.to_string(), b.to_string());
+        assert_eq!(both(|r| r.bulk(b"ab")), same("$2\r\nab\r\n"));
+        assert_eq!(both(|r| r.bulk_int(-123)), same("$4\r\n-123\r\n"));
+        assert_eq!(both(|r| r.int(i64::MIN)), same(":-9223372036854775808\r\n"));
+        assert_eq!(both(|r| r.null()), pair("$-1\r\n", "_\r\n"));
+        assert_eq!(both(|r| r.null_array()), pair("*-1\r\n", "_\r\n"));
+        assert_eq!(both(|r| r.map(2)), pair("*4\r\n", "%2\r\n"));
+        assert_eq!(both(|r| r.push(3)), pair("*3\r\n", ">3\r\n"));
+        assert_eq!(both(|r| r.boolean(true)), pair(":1\r\n", "#t\r\n"));
+        assert_eq!(both(|r| r.double(2.625)), pair("$5\r\n2.625\r\n", ",2.625\r\n"));
+        assert_eq!(both(|r| r.verbatim("txt", b"hi")), pair("$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"));
+        assert_eq!(both(|r| r.bignum("12345")), pair("$5\r\n12345\r\n", "(12345\r\n"));
+    }
+
+    #[test]
+    fn a_deferred_array_gets_its_header_last() {
+        let (two, _) = both(|r| {
+            let at = r.begin_array();
+            r.int(1);
+            r.int(2);
+            r.end_array(at, 2);
+        });
+        assert_eq!(two, "*2\r\n:1\r\n:2\r\n");
+    }
+}

@@ -1,0 +1,345 @@
+//! CLIENT: what is known of connections, and what a connection says of itself.
+
+use crate::commands::{CmdResult, Flow, arg};
+use crate::net::clients::{Client, ClientId};
+use crate::net::session::{Close, ReplyMode};
+use crate::resp::errors::{self, CmdError};
+use crate::server::table::ServerRow;
+use crate::server::{Call, Server, dispatch};
+
+pub const COMMANDS: &[ServerRow] = &[
+    ("client|id", id),
+    ("client|getname", getname),
+    ("client|setname", setname),
+    ("client|setinfo", setinfo),
+    ("client|info", info),
+    ("client|list", list),
+    ("client|reply", reply_mode),
+    ("client|no-evict", no_evict),
+    ("client|no-touch", no_touch),
+    ("client|kill", kill),
+    ("client|unblock", unblock),
+];
+
+/// `CLIENT ID`. Joins: clients.
+fn id(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let serial = srv.clients.session(call.client).map_or(0, |s| s.serial);
+    call.reply.int(serial as i64);
+    Ok(Flow::Done)
+}
+
+/// `CLIENT GETNAME`. Joins: clients.
+fn getname(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    match srv.clients.session(call.client).map(|s| &s.name) {
+        Some(name) if !name.is_empty() => call.reply.bulk(name),
+        _ => call.reply.null(),
+    }
+    Ok(Flow::Done)
+}
+
+/// A name must not break the columns of CLIENT LIST.
+pub fn check_name(name: &[u8]) -> Result<(), CmdError> {
+    match name.iter().all(|c| (b'!'..=b'~').contains(c)) {
+        true => Ok(()),
+        false => Err(CmdError::new(
+            "ERR Client names cannot contain spaces, newlines or special characters.",
+        )),
+    }
+}
+
+/// `CLIENT SETNAME name`. Joins: clients.
+fn setname(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    check_name(call.argv.at(2))?;
+    if let Some(s) = srv.clients.session_mut(call.client) {
+        s.name = call.argv.at(2).to_vec();
+    }
+    call.reply.ok();
+    Ok(Flow::Done)
+}
+
+/// `CLIENT SETINFO LIB-NAME|LIB-VER value`. Joins: clients.
+fn setinfo(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let (option, value) = (call.argv.at(2), call.argv.at(3));
+    let name = if arg::is(option, "lib-name") {
+        true
+    } else if arg::is(option, "lib-ver") {
+        false
+    } else {
+        return Err(CmdError::err([b"Unrecognized option '", option, b"'"].concat()));
+    };
+    if !value.iter().all(|c| (b'!'..=b'~').contains(c)) {
+        let what = String::from_utf8_lossy(option).to_ascii_lowercase();
+        return Err(CmdError::err(format!(
+            "{what} cannot contain spaces, newlines or special characters."
+        )));
+    }
+    if let Some(s) = srv.clients.session_mut(call.client) {
+        *(if name { &mut s.lib_name } else { &mut s.lib_ver }) = value.to_vec();
+    }
+    call.reply.ok();
+    Ok(Flow::Done)
+}
+
+/// One line of CLIENT LIST, without its end.
+pub fn line(srv: &Server, client: &Client) -> Vec<u8> {
+    let s = &client.session;
+    let now = srv.clock.now_ms;
+    let running = if srv.exec.current == Some(client.id) { srv.exec.query_bytes } else { 0 };
+    let (qbuf, qbuf_free) = client.query.sizes(running, now);
+    let multi = s.multi.as_ref();
+    let multi_bytes: usize =
+        multi.map_or(0, |m| m.queue.iter().map(crate::net::session::Queued::bytes).sum());
+    let (chunks, tail) = client.outbox.memory();
+    let argv_bytes = if running > 0 { 10 } else { client.query.partial.bytes() };
+    let total = CLIENT_BYTES + qbuf + qbuf_free + multi_bytes + chunks + tail + argv_bytes;
+    let command = s.last_command.map_or("NULL", |c| srv.table.by_id(c).name());
+    let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+    format!(
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub=0 \
+         multi={} qbuf={qbuf} qbuf-free={qbuf_free} argv-mem={argv_bytes} multi-mem={multi_bytes} \
+         rbs={tail} rbp={tail} obl={} oll={} omem={chunks} tot-mem={total} events={} cmd={command} \
+         user=default redir=-1 resp={} lib-name={} lib-ver={}",
+        s.serial,
+        s.peer,
+        s.local,
+        s.fd,
+        text(&s.name),
+        (now - s.created_ms) / 1000,
+        (now - s.active_ms) / 1000,
+        s.flags(),
+        s.db,
+        s.channels,
+        s.patterns,
+        multi.map_or(-1, |m| m.queue.len() as i64),
+        if running > 0 { 0 } else { client.outbox.pending() },
+        client.outbox.chunks(),
+        if client.wants_writable { "rw" } else { "r" },
+        if s.resp3 { 3 } else { 2 },
+        text(&s.lib_name),
+        text(&s.lib_ver),
+    )
+    .into_bytes()
+}
+
+/// Memory of a client without its buffers.
+const CLIENT_BYTES: usize = size_of::<Client>();
+
+/// `CLIENT INFO`. Joins: clients.
+fn info(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let Some(client) = srv.clients.get(call.client) else { return Ok(Flow::Done) };
+    let mut text = line(srv, client);
+    text.push(b'\n');
+    call.reply.verbatim("txt", &text);
+    Ok(Flow::Done)
+}
+
+/// `CLIENT LIST [TYPE type] [ID id ...]`. O(clients). Joins: clients.
+fn list(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let argv = call.argv;
+    let mut text = Vec::new();
+    let mut add = |client: &Client| {
+        text.extend(line(srv, client));
+        text.push(b'\n');
+    };
+    match argv.len() {
+        2 => srv.clients.iter().for_each(&mut add),
+        4 if arg::is(argv[2], "type") => {
+            let class = class(argv[3])?;
+            srv.clients.iter().filter(|c| class_of(c) == class).for_each(&mut add);
+        }
+        n if n > 3 && arg::is(argv[2], "id") => {
+            for text in argv.from(3) {
+                let id = arg::int_in(text, 1, i64::MAX, "Invalid client ID")?;
+                if let Some(client) =
+                    srv.clients.by_serial(id as u64).and_then(|id| srv.clients.get(id))
+                {
+                    add(client);
+                }
+            }
+        }
+        _ => return Err(errors::SYNTAX),
+    }
+    call.reply.verbatim("txt", &text);
+    Ok(Flow::Done)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Normal,
+    Replica,
+    PubSub,
+    Primary,
+}
+
+fn class(word: &[u8]) -> Result<Class, CmdError> {
+    match word.to_ascii_lowercase().as_slice() {
+        b"normal" => Ok(Class::Normal),
+        b"slave" | b"replica" => Ok(Class::Replica),
+        b"pubsub" => Ok(Class::PubSub),
+        b"master" | b"primary" => Ok(Class::Primary),
+        _ => Err(CmdError::err([b"Unknown client type '", word, b"'"].concat())),
+    }
+}
+
+fn class_of(client: &Client) -> Class {
+    if client.session.subscribed() { Class::PubSub } else { Class::Normal }
+}
+
+/// `CLIENT REPLY ON|OFF|SKIP`. Joins: clients.
+fn reply_mode(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let Some(s) = srv.clients.session_mut(call.client) else { return Ok(Flow::Done) };
+    match call.argv.at(2).to_ascii_lowercase().as_slice() {
+        b"on" => {
+            s.reply_mode = ReplyMode::On;
+            call.reply.ok();
+        }
+        b"off" => s.reply_mode = ReplyMode::Off,
+        b"skip" if s.reply_mode != ReplyMode::Off => s.reply_mode = ReplyMode::SkipNext,
+        b"skip" => {}
+        _ => return Err(errors::SYNTAX),
+    }
+    Ok(Flow::Done)
+}
+
+fn on_off(word: &[u8]) -> Result<bool, CmdError> {
+    match word.to_ascii_lowercase().as_slice() {
+        b"on" => Ok(true),
+        b"off" => Ok(false),
+        _ => Err(errors::SYNTAX),
+    }
+}
+
+/// `CLIENT NO-EVICT ON|OFF`. Joins: clients.
+fn no_evict(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let on = on_off(call.argv.at(2))?;
+    if let Some(s) = srv.clients.session_mut(call.client) {
+        s.no_evict = on;
+    }
+    call.reply.ok();
+    Ok(Flow::Done)
+}
+
+/// `CLIENT NO-TOUCH ON|OFF`. Joins: clients.
+fn no_touch(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let on = on_off(call.argv.at(2))?;
+    if let Some(s) = srv.clients.session_mut(call.client) {
+        s.no_touch = on;
+    }
+    call.reply.ok();
+    Ok(Flow::Done)
+}
+
+/// What CLIENT KILL chooses by.
+#[derive(Default)]
+struct Filter<'a> {
+    id: Option<u64>,
+    addr: Option<&'a [u8]>,
+    laddr: Option<&'a [u8]>,
+    class: Option<Class>,
+    user: Option<&'a [u8]>,
+    max_age: Option<i64>,
+    skip_me: bool,
+}
+
+impl Filter<'_> {
+    fn takes(&self, client: &Client, me: ClientId, now_ms: i64) -> bool {
+        let s = &client.session;
+        self.id.is_none_or(|id| id == s.serial)
+            && self.addr.is_none_or(|a| a == s.peer.as_bytes())
+            && self.laddr.is_none_or(|a| a == s.local.as_bytes())
+            && self.class.is_none_or(|c| c == class_of(client))
+            && self.user.is_none_or(|u| u == b"default")
+            && self.max_age.is_none_or(|age| (now_ms - s.created_ms) / 1000 >= age)
+            && !(self.skip_me && client.id == me)
+    }
+}
+
+/// `CLIENT KILL addr` or `CLIENT KILL [ID id] [ADDR ..] [LADDR ..] [TYPE ..] [USER ..] [MAXAGE ..]
+/// [SKIPME yes|no]`. O(clients). Joins: clients.
+fn kill(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let argv = call.argv;
+    let old_form = argv.len() == 3;
+    let filter = if old_form {
+        Filter { addr: Some(argv.at(2)), ..Filter::default() }
+    } else {
+        kill_filter(argv.from(2))?
+    };
+    let now = srv.clock.now_ms;
+    let chosen: Vec<ClientId> =
+        srv.clients.iter().filter(|c| filter.takes(c, call.client, now)).map(|c| c.id).collect();
+    for &id in &chosen {
+        let how = if id == call.client { Close::AfterReply } else { Close::Now };
+        srv.clients.close(id, how);
+    }
+    match (old_form, chosen.len()) {
+        (true, 0) => return Err(CmdError::new("ERR No such client")),
+        (true, _) => call.reply.ok(),
+        (false, n) => call.reply.len_int(n),
+    }
+    Ok(Flow::Done)
+}
+
+fn kill_filter<'a>(args: &'a [&'a [u8]]) -> Result<Filter<'a>, CmdError> {
+    let mut f = Filter { skip_me: true, ..Filter::default() };
+    let (pairs, rest) = args.as_chunks::<2>();
+    if !rest.is_empty() || pairs.is_empty() {
+        return Err(errors::SYNTAX);
+    }
+    for [word, value] in pairs {
+        match word.to_ascii_lowercase().as_slice() {
+            b"id" => {
+                let id = arg::int_in(value, 1, i64::MAX, "client-id should be greater than 0")?;
+                f.id = Some(id as u64);
+            }
+            b"maxage" => {
+                let age =
+                    arg::int_in(value, 1, i64::MAX, "maxage is not an integer or out of range")?;
+                f.max_age = Some(age);
+            }
+            b"type" => f.class = Some(class(value)?),
+            b"addr" => f.addr = Some(value),
+            b"laddr" => f.laddr = Some(value),
+            b"user" if *value == b"default" => f.user = Some(value),
+            b"user" => return Err(CmdError::err([b"No such user '", *value, b"'"].concat())),
+            b"skipme" => match value.to_ascii_lowercase().as_slice() {
+                b"yes" => f.skip_me = true,
+                b"no" => f.skip_me = false,
+                _ => return Err(errors::SYNTAX),
+            },
+            _ => return Err(errors::SYNTAX),
+        }
+    }
+    Ok(f)
+}
+
+/// `CLIENT UNBLOCK id [TIMEOUT|ERROR]`. Joins: clients, blocked.
+fn unblock(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let argv = call.argv;
+    let with_error = match argv.get(3).map(|w| w.to_ascii_lowercase()) {
+        None => false,
+        Some(w) if w == b"timeout" => false,
+        Some(w) if w == b"error" => true,
+        Some(_) => {
+            return Err(CmdError::new("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
+        }
+    };
+    let serial = arg::int(argv[2])?;
+    let id = u64::try_from(serial).ok().and_then(|s| srv.clients.by_serial(s));
+    let parked = id.and_then(|id| Some((id, dispatch::unpark(srv, id)?)));
+    let Some((id, parked)) = parked else {
+        call.reply.int(0);
+        return Ok(Flow::Done);
+    };
+    dispatch::with_reply(srv, id, |_, reply| {
+        if with_error {
+            reply.error(&CmdError::new("UNBLOCKED client unblocked via CLIENT UNBLOCK"));
+        } else if parked.null_array {
+            reply.null_array();
+        } else {
+            reply.null();
+        }
+    });
+    srv.net.resume(id);
+    call.reply.int(1);
+    Ok(Flow::Done)
+}

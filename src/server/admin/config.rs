@@ -1,0 +1,276 @@
+//! CONFIG: reading, changing and rewriting settings, and acting on the changes.
+
+use std::os::unix::ffi::OsStrExt;
+
+use crate::commands::{CmdResult, Flow};
+use crate::config::get_set::{self, Rights, SetError};
+use crate::config::rewrite;
+use crate::config::table::Named;
+use crate::log;
+use crate::net::listener;
+use crate::resp::errors::{self, CmdError};
+use crate::server::table::ServerRow;
+use crate::server::{Call, Server, boot, crash, gate};
+use crate::sys::{mem, process, socket};
+
+pub const COMMANDS: &[ServerRow] = &[
+    ("config|get", get),
+    ("config|set", set),
+    ("config|resetstat", resetstat),
+    ("config|rewrite", rewrite),
+];
+
+/// `CONFIG GET pattern [pattern ...]`. O(settings * patterns). Joins: configuration.
+fn get(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let found = get_set::get(&srv.cfg, call.argv.from(2));
+    call.reply.map(found.len());
+    for (name, value) in found {
+        call.reply.bulk(&name);
+        call.reply.bulk(&value);
+    }
+    Ok(Flow::Done)
+}
+
+type Apply = fn(&mut Server, &crate::config::Config) -> Result<(), String>;
+
+/// What follows from a change, by the directive's name. The configuration already holds the new value;
+/// the old one is passed. An error takes the whole CONFIG SET back.
+const APPLY: &[(&str, Apply)] = &[
+    ("appendonly", |srv, _| match srv.cfg.aof.enabled {
+        true => Err("the append-only file is not available yet".to_string()),
+        false => Ok(()),
+    }),
+    ("port", |srv, _| reopen(srv, "Unable to listen on this port. Check server logs.")),
+    ("bind", |srv, _| reopen(srv, "Failed to bind to specified addresses.")),
+    ("dir", |srv, _| change_dir(srv)),
+    ("maxclients", |srv, old| raise_maxclients(srv, old)),
+    ("requirepass", |srv, _| {
+        // Who is in stays in; a password that is taken away lets everybody in.
+        if srv.cfg.acl.require_pass.is_empty() {
+            let ids: Vec<_> = srv.clients.iter().map(|c| c.id).collect();
+            for id in ids {
+                if let Some(s) = srv.clients.session_mut(id) {
+                    s.authenticated = true;
+                }
+            }
+        }
+        Ok(())
+    }),
+    ("oom-score-adj", |srv, old| oom(srv, old)),
+    ("oom-score-adj-values", |srv, old| oom(srv, old)),
+    ("loglevel", |srv, _| {
+        boot::set_log_level(&srv.cfg);
+        Ok(())
+    }),
+    ("proc-title-template", |srv, _| {
+        boot::set_title(srv, "");
+        Ok(())
+    }),
+    ("slowlog-max-len", |srv, _| {
+        srv.slowlog.trim(srv.cfg.stats.slowlog_max_len as usize);
+        Ok(())
+    }),
+    ("jemalloc-bg-thread", |srv, _| {
+        mem::background_thread(srv.cfg.process.jemalloc_bg_thread);
+        Ok(())
+    }),
+    ("latency-tracking", |srv, _| {
+        if !srv.cfg.stats.latency_tracking {
+            srv.stats.commands.iter_mut().for_each(|c| c.latency = None);
+        }
+        Ok(())
+    }),
+    ("maxmemory-policy", |srv, _| {
+        // Scores of one policy mean nothing to another.
+        srv.eviction = Default::default();
+        Ok(())
+    }),
+    ("maxmemory", |srv, _| {
+        let (limit, used) = (srv.cfg.memory.max_memory, srv.memory.used());
+        if limit > 0 && limit < used {
+            log!(
+                Warning,
+                "WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the \
+                 current memory usage ({used}). This will result in key eviction and/or the inability \
+                 to accept new write commands depending on the maxmemory-policy."
+            );
+        }
+        Ok(())
+    }),
+];
+
+fn reopen(srv: &mut Server, message: &str) -> Result<(), String> {
+    let net = &srv.cfg.net;
+    let open = if net.port == 0 {
+        Ok(Vec::new())
+    } else {
+        // The old sockets stay open until the new ones are there; on the same port that would fail
+        // for addresses that stay, so those are closed first.
+        let words = boot::bind_words(&srv.cfg);
+        let (port, backlog, mark) = (net.port, net.tcp_backlog as i32, net.socket_mark_id);
+        match listener::tcp(&words, port, backlog, mark) {
+            Err(e) if e.error.kind() == std::io::ErrorKind::AddrInUse && ours(srv, port) => {
+                srv.net.set_listeners(false, Vec::new()).map_err(|e| e.to_string())?;
+                listener::tcp(&words, port, backlog, mark)
+            }
+            other => other,
+        }
+    };
+    match open {
+        Ok(new) => {
+            srv.net.set_listeners(false, new).map_err(|e| e.to_string())?;
+            boot::set_title(srv, "");
+            Ok(())
+        }
+        Err(e) => {
+            log!(Warning, "Could not create server TCP listening socket {}: {}", e.addr, e.error);
+            Err(message.to_string())
+        }
+    }
+}
+
+/// Whether one of our own sockets has the port.
+fn ours(srv: &Server, port: u16) -> bool {
+    let has = |l: &listener::Listener| matches!(l, listener::Listener::Tcp { addr, .. } if addr.port() == port);
+    srv.net.listeners().iter().any(has)
+}
+
+fn change_dir(srv: &mut Server) -> Result<(), String> {
+    let dir = std::path::Path::new(std::ffi::OsStr::from_bytes(&srv.cfg.process.dir));
+    std::env::set_current_dir(dir).map_err(|e| crate::util::path::os_error(&e))?;
+    if let Ok(full) = std::env::current_dir() {
+        srv.cfg.process.dir = full.as_os_str().as_bytes().to_vec();
+    }
+    Ok(())
+}
+
+fn raise_maxclients(srv: &mut Server, old: &crate::config::Config) -> Result<(), String> {
+    let want = u64::from(srv.cfg.clients.max_clients) + 32;
+    let got = socket::raise_nofile(want);
+    srv.identity.max_files = got;
+    if got < want && srv.cfg.clients.max_clients > old.clients.max_clients {
+        return Err(format!(
+            "The operating system is not able to handle the specified number of clients, try with {}",
+            got.saturating_sub(32)
+        ));
+    }
+    Ok(())
+}
+
+fn oom(srv: &mut Server, old: &crate::config::Config) -> Result<(), String> {
+    use crate::config::choice::OomScoreAdj::No;
+    let failed = |_| "Failed to set current oom_score_adj. Check server logs.".to_string();
+    if srv.cfg.process.oom_score_adj == No && old.process.oom_score_adj != No {
+        srv.identity.oom_set = false;
+        // Back to what the process started with.
+        return process::set_oom_score_adj(srv.identity.oom_base.unwrap_or(0)).map_err(failed);
+    }
+    if srv.cfg.process.oom_score_adj == No {
+        return Ok(());
+    }
+    if !srv.identity.oom_set {
+        srv.identity.oom_base = process::oom_score_adj().ok();
+    }
+    boot::set_oom_score(srv, 0).map_err(failed)?;
+    srv.identity.oom_set = true;
+    Ok(())
+}
+
+/// `CONFIG SET name value [name value ...]`: all of them or none. Joins: every part that a setting is
+/// about.
+fn set(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let (pairs, rest) = call.argv.from(2).as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(errors::SYNTAX);
+    }
+    let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[n, v]| (*n, *v)).collect();
+    let local = srv.clients.session(call.client).is_some_and(|s| s.loopback);
+    let rights = Rights {
+        protected: gate::allowed(srv.cfg.acl.protected_configs, local),
+        loading: srv.loading.is_some(),
+    };
+    let changed = get_set::set(&mut srv.cfg, &pairs, rights).map_err(refusal)?;
+    for warning in &changed.warnings {
+        log!(Warning, "{warning}");
+    }
+    let mut done: Vec<Apply> = Vec::new();
+    for named in &changed.rows {
+        let Some((_, apply)) = APPLY.iter().find(|(name, _)| *name == named.row.name) else {
+            continue;
+        };
+        // port and bind are one action, whichever of them changed.
+        let before = changed.undo.before().clone();
+        if let Err(reason) = apply(srv, &before) {
+            return Err(undo(srv, *named, reason, changed.undo, &done));
+        }
+        done.push(*apply);
+    }
+    boot::tell_inert(srv);
+    srv.adopt_settings();
+    crash::remember(srv);
+    call.reply.ok();
+    Ok(Flow::Done)
+}
+
+fn undo(
+    srv: &mut Server,
+    named: Named,
+    reason: String,
+    undo: get_set::Undo,
+    done: &[Apply],
+) -> CmdError {
+    let failed = srv.cfg.clone();
+    undo.restore(&mut srv.cfg);
+    // What was applied is applied again with the old values; they worked before.
+    for apply in done {
+        if let Err(e) = apply(srv, &failed) {
+            log!(Warning, "Failed to restore a setting after CONFIG SET failed: {e}");
+        }
+    }
+    if matches!(named.row.name, "port" | "bind")
+        && let Err(e) = reopen(srv, "restoring the listening sockets failed")
+    {
+        log!(Warning, "{e}");
+    }
+    srv.adopt_settings();
+    refusal(SetError::apply_failed(named, reason))
+}
+
+fn refusal(e: SetError) -> CmdError {
+    match e {
+        SetError::Loading => errors::LOADING,
+        e => CmdError::err(e.to_string()),
+    }
+}
+
+/// `CONFIG RESETSTAT`. Joins: stats, bio.
+fn resetstat(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    srv.stats.reset();
+    srv.bio.reset_freed();
+    srv.memory.peak = srv.memory.used();
+    call.reply.ok();
+    Ok(Flow::Done)
+}
+
+/// `CONFIG REWRITE`: the file with the settings in force; comments and order stay. Joins:
+/// configuration, identity.
+fn rewrite(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let Some(path) = srv.identity.config_file.clone() else {
+        return Err(CmdError::new("ERR The server is running without a config file"));
+    };
+    let old = match std::fs::read(&path) {
+        Ok(old) => old,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(e) => return Err(failed(&e.to_string())),
+    };
+    let text = rewrite::rewrite(&old, &srv.cfg, &[], srv.debug.rewrite_all);
+    rewrite::write_atomically(&path, &text).map_err(|e| failed(&e))?;
+    log!(Notice, "CONFIG REWRITE executed with success.");
+    call.reply.ok();
+    Ok(Flow::Done)
+}
+
+fn failed(why: &str) -> CmdError {
+    log!(Warning, "CONFIG REWRITE failed: {why}");
+    CmdError::err(format!("Rewriting config file: {why}"))
+}

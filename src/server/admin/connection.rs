@@ -1,0 +1,268 @@
+//! The conversation itself: PING, ECHO, AUTH, HELLO, SELECT, RESET, QUIT, WAIT.
+
+use crate::commands::{CmdResult, Flow, arg};
+use crate::net::session::{Close, ReplyMode};
+use crate::resp::errors::{self, CmdError};
+use crate::server::boot::REDIS_VERSION;
+use crate::server::table::ServerRow;
+use crate::server::{Call, Server};
+
+pub const COMMANDS: &[ServerRow] = &[
+    ("ping", ping),
+    ("echo", echo),
+    ("auth", auth),
+    ("hello", hello),
+    ("select", select),
+    ("reset", reset),
+    ("quit", quit),
+    ("wait", wait),
+    ("waitaof", waitaof),
+    ("role", role),
+];
+
+const WRONG_PASS: CmdError =
+    CmdError::new("WRONGPASS invalid username-password pair or user is disabled.");
+const NO_PASSWORD_SET: CmdError = CmdError::new(
+    "ERR AUTH <password> called without any password configured for the default user. Are you sure \
+     your configuration is correct?",
+);
+
+/// `PING [message]`. Joins: clients (a RESP2 subscriber gets an array).
+fn ping(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let Call { argv, reply, client, .. } = call;
+    if argv.len() > 2 {
+        return Err(errors::wrong_arity("ping"));
+    }
+    let subscribed = srv.clients.session(*client).is_some_and(|s| s.subscribed());
+    if subscribed && !reply.resp3() {
+        reply.array(2);
+        reply.bulk(b"pong");
+        reply.bulk(argv.get(1).copied().unwrap_or_default());
+    } else {
+        match argv.get(1) {
+            Some(message) => reply.bulk(message),
+            None => reply.status("PONG"),
+        }
+    }
+    Ok(Flow::Done)
+}
+
+/// `ECHO message`.
+fn echo(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    call.reply.bulk(call.argv.at(1));
+    Ok(Flow::Done)
+}
+
+/// Compares in a time that does not depend on where the texts differ.
+fn same_secret(a: &[u8], b: &[u8]) -> bool {
+    let mut different = a.len() ^ b.len();
+    for i in 0..a.len().max(b.len()) {
+        let at = |s: &[u8]| s.get(i).copied().unwrap_or(0);
+        different |= usize::from(at(a) ^ at(b));
+    }
+    different == 0
+}
+
+/// Checks a name and password, and lets the client in.
+fn authenticate(
+    srv: &mut Server,
+    call: &Call<'_>,
+    user: &[u8],
+    pass: &[u8],
+) -> Result<(), CmdError> {
+    let required = &srv.cfg.acl.require_pass;
+    let ok = user == b"default" && (required.is_empty() || same_secret(required, pass));
+    if !ok {
+        srv.stats.n.auth_denied += 1;
+        return Err(WRONG_PASS);
+    }
+    if let Some(session) = srv.clients.session_mut(call.client) {
+        session.authenticated = true;
+    }
+    Ok(())
+}
+
+/// `AUTH [username] password`. Joins: configuration, clients.
+fn auth(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    srv.exec.skip_slowlog = false;
+    let (user, pass) = match call.argv.len() {
+        2 if srv.cfg.acl.require_pass.is_empty() => return Err(NO_PASSWORD_SET),
+        2 => (&b"default"[..], call.argv.at(1)),
+        3 => (call.argv.at(1), call.argv.at(2)),
+        _ => return Err(errors::SYNTAX),
+    };
+    authenticate(srv, call, user, pass)?;
+    call.reply.ok();
+    Ok(Flow::Done)
+}
+
+/// `HELLO [protover [AUTH username password] [SETNAME clientname]]`. Joins: clients, configuration.
+fn hello(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let argv = call.argv;
+    let mut version = None;
+    let mut next = 1;
+    if argv.len() >= 2 {
+        let n = crate::util::num::parse_i64(argv[1]);
+        let n = n.ok_or(CmdError::new("ERR Protocol version is not an integer or out of range"))?;
+        if !(2..=3).contains(&n) {
+            return Err(errors::NO_PROTO);
+        }
+        version = Some(n);
+        next = 2;
+    }
+    let (mut login, mut name) = (None, None);
+    while next < argv.len() {
+        let more = argv.len() - next - 1;
+        if arg::is(argv[next], "auth") && more >= 2 {
+            login = Some((argv.at(next + 1), argv.at(next + 2)));
+            next += 3;
+        } else if arg::is(argv[next], "setname") && more >= 1 {
+            super::client::check_name(argv[next + 1])?;
+            name = Some(argv.at(next + 1));
+            next += 2;
+        } else {
+            let text = [b"Syntax error in HELLO option '", argv[next], b"'"].concat();
+            return Err(CmdError::err(text));
+        }
+    }
+    if let Some((user, pass)) = login {
+        authenticate(srv, call, user, pass)?;
+    }
+    let Some(session) = srv.clients.session_mut(call.client) else { return Ok(Flow::Done) };
+    if !session.authenticated {
+        return Err(CmdError::new(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO \
+             <proto> AUTH <user> <pass> option can be used to authenticate the client and select the \
+             RESP protocol version at the same time",
+        ));
+    }
+    if let Some(name) = name {
+        session.name = name.to_vec();
+    }
+    let reply = &mut *call.reply;
+    if let Some(version) = version {
+        session.resp3 = version == 3;
+        reply.set_resp3(version == 3);
+    }
+    let serial = session.serial;
+    reply.map(7);
+    reply.bulk(b"server");
+    reply.bulk(b"redis");
+    reply.bulk(b"version");
+    reply.bulk_str(REDIS_VERSION);
+    reply.bulk(b"proto");
+    reply.int(if reply.resp3() { 3 } else { 2 });
+    reply.bulk(b"id");
+    reply.int(serial as i64);
+    reply.bulk(b"mode");
+    reply.bulk(b"standalone");
+    reply.bulk(b"role");
+    reply.bulk(b"master");
+    reply.bulk(b"modules");
+    reply.array(0);
+    Ok(Flow::Done)
+}
+
+/// `SELECT index`. Joins: clients, keyspace.
+fn select(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let n = arg::int(call.argv.at(1))?;
+    let db = database(srv, n)?;
+    if let Some(session) = srv.clients.session_mut(call.client) {
+        session.db = db;
+    }
+    call.reply.ok();
+    Ok(Flow::Done)
+}
+
+/// A database number that exists.
+pub fn database(srv: &Server, n: i64) -> Result<u32, CmdError> {
+    let found = usize::try_from(n).ok().filter(|&n| n < srv.ks.dbs.len());
+    found.map(|n| n as u32).ok_or(errors::DB_RANGE)
+}
+
+/// `RESET`: the connection as if it were new. Joins: clients, watch, pubsub, configuration.
+fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let id = call.client;
+    super::multi::discard(srv, id);
+    srv.pubsub.forget(id);
+    let trusted = srv.cfg.acl.require_pass.is_empty();
+    if let Some(s) = srv.clients.session_mut(id) {
+        s.db = 0;
+        s.resp3 = false;
+        s.authenticated = trusted;
+        (s.channels, s.patterns) = (0, 0);
+        (s.no_evict, s.no_touch) = (false, false);
+        s.reply_mode = ReplyMode::On;
+        s.name.clear();
+    }
+    srv.rearm();
+    call.reply.set_resp3(false);
+    call.reply.status("RESET");
+    Ok(Flow::Done)
+}
+
+/// `QUIT`: the reply, then the end. Joins: clients.
+fn quit(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    call.reply.ok();
+    srv.clients.close(call.client, Close::AfterReply);
+    Ok(Flow::Done)
+}
+
+/// `WAIT numreplicas timeout`: there are no replicas, so none has acknowledged anything.
+///
+/// Asking for more than none waits for the whole time, as it does in Redis; a time of 0 would wait for
+/// ever for a replica that can't come, and is answered at once instead.
+fn wait(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    arg::int(call.argv.at(1))?;
+    let timeout = arg::int(call.argv.at(2))
+        .map_err(|_| CmdError::new("ERR timeout is not an integer or out of range"))?;
+    if timeout < 0 {
+        return Err(CmdError::new("ERR timeout is negative"));
+    }
+    call.reply.int(0);
+    Ok(Flow::Done)
+}
+
+/// `WAITAOF numlocal numreplicas timeout`: nothing is synced to an append-only file, here or elsewhere.
+fn waitaof(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let range = "value is out of range, value must between 0 and 1";
+    let local = arg::int_in(call.argv.at(1), 0, 1, range)?;
+    let positive = "value is out of range, must be positive";
+    arg::int_in(call.argv.at(2), 0, i64::MAX, positive)?;
+    let timeout = arg::int(call.argv.at(3))
+        .map_err(|_| CmdError::new("ERR timeout is not an integer or out of range"))?;
+    if timeout < 0 {
+        return Err(CmdError::new("ERR timeout is negative"));
+    }
+    if local > 0 {
+        return Err(CmdError::new(
+            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+        ));
+    }
+    call.reply.array(2);
+    call.reply.int(0);
+    call.reply.int(0);
+    Ok(Flow::Done)
+}
+
+/// `ROLE`: a primary at offset 0 without replicas.
+fn role(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    call.reply.array(3);
+    call.reply.bulk(b"master");
+    call.reply.int(0);
+    call.reply.array(0);
+    Ok(Flow::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_secret;
+
+    #[test]
+    fn secrets_are_equal_only_as_a_whole() {
+        assert!(same_secret(b"foobar", b"foobar"));
+        for wrong in [&b""[..], b"foo", b"foobar2", b"Foobar", b"foobar\0"] {
+            assert!(!same_secret(b"foobar", wrong));
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Commands on more than one database: COPY, MOVE, SWAPDB, FLUSHDB, FLUSHALL.
+
+use crate::commands::{CmdResult, Flow, arg};
+use crate::keyspace::db::DbMut;
+use crate::keyspace::effects::{EV_GENERIC, EV_NEW, Why};
+use crate::keyspace::env::Env;
+use crate::resp::errors::{self, CmdError};
+use crate::server::admin::connection::database;
+use crate::server::table::ServerRow;
+use crate::server::{Call, Server, child, save};
+
+pub const COMMANDS: &[ServerRow] = &[
+    ("copy", copy),
+    ("move", move_),
+    ("swapdb", swapdb),
+    ("flushdb", flushdb),
+    ("flushall", flushall),
+];
+
+fn db<'a>(srv: &'a mut Server, env: Env, n: u32) -> DbMut<'a> {
+    let lazy = srv.limits.lazy_expire;
+    DbMut::new(&mut srv.ks.dbs[n as usize], Env { db: n, ..env }, None, lazy)
+}
+
+/// `MOVE key db`: only if the other database has no such key. O(1). Joins: keyspace.
+fn move_(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let key = call.argv.at(1);
+    let n = arg::int_in(call.argv.at(2), i64::from(i32::MIN), i64::from(i32::MAX), VALUE_INT)?;
+    let target = database(srv, n)?;
+    let Call { reply, fx, env, .. } = call;
+    if target == env.db {
+        return Err(errors::SAME_OBJECT);
+    }
+    let free = !{
+        // An expired key in the way is deleted in its own database.
+        fx.db = target;
+        let there = db(srv, *env, target).has(key, fx);
+        fx.db = env.db;
+        there
+    };
+    if !db(srv, *env, env.db).has(key, fx) || !free {
+        reply.int(0);
+        return Ok(Flow::Done);
+    }
+    let taken = db(srv, *env, env.db).take(key);
+    let (value, expire, access) = taken.expect("the key was just there");
+    let to = &mut srv.ks.dbs[target as usize];
+    to.put(to.key(key), value, expire, access);
+    fx.ready_in(target, key);
+    fx.modified(key);
+    fx.touched_in(target, key);
+    fx.event_in(target, EV_NEW, "new", key);
+    fx.event(EV_GENERIC, "move_from", key);
+    fx.event_in(target, EV_GENERIC, "move_to", key);
+    reply.int(1);
+    Ok(Flow::Done)
+}
+
+const VALUE_INT: &str = "value is not an integer or out of range";
+
+/// `COPY source destination [DB n] [REPLACE]`. O(size of the value). Joins: keyspace.
+fn copy(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let argv = call.argv;
+    let (from, to) = (argv.at(1), argv.at(2));
+    let (mut target, mut replace) = (call.env.db, false);
+    let mut options = arg::Options::new(argv, 3);
+    while let Some(word) = options.next() {
+        if arg::is(word, "replace") {
+            replace = true;
+        } else if arg::is(word, "db") && options.remaining() > 0 {
+            target = database(srv, arg::int(options.value()?)?)?;
+        } else {
+            return Err(errors::SYNTAX);
+        }
+    }
+    let Call { reply, fx, env, .. } = call;
+    if target == env.db && from == to {
+        return Err(errors::SAME_OBJECT);
+    }
+    let source = db(srv, *env, env.db).read(from, fx).map(|e| (e.to_value(), e.expire_ms()));
+    let Some((value, expire)) = source else {
+        reply.int(0);
+        return Ok(Flow::Done);
+    };
+    fx.db = target;
+    let taken = db(srv, *env, target).has(to, fx);
+    if taken && !replace {
+        fx.db = env.db;
+        reply.int(0);
+        return Ok(Flow::Done);
+    }
+    db(srv, *env, target).delete(to, Why::Overwrite, fx);
+    db(srv, *env, target).put(to, value, expire, None, fx);
+    fx.modified(to);
+    fx.event(EV_GENERIC, "copy_to", to);
+    fx.db = env.db;
+    reply.int(1);
+    Ok(Flow::Done)
+}
+
+/// `SWAPDB index1 index2`. O(watched and waited-for keys). Joins: keyspace, watch, blocked.
+fn swapdb(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let number = |text: &[u8], which: &str| {
+        let n = crate::util::num::parse_i64(text).filter(|n| i32::try_from(*n).is_ok());
+        n.ok_or_else(|| CmdError::err(format!("invalid {which} DB index")))
+    };
+    let a = number(call.argv.at(1), "first")?;
+    let b = number(call.argv.at(2), "second")?;
+    let (a, b) = (database(srv, a)?, database(srv, b)?);
+    if a != b {
+        srv.ks.dbs.swap(a as usize, b as usize);
+        break_swapped_watches(srv, a, b);
+        for n in [a, b] {
+            for key in srv.blocked.waited_in(n) {
+                call.fx.ready_in(n, &key);
+            }
+        }
+    }
+    call.fx.dirty += 1;
+    call.reply.ok();
+    Ok(Flow::Done)
+}
+
+/// A watcher of a key that exists in either of two swapped databases sees another value now.
+fn break_swapped_watches(srv: &mut Server, a: u32, b: u32) {
+    let Server { watch, clients, ks, .. } = srv;
+    for n in [a, b] {
+        for (_, key, ids) in watch.in_db(Some(n)) {
+            let exists = |n: u32| {
+                let store = &ks.dbs[n as usize];
+                store.find(store.key(key)).is_some()
+            };
+            if !exists(a) && !exists(b) {
+                continue;
+            }
+            for &id in ids {
+                if let Some(session) = clients.session_mut(id) {
+                    session.watch_broken = true;
+                }
+            }
+        }
+    }
+}
+
+/// Whether a flush is to be done on the helper thread.
+fn lazily(srv: &Server, call: &Call<'_>) -> Result<bool, CmdError> {
+    match call.argv.get(1) {
+        None => Ok(srv.cfg.keyspace.lazy_user_flush),
+        Some(w) if arg::is(w, "sync") && call.argv.len() == 2 => Ok(false),
+        Some(w) if arg::is(w, "async") && call.argv.len() == 2 => Ok(true),
+        Some(_) => Err(errors::SYNTAX),
+    }
+}
+
+/// Empties one database or all; how many keys went.
+fn flush(srv: &mut Server, only: Option<u32>, lazily: bool) -> u64 {
+    let which = match only {
+        Some(n) => n as usize..n as usize + 1,
+        None => 0..srv.ks.dbs.len(),
+    };
+    let full: Vec<usize> = which.filter(|&n| !srv.ks.dbs[n].is_empty()).collect();
+    let old: Vec<_> = full.into_iter().map(|n| srv.ks.swap_out(n)).collect();
+    let keys = old.iter().map(|s| s.len() as u64).sum();
+    match lazily {
+        true => srv.bio.free_stores(old),
+        false => drop(old),
+    }
+    keys
+}
+
+/// `FLUSHDB [SYNC|ASYNC]`. O(keys), or O(1) when async. Joins: keyspace, bio.
+fn flushdb(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let lazily = lazily(srv, call)?;
+    let keys = flush(srv, Some(call.env.db), lazily);
+    call.fx.flushed(Some(call.env.db));
+    call.fx.dirty += keys;
+    // The stream needs the command even if the database was empty here.
+    call.fx.rewrite(&call.argv);
+    call.reply.ok();
+    Ok(Flow::Done)
+}
+
+/// `FLUSHALL [SYNC|ASYNC]`. O(keys), or O(1) when async. Joins: keyspace, bio, child, rdb.
+fn flushall(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let lazily = lazily(srv, call)?;
+    let keys = flush(srv, None, lazily);
+    call.fx.flushed(None);
+    call.fx.dirty += keys;
+    call.fx.rewrite(&call.argv);
+    if srv.child.as_ref().is_some_and(|c| c.kind == child::Kind::Rdb) {
+        // What it saves is gone; with save points an empty file takes its place.
+        child::kill(srv);
+    }
+    if !srv.cfg.snapshot.save_points.is_empty() {
+        let dirty = srv.rdb.dirty;
+        // An error is logged and shows in INFO; the databases are empty all the same.
+        let _ = save::foreground(srv);
+        srv.rdb.dirty = dirty;
+    }
+    // Counted even when nothing was there: an empty file must replace a full one.
+    call.fx.dirty += 1;
+    call.reply.ok();
+    Ok(Flow::Done)
+}

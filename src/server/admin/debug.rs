@@ -1,0 +1,353 @@
+//! DEBUG: hooks for tests and for looking inside.
+
+use crate::commands::{CmdResult, Flow, arg};
+use crate::keyspace::entry::Entry;
+use crate::keyspace::store::{Expire, SetValue};
+use crate::persist::dump;
+use crate::resp::errors::{self, CmdError};
+use crate::resp::reply::Reply;
+use crate::server::admin::help;
+use crate::server::table::ServerRow;
+use crate::server::{Call, Server, load, save};
+use crate::sys::signals;
+use crate::util::digest;
+
+pub const COMMANDS: &[ServerRow] = &[("debug", debug)];
+
+/// Switches that tests set.
+#[derive(Debug)]
+pub struct Switches {
+    pub pause_cron: bool,
+    pub verify_checksum: bool,
+    pub rewrite_all: bool,
+}
+
+impl Default for Switches {
+    fn default() -> Switches {
+        Switches { pause_cron: false, verify_checksum: true, rewrite_all: false }
+    }
+}
+
+/// `DEBUG subcommand ...`. Joins: whatever the subcommand is about.
+fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let argv = call.argv;
+    let sub = argv.at(1).to_ascii_lowercase();
+    match (sub.as_slice(), argv.len()) {
+        (b"help", 2) => help::write(call.reply, "DEBUG", HELP),
+        (b"sleep", 3) => {
+            let seconds = crate::util::num::parse_f64(argv[2]).ok_or(errors::NOT_FLOAT)?;
+            std::thread::sleep(std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e6)));
+            call.reply.ok();
+        }
+        (b"set-active-expire", 3) => {
+            srv.expiry.enabled = flag(argv[2])?;
+            super::super::expire::schedule(srv);
+            call.reply.ok();
+        }
+        (b"pause-cron", 3) => {
+            srv.debug.pause_cron = flag(argv[2])?;
+            call.reply.ok();
+        }
+        (b"set-skip-checksum-validation", 3) => {
+            srv.debug.verify_checksum = !flag(argv[2])?;
+            srv.adopt_settings();
+            call.reply.ok();
+        }
+        (b"config-rewrite-force-all", 2) => {
+            srv.debug.rewrite_all = true;
+            let path = srv.identity.config_file.clone();
+            let path = path.ok_or(CmdError::new("ERR CONFIG-REWRITE-FORCE-ALL failed"))?;
+            let old = std::fs::read(&path).unwrap_or_default();
+            let text = crate::config::rewrite::rewrite(&old, &srv.cfg, &[], true);
+            srv.debug.rewrite_all = false;
+            crate::config::rewrite::write_atomically(&path, &text)
+                .map_err(|_| CmdError::new("ERR CONFIG-REWRITE-FORCE-ALL failed"))?;
+            call.reply.ok();
+        }
+        (b"dict-resizing", 3) => {
+            use crate::ds::dict::Resize;
+            let policy = if flag(argv[2])? { Resize::Allow } else { Resize::Avoid };
+            srv.ks.dbs.iter_mut().for_each(|db| db.set_resize(policy));
+            call.reply.ok();
+        }
+        (b"log", 3) => {
+            crate::log!(Warning, "DEBUG LOG: {}", String::from_utf8_lossy(argv[2]));
+            call.reply.ok();
+        }
+        (b"digest", 2) => call.reply.status(digest::hex(&dataset(srv))),
+        (b"digest-value", n) if n >= 2 => {
+            call.reply.array(argv.len() - 2);
+            for key in argv.from(2) {
+                let store = &srv.ks.dbs[call.env.db as usize];
+                let sum = store.find(store.key(key)).map_or([0; 20], |e| value_digest(e, [0; 20]));
+                call.reply.status(digest::hex(&sum));
+            }
+        }
+        (b"object", 3..=4) => object(srv, call)?,
+        (b"sdslen", 3) => sdslen(srv, call)?,
+        (b"populate", 3..=5) => populate(srv, call)?,
+        (b"reload", _) => reload(srv, call)?,
+        (b"protocol", 3) => protocol(call.reply, argv[2])?,
+        (b"htstats", 3..=4) => htstats(srv, call)?,
+        (b"stringmatch-len", 4) | (b"stringmatch-test", 4) => {
+            let hit = crate::util::glob::matches(argv[2], argv[3], false);
+            call.reply.int(i64::from(hit));
+        }
+        (b"structsize", 2) => {
+            call.reply.status(format!(
+                "bits:64 entry:{} value:{} store:{}",
+                size_of::<crate::keyspace::entry::EntryBox>(),
+                size_of::<crate::value::Value>(),
+                size_of::<crate::keyspace::store::Store>()
+            ));
+        }
+        (b"mallctl", 3..=4) | (b"mallctl-str", 3..=4) => {
+            return Err(CmdError::new(
+                "ERR only reading of statistics is offered: see MEMORY MALLOC-STATS",
+            ));
+        }
+        (b"error", 3) => return Err(CmdError::coded("", argv[2])),
+        (b"segfault", 2) => signals::segfault(),
+        (b"panic", 2) => panic!("called by DEBUG PANIC"),
+        (b"assert", 2) => assert!(argv.is_empty(), "called by DEBUG ASSERT"),
+        (b"oom", 2) => {
+            let _ = std::hint::black_box(Vec::<u8>::with_capacity(isize::MAX as usize));
+        }
+        (b"leak", 3) => {
+            std::mem::forget(argv[2].to_vec());
+            call.reply.ok();
+        }
+        (b"restart" | b"crash-and-recover", _) => {
+            return Err(CmdError::new("ERR failed to restart the server. Check server logs."));
+        }
+        _ => return Err(errors::unknown_subcommand("debug", argv[1])),
+    }
+    Ok(Flow::Done)
+}
+
+const HELP: &[(&str, &str)] = &[
+    ("CONFIG-REWRITE-FORCE-ALL", "Like CONFIG REWRITE, but every setting is written."),
+    ("DICT-RESIZING <0|1>", "Hold back or allow the growth of tables."),
+    ("DIGEST", "A hash of the whole dataset."),
+    ("DIGEST-VALUE <key> [<key> ...]", "A hash of each value."),
+    ("ERROR <text>", "Reply this error."),
+    ("HTSTATS <db> [full]", "Figures of the database's hash table."),
+    ("LOG <message>", "Write a message to the log."),
+    ("OBJECT <key>", "What is known of a value and its encoding."),
+    ("PANIC | ASSERT | SEGFAULT | OOM", "Crash in this way."),
+    ("PAUSE-CRON <0|1>", "Stop or continue periodic work."),
+    ("POPULATE <count> [<prefix>] [<size>]", "Make keys with string values."),
+    ("PROTOCOL <type>", "Reply a value of a protocol type."),
+    ("RELOAD [NOSAVE] [NOFLUSH] [MERGE]", "Save the dataset and load it again."),
+    ("SET-ACTIVE-EXPIRE <0|1>", "Stop or continue the active expiry of keys."),
+    ("SET-SKIP-CHECKSUM-VALIDATION <0|1>", "Ignore checksums of files and payloads."),
+    ("SLEEP <seconds>", "Block the server for so long."),
+    ("STRINGMATCH-LEN <pattern> <string>", "Whether a glob pattern matches."),
+    ("STRUCTSIZE", "Sizes of the main structures in bytes."),
+];
+
+fn flag(text: &[u8]) -> Result<bool, CmdError> {
+    match arg::int(text)? {
+        0 => Ok(false),
+        _ => Ok(true),
+    }
+}
+
+/// Hash of all databases; equal datasets have equal ones, whatever the order of insertion.
+fn dataset(srv: &Server) -> [u8; 20] {
+    let mut whole = [0; 20];
+    for (n, store) in srv.ks.dbs.iter().enumerate().filter(|(_, s)| !s.is_empty()) {
+        digest::mix(&mut whole, &(n as u32).to_be_bytes());
+        for entry in store.iter() {
+            let mut sum = [0; 20];
+            digest::mix(&mut sum, entry.key());
+            let value = value_digest(entry, sum);
+            digest::xor(&mut whole, &value);
+        }
+    }
+    whole
+}
+
+/// Continues a hash with a value and whether it expires, independent of its encoding. The dataset's hash
+/// starts with the key, DIGEST-VALUE with nothing.
+fn value_digest(entry: &Entry, mut sum: [u8; 20]) -> [u8; 20] {
+    let mut scratch = [0; 20];
+    let bytes = crate::commands::string::value_bytes(entry, &mut scratch);
+    digest::mix(&mut sum, &(entry.value_type().number() as u32).to_be_bytes());
+    digest::mix(&mut sum, bytes);
+    if entry.expire_ms().is_some() {
+        digest::xor(&mut sum, b"!!expire!!");
+    }
+    sum
+}
+
+fn object(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
+    let store = &srv.ks.dbs[call.env.db as usize];
+    let entry = store.find(store.key(call.argv[2])).ok_or(errors::NO_SUCH_KEY)?;
+    let idle = crate::commands::keys_info::idle_seconds(entry.lru(), call.env.lru_clock);
+    call.reply.status(format!(
+        "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
+        entry,
+        entry.encoding().name(),
+        dump::dump(entry, srv.limits.rdb_version).len().saturating_sub(11),
+        entry.lru(),
+        idle
+    ));
+    Ok(())
+}
+
+fn sdslen(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
+    let store = &srv.ks.dbs[call.env.db as usize];
+    let entry = store.find(store.key(call.argv[2])).ok_or(errors::NO_SUCH_KEY)?;
+    let len = crate::commands::string::value_bytes(entry, &mut [0; 20]).len();
+    call.reply.status(format!(
+        "key_sds_len:{}, key_sds_avail:0, key_zmalloc: {}, val_sds_len:{len}, val_sds_avail:0, \
+         val_zmalloc: {}",
+        entry.key().len(),
+        entry.key().len(),
+        entry.mem_bytes() - entry.key().len().min(entry.mem_bytes())
+    ));
+    Ok(())
+}
+
+/// Makes keys `prefix:i` with values `value:i`; existing ones stay. O(count).
+fn populate(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
+    let argv = call.argv;
+    let count = arg::int_in(argv[2], 0, i64::MAX, "value is out of range, must be positive")?;
+    let prefix = argv.get(3).copied().unwrap_or(b"key");
+    let size = match argv.get(4) {
+        Some(text) => Some(arg::int_in(text, 0, 1 << 40, "value is out of range")? as usize),
+        None => None,
+    };
+    let access = call.env.fresh_access();
+    let store = &mut srv.ks.dbs[call.env.db as usize];
+    store.reserve(usize::try_from(count).unwrap_or(0).min(1 << 28));
+    for i in 0..count {
+        let key = [prefix, format!(":{i}").as_bytes()].concat();
+        let key = store.key(&key);
+        if store.find(key).is_some() {
+            continue;
+        }
+        let mut value = format!("value:{i}").into_bytes();
+        if let Some(size) = size {
+            value.resize(size, 0);
+        }
+        store.set(key, SetValue::Bytes(&value), Expire::None, access);
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+fn reload(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
+    let (mut save, mut flush, mut merge) = (true, true, false);
+    for word in call.argv.from(2) {
+        match word.to_ascii_lowercase().as_slice() {
+            b"nosave" => save = false,
+            b"noflush" => flush = false,
+            b"merge" => merge = true,
+            _ => {
+                return Err(CmdError::new(
+                    "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+                ));
+            }
+        }
+    }
+    const FAILED: CmdError =
+        CmdError::new("ERR Error trying to load the RDB dump, check server logs.");
+    if save {
+        super::super::child::kill(srv);
+        save::foreground(srv).map_err(|()| CmdError::new("ERR"))?;
+    }
+    let present = match (merge, flush) {
+        (true, _) => load::Present::Overwritten,
+        (false, false) => load::Present::Kept,
+        (false, true) => load::Present::Replaced,
+    };
+    match load::from_disk(srv, present) {
+        Ok(load::FromDisk::Loaded) => {}
+        Ok(load::FromDisk::Absent) => return Err(FAILED),
+        Err(e) => {
+            crate::log!(Warning, "DEBUG RELOAD: {e}");
+            return Err(FAILED);
+        }
+    }
+    crate::log!(Warning, "DB reloaded by DEBUG RELOAD");
+    call.reply.ok();
+    Ok(())
+}
+
+fn protocol(reply: &mut Reply, kind: &[u8]) -> Result<(), CmdError> {
+    match kind.to_ascii_lowercase().as_slice() {
+        b"string" => reply.bulk(b"Hello World"),
+        b"integer" => reply.int(12345),
+        #[expect(clippy::approx_constant, reason = "clients expect this number, not pi")]
+        b"double" => reply.double(3.141),
+        b"null" => reply.null(),
+        b"array" => {
+            reply.array(3);
+            (0..3).for_each(|n| reply.int(n));
+        }
+        b"set" => {
+            reply.set(3);
+            (0..3).for_each(|n| reply.int(n));
+        }
+        b"map" => {
+            reply.map(3);
+            for n in 0..3 {
+                reply.int(n);
+                reply.boolean(n == 1);
+            }
+        }
+        b"attrib" => {
+            if reply.resp3() {
+                reply.attribute(1);
+                reply.bulk(b"key-popularity");
+                reply.array(2);
+                reply.bulk(b"key:123");
+                reply.int(90);
+            }
+            // Attributes come before a reply, which every client gets.
+            reply.bulk(b"Some real reply following the attribute");
+        }
+        b"push" => {
+            if !reply.resp3() {
+                return Err(CmdError::new("ERR RESP2 is not supported by this command"));
+            }
+            reply.push(2);
+            reply.bulk(b"server-cpu-usage");
+            reply.int(42);
+            // A push is no reply: one follows.
+            reply.bulk(b"Some real reply following the push reply");
+        }
+        b"bignum" => reply.bignum("1234567999999999999999999999999999999"),
+        b"verbatim" => reply.verbatim("txt", b"This is a verbatim\nstring"),
+        b"true" => reply.boolean(true),
+        b"false" => reply.boolean(false),
+        _ => {
+            return Err(CmdError::new(
+                "ERR Wrong protocol type name. Please use one of the following: \
+                 string|integer|double|null|array|set|map|attrib|push|verbatim|true|false",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Figures of a database's table. Ours has no second table; the words are those tools look for.
+fn htstats(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
+    let n = arg::int(call.argv[2])?;
+    let n = usize::try_from(n).ok().filter(|&n| n < srv.ks.dbs.len());
+    let n = n.ok_or(CmdError::new("ERR Out of range database"))?;
+    let store = &srv.ks.dbs[n];
+    let text = format!(
+        "[Dictionary HT]\nHash table 0 stats (main hash table):\n table size: {}\n number of \
+         elements: {}\n memory: {} bytes\n{:?}\n[Expires HT]\n number of elements: {}\n",
+        store.stats().buckets,
+        store.len(),
+        store.mem_bytes(),
+        store.stats(),
+        store.expires()
+    );
+    call.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! Transactions: MULTI, EXEC, DISCARD, WATCH, UNWATCH.
+
+use crate::commands::{CmdResult, Flow};
+use crate::keyspace::effects::Effects;
+use crate::keyspace::env::{Env, Origin};
+use crate::net::clients::ClientId;
+use crate::resp::argv::Argv;
+use crate::resp::errors::{self, CmdError};
+use crate::server::table::ServerRow;
+use crate::server::{Call, Server, dispatch};
+
+pub const COMMANDS: &[ServerRow] = &[
+    ("multi", multi),
+    ("exec", exec),
+    ("discard", discard_command),
+    ("watch", watch),
+    ("unwatch", unwatch),
+];
+
+/// `MULTI`. Joins: clients.
+fn multi(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let Some(session) = srv.clients.session_mut(call.client) else { return Ok(Flow::Done) };
+    if session.multi.is_some() {
+        return Err(CmdError::new("ERR MULTI calls can not be nested"));
+    }
+    session.multi = Some(Box::default());
+    call.reply.ok();
+    Ok(Flow::Done)
+}
+
+/// Ends a transaction and forgets its watches.
+pub fn discard(srv: &mut Server, id: ClientId) {
+    if let Some(session) = srv.clients.session_mut(id) {
+        session.multi = None;
+    }
+    unwatch_all(srv, id);
+}
+
+fn unwatch_all(srv: &mut Server, id: ClientId) {
+    srv.watch.forget(id);
+    if let Some(session) = srv.clients.session_mut(id) {
+        session.watch_broken = false;
+        session.watching = 0;
+    }
+    srv.rearm();
+}
+
+/// `DISCARD`. Joins: clients, watch.
+fn discard_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    if srv.clients.session(call.client).is_none_or(|s| s.multi.is_none()) {
+        return Err(CmdError::new("ERR DISCARD without MULTI"));
+    }
+    discard(srv, call.client);
+    call.reply.ok();
+    Ok(Flow::Done)
+}
+
+/// `EXEC`: runs the queue as one unit; nothing else runs in between. Joins: clients, watch, and every
+/// part the queued commands need.
+fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let id = call.client;
+    let Some(session) = srv.clients.session_mut(id) else { return Ok(Flow::Done) };
+    let Some(multi) = session.multi.take() else {
+        return Err(CmdError::new("ERR EXEC without MULTI"));
+    };
+    let broken_watch = session.watch_broken || watched_key_expired(srv, id);
+    unwatch_all(srv, id);
+    if multi.broken {
+        return Err(errors::EXEC_ABORT);
+    }
+    if broken_watch {
+        call.reply.null_array();
+        return Ok(Flow::Done);
+    }
+    call.reply.array(multi.queue.len());
+    for queued in &multi.queue {
+        let row = srv.table.by_id(queued.command);
+        let argv: Vec<&[u8]> = queued.argv.iter().map(Vec::as_slice).collect();
+        let session = srv.clients.session(id);
+        let (db, no_touch) = session.map_or((call.env.db, false), |s| (s.db, s.no_touch));
+        let fresh = srv.env(db, Origin::Exec, no_touch);
+        // Time stands still inside a transaction.
+        let env = Env { now_ms: call.env.now_ms, ..fresh };
+        let fx = Effects::new(srv.exec.armed, db);
+        let argv = Argv::new(&argv);
+        let mut inner = Call { client: id, row, argv, reply: call.reply, fx, env };
+        // An error is in the reply already and does not stop the others.
+        let _ = dispatch::call(srv, &mut inner, None);
+    }
+    Ok(Flow::Done)
+}
+
+/// A watched key whose time has passed has changed, though nobody has deleted it yet.
+fn watched_key_expired(srv: &Server, id: ClientId) -> bool {
+    srv.watch.keys_of(id).iter().any(|(db, key)| {
+        let store = &srv.ks.dbs[*db as usize];
+        let entry = store.find(store.key(key));
+        entry.and_then(|e| e.expire_ms()).is_some_and(|at| at < srv.clock.now_ms)
+    })
+}
+
+/// `WATCH key [key ...]`. O(keys). Joins: clients, watch, keyspace.
+fn watch(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let id = call.client;
+    let session = srv.clients.session(id);
+    if session.is_some_and(|s| s.multi.is_some()) {
+        return Err(CmdError::new("ERR WATCH inside MULTI is not allowed"));
+    }
+    // A transaction that fails anyway needs no more watches.
+    if session.is_none_or(|s| s.watch_broken) {
+        call.reply.ok();
+        return Ok(Flow::Done);
+    }
+    let Call { fx, env, .. } = call;
+    for key in call.argv.from(1) {
+        // A key past its time is gone for the watcher: its deletion later is no change.
+        let lazy = srv.limits.lazy_expire;
+        let store = &mut srv.ks.dbs[env.db as usize];
+        crate::keyspace::db::DbMut::new(store, *env, None, lazy).has(key, fx);
+        if srv.watch.add(id, env.db, key)
+            && let Some(s) = srv.clients.session_mut(id)
+        {
+            s.watching += 1;
+        }
+    }
+    srv.rearm();
+    call.reply.ok();
+    Ok(Flow::Done)
+}
+
+/// `UNWATCH`. Joins: clients, watch.
+fn unwatch(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    unwatch_all(srv, call.client);
+    call.reply.ok();
+    Ok(Flow::Done)
+}

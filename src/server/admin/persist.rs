@@ -1,0 +1,84 @@
+//! SAVE, BGSAVE, LASTSAVE, SHUTDOWN.
+
+use crate::commands::{CmdResult, Flow, arg};
+use crate::resp::errors::{self, CmdError};
+use crate::server::shutdown::How;
+use crate::server::table::ServerRow;
+use crate::server::{Call, Server, save, shutdown};
+
+pub const COMMANDS: &[ServerRow] =
+    &[("save", save), ("bgsave", bgsave), ("lastsave", lastsave), ("shutdown", shutdown_command)];
+
+/// What a command replies when the details are in the log.
+const FAILED: CmdError = CmdError::new("ERR");
+
+/// `SAVE`: in the foreground, everybody waits. O(keys). Joins: rdb, child.
+fn save(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    if srv.child.is_some() {
+        return Err(CmdError::new("ERR Background save already in progress"));
+    }
+    save::foreground(srv).map_err(|()| FAILED)?;
+    call.reply.ok();
+    Ok(Flow::Done)
+}
+
+/// `BGSAVE [SCHEDULE]`: in a child. Joins: rdb, child.
+fn bgsave(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    match call.argv.len() {
+        1 => {}
+        2 if arg::is(call.argv.at(1), "schedule") => {}
+        _ => return Err(errors::SYNTAX),
+    }
+    if srv.child.is_some() {
+        return Err(CmdError::new("ERR Background save already in progress"));
+    }
+    if call.env.origin == crate::keyspace::env::Origin::Exec {
+        // Forked in the middle of a transaction, the file would hold half of it.
+        srv.rdb.scheduled = true;
+        call.reply.status("Background saving scheduled");
+        return Ok(Flow::Done);
+    }
+    save::background(srv).map_err(|_| FAILED)?;
+    call.reply.status("Background saving started");
+    Ok(Flow::Done)
+}
+
+/// `LASTSAVE`: when the last save succeeded, in seconds since 1970. Joins: rdb.
+fn lastsave(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    call.reply.int(srv.rdb.last_save_ms / 1000);
+    Ok(Flow::Done)
+}
+
+/// `SHUTDOWN [NOSAVE|SAVE] [NOW] [FORCE] [ABORT]`. No reply on success: the connection ends.
+/// Joins: shutdown, rdb, child.
+fn shutdown_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let (mut how, mut abort) = (How::default(), false);
+    for word in call.argv.from(1) {
+        match word.to_ascii_lowercase().as_slice() {
+            b"nosave" => how.nosave = true,
+            b"save" => how.save = true,
+            b"now" => how.now = true,
+            b"force" => how.force = true,
+            b"abort" => abort = true,
+            _ => return Err(errors::SYNTAX),
+        }
+    }
+    if how.save && how.nosave || abort && call.argv.len() > 2 {
+        return Err(errors::SYNTAX);
+    }
+    if abort {
+        return Err(CmdError::new("ERR No shutdown in progress."));
+    }
+    if call.env.deny_blocking {
+        return Err(CmdError::new(
+            "ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client",
+        ));
+    }
+    if srv.loading.is_some() {
+        how.nosave = true;
+    }
+    match shutdown::shut_down(srv, how) {
+        Ok(()) => Ok(Flow::Done),
+        Err(()) => Err(CmdError::new("ERR Errors trying to SHUTDOWN. Check logs.")),
+    }
+}

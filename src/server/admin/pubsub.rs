@@ -1,0 +1,174 @@
+//! Publish and subscribe: channels and patterns.
+
+use bytes::Bytes;
+
+use crate::commands::{CmdResult, Flow};
+use crate::net::clients::ClientId;
+use crate::pubsub::Kind;
+use crate::resp::errors::CmdError;
+use crate::resp::reply::Reply;
+use crate::server::table::ServerRow;
+use crate::server::{Call, Server};
+
+pub const COMMANDS: &[ServerRow] = &[
+    ("subscribe", subscribe),
+    ("unsubscribe", unsubscribe),
+    ("psubscribe", psubscribe),
+    ("punsubscribe", punsubscribe),
+    ("publish", publish),
+    ("pubsub|channels", channels),
+    ("pubsub|numsub", numsub),
+    ("pubsub|numpat", numpat),
+];
+
+/// A message encoded for clients of one protocol version, made when the first of them is met.
+struct Encoded<'a> {
+    parts: &'a [&'a [u8]],
+    made: [Option<Bytes>; 2],
+}
+
+impl Encoded<'_> {
+    fn new<'a>(parts: &'a [&'a [u8]]) -> Encoded<'a> {
+        Encoded { parts, made: [None, None] }
+    }
+
+    fn bytes(&mut self, resp3: bool) -> &Bytes {
+        let parts = self.parts;
+        self.made[usize::from(resp3)].get_or_insert_with(|| {
+            let mut r = Reply::new(Vec::new(), resp3);
+            r.push(parts.len());
+            parts.iter().for_each(|p| r.bulk(p));
+            Bytes::from(r.into_buf())
+        })
+    }
+}
+
+impl Server {
+    /// Delivers a message to subscribers of the channel and of matching patterns; to how many.
+    pub fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
+        let Server { pubsub, clients, .. } = self;
+        let mut count = 0;
+        let mut deliver = |ids: &[ClientId], encoded: &mut Encoded<'_>| {
+            for &id in ids {
+                let Some(session) = clients.session(id) else { continue };
+                clients.push_shared(id, encoded.bytes(session.resp3));
+                count += 1;
+            }
+        };
+        let parts = [&b"message"[..], channel, message];
+        deliver(pubsub.subscribers(channel), &mut Encoded::new(&parts));
+        for (pattern, ids) in pubsub.matching(channel) {
+            let parts = [&b"pmessage"[..], pattern, channel, message];
+            deliver(ids, &mut Encoded::new(&parts));
+        }
+        count
+    }
+}
+
+/// `SUBSCRIBE channel [channel ...]`. O(channels). Joins: pubsub, clients.
+fn subscribe(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    add(srv, call, Kind::Channel)
+}
+
+/// `PSUBSCRIBE pattern [pattern ...]`. O(patterns). Joins: pubsub, clients.
+fn psubscribe(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    add(srv, call, Kind::Pattern)
+}
+
+fn add(srv: &mut Server, call: &mut Call<'_>, kind: Kind) -> CmdResult {
+    let deny = call.env.deny_blocking;
+    if deny && srv.clients.session(call.client).is_some_and(|s| !s.resp3) {
+        return Err(CmdError::err(format!(
+            "{} isn't allowed for a DENY BLOCKING client",
+            call.row.name().to_ascii_uppercase()
+        )));
+    }
+    for name in call.argv.from(1) {
+        let new = srv.pubsub.subscribe(call.client, kind, name);
+        let word = if kind == Kind::Channel { "subscribe" } else { "psubscribe" };
+        announce(srv, call, kind, word, Some(name), i64::from(new));
+    }
+    srv.rearm();
+    Ok(Flow::Done)
+}
+
+/// Tells the client of a change and how many subscriptions it has now.
+fn announce(
+    srv: &mut Server,
+    call: &mut Call<'_>,
+    kind: Kind,
+    word: &str,
+    name: Option<&[u8]>,
+    change: i64,
+) {
+    let Some(s) = srv.clients.session_mut(call.client) else { return };
+    let count = if kind == Kind::Channel { &mut s.channels } else { &mut s.patterns };
+    *count = (i64::from(*count) + change) as u32;
+    let total = s.channels + s.patterns;
+    call.reply.push(3);
+    call.reply.bulk_str(word);
+    match name {
+        Some(name) => call.reply.bulk(name),
+        None => call.reply.null(),
+    }
+    call.reply.int(i64::from(total));
+}
+
+/// `UNSUBSCRIBE [channel ...]`: all without arguments. Joins: pubsub, clients.
+fn unsubscribe(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    remove(srv, call, Kind::Channel, "unsubscribe")
+}
+
+/// `PUNSUBSCRIBE [pattern ...]`. Joins: pubsub, clients.
+fn punsubscribe(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    remove(srv, call, Kind::Pattern, "punsubscribe")
+}
+
+fn remove(srv: &mut Server, call: &mut Call<'_>, kind: Kind, word: &str) -> CmdResult {
+    let names = match call.argv.len() {
+        1 => srv.pubsub.of(call.client, kind),
+        _ => call.argv.from(1).iter().map(|n| n.to_vec()).collect(),
+    };
+    if names.is_empty() {
+        announce(srv, call, kind, word, None, 0);
+    }
+    for name in names {
+        let gone = srv.pubsub.unsubscribe(call.client, kind, &name);
+        announce(srv, call, kind, word, Some(&name), -i64::from(gone));
+    }
+    srv.rearm();
+    Ok(Flow::Done)
+}
+
+/// `PUBLISH channel message`. O(subscribers + patterns). Joins: pubsub, clients.
+fn publish(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let count = srv.publish(call.argv.at(1), call.argv.at(2));
+    call.fx.rewrite(&call.argv);
+    call.reply.len_int(count);
+    Ok(Flow::Done)
+}
+
+/// `PUBSUB CHANNELS [pattern]`. O(channels). Joins: pubsub.
+fn channels(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let names = srv.pubsub.active(call.argv.get(2).copied());
+    call.reply.array(names.len());
+    names.iter().for_each(|n| call.reply.bulk(n));
+    Ok(Flow::Done)
+}
+
+/// `PUBSUB NUMSUB [channel ...]`. O(channels named). Joins: pubsub.
+fn numsub(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let names = call.argv.from(2);
+    call.reply.map(names.len());
+    for name in names {
+        call.reply.bulk(name);
+        call.reply.len_int(srv.pubsub.subscribers(name).len());
+    }
+    Ok(Flow::Done)
+}
+
+/// `PUBSUB NUMPAT`. O(1). Joins: pubsub.
+fn numpat(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    call.reply.len_int(srv.pubsub.patterns());
+    Ok(Flow::Done)
+}

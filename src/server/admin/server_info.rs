@@ -1,0 +1,104 @@
+//! What the server says of itself: INFO, TIME, LOLWUT, SLOWLOG.
+
+use crate::commands::{CmdResult, Flow, arg};
+use crate::resp::errors;
+use crate::server::table::ServerRow;
+use crate::server::{Call, Server, boot, info};
+
+pub const COMMANDS: &[ServerRow] = &[
+    ("info", info_command),
+    ("time", time),
+    ("lolwut", lolwut),
+    ("slowlog|get", slowlog_get),
+    ("slowlog|len", slowlog_len),
+    ("slowlog|reset", slowlog_reset),
+];
+
+/// `INFO [section ...]`. Joins: every part.
+fn info_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let wanted: Vec<String> =
+        call.argv.from(1).iter().map(|s| String::from_utf8_lossy(s).to_ascii_lowercase()).collect();
+    let text = info::text(srv, &wanted);
+    call.reply.verbatim("txt", text.as_bytes());
+    Ok(Flow::Done)
+}
+
+/// `TIME`: seconds and microseconds.
+fn time(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let us = crate::sys::clock::wall_us();
+    call.reply.array(2);
+    call.reply.bulk_int(us / 1_000_000);
+    call.reply.bulk_int(us % 1_000_000);
+    Ok(Flow::Done)
+}
+
+/// `LOLWUT [VERSION n] [columns] [rows]`: a small picture and the version.
+///
+/// Draws a field of slashes, a maze that is new each time.
+fn lolwut(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let mut args = call.argv.from(1);
+    if args.first().is_some_and(|w| arg::is(w, "version")) {
+        arg::int(args.get(1).copied().unwrap_or_default())?;
+        args = &args[2..];
+    }
+    let mut size = [66i64, 12];
+    for (slot, text) in size.iter_mut().zip(args) {
+        *slot = arg::int(text)?.clamp(1, 160);
+    }
+    let mut random = crate::util::rand::generator(call.env.random);
+    let mut out = String::new();
+    for _ in 0..size[1] {
+        for _ in 0..size[0] {
+            out.push(if random() >> 40 & 1 == 0 { '\u{2571}' } else { '\u{2572}' });
+        }
+        out.push('\n');
+    }
+    out.push_str(&format!(
+        "\nA maze without a way out but the one you take. Redis ver. {} (redust {})\n",
+        boot::REDIS_VERSION,
+        boot::REDUST_VERSION
+    ));
+    call.reply.verbatim("txt", out.as_bytes());
+    Ok(Flow::Done)
+}
+
+/// `SLOWLOG GET [count]`: newest first, ten unless told, -1 for all. Joins: slowlog.
+fn slowlog_get(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let count = match call.argv.get(2) {
+        None => 10,
+        Some(text) => {
+            let text_error = "count should be greater than or equal to -1";
+            arg::int_in(text, -1, i64::MAX, text_error)?
+        }
+    };
+    if call.argv.len() > 3 {
+        return Err(errors::unknown_subcommand("slowlog", call.argv[1]));
+    }
+    let count = if count < 0 { usize::MAX } else { count as usize }.min(srv.slowlog.len());
+    let reply = &mut *call.reply;
+    reply.array(count);
+    for e in srv.slowlog.iter().take(count) {
+        reply.array(6);
+        reply.int(e.id as i64);
+        reply.int(e.time);
+        reply.int(e.duration_us as i64);
+        reply.array(e.argv.len());
+        e.argv.iter().for_each(|a| reply.bulk(a));
+        reply.bulk_str(&e.peer);
+        reply.bulk(&e.name);
+    }
+    Ok(Flow::Done)
+}
+
+/// `SLOWLOG LEN`. Joins: slowlog.
+fn slowlog_len(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    call.reply.len_int(srv.slowlog.len());
+    Ok(Flow::Done)
+}
+
+/// `SLOWLOG RESET`. Joins: slowlog.
+fn slowlog_reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    srv.slowlog.reset();
+    call.reply.ok();
+    Ok(Flow::Done)
+}

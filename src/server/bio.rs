@@ -1,0 +1,110 @@
+//! The helper thread: frees large values and old databases, closes files. It only does what would
+//! block the reactor, and shares nothing with it but a queue and two counters.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
+
+use crate::keyspace::store::Store;
+use crate::sys::mem::ThreadCounters;
+use crate::value::Value;
+
+/// A value whose freeing costs more than so many steps goes to the helper thread.
+pub const LAZY_FROM: usize = 64;
+
+enum Job {
+    Value(Value),
+    Stores(Vec<Store>),
+    File(std::fs::File),
+}
+
+#[derive(Default)]
+struct Counters {
+    pending: AtomicU64,
+    freed: AtomicU64,
+}
+
+pub struct Bio {
+    jobs: Sender<Job>,
+    counters: Arc<Counters>,
+    /// The thread's allocation counters; it lives as long as the process.
+    memory: Option<ThreadCounters>,
+}
+
+impl Bio {
+    /// Starts the thread, on the given processors if a list is given.
+    pub fn start(cpus: &str) -> std::io::Result<Bio> {
+        let (jobs, queue) = channel::<Job>();
+        let counters = Arc::new(Counters::default());
+        let (shared, cpus) = (counters.clone(), cpus.to_string());
+        let (tell, memory) = channel();
+        let work = move || {
+            // Nobody listens only when starting has failed already.
+            let _ = tell.send(ThreadCounters::here());
+            // On a machine with few processors the reactor must not wait for us.
+            crate::sys::process::lower_priority();
+            if !cpus.is_empty() {
+                // Pinning is a wish; the thread works anywhere.
+                let _ = crate::sys::process::set_cpu_list(&cpus);
+            }
+            for job in queue {
+                let count = match job {
+                    Job::Value(value) => {
+                        drop(value);
+                        1
+                    }
+                    Job::Stores(stores) => free_stores(stores),
+                    Job::File(file) => {
+                        drop(file);
+                        0
+                    }
+                };
+                shared.pending.fetch_sub(count, Ordering::Relaxed);
+                shared.freed.fetch_add(count, Ordering::Relaxed);
+            }
+        };
+        std::thread::Builder::new().name("bio_lazy_free".into()).spawn(work)?;
+        let memory = memory.recv().ok().flatten();
+        Ok(Bio { jobs, counters, memory })
+    }
+
+    pub fn free_value(&self, value: Value) {
+        self.send(Job::Value(value), 1);
+    }
+
+    /// Frees whole databases; their keys count as objects.
+    pub fn free_stores(&self, stores: Vec<Store>) {
+        let count = stores.iter().map(|s| s.len() as u64).sum();
+        self.send(Job::Stores(stores), count);
+    }
+
+    /// Closes a file, which can take long when it was the last link to it.
+    pub fn close(&self, file: std::fs::File) {
+        self.send(Job::File(file), 0);
+    }
+
+    fn send(&self, job: Job, count: u64) {
+        self.counters.pending.fetch_add(count, Ordering::Relaxed);
+        // If the thread is gone the job is dropped here, which does the same work.
+        let _ = self.jobs.send(job);
+    }
+
+    /// Allocation counters of the thread.
+    pub fn memory(&self) -> Option<ThreadCounters> {
+        self.memory
+    }
+
+    pub fn pending(&self) -> u64 {
+        self.counters.pending.load(Ordering::Relaxed)
+    }
+    pub fn freed(&self) -> u64 {
+        self.counters.freed.load(Ordering::Relaxed)
+    }
+    pub fn reset_freed(&self) {
+        self.counters.freed.store(0, Ordering::Relaxed);
+    }
+}
+
+fn free_stores(stores: Vec<Store>) -> u64 {
+    stores.into_iter().map(|store| store.len() as u64).sum()
+}

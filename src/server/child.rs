@@ -1,0 +1,182 @@
+//! The forked child: one at a time, what it reports, and what becomes of it.
+//!
+//! A child gets a view of the server made of shared borrows only, so it cannot touch a client. It
+//! reports on a pipe in records of 24 bytes (keys done, keys in all, bytes copied on write); the pipe's
+//! end tells the reactor that the child is gone, without waiting for the next cron.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+
+use crate::keyspace::Keyspace;
+use crate::log;
+use crate::server::{Server, save};
+use crate::sys::fork::{self, Exit, Forked};
+use crate::sys::{clock, log as logfile, mem};
+
+/// What a child does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Rdb,
+}
+
+impl Kind {
+    fn title(self) -> &'static str {
+        match self {
+            Kind::Rdb => "redis-rdb-bgsave",
+        }
+    }
+}
+
+/// The child that runs now.
+#[derive(Debug)]
+pub struct Child {
+    pub pid: i32,
+    pub kind: Kind,
+    pub started_ms: i64,
+    pub progress: Progress,
+    pipe: File,
+}
+
+/// What a child has reported.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    pub keys_done: u64,
+    pub keys_total: u64,
+    pub cow_bytes: u64,
+    pub cow_peak: u64,
+    /// When the copy-on-write size was reported, in milliseconds of wall time.
+    pub cow_at_ms: i64,
+}
+
+const RECORD: usize = 24;
+
+/// How a child talks to its parent.
+pub struct Reporter {
+    pipe: File,
+    total: u64,
+    last_ms: i64,
+}
+
+/// Reports are this far apart at least.
+const REPORT_MS: i64 = 1000;
+
+impl Reporter {
+    /// Tells the parent how far the work is; cheap when it was told lately.
+    pub fn keys(&mut self, done: u64) {
+        let now = clock::wall_ms();
+        if now - self.last_ms >= REPORT_MS {
+            self.last_ms = now;
+            self.send(done);
+        }
+    }
+
+    pub fn send(&mut self, done: u64) {
+        let mut record = [0; RECORD];
+        let cow = mem::smaps("Private_Dirty");
+        for (slot, n) in record.chunks_exact_mut(8).zip([done, self.total, cow]) {
+            slot.copy_from_slice(&n.to_le_bytes());
+        }
+        // A full pipe means that the parent is busy; the next report says more anyway.
+        let _ = self.pipe.write(&record);
+    }
+}
+
+/// What a child may see.
+pub struct View<'a> {
+    pub ks: &'a Keyspace,
+    pub cfg: &'a crate::config::Config,
+}
+
+/// Forks and runs `work` in the child; its result is the exit code.
+pub fn spawn(
+    srv: &mut Server,
+    kind: Kind,
+    work: impl FnOnce(View<'_>, &mut Reporter) -> i32,
+) -> std::io::Result<()> {
+    let (reader, writer) = fork::pipe()?;
+    let before = clock::wall_us();
+    match fork::fork()? {
+        Forked::Child => {
+            fork::child_signals();
+            logfile::set_role(b'C');
+            super::boot::adopt_child_settings(srv, kind.title());
+            let total = srv.ks.len() as u64;
+            let mut reporter = Reporter { pipe: writer, total, last_ms: clock::wall_ms() };
+            // The first report at once, so that copy-on-write is known to have begun.
+            reporter.send(0);
+            let code = work(View { ks: &srv.ks, cfg: &srv.cfg }, &mut reporter);
+            fork::exit_now(code)
+        }
+        Forked::Parent { pid } => {
+            drop(writer);
+            srv.stats.n.forks += 1;
+            srv.stats.n.latest_fork_us = (clock::wall_us() - before).max(0) as u64;
+            srv.net.watch_child(reader.as_raw_fd())?;
+            let progress = Progress { keys_total: srv.ks.len() as u64, ..Progress::default() };
+            srv.child =
+                Some(Child { pid, kind, started_ms: srv.clock.now_ms, progress, pipe: reader });
+            hold_back_growth(srv, true);
+            Ok(())
+        }
+    }
+}
+
+/// While a child lives, every page written is copied: tables grow only when they must.
+fn hold_back_growth(srv: &mut Server, hold: bool) {
+    use crate::ds::dict::Resize;
+    let policy = if hold { Resize::Avoid } else { Resize::Allow };
+    srv.ks.dbs.iter_mut().for_each(|db| db.set_resize(policy));
+}
+
+/// The pipe has something to say, or has ended.
+pub fn on_report(srv: &mut Server) {
+    let Some(child) = &mut srv.child else { return };
+    let mut buf = [0; RECORD * 64];
+    loop {
+        match child.pipe.read(&mut buf) {
+            Ok(0) => {
+                fork::wait_for_exit(child.pid);
+                return check(srv);
+            }
+            Ok(n) => {
+                let Some(last) = buf[..n].chunks_exact(RECORD).next_back() else { continue };
+                let at = |i: usize| {
+                    u64::from_le_bytes(last[i * 8..i * 8 + 8].try_into().expect("eight bytes"))
+                };
+                let p = &mut child.progress;
+                (p.keys_done, p.keys_total, p.cow_bytes) = (at(0), at(1), at(2));
+                p.cow_peak = p.cow_peak.max(p.cow_bytes);
+                p.cow_at_ms = srv.clock.now_ms;
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// Asks whether the child has ended, and cleans up after it.
+pub fn check(srv: &mut Server) {
+    let Some(child) = &srv.child else { return };
+    let exit = match fork::poll_child(child.pid) {
+        Ok(None) => return,
+        Ok(Some(exit)) => exit,
+        Err(e) => {
+            log!(Warning, "Waiting for child {}: {e}", child.pid);
+            Exit::Code(1)
+        }
+    };
+    let Some(child) = srv.child.take() else { return };
+    srv.net.unwatch_child(child.pipe.as_raw_fd());
+    hold_back_growth(srv, false);
+    match child.kind {
+        Kind::Rdb => save::finished(srv, &child, exit),
+    }
+}
+
+/// Ends the child, if there is one, and waits until it is gone.
+pub fn kill(srv: &mut Server) {
+    let Some(child) = &srv.child else { return };
+    fork::kill(child.pid, fork::GIVE_UP);
+    fork::wait_for_exit(child.pid);
+    check(srv);
+}

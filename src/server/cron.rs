@@ -1,0 +1,77 @@
+//! What is done `hz` times a second: samples, clients that idle, tables that shrink, save points.
+
+use crate::log;
+use crate::server::turn::Timer;
+use crate::server::{Server, child, save};
+
+/// State of periodic work that is spread over several runs.
+#[derive(Debug, Default)]
+pub struct Cron {
+    runs: u64,
+    next_client: usize,
+    sampled_ms: i64,
+}
+
+/// Clients looked after in one run at least.
+const MIN_CLIENTS: usize = 5;
+/// Rates are sampled this often.
+const SAMPLE_MS: i64 = 100;
+
+pub fn run(srv: &mut Server) {
+    let started = srv.clock.watch.ticks();
+    let hz = i64::from(srv.cfg.process.hz.clamp(1, 500));
+    srv.net.set_timer(srv.clock.now_ms + 1000 / hz, Timer::Cron);
+    if !srv.debug.pause_cron {
+        sample(srv);
+        clients(srv, hz as usize);
+        srv.ks.dbs.iter_mut().for_each(|db| {
+            db.step(64);
+        });
+        child::check(srv);
+        save::on_cron(srv);
+        super::admin::migrate::tend(srv);
+        super::expire::schedule(srv);
+    }
+    super::shutdown::on_cron(srv);
+    srv.cron.runs += 1;
+    let used = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
+    srv.stats.cron_us += used;
+}
+
+fn sample(srv: &mut Server) {
+    let now = srv.clock.now_ms;
+    if now - srv.cron.sampled_ms >= SAMPLE_MS {
+        srv.cron.sampled_ms = now;
+        let ms = now as u64;
+        let s = &mut srv.stats;
+        s.ops.sample(s.n.commands, ms, 1000);
+        s.input.sample(s.n.net_in, ms, 1000);
+        s.output.sample(s.n.net_out, ms, 1000);
+        s.cycles.sample(s.n.loop_cycles, ms, 1000);
+        s.cycle_us.sample(s.n.loop_us, s.n.loop_cycles, 1);
+        srv.memory.peak = srv.memory.peak.max(srv.memory.used());
+    }
+}
+
+/// Looks after a part of the clients: time-outs and idle buffers. All of them once a second.
+fn clients(srv: &mut Server, hz: usize) {
+    let total = srv.clients.len();
+    let count = (total / hz).max(MIN_CLIENTS);
+    let now = srv.clock.now_ms;
+    let limit = i64::from(srv.cfg.clients.idle_timeout_secs) * 1000;
+    let from = srv.cron.next_client;
+    srv.cron.next_client = if from + count >= total { 0 } else { from + count };
+    let mut idle = Vec::new();
+    for client in srv.clients.slots(from, count) {
+        let s = &client.session;
+        let exempt = s.parked.is_some() || s.subscribed();
+        if limit > 0 && !exempt && now - s.active_ms > limit {
+            idle.push(client.id);
+        }
+        client.query.tend(now);
+    }
+    for id in idle {
+        log!(Verbose, "Closing idle client");
+        srv.clients.close(id, crate::net::session::Close::Now);
+    }
+}

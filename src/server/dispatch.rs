@@ -1,0 +1,427 @@
+//! The only way to run a command.
+//!
+//! ```text
+//! process_command   find the row, gate (may it run now?), queue in MULTI, or:
+//!   call            build Env and Effects, run the handler, write its error, decide what is
+//!                   propagated, settle the effects, statistics, slow log
+//!   flush_unit      at the end of a top-level unit: its writes leave together
+//!   serve_ready     clients parked on keys that became ready run their commands again
+//! ```
+//! EXEC, scripts, replication and replayed files come in through `call` as well.
+
+use crate::commands::spec;
+use crate::commands::{CmdResult, Ctx, Flow, Wait};
+use crate::keyspace::db::DbMut;
+use crate::keyspace::effects::{self, Effects, Op, Propagate};
+use crate::keyspace::env::{Env, Expiry, Lfu, Origin};
+use crate::keyspace::store::Key;
+use crate::net::clients::ClientId;
+use crate::net::session::{Close, Parked, Queued, ReplyMode};
+use crate::resp::argv::Argv;
+use crate::resp::errors::CmdError;
+use crate::resp::reply::Reply;
+use crate::server::table::{Handler, Row, Table};
+use crate::server::{Call, Server, gate};
+
+/// What became of a client's command, for the loop over its pipeline.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub enum Outcome {
+    Done,
+    /// The client is parked: its later commands wait.
+    Parked,
+    /// The connection ends: its later commands are not run.
+    Closing,
+}
+
+/// Finds the row of a command, down to the subcommand, or the error that says it does not exist.
+#[inline]
+pub fn find(table: &Table, argv: Argv<'_>) -> Result<&'static Row, CmdError> {
+    match table.lookup(argv[0]) {
+        Some(row) if row.subs.is_empty() => Ok(row),
+        Some(row) => find_sub(row, argv),
+        None => Err(unknown_command(argv)),
+    }
+}
+
+#[cold]
+fn find_sub(row: &'static Row, argv: Argv<'_>) -> Result<&'static Row, CmdError> {
+    match argv.get(1) {
+        None => Ok(row),
+        Some(name) => match Table::sub(row, name) {
+            Some(sub) => Ok(sub),
+            // COMMAND alone is a command with subcommands; others are only containers.
+            None if matches!(row.handler, Handler::Container) || row.name() == "command" => {
+                Err(crate::resp::errors::no_subcommand(row.name(), name))
+            }
+            None => Ok(row),
+        },
+    }
+}
+
+#[cold]
+fn unknown_command(argv: Argv<'_>) -> CmdError {
+    const LIMIT: usize = 128;
+    let mut args = Vec::new();
+    for arg in argv.from(1) {
+        if args.len() >= LIMIT {
+            break;
+        }
+        let room = LIMIT - args.len();
+        args.push(b'\'');
+        args.extend_from_slice(&arg[..arg.len().min(room)]);
+        args.extend_from_slice(b"' ");
+    }
+    let name = &argv[0][..argv[0].len().min(LIMIT)];
+    let text = [b"unknown command '", name, b"', with args beginning with: ", &args[..]].concat();
+    CmdError::err(text)
+}
+
+impl Server {
+    /// Facts for a command of `client` in database `db`.
+    pub fn env(&mut self, db: u32, origin: Origin, no_touch: bool) -> Env {
+        let policy = self.cfg.memory.policy;
+        let lfu = policy.is_lfu().then_some(Lfu {
+            log_factor: self.cfg.memory.lfu_log_factor,
+            decay_minutes: self.cfg.memory.lfu_decay_time_mins,
+        });
+        // xorshift64: sampling and coins need no more.
+        let r = &mut self.exec.random;
+        *r ^= *r << 13;
+        *r ^= *r >> 7;
+        *r ^= *r << 17;
+        Env {
+            now_ms: self.clock.now_ms,
+            lru_clock: access_clock(self.clock.now_ms, lfu.is_some()),
+            db,
+            origin,
+            expiry: if self.loading.is_some() { Expiry::Ignore } else { Expiry::Delete },
+            deny_blocking: origin != Origin::Client,
+            touch: self.child.is_none() && !no_touch,
+            lfu,
+            random: self.exec.random,
+        }
+    }
+
+    /// Who listens for consequences now. Called by those who start or stop listening.
+    pub fn rearm(&mut self) {
+        let mut armed = 0;
+        if !self.watch.is_empty() {
+            armed |= effects::TOUCHED;
+        }
+        if self.cfg.keyspace.notify_events & 3 != 0 && !self.pubsub.is_empty() {
+            armed |= effects::EVENTS;
+        }
+        if !self.blocked.is_empty() {
+            armed |= effects::READY;
+        }
+        if self.exec.stream.is_some() {
+            armed |= effects::STREAM;
+        }
+        self.exec.armed = armed;
+    }
+}
+
+/// Seconds for LRU, minutes for LFU.
+pub fn access_clock(now_ms: i64, lfu: bool) -> u32 {
+    if lfu { (now_ms / 60_000) as u32 & 0xffff } else { (now_ms / 1000) as u32 & 0xff_ffff }
+}
+
+/// One parsed command of a connected client: its reply goes to `reply`.
+///
+/// `known` is the row if it has been looked up already, `memo` the first key with its hash.
+#[inline]
+pub fn process_command(
+    srv: &mut Server,
+    id: ClientId,
+    argv: Argv<'_>,
+    known: Option<&'static Row>,
+    memo: Option<Key<'_>>,
+    reply: &mut Reply,
+) -> Outcome {
+    let before = reply.len();
+    let outcome = run(srv, id, argv, known, memo, reply);
+    let Some(session) = srv.clients.session_mut(id) else { return Outcome::Closing };
+    if session.reply_mode != ReplyMode::On {
+        match session.reply_mode {
+            ReplyMode::Skip => session.reply_mode = ReplyMode::On,
+            ReplyMode::SkipNext => {
+                // Set by the command just run, which has no reply itself.
+                session.reply_mode = ReplyMode::Skip;
+            }
+            _ => {}
+        }
+        reply.truncate(before);
+    }
+    if session.close != Close::No {
+        return Outcome::Closing;
+    }
+    outcome
+}
+
+fn run(
+    srv: &mut Server,
+    id: ClientId,
+    argv: Argv<'_>,
+    known: Option<&'static Row>,
+    memo: Option<Key<'_>>,
+    reply: &mut Reply,
+) -> Outcome {
+    let row = match known.filter(|r| r.subs.is_empty()).map_or_else(|| find(srv.table, argv), Ok) {
+        Ok(row) => row,
+        Err(e) => {
+            gate::refuse(srv, id, None, &e, reply);
+            return Outcome::Done;
+        }
+    };
+    match gate::admit(srv, id, row, argv) {
+        Ok(gate::Admitted::Run) => {}
+        Ok(gate::Admitted::Queue) => {
+            queue(srv, id, row, argv);
+            reply.status("QUEUED");
+            return Outcome::Done;
+        }
+        Err(e) => {
+            gate::refuse(srv, id, Some(row), &e, reply);
+            return Outcome::Done;
+        }
+    }
+    let outcome = run_unit(srv, id, row, argv, memo, reply);
+    if srv.blocked.has_ready() && srv.exec.nesting == 0 {
+        serve_ready(srv, id, reply);
+    }
+    outcome
+}
+
+fn queue(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>) {
+    let Some(session) = srv.clients.session_mut(id) else { return };
+    let multi = session.multi.get_or_insert_default();
+    multi.flags |= row.flags;
+    multi.queue.push(Queued { command: row.id, argv: argv.to_owned() });
+}
+
+/// Runs an admitted command as a unit of its own.
+fn run_unit(
+    srv: &mut Server,
+    id: ClientId,
+    row: &'static Row,
+    argv: Argv<'_>,
+    memo: Option<Key<'_>>,
+    reply: &mut Reply,
+) -> Outcome {
+    let session = srv.clients.session_mut(id).expect("clients are only reaped between events");
+    session.last_command = Some(row.id);
+    let (db, no_touch) = (session.db, session.no_touch);
+    super::crash::running(row.id, session.serial, session.fd);
+    let env = srv.env(db, Origin::Client, no_touch && row.name() != "touch");
+    let fx = Effects::new(srv.exec.armed, db);
+    srv.exec.current = Some(id);
+    let mut top = Call { client: id, row, argv, reply, fx, env };
+    let flow = call(srv, &mut top, memo);
+    if srv.exec.nesting == 0 && !srv.exec.ops.is_empty() {
+        srv.flush_unit();
+    }
+    match flow {
+        Ok(Flow::Block(wait)) => {
+            park(srv, id, row, argv, db, wait);
+            Outcome::Parked
+        }
+        _ => Outcome::Done,
+    }
+}
+
+/// Runs one command: for a client, inside EXEC, for a script, from a file.
+pub fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>) -> CmdResult {
+    srv.exec.nesting += 1;
+    let row = call.row;
+    let result = match row.handler {
+        Handler::Data(f) => {
+            let Server { ks, limits, .. } = &mut *srv;
+            let store = &mut ks.dbs[call.env.db as usize];
+            f(&mut Ctx {
+                db: DbMut::new(store, call.env, memo, limits.lazy_expire),
+                argv: call.argv,
+                reply: call.reply,
+                fx: &mut call.fx,
+                limits,
+                env: call.env,
+            })
+        }
+        Handler::Server(f) => f(srv, call),
+        Handler::Container => Err(crate::resp::errors::wrong_arity(row.name())),
+    };
+    srv.exec.nesting -= 1;
+    if let Err(e) = &result {
+        fail(srv, call, e);
+    }
+    if call.fx.dirty > 0 || !call.fx.ops.is_empty() {
+        srv.rdb.dirty += call.fx.dirty;
+        propagate(call);
+    }
+    let c = &call.fx.counters;
+    srv.stats.n.keyspace_hits += c.hits;
+    srv.stats.n.keyspace_misses += c.misses;
+    srv.stats.n.expired_keys += c.expired;
+    srv.settle(&mut call.fx);
+    account(srv, call);
+    result
+}
+
+#[cold]
+fn fail(srv: &mut Server, call: &mut Call<'_>, e: &CmdError) {
+    call.reply.error(e);
+    srv.stats.error(e.code());
+    srv.stats.commands[usize::from(call.row.id)].failed += 1;
+}
+
+/// Adds the command itself to the stream, in the form it asked for.
+fn propagate(call: &mut Call<'_>) {
+    if call.fx.armed & effects::STREAM == 0 {
+        return;
+    }
+    let form = std::mem::take(&mut call.fx.propagate);
+    let argv = match form {
+        Propagate::Never => return,
+        Propagate::Rewritten(argv) => argv,
+        // MULTI, EXEC and the like change nothing themselves.
+        Propagate::AsIs if call.fx.dirty == 0 || !call.row.has(spec::WRITE) => return,
+        Propagate::AsIs => call.argv.to_owned(),
+    };
+    call.fx.ops.push(Op { db: call.env.db, argv });
+}
+
+/// Time spent: statistics and slow log. The stopwatch reading that ends one command starts the next.
+#[inline]
+fn account(srv: &mut Server, call: &mut Call<'_>) {
+    let end = srv.clock.watch.ticks();
+    let ns = srv.clock.watch.ns(end.wrapping_sub(srv.clock.ticks));
+    srv.clock.ticks = end;
+    let stats = &mut srv.stats.commands[usize::from(call.row.id)];
+    stats.record(ns, srv.cfg.stats.latency_tracking);
+    srv.stats.n.commands += 1;
+    let us = ns / 1000;
+    if us >= 1000 {
+        // Whoever comes next must not see the time before a slow command.
+        srv.clock.now_ms = crate::sys::clock::wall_ms();
+    }
+    let limit = srv.cfg.stats.slowlog_slower_than_us;
+    if limit >= 0 && us >= limit as u64 {
+        log_slow(srv, call, us);
+    }
+}
+
+#[cold]
+fn log_slow(srv: &mut Server, call: &Call<'_>, us: u64) {
+    let skip = std::mem::take(&mut srv.exec.skip_slowlog);
+    if skip || call.row.has(spec::SKIP_SLOWLOG) || call.env.origin == Origin::Exec && us == 0 {
+        return;
+    }
+    let max = srv.cfg.stats.slowlog_max_len as usize;
+    let redacted = crate::server::admin::redact(call.row, call.argv);
+    let argv: Vec<&[u8]> = match &redacted {
+        Some(argv) => argv.iter().map(Vec::as_slice).collect(),
+        None => call.argv.to_vec(),
+    };
+    let (peer, name) = match srv.clients.session(call.client) {
+        Some(s) => (s.peer.as_str(), s.name.as_slice()),
+        None => ("", &b""[..]),
+    };
+    srv.slowlog.push(&argv, us, srv.clock.now_ms / 1000, peer, name, max);
+}
+
+impl Server {
+    /// End of a top-level unit: several operations travel as one transaction.
+    pub fn flush_unit(&mut self) {
+        debug_assert_eq!(self.exec.nesting, 0);
+        let ops = std::mem::take(&mut self.exec.ops);
+        let Some(stream) = &mut self.exec.stream else { return };
+        let word = |w: &str, db| Op { db, argv: vec![w.as_bytes().to_vec()] };
+        match (ops.first().map(|o| o.db), ops.last().map(|o| o.db)) {
+            (Some(first), Some(last)) if ops.len() > 1 => {
+                stream.push(word("MULTI", first));
+                stream.extend(ops);
+                stream.push(word("EXEC", last));
+            }
+            _ => stream.extend(ops),
+        }
+    }
+}
+
+fn park(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>, db: u32, wait: Wait) {
+    let keys: Vec<(u32, Vec<u8>)> = wait.keys.into_iter().map(|k| (db, k)).collect();
+    srv.blocked.park(id, &keys);
+    srv.rearm();
+    let timer = wait.until_ms.map(|at| srv.net.set_timer(at, super::turn::Timer::Unblock(id)));
+    let parked = Parked {
+        command: Queued { command: row.id, argv: argv.to_owned() },
+        keys,
+        since_ms: srv.clock.now_ms,
+        timer,
+        null_array: true,
+    };
+    if let Some(session) = srv.clients.session_mut(id) {
+        session.parked = Some(Box::new(parked));
+    }
+}
+
+/// Takes a client off its keys and cancels its time-out; its command is handed back.
+pub fn unpark(srv: &mut Server, id: ClientId) -> Option<Box<Parked>> {
+    let parked = srv.clients.session_mut(id)?.parked.take()?;
+    srv.blocked.unpark(id, &parked.keys);
+    if let Some(timer) = parked.timer {
+        srv.net.cancel_timer(timer);
+    }
+    srv.rearm();
+    Some(parked)
+}
+
+/// Wakes clients parked on ready keys, by running their commands again.
+///
+/// Not recursive: a command woken here may make further keys ready; they join the end of the queue, so
+/// clients are served in the order in which keys became ready, then in the order of parking.
+/// `current` is the client whose command made the keys ready: its outbox is lent, its reply is here.
+fn serve_ready(srv: &mut Server, current: ClientId, current_reply: &mut Reply) {
+    while let Some(key) = srv.blocked.next_ready() {
+        let mut turns = srv.blocked.waiting_for(&key);
+        while turns > 0 && srv.ks.has(key.0, &key.1, srv.clock.now_ms) {
+            turns -= 1; // a client that parks again goes to the tail and is not tried twice
+            let Some(id) = srv.blocked.first_for(&key) else { break };
+            let Some(parked) = unpark(srv, id) else { break };
+            let since = parked.since_ms;
+            if id == current {
+                rerun(srv, id, &parked, current_reply);
+            } else {
+                with_reply(srv, id, |srv, reply| rerun(srv, id, &parked, reply));
+                srv.net.resume(id);
+            }
+            // The wait began when the client first asked, however often it is tried.
+            if let Some(again) = srv.clients.session_mut(id).and_then(|s| s.parked.as_mut()) {
+                again.since_ms = since;
+            }
+        }
+    }
+}
+
+fn rerun(srv: &mut Server, id: ClientId, parked: &Parked, reply: &mut Reply) {
+    let row = srv.table.by_id(parked.command.command);
+    let argv: Vec<&[u8]> = parked.command.argv.iter().map(Vec::as_slice).collect();
+    let outcome = run_unit(srv, id, row, Argv::new(&argv), None, reply);
+    // Parked again: the old deadline holds, not a new one counted from now.
+    if outcome == Outcome::Parked
+        && let Some(session) = srv.clients.session_mut(id)
+        && let Some(again) = session.parked.as_mut()
+    {
+        again.null_array = parked.null_array;
+    }
+}
+
+/// Lends a client's outbox to `f` as a reply buffer and schedules it for writing.
+pub fn with_reply(srv: &mut Server, id: ClientId, f: impl FnOnce(&mut Server, &mut Reply)) {
+    let spare = srv.clients.spare();
+    let Some(client) = srv.clients.get_mut(id) else { return srv.clients.give_back(spare) };
+    let mut reply = Reply::new(client.outbox.check_out(spare), client.session.resp3);
+    f(srv, &mut reply);
+    if let Some(client) = srv.clients.get_mut(id) {
+        client.outbox.check_in(reply.into_buf());
+        srv.clients.schedule_write(id);
+    }
+}

@@ -1,0 +1,142 @@
+//! Eviction: making room when `maxmemory` is reached, by the configured policy.
+//!
+//! LRU and LFU keep a small pool of the best candidates seen, fed by samples, as Redis does;
+//! `volatile-ttl` takes the key that expires soonest, which the wheel knows; the random policies draw.
+//! Each victim is a unit of its own, before the command that needed the room.
+
+use crate::config::choice::EvictionPolicy as Policy;
+use crate::keyspace::db::DbMut;
+use crate::keyspace::effects::{EV_EVICTED, Effects, Why};
+use crate::keyspace::env::{Env, Origin};
+use crate::server::Server;
+
+/// Time one command may spend on making room, in microseconds; the rest is left to the next ones.
+const MAX_US: u64 = 10_000;
+
+/// Makes room; false if memory is still above the limit and nothing can be evicted.
+pub fn perform(srv: &mut Server) -> bool {
+    let limit = srv.cfg.memory.max_memory;
+    if limit == 0 || srv.memory.used() <= limit {
+        return true;
+    }
+    if srv.cfg.memory.policy == Policy::Noeviction || srv.exec.nesting > 0 {
+        return false;
+    }
+    let start = srv.clock.watch.ticks();
+    while srv.memory.used() > limit {
+        let Some((db, key)) = victim(srv) else { return false };
+        evict(srv, db, &key);
+        if srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start)) > MAX_US {
+            break;
+        }
+    }
+    true
+}
+
+fn evict(srv: &mut Server, db: usize, key: &[u8]) {
+    let env = srv.env(db as u32, Origin::Client, true);
+    let mut fx = Effects::new(srv.exec.armed, db as u32);
+    DbMut::new(&mut srv.ks.dbs[db], env, None, false).delete(key, Why::Evict, &mut fx);
+    fx.touched(key);
+    fx.event(EV_EVICTED, "evicted", key);
+    let word: &[u8] = if srv.cfg.keyspace.lazy_eviction { b"UNLINK" } else { b"DEL" };
+    fx.also(&[word, key]);
+    srv.stats.n.evicted_keys += 1;
+    srv.settle(&mut fx);
+    if !srv.exec.ops.is_empty() {
+        srv.flush_unit();
+    }
+}
+
+/// The best candidates seen so far, the best last. What is left over from one victim helps to choose
+/// the next, so a few samples each time come close to looking at all keys.
+#[derive(Debug, Default)]
+pub struct Pool {
+    best: Vec<Candidate>,
+}
+
+#[derive(Debug)]
+struct Candidate {
+    score: u64,
+    db: usize,
+    key: Vec<u8>,
+}
+
+const POOL_MAX: usize = 16;
+
+impl Pool {
+    fn offer(&mut self, score: u64, db: usize, key: &[u8]) {
+        let at = self.best.partition_point(|c| c.score < score);
+        if self.best.len() == POOL_MAX && at == 0
+            || self.best.iter().any(|c| c.db == db && c.key == key)
+        {
+            return;
+        }
+        self.best.insert(at, Candidate { score, db, key: key.to_vec() });
+        if self.best.len() > POOL_MAX {
+            self.best.remove(0);
+        }
+    }
+}
+
+/// The key to evict next, of any database.
+fn victim(srv: &mut Server) -> Option<(usize, Vec<u8>)> {
+    let policy = srv.cfg.memory.policy;
+    if policy == Policy::VolatileTtl {
+        return soonest(srv);
+    }
+    let volatile =
+        matches!(policy, Policy::VolatileLru | Policy::VolatileLfu | Policy::VolatileRandom);
+    sample(srv, policy, volatile);
+    while let Some(c) = srv.eviction.best.pop() {
+        let store = &srv.ks.dbs[c.db];
+        let entry = store.find(store.key(&c.key));
+        if entry.is_some_and(|e| !volatile || e.expire_ms().is_some()) {
+            return Some((c.db, c.key));
+        }
+    }
+    // Few volatile keys among many others, and none was drawn: the one that goes first is known.
+    if volatile { soonest(srv) } else { None }
+}
+
+fn soonest(srv: &Server) -> Option<(usize, Vec<u8>)> {
+    let of = |(db, store): (usize, &crate::keyspace::store::Store)| {
+        store.soonest().map(|e| (e.expire_ms(), db, e.key().to_vec()))
+    };
+    let first = srv.ks.dbs.iter().enumerate().filter_map(of).min()?;
+    Some((first.1, first.2))
+}
+
+/// Draws keys of every database into the pool.
+fn sample(srv: &mut Server, policy: Policy, volatile: bool) {
+    let env = srv.env(0, Origin::Client, true);
+    let samples = srv.cfg.memory.samples.clamp(1, 64) as usize;
+    let mut next = crate::util::rand::generator(env.random);
+    let Server { ks, eviction, .. } = srv;
+    for (db, store) in ks.dbs.iter().enumerate() {
+        let candidates = if volatile { store.expires() } else { store.len() };
+        if candidates == 0 {
+            continue;
+        }
+        // Sparse volatile keys take more draws; a bound keeps a command from searching for ever.
+        let (mut found, mut tries) = (0, samples * 64);
+        while found < samples && tries > 0 {
+            tries -= 1;
+            let Some(e) = store.random(&mut next) else { break };
+            if volatile && e.expire_ms().is_none() {
+                continue;
+            }
+            found += 1;
+            eviction.offer(score(policy, &env, e.lru(), next()), db, e.key());
+        }
+    }
+}
+
+/// Larger is the better victim.
+fn score(policy: Policy, env: &Env, access: u32, random: u64) -> u64 {
+    match (policy, env.lfu) {
+        (Policy::VolatileRandom | Policy::AllkeysRandom, _) => random,
+        (_, Some(lfu)) => u64::from(255 - lfu.decayed(access, env.lru_clock).min(255)),
+        _ => u64::from(env.lru_clock.wrapping_sub(access) & 0xff_ffff),
+    }
+}

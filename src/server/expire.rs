@@ -1,0 +1,140 @@
+//! Active expiry: keys go at their time, not when somebody next asks for them.
+//!
+//! The wheel of each database knows which keys are due. A run works through them until its share of
+//! time is used up (a quarter of a core at `active-expire-effort` 1) and leaves the rest to the next
+//! one, a few milliseconds later; how far it lags behind is in INFO.
+
+use crate::keyspace::db::DbMut;
+use crate::keyspace::effects::Effects;
+use crate::keyspace::env::Origin;
+use crate::server::Server;
+use crate::server::turn::Timer;
+
+/// How a run and its pause share time.
+#[derive(Debug)]
+pub struct Cycle {
+    /// DEBUG SET-ACTIVE-EXPIRE 0 stops it.
+    pub enabled: bool,
+    /// When the timer is set for.
+    next_ms: Option<i64>,
+    next_db: usize,
+    /// Keys with a time to live when the timer was last looked at.
+    noticed: usize,
+    /// Milliseconds the oldest due key had waited at the end of the latest run.
+    pub lag_ms: i64,
+}
+
+impl Default for Cycle {
+    fn default() -> Cycle {
+        Cycle { enabled: true, next_ms: None, next_db: 0, noticed: 0, lag_ms: 0 }
+    }
+}
+
+/// A run is this long at most, in microseconds; the pause after it keeps the share.
+const RUN_US: u64 = 1000;
+/// Keys between two looks at the clock.
+const BATCH: usize = 64;
+/// Keys are looked for at most this often.
+const TICK_MS: i64 = 1;
+/// Without keys due before, the wheels are asked again after this long.
+const IDLE_MS: i64 = 100;
+
+/// Percent of a core that expiry may take.
+fn share(effort: u32) -> u64 {
+    u64::from(25 + 2 * (effort.clamp(1, 10) - 1))
+}
+
+/// Called once a turn: a key with a time to live that was added may be the next one due.
+pub fn notice(srv: &mut Server) {
+    let count = srv.ks.dbs.iter().map(|db| db.expires()).sum();
+    if std::mem::replace(&mut srv.expiry.noticed, count) != count {
+        schedule(srv);
+    }
+}
+
+/// Makes sure that a run takes place when the next key is due.
+pub fn schedule(srv: &mut Server) {
+    if !srv.expiry.enabled || srv.ks.dbs.iter().all(|db| db.expires() == 0) {
+        return;
+    }
+    let now = srv.clock.now_ms;
+    let soonest = srv.ks.dbs.iter().filter_map(|db| db.next_deadline_ms()).min();
+    let at = soonest.map_or(now + IDLE_MS, |at| at.clamp(now + TICK_MS, now + IDLE_MS));
+    set_timer(srv, at);
+}
+
+fn set_timer(srv: &mut Server, at: i64) {
+    if srv.expiry.next_ms.is_none_or(|set| set > at) {
+        srv.expiry.next_ms = Some(at);
+        srv.net.set_timer(at, Timer::Expire);
+    }
+}
+
+/// One run over all databases.
+pub fn run(srv: &mut Server) {
+    let now = srv.clock.now_ms;
+    if srv.expiry.next_ms.is_some_and(|set| set > now) {
+        return; // an earlier timer took this one's place
+    }
+    srv.expiry.next_ms = None;
+    if !srv.expiry.enabled || srv.loading.is_some() {
+        return schedule(srv);
+    }
+    let start = srv.clock.watch.ticks();
+    let count = srv.ks.dbs.len();
+    let mut pending = false;
+    for i in 0..count {
+        let db = (srv.expiry.next_db + i) % count;
+        if srv.ks.dbs[db].expires() == 0 {
+            continue;
+        }
+        if !drain(srv, db, start) {
+            pending = true;
+            srv.expiry.next_db = db;
+            break;
+        }
+    }
+    let used = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start));
+    srv.stats.n.expire_us += used;
+    if pending {
+        srv.stats.n.expire_time_cap += 1;
+        // The pause that makes `used` the configured share of time, at least one tick.
+        let pause_us = used * 100 / share(srv.cfg.keyspace.expire_effort) - used;
+        let pause = ((pause_us / 1000) as i64).max(TICK_MS);
+        set_timer(srv, now + pause);
+    } else {
+        srv.expiry.lag_ms = 0;
+        schedule(srv);
+    }
+}
+
+/// Expires what is due in one database; false when time ran out before.
+fn drain(srv: &mut Server, db: usize, start: u64) -> bool {
+    let mut key = Vec::new();
+    loop {
+        for _ in 0..BATCH {
+            let due_before = srv.clock.now_ms - 1;
+            let store = &mut srv.ks.dbs[db];
+            let Some(entry) = store.next_due(due_before) else { return !store.is_behind() };
+            srv.expiry.lag_ms = due_before - entry.expire_ms().unwrap_or(due_before);
+            key.clear();
+            key.extend_from_slice(entry.key());
+            expire_key(srv, db, &key);
+        }
+        if srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start)) >= RUN_US {
+            return false;
+        }
+    }
+}
+
+/// Deletes one key that is past its time, as a unit of its own.
+fn expire_key(srv: &mut Server, db: usize, key: &[u8]) {
+    let env = srv.env(db as u32, Origin::Client, true);
+    let mut fx = Effects::new(srv.exec.armed, db as u32);
+    DbMut::new(&mut srv.ks.dbs[db], env, None, srv.limits.lazy_expire).expire(key, &mut fx);
+    srv.stats.n.expired_keys += fx.counters.expired;
+    srv.settle(&mut fx);
+    if srv.exec.nesting == 0 && !srv.exec.ops.is_empty() {
+        srv.flush_unit();
+    }
+}

@@ -1,0 +1,19 @@
+//! Clients that were marked for closing leave, and every registry forgets them.
+
+use crate::log;
+use crate::server::{Server, dispatch};
+
+pub fn reap(srv: &mut Server) {
+    for client in srv.clients.marked() {
+        dispatch::unpark(srv, client);
+    }
+    let gone = srv.clients.reap();
+    for client in &gone {
+        srv.watch.forget(client.id);
+        srv.pubsub.forget(client.id);
+        log!(Debug, "Client {} is gone", client.session.peer);
+    }
+    if !gone.is_empty() {
+        srv.rearm();
+    }
+}

@@ -1,0 +1,85 @@
+//! Consequences of a command, applied in the order in which it recorded them.
+
+use crate::keyspace::effects::{self, Dropped, Effect, Effects, EventClass, Why};
+use crate::server::Server;
+
+impl Server {
+    /// Applies one call's effects. The common call has none, and costs three tests.
+    #[inline]
+    pub fn settle(&mut self, fx: &mut Effects) {
+        if !fx.log.is_empty() {
+            self.settle_log(fx);
+        }
+        if !fx.ops.is_empty() {
+            self.exec.ops.append(&mut fx.ops);
+        }
+        if !fx.dropped.is_empty() {
+            fx.dropped.drain(..).for_each(|d| self.drop_value(d));
+        }
+    }
+
+    #[cold]
+    fn settle_log(&mut self, fx: &mut Effects) {
+        for effect in std::mem::take(&mut fx.log) {
+            match effect {
+                Effect::Modified { db, key } => self.break_watchers(db, &key),
+                Effect::Event { db, class, name, key } => self.notify(db, class, name, &key),
+                Effect::Ready { db, key } => self.blocked.signal(db, &key),
+                Effect::Flushed { db } => self.flushed(db),
+            }
+        }
+    }
+
+    fn break_watchers(&mut self, db: u32, key: &[u8]) {
+        let Server { watch, clients, .. } = self;
+        for id in watch.of(db, key) {
+            if let Some(session) = clients.session_mut(id) {
+                session.watch_broken = true;
+            }
+        }
+    }
+
+    /// Every watched key that existed is gone.
+    fn flushed(&mut self, db: Option<u32>) {
+        let Server { watch, clients, .. } = self;
+        for (_, _, ids) in watch.in_db(db) {
+            for &id in ids {
+                if let Some(session) = clients.session_mut(id) {
+                    session.watch_broken = true;
+                }
+            }
+        }
+    }
+
+    /// Publishes a keyspace event to `__keyspace@db__:key` and `__keyevent@db__:event`.
+    fn notify(&mut self, db: u32, class: EventClass, name: &str, key: &[u8]) {
+        let wanted = self.cfg.keyspace.notify_events as EventClass;
+        if wanted & class == 0 {
+            return;
+        }
+        if wanted & effects::EV_KEYSPACE != 0 {
+            let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();
+            self.publish(&channel, name.as_bytes());
+        }
+        if wanted & effects::EV_KEYEVENT != 0 {
+            let channel = format!("__keyevent@{db}__:{name}");
+            self.publish(channel.as_bytes(), key);
+        }
+    }
+
+    /// Frees a value that left the keyspace: here, or on the helper thread if the settings say so and
+    /// it is worth the trip.
+    fn drop_value(&mut self, dropped: Dropped) {
+        let k = &self.cfg.keyspace;
+        let lazily = match dropped.why {
+            Why::Unlink => true,
+            Why::Del => k.lazy_user_del,
+            Why::Overwrite => k.lazy_server_del,
+            Why::Expire => k.lazy_expire,
+            Why::Evict => k.lazy_eviction,
+        };
+        if lazily && dropped.value.free_effort() > super::bio::LAZY_FROM {
+            self.bio.free_value(dropped.value);
+        }
+    }
+}

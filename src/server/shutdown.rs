@@ -1,0 +1,132 @@
+//! Ending the server: SHUTDOWN and the signals that mean it.
+
+use std::io::Read;
+
+use crate::config::ShutdownFlags;
+use crate::log;
+use crate::server::{Server, child, save};
+use crate::sys::signals::{SIGINT, SIGTERM};
+
+#[derive(Debug, Default)]
+pub struct Shutdown {
+    /// The loop ends.
+    pub done: bool,
+    /// A signal asked for it; done by the next cron.
+    asked: Option<i32>,
+    pub exit_code: i32,
+}
+
+/// How to shut down.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    pub save: bool,
+    pub nosave: bool,
+    /// Don't wait for replicas.
+    pub now: bool,
+    /// Go on even if the last save fails.
+    pub force: bool,
+}
+
+/// Reads what signals have come.
+pub fn on_signals(srv: &mut Server) {
+    let mut bytes = [0; 16];
+    loop {
+        let Some(socket) = srv.net.signals_mut() else { return };
+        let n = match socket.read(&mut bytes) {
+            Ok(0) | Err(_) => return,
+            Ok(n) => n,
+        };
+        for &signal in &bytes[..n] {
+            on_signal(srv, i32::from(signal));
+        }
+    }
+}
+
+fn on_signal(srv: &mut Server, signal: i32) {
+    if signal == SIGINT && (srv.shutdown.asked == Some(SIGINT) || srv.loading.is_some()) {
+        log!(Warning, "You insist... exiting now.");
+        let _ = std::fs::remove_file(format!("temp-{}.rdb", std::process::id()));
+        std::process::exit(1);
+    }
+    match signal {
+        SIGTERM => log!(Warning, "Received SIGTERM scheduling shutdown..."),
+        SIGINT => log!(Warning, "Received SIGINT scheduling shutdown..."),
+        _ => return,
+    }
+    srv.shutdown.asked = Some(signal);
+    if srv.loading.is_some() {
+        log!(Warning, "Received shutdown signal during loading, exiting now.");
+        srv.shutdown.done = true;
+    } else if !srv.debug.pause_cron {
+        on_cron(srv);
+    }
+}
+
+/// Does what a signal asked for.
+pub fn on_cron(srv: &mut Server) {
+    let Some(signal) = srv.shutdown.asked else { return };
+    if srv.debug.pause_cron {
+        return;
+    }
+    let p = &srv.cfg.process;
+    let flags = if signal == SIGINT { p.shutdown_on_sigint } else { p.shutdown_on_sigterm };
+    let how = How {
+        save: flags.0 & ShutdownFlags::SAVE != 0,
+        nosave: flags.0 & ShutdownFlags::NOSAVE != 0,
+        now: flags.0 & ShutdownFlags::NOW != 0,
+        force: flags.0 & ShutdownFlags::FORCE != 0,
+    };
+    if shut_down(srv, how).is_err() {
+        srv.shutdown.asked = None;
+    }
+}
+
+/// Saves if it must and ends the loop. An error leaves the server running.
+pub fn shut_down(srv: &mut Server, how: How) -> Result<(), ()> {
+    log!(Warning, "User requested shutdown...");
+    if srv.identity.supervised == "systemd" {
+        crate::sys::process::sd_notify("STOPPING=1\n");
+    }
+    if srv.child.is_some() {
+        log!(Warning, "There is a child saving an .rdb. Killing it!");
+        child::kill(srv);
+    }
+    let wanted = !srv.cfg.snapshot.save_points.is_empty() && !how.nosave || how.save;
+    if wanted {
+        log!(Notice, "Saving the final RDB snapshot before exiting.");
+        if srv.identity.supervised == "systemd" {
+            crate::sys::process::sd_notify("STATUS=Saving the final RDB snapshot\n");
+        }
+        if save::foreground(srv).is_err() {
+            if how.force {
+                log!(
+                    Warning,
+                    "Error trying to save the DB, but SHUTDOWN FORCE was requested: exiting"
+                );
+            } else {
+                log!(Warning, "Error trying to save the DB, can't exit.");
+                log!(
+                    Warning,
+                    "Errors trying to shut down the server. Check the logs for more information."
+                );
+                if srv.identity.supervised == "systemd" {
+                    crate::sys::process::sd_notify(
+                        "STATUS=Error trying to save the DB, can't exit.\n",
+                    );
+                }
+                return Err(());
+            }
+        }
+    }
+    if !srv.cfg.process.pid_file.is_empty() {
+        log!(Notice, "Removing the pid file.");
+        let _ = std::fs::remove_file(String::from_utf8_lossy(&srv.cfg.process.pid_file).as_ref());
+    }
+    if !srv.cfg.net.unix_socket.is_empty() {
+        log!(Notice, "Removing the unix socket file.");
+        let _ = std::fs::remove_file(String::from_utf8_lossy(&srv.cfg.net.unix_socket).as_ref());
+    }
+    log!(Warning, "Redis is now ready to exit, bye bye...");
+    srv.shutdown.done = true;
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! The command table: every row of data that has a handler, found by name.
+//!
+//! A command is recognised by its length and its first eight bytes, case folded, in a small open
+//! table; longer names are compared in full. Rows live as long as the process.
+
+use std::collections::HashMap;
+
+use crate::commands::spec::{self, Spec};
+use crate::commands::{CmdResult, DataHandler, TABLES};
+use crate::net::session::CommandId;
+use crate::server::{Call, Server};
+
+pub type ServerHandler = fn(&mut Server, &mut Call<'_>) -> CmdResult;
+pub type ServerRow = (&'static str, ServerHandler);
+
+/// What runs a command.
+#[derive(Clone, Copy)]
+pub enum Handler {
+    /// Sees one database, its arguments and its reply; cannot name a client or a socket.
+    Data(DataHandler),
+    /// Administration, transactions, subscriptions: sees the whole server.
+    Server(ServerHandler),
+    /// Only holds subcommands.
+    Container,
+}
+
+/// A command that works: what is known of it, and what runs it.
+pub struct Row {
+    pub id: CommandId,
+    pub spec: &'static Spec,
+    pub handler: Handler,
+    pub flags: u32,
+    /// The first key is the first argument, so that its bucket can be prefetched.
+    pub key_first: bool,
+    /// By name of the subcommand, in order of name.
+    pub subs: Vec<&'static Row>,
+}
+
+impl Row {
+    pub fn has(&self, flags: u32) -> bool {
+        self.flags & flags != 0
+    }
+    pub fn name(&self) -> &'static str {
+        self.spec.name
+    }
+}
+
+const SLOTS: usize = 1024;
+
+pub struct Table {
+    /// All rows, by number; subcommands included.
+    rows: Vec<&'static Row>,
+    /// Commands by name (with renames), without subcommands.
+    names: HashMap<Vec<u8>, &'static Row>,
+    fast: Box<[Option<(u64, &'static Row)>; SLOTS]>,
+}
+
+fn fold(name: &[u8]) -> u64 {
+    let mut word = [0u8; 8];
+    word[..name.len()].copy_from_slice(name);
+    // Sets the bit that tells lower case from upper in letters; other bytes of names are digits,
+    // '-', '|' and '_', which no other name turns into.
+    u64::from_le_bytes(word) | 0x2020_2020_2020_2020
+}
+
+fn slot(word: u64) -> usize {
+    (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize
+}
+
+impl Table {
+    /// Builds the table. `renames`: old and new names, an empty new name removes the command.
+    ///
+    /// Rows are leaked: they live as long as the process. An error says which rename is wrong and why.
+    pub fn build(
+        extra: &[ServerRow],
+        renames: &[(Vec<u8>, Vec<u8>)],
+    ) -> Result<&'static Table, (usize, String)> {
+        let mut handlers: HashMap<&str, Handler> = HashMap::new();
+        for (name, f) in TABLES.iter().copied().flatten() {
+            handlers.insert(name, Handler::Data(*f));
+        }
+        let server = super::admin::TABLES.iter().copied().flatten();
+        for (name, f) in server.chain(extra) {
+            handlers.insert(name, Handler::Server(*f));
+        }
+        for name in handlers.keys().copied().collect::<Vec<_>>() {
+            if let Some((container, _)) = name.split_once('|') {
+                handlers.entry(container).or_insert(Handler::Container);
+            }
+        }
+        let mut table = Table {
+            rows: Vec::new(),
+            names: HashMap::new(),
+            fast: Box::new([const { None }; SLOTS]),
+        };
+        // Subcommands first, so that containers can hold them.
+        let mut subs: HashMap<&str, Vec<&'static Row>> = HashMap::new();
+        for with_sub in [true, false] {
+            for spec in spec::all().iter().filter(|s| s.sub().is_some() == with_sub) {
+                let Some(&handler) = handlers.get(spec.name) else { continue };
+                let row: &'static Row = Box::leak(Box::new(Row {
+                    id: table.rows.len() as CommandId,
+                    spec,
+                    handler,
+                    flags: spec.flags,
+                    key_first: spec.legacy.0 == 1,
+                    subs: subs.remove(spec.name).unwrap_or_default(),
+                }));
+                table.rows.push(row);
+                match spec.container() {
+                    Some(container) => subs.entry(container).or_default().push(row),
+                    None => {
+                        table.names.insert(spec.name.as_bytes().to_vec(), row);
+                    }
+                }
+            }
+        }
+        for (i, (old, new)) in renames.iter().enumerate() {
+            let Some(row) = table.names.remove(&old.to_ascii_lowercase()) else {
+                return Err((i, "No such command in rename-command".to_string()));
+            };
+            if !new.is_empty() && table.names.insert(new.to_ascii_lowercase(), row).is_some() {
+                return Err((i, "Target command name already exists".to_string()));
+            }
+        }
+        for (name, row) in &table.names {
+            if name.len() <= 8 {
+                let word = fold(name);
+                let mut at = slot(word);
+                while table.fast[at].is_some() {
+                    at = (at + 1) % SLOTS;
+                }
+                table.fast[at] = Some((word, row));
+            }
+        }
+        Ok(Box::leak(Box::new(table)))
+    }
+
+    /// The command called `name` in any case, without looking at subcommands.
+    #[inline]
+    pub fn lookup(&self, name: &[u8]) -> Option<&'static Row> {
+        if name.len() > 8 {
+            return self.lookup_long(name);
+        }
+        let word = fold(name);
+        let mut at = slot(word);
+        while let Some((other, row)) = self.fast[at] {
+            if other == word {
+                return Some(row);
+            }
+            at = (at + 1) % SLOTS;
+        }
+        None
+    }
+
+    #[cold]
+    fn lookup_long(&self, name: &[u8]) -> Option<&'static Row> {
+        if name.len() > 64 {
+            return None;
+        }
+        self.names.get(&name.to_ascii_lowercase()).copied()
+    }
+
+    /// The subcommand of `row` called `name` in any case.
+    pub fn sub(row: &Row, name: &[u8]) -> Option<&'static Row> {
+        let is = |r: &&&'static Row| {
+            r.spec.sub().is_some_and(|s| s.as_bytes().eq_ignore_ascii_case(name))
+        };
+        row.subs.iter().find(is).copied()
+    }
+
+    pub fn by_id(&self, id: CommandId) -> &'static Row {
+        self.rows[usize::from(id)]
+    }
+
+    /// All rows with subcommands.
+    pub fn rows(&self) -> &[&'static Row] {
+        &self.rows
+    }
+
+    /// Commands without subcommands, with the names they go by.
+    pub fn commands(&self) -> impl Iterator<Item = (&[u8], &'static Row)> {
+        self.names.iter().map(|(name, row)| (&name[..], *row))
+    }
+
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_handler_has_a_row_and_names_are_found_in_any_case() {
+        let table = Table::build(&[], &[]).expect("no renames");
+        let known = |name: &str| table.rows().iter().any(|r| r.name() == name);
+        let server = super::super::admin::TABLES.iter().copied().flatten().map(|r| r.0);
+        for name in TABLES.iter().copied().flatten().map(|r| r.0).chain(server) {
+            assert!(known(name), "{name} has no row in table.tsv");
+        }
+        for (name, row) in table.commands() {
+            let found = table.lookup(&name.to_ascii_uppercase()).expect("itself");
+            assert_eq!(found.id, row.id);
+        }
+        assert!(table.lookup(b"getx").is_none() && table.lookup(b"").is_none());
+        let object = table.lookup(b"object").expect("OBJECT");
+        assert!(Table::sub(object, b"Encoding").is_some());
+    }
+
+    #[test]
+    fn renames_move_and_remove() {
+        let rename = |a: &str, b: &str| (a.as_bytes().to_vec(), b.as_bytes().to_vec());
+        let t = Table::build(&[], &[rename("GET", "fetch"), rename("keys", "")]).expect("legal");
+        assert!(t.lookup(b"get").is_none() && t.lookup(b"FETCH").is_some());
+        assert!(t.lookup(b"keys").is_none());
+        assert!(Table::build(&[], &[rename("nope", "x")]).is_err());
+        assert!(Table::build(&[], &[rename("get", "set")]).is_err());
+    }
+}

@@ -1,0 +1,268 @@
+//! The command path without a socket: transactions, blocking, notifications, WATCH and propagation go
+//! through the one `call`, and their consequences come in the right order.
+
+use std::os::unix::net::UnixStream;
+
+use crate::commands::{CmdResult, Flow, Wait};
+use crate::config::Config;
+use crate::net::clients::ClientId;
+use crate::net::conn::Conn;
+use crate::net::session::{Close, ReplyMode, Session};
+use crate::resp::argv::Argv;
+use crate::server::table::Table;
+use crate::server::{Call, Server, boot, dispatch};
+
+/// A blocking command for these tests: takes the string at one of its keys, or waits for one.
+///
+/// It stands in for BLPOP; that it works with a plain string shows that blocking knows no type. It goes
+/// by a name of the table whose own handler is not there yet.
+fn take_or_wait(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let keys = &call.argv.from(1)[..call.argv.len() - 2];
+    let (env, lazy) = (call.env, srv.limits.lazy_expire);
+    let store = &mut srv.ks.dbs[env.db as usize];
+    let mut db = crate::keyspace::db::DbMut::new(store, env, None, lazy);
+    for &key in keys {
+        let Some(entry) = db.read(key, &mut call.fx) else { continue };
+        call.reply.array(2);
+        call.reply.bulk(key);
+        crate::commands::string::reply_value(call.reply, entry);
+        db.delete(key, crate::keyspace::effects::Why::Del, &mut call.fx);
+        call.fx.modified(key);
+        call.fx.rewrite(&[b"DEL", key]);
+        return Ok(Flow::Done);
+    }
+    if env.deny_blocking {
+        call.reply.null_array();
+        return Ok(Flow::Done);
+    }
+    let seconds = crate::commands::arg::int(call.argv[call.argv.len() - 1])?;
+    let until_ms = (seconds > 0).then(|| env.now_ms + seconds * 1000);
+    Ok(Flow::Block(Wait { keys: keys.iter().map(|k| k.to_vec()).collect(), until_ms }))
+}
+
+struct Bench {
+    srv: Server,
+    /// The other ends of the clients' sockets, kept open.
+    _peers: Vec<UnixStream>,
+    ids: Vec<ClientId>,
+}
+
+impl Bench {
+    fn new(clients: usize) -> Bench {
+        let table = Table::build(&[("blpop", take_or_wait)], &[]).expect("no renames");
+        let cfg = Config::default();
+        let mut srv =
+            boot::assemble(cfg, "redust-server".into(), None, "no", table).expect("parts");
+        srv.exec.stream = Some(Vec::new());
+        srv.rearm();
+        let mut bench = Bench { srv, _peers: Vec::new(), ids: Vec::new() };
+        for _ in 0..clients {
+            bench.connect();
+        }
+        bench
+    }
+
+    fn connect(&mut self) {
+        let (a, b) = UnixStream::pair().expect("a socket pair");
+        let conn = Conn::Unix(mio::net::UnixStream::from_std(a));
+        let session = Session { authenticated: true, ..Session::new(&conn, 0) };
+        self.ids.push(self.srv.clients.insert(conn, session));
+        self._peers.push(b);
+    }
+
+    /// Runs a line for client `who` (from 1); what is in its outbox afterwards.
+    fn run(&mut self, who: usize, line: &str) -> String {
+        let id = self.ids[who - 1];
+        let argv: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        dispatch::with_reply(&mut self.srv, id, |srv, reply| {
+            dispatch::process_command(srv, id, Argv::new(&argv), None, None, reply);
+        });
+        self.out(who)
+    }
+
+    /// Takes what waits in the client's outbox.
+    fn out(&mut self, who: usize) -> String {
+        let client = self.srv.clients.get_mut(self.ids[who - 1]).expect("connected");
+        let text = client.outbox.waiting();
+        client.outbox.clear();
+        String::from_utf8(text).expect("text")
+    }
+
+    fn stream(&mut self) -> Vec<String> {
+        let ops = self.srv.exec.stream.replace(Vec::new()).expect("recorded");
+        let text = |op: crate::keyspace::effects::Op| {
+            let words: Vec<_> = op.argv.iter().map(|a| String::from_utf8_lossy(a)).collect();
+            words.join(" ")
+        };
+        ops.into_iter().map(text).collect()
+    }
+}
+
+#[test]
+fn exec_runs_its_queue_as_one_unit() {
+    let mut b = Bench::new(1);
+    assert_eq!(b.run(1, "multi"), "+OK\r\n");
+    assert_eq!(b.run(1, "set k 1"), "+QUEUED\r\n");
+    b.run(1, "incr k");
+    b.run(1, "incr other extra");
+    assert_eq!(
+        b.run(1, "exec"),
+        "-EXECABORT Transaction discarded because of previous errors.\r\n"
+    );
+    b.run(1, "multi");
+    b.run(1, "set k x");
+    b.run(1, "incr k");
+    b.run(1, "blpop none 0");
+    b.run(1, "append k y");
+    let not_int = "-ERR value is not an integer or out of range";
+    assert_eq!(b.run(1, "exec"), format!("*4\r\n+OK\r\n{not_int}\r\n*-1\r\n:2\r\n"));
+    assert_eq!(b.stream(), ["MULTI", "set k x", "append k y", "EXEC"]);
+    assert_eq!(b.run(1, "exec"), "-ERR EXEC without MULTI\r\n");
+}
+
+#[test]
+fn a_transaction_that_wrote_nothing_leaves_no_trace() {
+    let mut b = Bench::new(1);
+    for line in ["multi", "get k", "del k", "exec"] {
+        b.run(1, line);
+    }
+    assert!(b.stream().is_empty());
+    assert_eq!(b.srv.rdb.dirty, 0);
+}
+
+#[test]
+fn watch_sees_others_flushes_and_expiry() {
+    let mut b = Bench::new(2);
+    let mut broken_by = |setup: &str, change: &str| {
+        b.run(2, setup);
+        b.run(1, "watch k");
+        b.run(2, change);
+        b.run(1, "multi");
+        b.run(1, "ping");
+        b.run(1, "exec") == "*-1\r\n"
+    };
+    assert!(broken_by("set k 1", "set k 2"));
+    assert!(broken_by("set k 1", "flushall"));
+    assert!(broken_by("set k 1", "rename k other"));
+    assert!(broken_by("set k 1", "swapdb 0 1"));
+    assert!(!broken_by("set k 1", "get k"));
+    assert!(!broken_by("del k", "del k"));
+    b.run(2, "set k 1 px 5");
+    b.run(1, "watch k");
+    b.srv.clock.now_ms += 10;
+    b.run(1, "multi");
+    assert_eq!(b.run(1, "exec"), "*-1\r\n", "expired, though nobody has deleted it");
+}
+
+#[test]
+fn a_parked_client_is_served_by_the_write_and_the_stream_shows_no_waiting() {
+    let mut b = Bench::new(3);
+    assert_eq!(b.run(1, "blpop a b 0"), "");
+    assert_eq!(b.run(2, "blpop b 0"), "");
+    assert_eq!(b.srv.blocked.clients(), 2);
+    assert_eq!(b.run(3, "set b x"), "+OK\r\n");
+    assert_eq!(b.out(1), "*2\r\n$1\r\nb\r\n$1\r\nx\r\n", "first come, first served");
+    assert_eq!(b.out(2), "");
+    assert_eq!(b.stream(), ["set b x", "DEL b"]);
+    b.run(1, "blpop b 0");
+    b.run(3, "set b y");
+    assert!(b.out(2).ends_with("y\r\n"), "the one left keeps its place");
+    assert_eq!(b.out(1), "");
+    assert_eq!(b.run(3, "client unblock 1 error"), ":1\r\n");
+    assert!(b.out(1).starts_with("-UNBLOCKED"));
+    assert_eq!(b.srv.blocked.clients(), 0);
+}
+
+#[test]
+fn a_key_made_by_any_command_wakes_and_one_that_is_gone_again_does_not() {
+    let mut b = Bench::new(2);
+    b.run(2, "set src v");
+    b.run(1, "blpop k 0");
+    b.run(2, "rename src k");
+    assert!(b.out(1).ends_with("v\r\n"));
+    b.run(1, "blpop k 0");
+    for line in ["multi", "set k v", "del k", "exec"] {
+        b.run(2, line);
+    }
+    assert_eq!(b.out(1), "", "nothing is left of it after EXEC");
+    assert_eq!(b.srv.blocked.clients(), 1);
+    b.run(2, "select 1");
+    b.run(2, "set k other");
+    assert_eq!(b.out(1), "", "another database's key is another key");
+    b.run(2, "swapdb 0 1");
+    assert!(b.out(1).ends_with("other\r\n"));
+}
+
+#[test]
+fn messages_to_oneself_follow_the_reply_and_events_reach_others_in_order() {
+    let mut b = Bench::new(2);
+    b.srv.cfg.keyspace.notify_events = u32::MAX;
+    b.run(1, "hello 3");
+    b.run(1, "subscribe c");
+    assert_eq!(b.run(1, "publish c hi"), ":1\r\n>3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$2\r\nhi\r\n");
+    b.run(1, "psubscribe __keyspace@0__:*");
+    b.run(2, "set k v ex 100");
+    let events = b.out(1);
+    let at = |word: &str| events.find(&format!("\r\n{word}\r\n")).expect("published");
+    assert!(at("new") < at("set") && at("set") < at("expire"), "{events}");
+}
+
+#[test]
+fn lazy_expiry_is_propagated_before_the_command_that_met_it() {
+    let mut b = Bench::new(1);
+    b.run(1, "set k v px 5");
+    let at = b.srv.clock.now_ms + 5;
+    b.srv.clock.now_ms += 10;
+    assert_eq!(b.run(1, "append k x"), ":1\r\n");
+    let set = format!("SET k v PXAT {at}");
+    assert_eq!(b.stream(), [set.as_str(), "MULTI", "DEL k", "append k x", "EXEC"]);
+    assert_eq!(b.srv.stats.n.expired_keys, 1);
+}
+
+#[test]
+fn durations_travel_as_dates_and_conditions_as_plain_writes() {
+    let mut b = Bench::new(1);
+    let now = b.srv.clock.now_ms;
+    for line in [
+        "set k v ex 10 nx",
+        "expire k 20",
+        "getex k persist",
+        "set k 2 get",
+        "getdel k",
+        "incrbyfloat f 1.5",
+        "msetex 2 a 1 b 2 px 500",
+        "setrange s 0 x",
+    ] {
+        b.run(1, line);
+    }
+    assert_eq!(
+        b.stream(),
+        [
+            format!("SET k v PXAT {}", now + 10_000),
+            format!("PEXPIREAT k {}", now + 20_000),
+            "PERSIST k".into(),
+            "SET k 2".into(),
+            "DEL k".into(),
+            "SET f 1.5 KEEPTTL".into(),
+            "MULTI".into(),
+            format!("SET a 1 PXAT {}", now + 500),
+            format!("SET b 2 PXAT {}", now + 500),
+            "EXEC".into(),
+            "setrange s 0 x".into(),
+        ]
+    );
+}
+
+#[test]
+fn reply_modes_and_closing() {
+    let mut b = Bench::new(1);
+    assert_eq!(b.run(1, "client reply off"), "");
+    assert_eq!(b.run(1, "ping"), "");
+    assert_eq!(b.run(1, "client reply on"), "+OK\r\n");
+    assert_eq!(b.run(1, "client reply skip"), "");
+    assert_eq!(b.run(1, "ping"), "");
+    assert_eq!(b.run(1, "ping"), "+PONG\r\n");
+    assert_eq!(b.srv.clients.session(b.ids[0]).map(|s| s.reply_mode), Some(ReplyMode::On));
+    assert_eq!(b.run(1, "quit"), "+OK\r\n");
+    assert_eq!(b.srv.clients.session(b.ids[0]).map(|s| s.close), Some(Close::AfterReply));
+}

@@ -1,0 +1,686 @@
+//! One turn of the reactor.
+//!
+//! ```text
+//! wait (until the next timer) -> read ready sockets, parse, run -> timers that are due
+//!      -> write replies -> free clients that were marked
+//! ```
+//! A socket is read into one buffer that all clients share; only an unfinished rest is kept with its
+//! client. mio is edge-triggered: a read that did not fill its buffer has drained the socket, one that
+//! did puts the client on the list for the next turn, so a flood waits for everybody else's turn.
+//!
+//! Before a batch of commands runs, their keys are hashed and their buckets and entries prefetched, so
+//! the cache misses of sixteen commands overlap.
+
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use crate::keyspace::store::Key;
+use crate::log;
+use crate::net::clients::ClientId;
+use crate::net::conn::Conn;
+use crate::net::listener::{self, Listener};
+use crate::net::outbox::Flush;
+use crate::net::session::{Close, Session};
+use crate::net::timers::{TimerId, Timers};
+use crate::resp::argv::Argv;
+use crate::resp::errors::{self, CmdError};
+use crate::resp::parser::{self, Batch, Cmd, Limits, Partial, ProtoError};
+use crate::resp::reply::Reply;
+use crate::server::dispatch::{self, Outcome};
+use crate::server::table::Row;
+use crate::server::{Server, child, cron, shutdown};
+
+/// Bytes read from one client in one turn.
+const READ_SIZE: usize = 64 * 1024;
+/// Commands whose keys are prefetched together.
+const PREFETCH: usize = 16;
+/// Reply bytes after which a pipeline lets others go first.
+const YIELD_BYTES: usize = 512 * 1024;
+/// Connections accepted from one listener in one turn.
+const ACCEPTS: usize = 256;
+
+/// Room for arguments that is kept for the next batch.
+const BATCH_KEPT: usize = 64 * 1024;
+
+const SIGNALS: Token = Token(0);
+const WAKER: Token = Token(1);
+const CHILD: Token = Token(2);
+const FIRST_LISTENER: usize = 16;
+/// Tokens of clients start here; listeners fit below.
+const CLIENTS: usize = 128;
+
+/// What a timer of the reactor is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timer {
+    Cron,
+    /// A parked client's time is up.
+    Unblock(ClientId),
+    /// Keys have come to their time.
+    Expire,
+}
+
+/// The reactor's own state.
+pub struct Net {
+    poll: Poll,
+    waker: Arc<Waker>,
+    listeners: Vec<Listener>,
+    signals: Option<mio::net::UnixStream>,
+    timers: Timers<Timer>,
+    /// Clients that go on in the next turn without an event.
+    again: Vec<ClientId>,
+    /// Listeners with more connections to accept.
+    accept_again: Vec<usize>,
+    read_buf: Vec<u8>,
+    batch: Batch,
+    /// Wall time minus this is the wheel's time; the wheel never goes back.
+    wheel_now: u64,
+}
+
+impl Net {
+    pub fn new(now_ms: i64) -> io::Result<Net> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        Ok(Net {
+            poll,
+            waker,
+            listeners: Vec::new(),
+            signals: None,
+            timers: Timers::new(now_ms as u64),
+            again: Vec::new(),
+            accept_again: Vec::new(),
+            read_buf: vec![0; READ_SIZE],
+            batch: Batch::default(),
+            wheel_now: now_ms as u64,
+        })
+    }
+
+    pub fn waker(&self) -> Arc<Waker> {
+        self.waker.clone()
+    }
+
+    pub fn watch_signals(&mut self, socket: std::os::unix::net::UnixStream) -> io::Result<()> {
+        let mut socket = mio::net::UnixStream::from_std(socket);
+        self.poll.registry().register(&mut socket, SIGNALS, Interest::READABLE)?;
+        self.signals = Some(socket);
+        Ok(())
+    }
+
+    pub fn signals_mut(&mut self) -> Option<&mut mio::net::UnixStream> {
+        self.signals.as_mut()
+    }
+
+    /// Watches the pipe on which a child reports.
+    pub fn watch_child(&self, fd: std::os::fd::RawFd) -> io::Result<()> {
+        let mut source = mio::unix::SourceFd(&fd);
+        self.poll.registry().register(&mut source, CHILD, Interest::READABLE)
+    }
+
+    pub fn unwatch_child(&self, fd: std::os::fd::RawFd) {
+        // The descriptor is closed right after, which ends the registration as well.
+        let _ = self.poll.registry().deregister(&mut mio::unix::SourceFd(&fd));
+    }
+
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
+    /// Replaces the TCP listeners, or the unix listener, by others.
+    pub fn set_listeners(&mut self, unix: bool, new: Vec<Listener>) -> io::Result<()> {
+        let is_unix = |l: &Listener| matches!(l, Listener::Unix { .. });
+        let old = std::mem::take(&mut self.listeners);
+        let (mut gone, kept): (Vec<_>, Vec<_>) = old.into_iter().partition(|l| is_unix(l) == unix);
+        gone.iter_mut().for_each(|l| l.deregister(self.poll.registry()));
+        drop(gone);
+        self.listeners = kept;
+        self.listeners.extend(new);
+        for (i, l) in self.listeners.iter_mut().enumerate() {
+            l.deregister(self.poll.registry());
+            l.register(self.poll.registry(), Token(FIRST_LISTENER + i))?;
+        }
+        Ok(())
+    }
+
+    /// Sets a timer for a wall-clock time.
+    pub fn set_timer(&mut self, at_ms: i64, what: Timer) -> TimerId {
+        self.timers.set(at_ms.max(0) as u64, what)
+    }
+    pub fn cancel_timer(&mut self, id: TimerId) {
+        self.timers.cancel(id);
+    }
+
+    /// Lets a client go on with what it has already sent.
+    pub fn resume(&mut self, id: ClientId) {
+        self.again.push(id);
+    }
+}
+
+/// Runs turns until the server is told to stop.
+pub fn run(srv: &mut Server) {
+    let mut events = Events::with_capacity(1024);
+    while !srv.shutdown.done {
+        turn(srv, &mut events, None);
+    }
+}
+
+/// One turn; waits for at most `max_wait`.
+pub fn turn(srv: &mut Server, events: &mut Events, max_wait: Option<Duration>) {
+    let wait = wait_time(srv, max_wait);
+    if let Err(e) = srv.net.poll.poll(events, wait)
+        && e.kind() != ErrorKind::Interrupted
+    {
+        log!(Warning, "Waiting for events failed: {e}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    srv.clock.refresh();
+    let started = srv.clock.ticks;
+    let commands = srv.stats.n.commands;
+    for i in std::mem::take(&mut srv.net.accept_again) {
+        accept(srv, i);
+    }
+    let again = std::mem::take(&mut srv.net.again);
+    for event in events.iter() {
+        match event.token() {
+            SIGNALS => shutdown::on_signals(srv),
+            WAKER => {}
+            CHILD => child::on_report(srv),
+            Token(n) if n < CLIENTS => accept(srv, n - FIRST_LISTENER),
+            token => client_event(srv, ClientId::from_token(token, CLIENTS), event),
+        }
+    }
+    for id in again {
+        read_client(srv, id);
+    }
+    timers(srv);
+    finish_turn(srv);
+    let used = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
+    let s = &mut srv.stats;
+    s.n.loop_cycles += 1;
+    s.n.loop_us += used;
+    s.loop_us_max = s.loop_us_max.max(used);
+    s.commands_per_cycle_max = s.commands_per_cycle_max.max(s.n.commands - commands);
+}
+
+/// Writes replies, frees marked clients, and does what must happen before the server waits.
+pub fn finish_turn(srv: &mut Server) {
+    super::expire::notice(srv);
+    write_replies(srv);
+    // A turn inside a command (a reload serves others meanwhile) frees nobody: the client whose
+    // command it is may be among those that were marked.
+    while srv.exec.nesting == 0 && srv.clients.has_to_reap() {
+        super::reap::reap(srv);
+        write_replies(srv);
+    }
+}
+
+fn wait_time(srv: &Server, max_wait: Option<Duration>) -> Option<Duration> {
+    if !srv.net.again.is_empty() || !srv.net.accept_again.is_empty() || srv.clients.has_to_write() {
+        return Some(Duration::ZERO);
+    }
+    let now = crate::sys::clock::wall_ms().max(0) as u64;
+    let next = srv.net.timers.next_at().map(|at| Duration::from_millis(at.saturating_sub(now)));
+    match (next, max_wait) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+fn timers(srv: &mut Server) {
+    // The wall clock can be set back; the wheel then waits until time has caught up.
+    let now = (srv.clock.now_ms.max(0) as u64).max(srv.net.wheel_now);
+    srv.net.wheel_now = now;
+    let mut due = Vec::new();
+    srv.net.timers.advance(now, &mut due);
+    for timer in due {
+        match timer {
+            Timer::Cron => cron::run(srv),
+            Timer::Expire => super::expire::run(srv),
+            Timer::Unblock(id) => time_out(srv, id),
+        }
+    }
+}
+
+/// A parked client's time is up: the reply of a command that found nothing.
+fn time_out(srv: &mut Server, id: ClientId) {
+    let Some(parked) = dispatch::unpark(srv, id) else { return };
+    dispatch::with_reply(srv, id, |_, reply| match parked.null_array {
+        true => reply.null_array(),
+        false => reply.null(),
+    });
+    srv.net.resume(id);
+}
+
+fn accept(srv: &mut Server, index: usize) {
+    for _ in 0..ACCEPTS {
+        let Some(l) = srv.net.listeners.get(index) else { return };
+        match l.accept() {
+            Ok(conn) => welcome(srv, conn),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => {
+                log!(Warning, "Accepting client connection: {e}");
+                // Out of descriptors, usually: try again when some may be free.
+                srv.net.accept_again.push(index);
+                std::thread::sleep(Duration::from_millis(1));
+                return;
+            }
+        }
+    }
+    srv.net.accept_again.push(index);
+}
+
+fn welcome(srv: &mut Server, mut conn: Conn) {
+    let local = listener::is_local(&conn);
+    let refuse = |conn: &mut Conn, e: &CmdError| {
+        let mut reply = Reply::default();
+        reply.error(e);
+        // The peer may be gone already; it is being turned away anyhow.
+        let _ = conn.write(reply.buf());
+    };
+    srv.stats.n.connections += 1;
+    if srv.clients.len() >= srv.cfg.clients.max_clients as usize {
+        srv.stats.n.rejected_connections += 1;
+        return refuse(&mut conn, &errors::MAX_CLIENTS);
+    }
+    if srv.cfg.net.protected_mode && srv.cfg.acl.require_pass.is_empty() && !local {
+        srv.stats.n.rejected_connections += 1;
+        return refuse(&mut conn, &PROTECTED);
+    }
+    conn.tune(srv.cfg.net.tcp_keepalive_secs as i32);
+    let mut session = Session {
+        resp3: srv.cfg.clients.default_resp == 3,
+        authenticated: srv.cfg.acl.require_pass.is_empty(),
+        ..Session::new(&conn, srv.clock.now_ms)
+    };
+    if conn.is_unix() {
+        let path = format!("{}:0", String::from_utf8_lossy(&srv.cfg.net.unix_socket));
+        (session.peer, session.local) = (path.clone(), path);
+    }
+    log!(Verbose, "Accepted {}", session.peer);
+    let id = srv.clients.insert(conn, session);
+    let Server { clients, net, .. } = srv;
+    let Some(client) = clients.get_mut(id) else { return };
+    let interest = Interest::READABLE;
+    if let Err(e) = client.conn.register(net.poll.registry(), id.token(CLIENTS), interest) {
+        log!(Warning, "Error registering fd event for the new client: {e}");
+        clients.close(id, Close::Now);
+    }
+}
+
+const PROTECTED: CmdError = CmdError::new(
+    "DENIED Redis is running in protected mode because protected mode is enabled and no password is \
+     set for the default user. In this mode connections are only accepted from the loopback interface. \
+     To connect from elsewhere set a password (requirepass), or switch the mode off with 'CONFIG SET \
+     protected-mode no' from this machine or 'protected-mode no' in the configuration file, after \
+     making sure that the server can't be reached from the internet.",
+);
+
+fn client_event(srv: &mut Server, id: ClientId, event: &mio::event::Event) {
+    if event.is_writable() {
+        srv.clients.schedule_write(id);
+    }
+    let Some(client) = srv.clients.get_mut(id) else { return };
+    if event.is_read_closed() || event.is_error() {
+        client.session.eof = true;
+    }
+    if event.is_readable() || event.is_read_closed() || event.is_error() {
+        read_client(srv, id);
+    }
+}
+
+/// Reads once from a client and runs what is complete.
+fn read_client(srv: &mut Server, id: ClientId) {
+    let Some(client) = srv.clients.get_mut(id) else { return };
+    if client.session.close != Close::No {
+        return;
+    }
+    if client.session.parked.is_some() {
+        // It gets no further until it is served and read again; only its leaving is noticed.
+        if client.session.eof {
+            srv.clients.close(id, Close::Now);
+        }
+        return;
+    }
+    if client.query.behind {
+        // Commands that have arrived wait already; more is read when they have run.
+        let buf = std::mem::take(&mut client.query.pending);
+        let have = buf.len();
+        srv.net.again.push(id);
+        return run_held(srv, id, buf, have);
+    }
+    let held = !client.query.pending.is_empty();
+    let want = client.query.want(READ_SIZE);
+    let mut buf = if held {
+        std::mem::take(&mut client.query.pending)
+    } else {
+        std::mem::take(&mut srv.net.read_buf)
+    };
+    let (room, got) = if held {
+        let start = buf.len();
+        (want, client.conn.read_into(&mut buf, want).map(|n| (start, n)))
+    } else {
+        // Empty when this turn was started from inside another one (a load in progress).
+        buf.resize(READ_SIZE, 0);
+        (READ_SIZE, client.conn.read(&mut buf).map(|n| (0, n)))
+    };
+    let mut have = if held { buf.len() } else { 0 };
+    let mut ended = false;
+    match got {
+        Ok((_, 0)) => ended = true,
+        Ok((start, n)) => {
+            have = start + n;
+            client.session.active_ms = srv.clock.now_ms;
+            client.query.touched_ms = srv.clock.now_ms;
+            client.query.peak = client.query.peak.max(have);
+            // A full buffer means there may be more; a closing peer, that the end is still to come.
+            if n == room || client.session.eof {
+                srv.net.again.push(id);
+            }
+            srv.stats.n.reads += 1;
+            srv.stats.n.net_in += n as u64;
+        }
+        Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+        Err(e) if e.kind() == ErrorKind::Interrupted => srv.net.again.push(id),
+        Err(e) => {
+            log!(Verbose, "Reading from client: {e}");
+            srv.clients.close(id, Close::Now);
+        }
+    }
+    if held {
+        run_held(srv, id, buf, have);
+    } else {
+        let partial = Partial::default();
+        let (used, partial) = run_buffer(srv, id, &buf[..have], partial);
+        keep_rest(srv, id, &buf[used..have], partial);
+        srv.net.read_buf = buf;
+    }
+    if ended {
+        log!(Verbose, "Client closed connection");
+        // What it asked for before it left is still answered; the other half may be open.
+        srv.clients.close(id, Close::AfterReply);
+    }
+}
+
+/// Runs what is complete in a client's own buffer and keeps the rest in it.
+fn run_held(srv: &mut Server, id: ClientId, mut buf: Vec<u8>, have: usize) {
+    let Some(client) = srv.clients.get_mut(id) else { return };
+    let partial = std::mem::take(&mut client.query.partial);
+    let (used, partial) = run_buffer(srv, id, &buf[..have], partial);
+    let Some(client) = srv.clients.get_mut(id) else { return };
+    buf.drain(..used);
+    client.query.pending = buf;
+    client.query.reserve_for(partial);
+    check_query_limit(srv, id);
+}
+
+fn keep_rest(srv: &mut Server, id: ClientId, rest: &[u8], partial: Partial) {
+    if rest.is_empty() {
+        return;
+    }
+    if let Some(client) = srv.clients.get_mut(id) {
+        client.query.keep(rest, partial);
+    }
+    check_query_limit(srv, id);
+}
+
+fn check_query_limit(srv: &mut Server, id: ClientId) {
+    let limit = srv.cfg.clients.query_buffer_limit;
+    let Some(client) = srv.clients.get(id) else { return };
+    if client.query.pending.len() > limit {
+        log!(
+            Warning,
+            "Closing client that reached max query buffer length: id={} addr={} qbuf={}",
+            client.session.serial,
+            client.session.peer,
+            client.query.pending.len()
+        );
+        srv.stats.n.query_limit_disconnections += 1;
+        srv.clients.close(id, Close::Now);
+    }
+}
+
+/// Parses and runs the complete commands of `data`. Returns the bytes used and what is known of the
+/// unfinished command behind them.
+fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> (usize, Partial) {
+    if data.is_empty() {
+        return (0, partial);
+    }
+    let Some(client) = srv.clients.get(id) else { return (data.len(), Partial::default()) };
+    let mut limits = Limits {
+        max_bulk: srv.cfg.clients.max_bulk_bytes as usize,
+        trusted: client.session.authenticated,
+    };
+    let mut batch = std::mem::take(&mut srv.net.batch);
+    // Before a client has authenticated its limits are narrow, and AUTH lifts them for what follows it.
+    let at_once = if limits.trusted { usize::MAX } else { 1 };
+    let (mut used, mut partial) = (0, partial);
+    loop {
+        batch.clear();
+        let rest = &data[used..];
+        let parsed = parser::parse(rest, partial, limits, at_once, &mut batch);
+        let more = batch.cmds.len() == at_once && parsed.used < rest.len();
+        let failed = parsed.error.is_some();
+        let stopped = run_parsed(srv, id, rest, &batch, parsed.error);
+        partial = parsed.partial;
+        used += stopped.unwrap_or(parsed.used);
+        match stopped {
+            // What follows is parsed again when the client goes on, an error in it included.
+            Some(_) => partial = Partial::default(),
+            None if failed => (used, partial) = (data.len(), Partial::default()),
+            None => {}
+        }
+        let Some(client) = srv.clients.get_mut(id) else { break };
+        client.query.behind = stopped.is_some() && used < data.len();
+        if stopped.is_some() || failed || !more {
+            break;
+        }
+        limits.trusted = client.session.authenticated;
+    }
+    if batch.args.capacity() > BATCH_KEPT {
+        batch = Batch::default();
+    }
+    srv.net.batch = batch;
+    (used, partial)
+}
+
+/// Runs the parsed commands and replies to what could not be parsed. `Some(offset)`: stopped early.
+fn run_parsed(
+    srv: &mut Server,
+    id: ClientId,
+    data: &[u8],
+    batch: &Batch,
+    error: Option<ProtoError>,
+) -> Option<usize> {
+    if batch.cmds.is_empty() && error.is_none() {
+        return None;
+    }
+    srv.clients.get(id)?;
+    let spare = srv.clients.spare();
+    let client = srv.clients.get_mut(id).expect("looked up above");
+    let mut reply = Reply::new(client.outbox.check_out(spare), client.session.resp3);
+    let stopped = run_batch(srv, id, data, batch, &mut reply);
+    if let (None, Some(e)) = (stopped, error) {
+        let e = CmdError::err(format!("Protocol error: {}", e.text()));
+        reply.error(&e);
+        srv.stats.error(e.code());
+        log!(Verbose, "Protocol error from client: {}", String::from_utf8_lossy(e.bytes()));
+        srv.clients.close(id, Close::AfterReply);
+    }
+    if let Some(client) = srv.clients.get_mut(id) {
+        client.session.resp3 = reply.resp3();
+        client.outbox.check_in(reply.into_buf());
+        srv.clients.schedule_write(id);
+    }
+    stopped
+}
+
+/// The arguments of a command as slices, on the stack for all but long ones.
+fn with_argv<R>(data: &[u8], batch: &Batch, cmd: &Cmd, f: impl FnOnce(Argv<'_>) -> R) -> R {
+    const FEW: usize = 8;
+    if let Some(i) = cmd.inline {
+        let args: Vec<&[u8]> = batch.inline[i].iter().map(Vec::as_slice).collect();
+        return f(Argv::new(&args));
+    }
+    let ranges = &batch.args[cmd.args.clone()];
+    if ranges.len() <= FEW {
+        let mut few: [&[u8]; FEW] = [&[]; FEW];
+        for (slot, range) in few.iter_mut().zip(ranges) {
+            *slot = &data[range.clone()];
+        }
+        return f(Argv::new(&few[..ranges.len()]));
+    }
+    let many: Vec<&[u8]> = ranges.iter().map(|r| &data[r.clone()]).collect();
+    f(Argv::new(&many))
+}
+
+/// A command looked at before it runs: its row, and its first key with the hash.
+#[derive(Clone, Copy, Default)]
+struct Ahead<'a> {
+    row: Option<&'static Row>,
+    key: Option<Key<'a>>,
+}
+
+/// Runs the commands of a batch. `Some(offset)`: stopped early, the client goes on from there later.
+fn run_batch(
+    srv: &mut Server,
+    id: ClientId,
+    data: &[u8],
+    batch: &Batch,
+    reply: &mut Reply,
+) -> Option<usize> {
+    let mut ahead = [Ahead::default(); PREFETCH];
+    for group in batch.cmds.chunks(PREFETCH) {
+        look_ahead(srv, id, data, batch, group, &mut ahead);
+        for (cmd, ahead) in group.iter().zip(&ahead) {
+            srv.exec.query_bytes = data.len() - cmd.span.start;
+            let outcome = with_argv(data, batch, cmd, |argv| {
+                dispatch::process_command(srv, id, argv, ahead.row, ahead.key, reply)
+            });
+            match outcome {
+                Outcome::Done if reply.len() < YIELD_BYTES => {}
+                Outcome::Done => {
+                    srv.net.again.push(id);
+                    return Some(cmd.span.end);
+                }
+                Outcome::Parked => return Some(cmd.span.end),
+                Outcome::Closing => return Some(data.len()),
+            }
+        }
+    }
+    None
+}
+
+fn look_ahead<'a>(
+    srv: &Server,
+    id: ClientId,
+    data: &'a [u8],
+    batch: &Batch,
+    group: &[Cmd],
+    ahead: &mut [Ahead<'a>; PREFETCH],
+) {
+    let db = srv.clients.session(id).map_or(0, |s| s.db as usize);
+    let store = &srv.ks.dbs[db];
+    for (cmd, slot) in group.iter().zip(ahead.iter_mut()) {
+        *slot = Ahead::default();
+        let ranges = &batch.args[cmd.args.clone()];
+        let Some(name) = ranges.first() else { continue };
+        slot.row = srv.table.lookup(&data[name.clone()]);
+        if let (Some(row), Some(key)) = (slot.row, ranges.get(1))
+            && row.key_first
+        {
+            let key = store.key(&data[key.clone()]);
+            store.prefetch_bucket(key.hash);
+            slot.key = Some(key);
+        }
+    }
+    if group.len() > 1 {
+        for key in ahead[..group.len()].iter().filter_map(|a| a.key) {
+            store.prefetch_item(key.hash);
+        }
+    }
+}
+
+/// Writes what is owed to every client that was given something.
+fn write_replies(srv: &mut Server) {
+    if !srv.clients.has_to_write() {
+        return;
+    }
+    let list = srv.clients.take_to_write();
+    for &id in &list {
+        write_client(srv, id);
+    }
+    srv.clients.recycle_to_write(list);
+}
+
+fn write_client(srv: &mut Server, id: ClientId) {
+    let Server { clients, net, stats, .. } = srv;
+    let Some(client) = clients.get_mut(id) else { return };
+    let flushed = client.outbox.flush(&mut client.conn);
+    match flushed {
+        Ok((n, how)) => {
+            stats.n.net_out += n as u64;
+            stats.n.writes += u64::from(n > 0);
+            let want = how == Flush::Full;
+            if want && !client.wants_writable {
+                client.wants_writable = true;
+                let both = Interest::READABLE | Interest::WRITABLE;
+                let token = id.token(CLIENTS);
+                if client.conn.reregister(net.poll.registry(), token, both).is_err() {
+                    clients.close(id, Close::Now);
+                    return;
+                }
+            }
+            if want {
+                check_output_limit(srv, id);
+            } else {
+                let close = client.session.close;
+                client.session.soft_limit_since_ms = None;
+                if let Some(spare) = client.outbox.take_spare() {
+                    clients.give_back(spare);
+                }
+                if close == Close::AfterReply {
+                    clients.close(id, Close::Now);
+                }
+            }
+        }
+        Err(e) => {
+            log!(Verbose, "Error writing to client: {e}");
+            clients.close(id, Close::Now);
+        }
+    }
+}
+
+/// Closes a client that does not read what it asked for.
+fn check_output_limit(srv: &mut Server, id: ClientId) {
+    let Some(client) = srv.clients.get_mut(id) else { return };
+    let class = if client.session.subscribed() { 2 } else { 0 };
+    let limit = srv.cfg.clients.output_buffer_limits[class];
+    let pending = client.outbox.pending() as u64;
+    let hard = limit.hard_bytes > 0 && pending >= limit.hard_bytes;
+    let over_soft = limit.soft_bytes > 0 && pending >= limit.soft_bytes;
+    let since = match (over_soft, client.session.soft_limit_since_ms) {
+        (true, Some(since)) => Some(since),
+        (true, None) => Some(srv.clock.now_ms),
+        (false, _) => None,
+    };
+    client.session.soft_limit_since_ms = since;
+    let soft = since.is_some_and(|s| srv.clock.now_ms - s > limit.soft_seconds as i64 * 1000);
+    if hard || soft {
+        log!(
+            Warning,
+            "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.",
+            client.session.serial,
+            client.session.peer
+        );
+        srv.stats.n.output_limit_disconnections += 1;
+        srv.clients.close(id, Close::Now);
+    }
+}
+
+/// Serves other clients while something slow is going on: one turn that does not wait.
+pub fn serve_while_busy(srv: &mut Server) {
+    let mut events = Events::with_capacity(256);
+    turn(srv, &mut events, Some(Duration::ZERO));
+}

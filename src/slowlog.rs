@@ -1,0 +1,100 @@
+//! The slow log: the latest commands that took longer than a threshold.
+
+use std::collections::VecDeque;
+
+/// Arguments kept of a command at most; the last one then says how many more there were.
+const MAX_ARGS: usize = 32;
+/// Bytes kept of an argument.
+const MAX_BYTES: usize = 128;
+
+#[derive(Debug)]
+pub struct Entry {
+    pub id: u64,
+    /// Seconds since 1970.
+    pub time: i64,
+    pub duration_us: u64,
+    pub argv: Vec<Vec<u8>>,
+    pub peer: String,
+    pub name: Vec<u8>,
+}
+
+/// Newest first.
+#[derive(Debug, Default)]
+pub struct Slowlog {
+    entries: VecDeque<Entry>,
+    next_id: u64,
+}
+
+impl Slowlog {
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+    pub fn reset(&mut self) {
+        self.entries.clear();
+    }
+
+    /// Adds a command and drops the oldest beyond `max_len`.
+    pub fn push(
+        &mut self,
+        argv: &[&[u8]],
+        duration_us: u64,
+        time: i64,
+        peer: &str,
+        name: &[u8],
+        max_len: usize,
+    ) {
+        let entry = Entry {
+            id: self.next_id,
+            time,
+            duration_us,
+            argv: trimmed(argv),
+            peer: peer.to_string(),
+            name: name.to_vec(),
+        };
+        self.next_id += 1;
+        self.entries.push_front(entry);
+        self.trim(max_len);
+    }
+
+    pub fn trim(&mut self, max_len: usize) {
+        self.entries.truncate(max_len);
+    }
+}
+
+fn trimmed(argv: &[&[u8]]) -> Vec<Vec<u8>> {
+    let cut = |arg: &&[u8]| {
+        let mut kept = arg[..arg.len().min(MAX_BYTES)].to_vec();
+        if arg.len() > MAX_BYTES {
+            kept.extend(format!("... ({} more bytes)", arg.len() - MAX_BYTES).into_bytes());
+        }
+        kept
+    };
+    if argv.len() <= MAX_ARGS {
+        return argv.iter().map(cut).collect();
+    }
+    let mut kept: Vec<_> = argv[..MAX_ARGS - 1].iter().map(cut).collect();
+    kept.push(format!("... ({} more arguments)", argv.len() - MAX_ARGS + 1).into_bytes());
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_commands_are_cut() {
+        let long = vec![b'x'; 200];
+        let mut argv: Vec<&[u8]> = vec![b"a"; 40];
+        argv[1] = &long;
+        let kept = trimmed(&argv);
+        assert_eq!(kept.len(), 32);
+        assert_eq!(kept[31], b"... (9 more arguments)");
+        assert!(kept[1].ends_with(b"... (72 more bytes)") && kept[1].len() == 128 + 19);
+    }
+}

@@ -1,0 +1,214 @@
+//! This process: daemon, title, supervisor, OOM score, resource use.
+
+// fork, setsid, dup2, getrusage and the argument memory have no safe wrapper.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::AsRawFd;
+
+pub fn pid() -> i32 {
+    std::process::id() as i32
+}
+
+/// True when the effective user is root.
+pub fn is_root() -> bool {
+    // SAFETY: reads the process's own identity.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// Detaches from the terminal: fork, new session, standard streams on /dev/null.
+///
+/// Must be called before any thread is started.
+pub fn daemonize() -> io::Result<()> {
+    // SAFETY: the process has one thread; the parent ends at once without running destructors.
+    match unsafe { libc::fork() } {
+        -1 => return Err(io::Error::last_os_error()),
+        0 => {}
+        _ => crate::sys::fork::exit_now(0),
+    }
+    // SAFETY: a new child is never a process group leader, so setsid succeeds.
+    unsafe { libc::setsid() };
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    for fd in 0..3 {
+        // SAFETY: both descriptors are open; the standard ones are replaced on purpose.
+        unsafe { libc::dup2(null.as_raw_fd(), fd) };
+    }
+    Ok(())
+}
+
+/// CPU seconds as INFO prints them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CpuTime {
+    pub user_us: i64,
+    pub sys_us: i64,
+}
+
+/// Whose CPU time.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose {
+    Process,
+    Children,
+    Thread,
+}
+
+pub fn cpu(whose: Whose) -> CpuTime {
+    let who = match whose {
+        Whose::Process => libc::RUSAGE_SELF,
+        Whose::Children => libc::RUSAGE_CHILDREN,
+        #[cfg(target_os = "linux")]
+        Whose::Thread => libc::RUSAGE_THREAD,
+        #[cfg(not(target_os = "linux"))]
+        Whose::Thread => libc::RUSAGE_SELF,
+    };
+    // SAFETY: all-zero is a valid rusage, and the pointer is to a live one.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(who, &mut usage);
+        usage
+    };
+    let us = |t: libc::timeval| t.tv_sec * 1_000_000 + t.tv_usec;
+    CpuTime { user_us: us(usage.ru_utime), sys_us: us(usage.ru_stime) }
+}
+
+/// `sysname release machine`, as uname tells.
+pub fn uname() -> (String, String, String) {
+    // SAFETY: all-zero is a valid utsname, and the call fills it with C strings.
+    let raw = unsafe {
+        let mut raw: libc::utsname = std::mem::zeroed();
+        libc::uname(&mut raw);
+        raw
+    };
+    let text = |field: &[libc::c_char]| {
+        field.iter().take_while(|&&c| c != 0).map(|&c| char::from(c as u8)).collect::<String>()
+    };
+    (text(&raw.sysname), text(&raw.release), text(&raw.machine))
+}
+
+/// Reads this process's OOM score adjustment.
+pub fn oom_score_adj() -> io::Result<i32> {
+    let text = std::fs::read_to_string("/proc/self/oom_score_adj")?;
+    text.trim().parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not a number"))
+}
+
+pub fn set_oom_score_adj(value: i32) -> io::Result<()> {
+    std::fs::write("/proc/self/oom_score_adj", value.to_string())
+}
+
+/// The memory that holds argv and the environment, which `ps` shows.
+#[derive(Debug)]
+pub struct Title {
+    start: usize,
+    len: usize,
+}
+
+impl Title {
+    /// Finds the argument and environment memory of this process from /proc/self/stat, moving the
+    /// environment away first is not needed: Rust copies both at start and never reads them again
+    /// there, except through `std::env`, which is why only the argument area is used.
+    pub fn locate() -> Option<Title> {
+        let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        // Fields 48 and 49 of proc(5), counted from 1; the text after the name starts with field 3.
+        let start: usize = fields.get(45)?.parse().ok()?;
+        let end: usize = fields.get(46)?.parse().ok()?;
+        (start != 0 && end > start).then_some(Title { start, len: end - start })
+    }
+
+    /// Shows `title`. A title longer than the argument area goes to fresh memory where the kernel
+    /// lets us move the area, and is cut where it does not.
+    pub fn set(&mut self, title: &str) {
+        let bytes = title.as_bytes();
+        if bytes.len() >= self.len && self.relocate(bytes.len() + 1).is_err() {
+            return self.write(&bytes[..self.len - 1]);
+        }
+        self.write(bytes);
+    }
+
+    fn write(&self, bytes: &[u8]) {
+        // SAFETY: start..start+len is the argument area the kernel named, or memory that
+        // `relocate` leaked for it; it is writable, and nothing else in the program refers to it.
+        unsafe {
+            let area = std::slice::from_raw_parts_mut(self.start as *mut u8, self.len);
+            area.fill(0);
+            area[..bytes.len()].copy_from_slice(bytes);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn relocate(&mut self, need: usize) -> io::Result<()> {
+        let len = need.next_multiple_of(256);
+        let memory = Box::leak(vec![0u8; len].into_boxed_slice());
+        let start = memory.as_ptr() as usize;
+        // The kernel checks that the start stays below the end, so the order depends on direction.
+        let end = (libc::PR_SET_MM_ARG_END, start + len);
+        let begin = (libc::PR_SET_MM_ARG_START, start);
+        let order = if start > self.start { [end, begin] } else { [begin, end] };
+        for (what, address) in order {
+            // SAFETY: both addresses lie in (or just behind) leaked, mapped memory.
+            if unsafe { libc::prctl(libc::PR_SET_MM, what, address, 0, 0) } != 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        (self.start, self.len) = (start, len);
+        Ok(())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn relocate(&mut self, _: usize) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Sends one message to systemd's notification socket; false where there is none.
+pub fn sd_notify(message: &str) -> bool {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return false };
+    let Ok(socket) = std::os::unix::net::UnixDatagram::unbound() else { return false };
+    let path = path.to_string_lossy();
+    if let Some(name) = path.strip_prefix('@') {
+        use std::os::linux::net::SocketAddrExt;
+        let addr = std::os::unix::net::SocketAddr::from_abstract_name(name.as_bytes());
+        return addr.is_ok_and(|a| socket.send_to_addr(message.as_bytes(), &a).is_ok());
+    }
+    socket.send_to(message.as_bytes(), path.as_ref()).is_ok()
+}
+
+/// Restricts the calling thread to a list of processors such as `0,2-4` or `0-10:2`.
+pub fn set_cpu_list(list: &str) -> io::Result<()> {
+    let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "not a list of processors");
+    // SAFETY: all-zero is the empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    for part in list.split(',').map(str::trim).filter(|p| !p.is_empty()) {
+        let (range, step) = part.split_once(':').unwrap_or((part, "1"));
+        let (from, to) = range.split_once('-').unwrap_or((range, range));
+        let number = |s: &str| s.parse::<usize>().map_err(|_| invalid());
+        let (from, to, step) = (number(from)?, number(to)?, number(step)?);
+        if step == 0 || to >= libc::CPU_SETSIZE as usize {
+            return Err(invalid());
+        }
+        for cpu in (from..=to).step_by(step) {
+            // SAFETY: `cpu` is below CPU_SETSIZE.
+            unsafe { libc::CPU_SET(cpu, &mut set) };
+        }
+    }
+    // SAFETY: pointer and size are those of a complete cpu_set_t; 0 is the calling thread.
+    match unsafe { libc::sched_setaffinity(0, size_of_val(&set), &set) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Lets others go first: the calling thread runs when nobody else wants the processor.
+pub fn lower_priority() {
+    // On Linux the "process" named 0 is the calling thread.
+    // SAFETY: sets a scheduling value of this thread; no memory is involved. Failure changes nothing.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 15) };
+}
+
+/// Turns transparent huge pages off for this process: they make copy-on-write cost 2 MiB a write.
+pub fn disable_huge_pages() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: prctl with PR_SET_THP_DISABLE takes a flag.
+    unsafe {
+        libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0);
+    }
+}

@@ -1,0 +1,140 @@
+//! Sockets: the options std and mio have no words for.
+
+// setsockopt, bind with options, writev.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::mem::ManuallyDrop;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+fn set(fd: RawFd, level: i32, name: i32, value: i32) -> io::Result<()> {
+    let size = size_of::<i32>() as u32;
+    // SAFETY: the pointer is to a live int of the size given.
+    match unsafe { libc::setsockopt(fd, level, name, (&raw const value).cast(), size) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// A listening TCP socket on one address: SO_REUSEADDR, IPv6 only for IPv6, non-blocking.
+pub fn listen_tcp(addr: &SocketAddr, backlog: i32, mark: u32) -> io::Result<TcpListener> {
+    let family = if addr.is_ipv6() { libc::AF_INET6 } else { libc::AF_INET };
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: plain values; the result is checked.
+    let fd = unsafe { libc::socket(family, kind, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new and owned by nobody else.
+    let owned = unsafe { OwnedFd::from_raw_fd(fd) };
+    if addr.is_ipv6() {
+        set(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
+    }
+    set(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+    #[cfg(target_os = "linux")]
+    if mark != 0 {
+        set(fd, libc::SOL_SOCKET, libc::SO_MARK, mark as i32)?;
+    }
+    bind(fd, addr)?;
+    // SAFETY: the descriptor is a bound stream socket.
+    if unsafe { libc::listen(fd, backlog) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(TcpListener::from(owned))
+}
+
+fn bind(fd: RawFd, addr: &SocketAddr) -> io::Result<()> {
+    let bound = match addr {
+        SocketAddr::V4(a) => {
+            // SAFETY: all-zero is a valid sockaddr_in.
+            let mut raw: libc::sockaddr_in = unsafe { std::mem::zeroed() };
+            raw.sin_family = libc::AF_INET as _;
+            raw.sin_port = a.port().to_be();
+            raw.sin_addr.s_addr = u32::from_ne_bytes(a.ip().octets());
+            // SAFETY: pointer and size are those of a complete sockaddr_in.
+            unsafe { libc::bind(fd, (&raw const raw).cast(), size_of_val(&raw) as u32) }
+        }
+        SocketAddr::V6(a) => {
+            // SAFETY: all-zero is a valid sockaddr_in6.
+            let mut raw: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
+            raw.sin6_family = libc::AF_INET6 as _;
+            raw.sin6_port = a.port().to_be();
+            raw.sin6_addr.s6_addr = a.ip().octets();
+            raw.sin6_scope_id = a.scope_id();
+            // SAFETY: pointer and size are those of a complete sockaddr_in6.
+            unsafe { libc::bind(fd, (&raw const raw).cast(), size_of_val(&raw) as u32) }
+        }
+    };
+    if bound == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The address at the other end of a descriptor that belongs to somebody else.
+pub fn peer_of(fd: RawFd) -> Option<SocketAddr> {
+    // SAFETY: the descriptor is only asked for its peer; `ManuallyDrop` keeps it open, and a wrong or
+    // closed one makes the call fail.
+    let socket = ManuallyDrop::new(unsafe { std::net::TcpStream::from_raw_fd(fd.max(0)) });
+    socket.peer_addr().ok()
+}
+
+/// Reads at most `max` bytes into the unused capacity of `buf`, which grows by what was read.
+pub fn read_spare(fd: RawFd, buf: &mut Vec<u8>, max: usize) -> io::Result<usize> {
+    let room = buf.spare_capacity_mut();
+    let len = room.len().min(max);
+    // SAFETY: the pointer is to `len` writable bytes of the vector's own memory.
+    let got = unsafe { libc::read(fd, room.as_mut_ptr().cast(), len) };
+    let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
+    // SAFETY: the kernel has written the first `got` bytes of the spare capacity.
+    unsafe { buf.set_len(buf.len() + got) };
+    Ok(got)
+}
+
+/// Sets the permissions of a unix socket's file (octal, as in `unixsocketperm`).
+pub fn chmod(path: &str, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+}
+
+/// TCP keepalive with the first probe after `seconds`, then every third of it, three times.
+pub fn keepalive(fd: &impl AsRawFd, seconds: i32) -> io::Result<()> {
+    let fd = fd.as_raw_fd();
+    set(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, i32::from(seconds > 0))?;
+    #[cfg(target_os = "linux")]
+    if seconds > 0 {
+        set(fd, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, seconds)?;
+        set(fd, libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, (seconds / 3).max(1))?;
+        set(fd, libc::IPPROTO_TCP, libc::TCP_KEEPCNT, 3)?;
+    }
+    Ok(())
+}
+
+/// The first address `host:port` resolves to.
+pub fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
+    let mut found = (host, port).to_socket_addrs()?;
+    found.next().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no address for the host"))
+}
+
+/// Raises the soft limit of open files to `want` or as far as allowed; the limit then in force.
+pub fn raise_nofile(want: u64) -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a live rlimit.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0 {
+        return 1024;
+    }
+    if limit.rlim_cur >= want {
+        return limit.rlim_cur;
+    }
+    let mut target = want;
+    while target > limit.rlim_cur {
+        let raised = libc::rlimit { rlim_cur: target, rlim_max: limit.rlim_max.max(target) };
+        // SAFETY: the pointer is to a live rlimit.
+        if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raised) } == 0 {
+            return target;
+        }
+        target = target.saturating_sub(16);
+        if limit.rlim_max != libc::RLIM_INFINITY && target > limit.rlim_max {
+            target = limit.rlim_max.max(limit.rlim_cur);
+        }
+    }
+    limit.rlim_cur
+}

@@ -1,0 +1,12 @@
+//! Pure functions on bytes and numbers: no state, no operating system, no other module.
+
+pub mod crc64;
+pub mod digest;
+pub mod glob;
+pub mod longdouble;
+pub mod lzf;
+pub mod num;
+pub mod path;
+pub mod rand;
+pub mod siphash;
+pub mod split;

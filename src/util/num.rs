@@ -1,0 +1,406 @@
+//! Numbers to text and back, byte for byte as redis-server writes and reads them.
+//!
+//! Integers are strict: one text per value, so "is this string an integer" and "what string does
+//! this integer give" are inverse to each other, and a value can be stored as a number without
+//! anyone being able to tell. Doubles are what `strtod` accepts minus leading blanks, NaN, and
+//! results that overflow or vanish. Printing comes in three forms:
+//!
+//! ```text
+//! write_f64        shortest text that reads back to the same double, as replies carry scores
+//! write_f64_17g    C's %.17g
+//! write_f64_fixed  a fixed number of decimals, as GEO replies carry coordinates
+//! ```
+
+use std::io::Write as _;
+
+/// Longest text of a 64-bit integer: a sign and 19 digits, or 20 digits.
+pub const MAX_I64_CHARS: usize = 20;
+
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut i = 0;
+    while i < 100 {
+        pairs[i] = [b'0' + (i / 10) as u8, b'0' + (i % 10) as u8];
+        i += 1;
+    }
+    pairs
+};
+
+/// Reads a canonical integer: no blanks, no `+`, no leading zeros, no `-0`. O(len).
+pub fn parse_i64(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [] => return None,
+        [b'0'] => return Some(0),
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    // Nineteen digits always fit 64 unsigned bits, and no i64 has more.
+    if digits.len() > 19 || !matches!(digits.first(), Some(b'1'..=b'9')) {
+        return None;
+    }
+    let mut value = 0_u64;
+    for &byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + u64::from(digit);
+    }
+    if negative { 0_i64.checked_sub_unsigned(value) } else { i64::try_from(value).ok() }
+}
+
+/// Reads an unsigned integer as stream ids and scan cursors are read: besides the canonical form,
+/// leading blanks, a `+` and leading zeros are accepted; nothing may follow.
+pub fn parse_u64(text: &[u8]) -> Option<u64> {
+    let blanks = text.iter().take_while(|b| super::split::is_space(**b)).count();
+    let digits = text[blanks..].strip_prefix(b"+").unwrap_or(&text[blanks..]);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    digits
+        .iter()
+        .try_fold(0_u64, |value, byte| value.checked_mul(10)?.checked_add(u64::from(byte - b'0')))
+}
+
+/// Reads an integer as C's `strtoll` with base 10 does, requiring that all of `text` is used.
+/// Blanks and zeros may lead, the empty string is 0, and values out of range saturate.
+pub fn parse_i64_lenient(text: &[u8]) -> Option<i64> {
+    if text.is_empty() {
+        return Some(0);
+    }
+    let blanks = text.iter().take_while(|b| super::split::is_space(**b)).count();
+    let (negative, digits) = match &text[blanks..] {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(digits.iter().fold(0_i64, |value, byte| {
+        let digit = i64::from(byte - b'0');
+        value.saturating_mul(10).saturating_add(if negative { -digit } else { digit })
+    }))
+}
+
+/// Appends `value` in decimal.
+pub fn write_i64(out: &mut Vec<u8>, value: i64) {
+    if value < 0 {
+        out.push(b'-');
+    }
+    write_u64(out, value.unsigned_abs());
+}
+
+/// Writes `value` in decimal into `out` and returns how many bytes that took. Two digits at a time.
+#[inline]
+pub fn format_i64(out: &mut [u8; MAX_I64_CHARS], value: i64) -> usize {
+    let len = len_i64(value);
+    let mut rest = value.unsigned_abs();
+    let mut at = len;
+    while rest >= 100 {
+        at -= 2;
+        out[at..at + 2].copy_from_slice(&PAIRS[(rest % 100) as usize]);
+        rest /= 100;
+    }
+    if rest >= 10 {
+        at -= 2;
+        out[at..at + 2].copy_from_slice(&PAIRS[rest as usize]);
+    } else {
+        at -= 1;
+        out[at] = b'0' + rest as u8;
+    }
+    if value < 0 {
+        out[0] = b'-';
+    }
+    len
+}
+
+/// Appends `value` in decimal, two digits at a time.
+pub fn write_u64(out: &mut Vec<u8>, mut value: u64) {
+    let mut buf = [0; MAX_I64_CHARS];
+    let mut at = buf.len();
+    while value >= 100 {
+        at -= 2;
+        buf[at..at + 2].copy_from_slice(&PAIRS[(value % 100) as usize]);
+        value /= 100;
+    }
+    if value >= 10 {
+        at -= 2;
+        buf[at..at + 2].copy_from_slice(&PAIRS[value as usize]);
+    } else {
+        at -= 1;
+        buf[at] = b'0' + value as u8;
+    }
+    out.extend_from_slice(&buf[at..]);
+}
+
+/// How many characters [`write_i64`] writes for `value`.
+pub fn len_i64(value: i64) -> usize {
+    let digits = value.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1);
+    digits + usize::from(value < 0)
+}
+
+/// Reads an amount of memory: digits and an optional unit out of `b k kb m mb g gb` (k is 1000,
+/// kb is 1024), in either case. No sign; an amount that 64 bits can't hold is no amount.
+///
+/// Compat: no digits at all count as zero, as in redis-server.
+pub fn parse_memory(text: &[u8]) -> Option<u64> {
+    let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
+    let factor = match text[digits..].to_ascii_lowercase().as_slice() {
+        b"" | b"b" => 1,
+        b"k" => 1000,
+        b"kb" => 1 << 10,
+        b"m" => 1_000_000,
+        b"mb" => 1 << 20,
+        b"g" => 1_000_000_000,
+        b"gb" => 1 << 30,
+        _ => return None,
+    };
+    let amount = if digits == 0 { 0 } else { parse_u64(&text[..digits])? };
+    amount.checked_mul(factor)
+}
+
+/// `bytes` as INFO's `*_human` fields show it: `512B`, `1.50K`, `2.00G` ...
+pub fn human_bytes(bytes: u64) -> String {
+    const UNITS: [(u32, char); 5] = [(10, 'K'), (20, 'M'), (30, 'G'), (40, 'T'), (50, 'P')];
+    match UNITS.iter().find(|(shift, _)| bytes < 1 << (shift + 10)) {
+        Some((shift, unit)) if bytes >= 1024 => {
+            format!("{:.2}{unit}", bytes as f64 / (1_u64 << shift) as f64)
+        }
+        _ => format!("{bytes}B"),
+    }
+}
+
+/// Reads a double as redis-server does: everything `strtod` takes (decimal, exponent, hexadecimal,
+/// `inf`, `infinity`), used up completely, without leading blanks. NaN, overflow and underflow to
+/// zero are refused.
+pub fn parse_f64(text: &[u8]) -> Option<f64> {
+    let unsigned = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
+    if let [b'0', b'x' | b'X', hex @ ..] = unsigned {
+        let value = parse_hex_f64(hex)?;
+        return Some(if text[0] == b'-' { -value } else { value });
+    }
+    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    let mut mantissa = unsigned.iter().take_while(|b| !matches!(b, b'e' | b'E'));
+    let legitimate = match value {
+        _ if value.is_nan() => false,
+        // A number that is too large to be one also reads as infinite.
+        _ if value.is_infinite() => !unsigned[0].is_ascii_digit() && unsigned[0] != b'.',
+        0.0 => mantissa.all(|b| matches!(b, b'0' | b'.')),
+        _ => true,
+    };
+    legitimate.then_some(value)
+}
+
+/// The part of a hexadecimal double after `0x`: `1.8p-3` is 0.1875.
+fn parse_hex_f64(text: &[u8]) -> Option<f64> {
+    let (mantissa, exponent) = parse_hex_mantissa(text)?;
+    if mantissa == 0 {
+        return Some(0.0);
+    }
+    // The value is mantissa * 2^exponent. Cut it to the bits a double has at that magnitude.
+    let top = exponent.saturating_add(127 - i64::from(mantissa.leading_zeros()));
+    if top > 1023 {
+        return None;
+    }
+    let lowest = (top - 52).max(-1074);
+    let rounded = shift_round_even(mantissa, lowest.saturating_sub(exponent));
+    if rounded == 0 {
+        return None;
+    }
+    // At most 53 bits, so the conversion is exact; the scaling is too, in two halves because
+    // 2^-1074 has no reciprocal.
+    let half = lowest / 2;
+    let value = rounded as f64 * 2_f64.powi(half as i32) * 2_f64.powi((lowest - half) as i32);
+    value.is_finite().then_some(value)
+}
+
+/// Reads `hex digits [. hex digits] [p exponent]` as a mantissa of up to 124 bits, its lowest bit
+/// standing for whatever was cut off, and a power of two.
+pub(super) fn parse_hex_mantissa(text: &[u8]) -> Option<(u128, i64)> {
+    let (digits, exponent) = match text.iter().position(|b| matches!(b, b'p' | b'P')) {
+        Some(at) => (&text[..at], parse_exponent(&text[at + 1..])?),
+        None => (text, 0),
+    };
+    let (mut mantissa, mut scale, mut point, mut count) = (0_u128, 0_i64, false, 0);
+    for &byte in digits {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            b'A'..=b'F' => byte - b'A' + 10,
+            b'.' if !point => {
+                point = true;
+                continue;
+            }
+            _ => return None,
+        };
+        count += 1;
+        if mantissa >> 120 == 0 {
+            mantissa = mantissa << 4 | u128::from(digit);
+            scale -= if point { 4 } else { 0 };
+        } else {
+            mantissa |= u128::from(digit != 0);
+            scale += if point { 0 } else { 4 };
+        }
+    }
+    (count > 0).then(|| (mantissa, exponent.saturating_add(scale)))
+}
+
+/// A decimal exponent after `e` or `p`: an optional sign and at least one digit. Saturates far
+/// beyond what any floating type can hold.
+pub(super) fn parse_exponent(text: &[u8]) -> Option<i64> {
+    let digits = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let size = digits.iter().fold(0_i64, |n, b| (n * 10 + i64::from(b - b'0')).min(1 << 40));
+    Some(if text[0] == b'-' { -size } else { size })
+}
+
+/// `value / 2^bits`, to the nearest integer, ties to even. Negative `bits` shift left.
+pub(super) fn shift_round_even(value: u128, bits: i64) -> u128 {
+    match bits {
+        ..=0 => value << bits.unsigned_abs().min(127),
+        1..=127 => {
+            let (kept, cut) = (value >> bits, value & ((1 << bits) - 1));
+            let half = 1 << (bits - 1);
+            kept + u128::from(cut > half || (cut == half && kept & 1 == 1))
+        }
+        128 => u128::from(value > 1 << 127),
+        _ => 0,
+    }
+}
+
+/// Appends the shortest text that reads back as `value`: integers without a point, `inf`, `-inf`,
+/// `nan`, `-0`. This is what replies show for scores.
+pub fn write_f64(out: &mut Vec<u8>, value: f64) {
+    // Up to here a double converts to i64 without any doubt, and prints as a plain integer.
+    const SAFE: f64 = (1_i64 << 62) as f64;
+    if value.abs() <= SAFE
+        && value as i64 as f64 == value
+        && (value != 0.0 || value.is_sign_positive())
+    {
+        return write_i64(out, value as i64);
+    }
+    write_f64_shortest(out, value);
+}
+
+/// Like [`write_f64`], but large round values take an exponent (`1e+20`) as soon as that is
+/// shorter. RDB's text scores and numbers made by scripts are written so.
+pub fn write_f64_shortest(out: &mut Vec<u8>, value: f64) {
+    if write_special(out, value) {
+        return;
+    }
+    let mut buf = [0; 32];
+    let (digits, exponent) = decimal_digits(&mut buf, format_args!("{:e}", value.abs()));
+    if value < 0.0 {
+        out.push(b'-');
+    }
+    // The value is the digits, read as an integer, times 10^scale.
+    let scale = exponent - (digits.len() as i32 - 1);
+    if scale >= 0 && exponent < digits.len() as i32 + 7 {
+        out.extend_from_slice(digits);
+        out.resize(out.len() + scale as usize, b'0');
+    } else if scale < 0 && (scale > -7 || exponent.abs() < 4) {
+        write_plain(out, digits, exponent);
+    } else {
+        write_scientific(out, digits, exponent, 1);
+    }
+}
+
+/// Appends `value` as C's `%.17g` prints it.
+pub fn write_f64_17g(out: &mut Vec<u8>, value: f64) {
+    if write_special(out, value) {
+        return;
+    }
+    let mut buf = [0; 32];
+    let (digits, exponent) = decimal_digits(&mut buf, format_args!("{:.16e}", value.abs()));
+    let zeros = digits.iter().rev().take_while(|d| **d == b'0').count();
+    let digits = &digits[..digits.len() - zeros];
+    if value < 0.0 {
+        out.push(b'-');
+    }
+    if (-4..17).contains(&exponent) {
+        write_plain(out, digits, exponent);
+    } else {
+        write_scientific(out, digits, exponent, 2);
+    }
+}
+
+/// Appends `value` with exactly `decimals` digits (1 to 17) after the point. Meant for values whose
+/// product with 10^decimals fits 64 bits; beyond that the result saturates.
+pub fn write_f64_fixed(out: &mut Vec<u8>, value: f64, decimals: u32) {
+    let unit = 10_u64.pow(decimals);
+    let scaled = (value * unit as f64).round_ties_even() as i64;
+    if scaled < 0 {
+        out.push(b'-');
+    }
+    write_u64(out, scaled.unsigned_abs() / unit);
+    out.push(b'.');
+    let start = out.len();
+    write_u64(out, scaled.unsigned_abs() % unit);
+    let missing = decimals as usize - (out.len() - start);
+    out.splice(start..start, std::iter::repeat_n(b'0', missing));
+}
+
+/// Writes zero, infinities and NaN. Returns whether `value` was one of them.
+fn write_special(out: &mut Vec<u8>, value: f64) -> bool {
+    let text: &[u8] = match value {
+        _ if value.is_nan() => b"nan",
+        f64::INFINITY => b"inf",
+        f64::NEG_INFINITY => b"-inf",
+        0.0 if value.is_sign_negative() => b"-0",
+        0.0 => b"0",
+        _ => return false,
+    };
+    out.extend_from_slice(text);
+    true
+}
+
+/// Formats a positive number as `d.ddde-x` and returns its digits without the point, and x.
+fn decimal_digits<'a>(buf: &'a mut [u8; 32], number: std::fmt::Arguments<'_>) -> (&'a [u8], i32) {
+    let mut rest = &mut buf[..];
+    rest.write_fmt(number).expect("17 digits, a point and an exponent fit 32 bytes");
+    let used = 32 - rest.len();
+    let e = buf[..used].iter().position(|b| *b == b'e').expect("the format asks for an exponent");
+    let exponent = parse_exponent(&buf[e + 1..used]).expect("digits follow") as i32;
+    if e == 1 {
+        return (&buf[..1], exponent);
+    }
+    buf.copy_within(2..e, 1);
+    (&buf[..e - 1], exponent)
+}
+
+/// Digits with a point: 123 with exponent 0 is `1.23`, with -2 `0.0123`, with 4 `12300`.
+fn write_plain(out: &mut Vec<u8>, digits: &[u8], exponent: i32) {
+    if exponent < 0 {
+        out.extend_from_slice(b"0.");
+        out.resize(out.len() + (-exponent - 1) as usize, b'0');
+        return out.extend_from_slice(digits);
+    }
+    let whole = exponent as usize + 1;
+    if digits.len() <= whole {
+        out.extend_from_slice(digits);
+        return out.resize(out.len() + whole - digits.len(), b'0');
+    }
+    out.extend_from_slice(&digits[..whole]);
+    out.push(b'.');
+    out.extend_from_slice(&digits[whole..]);
+}
+
+/// `d.ddde+x`, with at least `width` digits of exponent.
+fn write_scientific(out: &mut Vec<u8>, digits: &[u8], exponent: i32, width: usize) {
+    out.push(digits[0]);
+    if digits.len() > 1 {
+        out.push(b'.');
+        out.extend_from_slice(&digits[1..]);
+    }
+    out.extend_from_slice(if exponent < 0 { b"e-" } else { b"e+" });
+    if width == 2 && exponent.abs() < 10 {
+        out.push(b'0');
+    }
+    write_u64(out, u64::from(exponent.unsigned_abs()));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! Keys that clients WATCH, so that a change breaks their next EXEC.
+//!
+//! Invariant: a client is listed under each key it watches, once.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::net::clients::ClientId;
+
+type WatchedKey = (u32, Vec<u8>);
+
+#[derive(Debug, Default)]
+pub struct Watch {
+    by_key: HashMap<WatchedKey, HashSet<ClientId>>,
+    by_client: HashMap<ClientId, Vec<WatchedKey>>,
+}
+
+impl Watch {
+    pub fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+
+    /// Adds a watch; false if the client already had it.
+    pub fn add(&mut self, id: ClientId, db: u32, key: &[u8]) -> bool {
+        let at = (db, key.to_vec());
+        let added = self.by_key.entry(at.clone()).or_default().insert(id);
+        if added {
+            self.by_client.entry(id).or_default().push(at);
+        }
+        added
+    }
+
+    /// Who watches the key.
+    pub fn of(&self, db: u32, key: &[u8]) -> impl Iterator<Item = ClientId> {
+        let found = if self.is_empty() { None } else { self.by_key.get(&(db, key.to_vec())) };
+        found.into_iter().flatten().copied()
+    }
+
+    /// All watched keys of one database (of all when None) with their watchers.
+    pub fn in_db(&self, db: Option<u32>) -> impl Iterator<Item = (u32, &[u8], &HashSet<ClientId>)> {
+        let all = self.by_key.iter().map(|((d, key), ids)| (*d, &key[..], ids));
+        all.filter(move |(d, ..)| db.is_none_or(|db| db == *d))
+    }
+
+    pub fn keys_of(&self, id: ClientId) -> &[WatchedKey] {
+        self.by_client.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The client watches nothing any more. O(its keys).
+    pub fn forget(&mut self, id: ClientId) {
+        for key in self.by_client.remove(&id).unwrap_or_default() {
+            if let Some(ids) = self.by_key.get_mut(&key) {
+                ids.remove(&id);
+                if ids.is_empty() {
+                    self.by_key.remove(&key);
+                }
+            }
+        }
+    }
+}

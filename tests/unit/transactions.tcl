@@ -1,0 +1,186 @@
+# MULTI, EXEC, DISCARD, WATCH.
+
+start_server {tags {transactions}} {
+    test "MULTI queues, EXEC runs all, in order" {
+        r flushall
+        assert_equal OK [r multi]
+        assert_equal QUEUED [r set a 1]
+        assert_equal QUEUED [r incr a]
+        assert_equal QUEUED [r get a]
+        assert_equal {OK 2 2} [r exec]
+        assert_equal 2 [r get a]
+        r multi
+        assert_typed {array {}} exec
+    }
+
+    test "nobody sees the middle of it" {
+        set c [redis_client]
+        $c multi
+        $c set seen 1
+        assert_equal {} [r get seen]
+        $c exec
+        assert_equal 1 [r get seen]
+        $c close
+    }
+
+    test "DISCARD forgets" {
+        r set a 1
+        r multi
+        r set a 2
+        assert_equal OK [r discard]
+        assert_equal 1 [r get a]
+        assert_error "ERR DISCARD without MULTI" {r discard}
+        assert_error "ERR EXEC without MULTI" {r exec}
+    }
+
+    test "an error while queueing spoils the whole" {
+        foreach bad {{nosuch} {get} {set a}} {
+            r set a 1
+            r multi
+            r set a 2
+            assert_error_like "ERR *" {r {*}$bad}
+            assert_equal QUEUED [r ping]
+            assert_error "EXECABORT Transaction discarded because of previous errors." {r exec}
+            assert_equal 1 [r get a]
+            assert_error "ERR EXEC without MULTI" {r exec}
+        }
+    }
+
+    test "an error while running stops nothing" {
+        r set a text
+        r multi
+        r set b 1
+        r incr a
+        r set c 2
+        set replies [r exec]
+        assert_equal {OK {ERR value is not an integer or out of range} OK} $replies
+        assert_equal 2 [r get c]
+    }
+
+    test "what is not allowed inside MULTI" {
+        r multi
+        assert_error "ERR MULTI calls can not be nested" {r multi}
+        assert_error "ERR WATCH inside MULTI is not allowed" {r watch a}
+        assert_equal PONG [expr {[r ping] eq "QUEUED" ? "PONG" : ""}]
+        assert_equal {PONG} [r exec]
+    }
+
+    test "EXEC with a wrong number of arguments ends the transaction" {
+        r set a 1
+        r multi
+        r set a 2
+        assert_error "EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command" {r exec now}
+        assert_error "ERR EXEC without MULTI" {r exec}
+        assert_equal 1 [r get a]
+    }
+
+    test "WATCH lets EXEC through while nothing changed, refuses it otherwise" {
+        r set a 1
+        r watch a b
+        r multi
+        r ping
+        assert_equal PONG [r exec]
+        foreach change {{set a 2} {append a x} {del a} {set b 1} {expire a 100} {rename a z} {flushdb} {flushall async} {swapdb 0 1}} {
+            r flushall
+            r set a 1
+            r watch a b
+            set c [redis_client]
+            $c {*}$change
+            r multi
+            r set done 1
+            assert_typed nullarray exec
+            assert_equal 0 [r exists done] $change
+            $c close
+        }
+        r flushall
+    }
+
+    test "WATCH sees changes by the same client, but not reads or vain deletions" {
+        r set a 1
+        r watch a
+        r set a 2
+        r multi
+        r ping
+        assert_typed nullarray exec
+        r watch a nothing
+        r get a
+        r del nothing
+        r expire nothing 10
+        r multi
+        r ping
+        assert_equal PONG [r exec]
+    }
+
+    test "UNWATCH, EXEC and DISCARD end the watch" {
+        set c [redis_client]
+        foreach end {unwatch {multi exec} {multi discard}} {
+            r watch a
+            foreach command $end { r $command }
+            $c set a [random_int 1000000]
+            r multi
+            r ping
+            assert_equal PONG [r exec] $end
+        }
+        $c close
+    }
+
+    test "WATCH is per database" {
+        r watch a
+        set c [redis_client]
+        $c select 5
+        $c set a other
+        r multi
+        r ping
+        assert_equal PONG [r exec]
+        $c close
+    }
+
+    test "a watched key that expires spoils EXEC, one that was dead already does not" {
+        r set a 1 px 20
+        r watch a
+        sleep 60
+        r multi
+        r ping
+        assert_typed nullarray exec
+        r debug set-active-expire 0
+        r set a 1 px 1
+        sleep 5
+        r watch a
+        r exists a
+        r multi
+        r ping
+        assert_equal PONG [r exec]
+        r debug set-active-expire 1
+    }
+
+    test "a client that leaves takes its watches and its queue along" {
+        set c [redis_client]
+        $c watch a
+        $c multi
+        $c set a never
+        $c close
+        r set a 1
+        assert_equal 1 [r get a]
+    }
+
+    test "a long transaction" {
+        r del n
+        r multi
+        set out {}
+        for {set i 0} {$i < 5000} {incr i} { lappend out {incr n} }
+        pipeline $out
+        set replies [r exec]
+        assert_equal 5000 [llength $replies]
+        assert_equal 5000 [lindex $replies end]
+    }
+
+    test "SELECT inside EXEC stays in force" {
+        r select 0
+        r multi
+        r select 7
+        r set seven 7
+        r exec
+        assert_equal 7 [r get seven]
+        r select 0
+    }
+}
