@@ -205,12 +205,6 @@ pub struct Wheel {
     bytes: usize,
 }
 
-impl Default for Wheel {
-    fn default() -> Wheel {
-        Wheel::new()
-    }
-}
-
 fn slot_number(level: usize, at: u64) -> usize {
     (at >> (level as u32 * BITS)) as usize % SLOTS
 }
@@ -221,9 +215,16 @@ fn time(at_ms: i64) -> u64 {
 }
 
 impl Wheel {
-    /// An empty wheel whose time is 0; `next_due` sets the time.
-    pub fn new() -> Wheel {
-        Wheel { levels: Default::default(), overdue: Slot::default(), cursor: 0, len: 0, bytes: 0 }
+    /// An empty wheel whose time is `now_ms`; `next_due` moves it on. A wheel far behind its items puts them
+    /// into one wide slot: `soonest` is then a guess, until they have been dealt out.
+    pub fn new(now_ms: i64) -> Wheel {
+        Wheel {
+            levels: Default::default(),
+            overdue: Slot::default(),
+            cursor: time(now_ms),
+            len: 0,
+            bytes: 0,
+        }
     }
 
     /// Items in the wheel. O(1).

@@ -19,8 +19,9 @@ pub struct Keyspace {
 }
 
 impl Keyspace {
-    pub fn new(databases: usize, seed: Seed) -> Keyspace {
-        Keyspace { dbs: (0..databases).map(|_| Store::new(seed)).collect(), seed }
+    /// `databases` empty ones; `now_ms` is where their clocks start.
+    pub fn new(databases: usize, seed: Seed, now_ms: i64) -> Keyspace {
+        Keyspace { dbs: (0..databases).map(|_| Store::new(seed, now_ms)).collect(), seed }
     }
 
     /// Keys in all databases. O(databases).
@@ -46,7 +47,7 @@ impl Keyspace {
     }
 
     /// Replaces a database by an empty one and hands over the old one, to be freed elsewhere.
-    pub fn swap_out(&mut self, db: usize) -> Store {
-        std::mem::replace(&mut self.dbs[db], Store::new(self.seed))
+    pub fn swap_out(&mut self, db: usize, now_ms: i64) -> Store {
+        std::mem::replace(&mut self.dbs[db], Store::new(self.seed, now_ms))
     }
 }

@@ -21,9 +21,10 @@ pub struct Store {
 }
 
 impl Store {
-    /// An empty database; allocates nothing. All databases of a process share the seed.
-    pub fn new(seed: Seed) -> Store {
-        Store { table: Timed::new(seed), behind: false }
+    /// An empty database; allocates nothing. All databases of a process share the seed. Expiry times are
+    /// sorted by their distance from `now_ms`, later from the last time that `next_due` was told.
+    pub fn new(seed: Seed, now_ms: i64) -> Store {
+        Store { table: Timed::new(seed, now_ms), behind: false }
     }
 
     /// The hash of a key, for `Key`.
@@ -151,9 +152,6 @@ impl Store {
 
     /// Some key whose expiry is not after `now_ms`; it is not removed. Bounded work: if it returns
     /// None while `is_behind` is true, the wheel has more to sort; call again when there is time.
-    ///
-    /// Call it once with the current time before filling a database that is to hold expiring keys:
-    /// the wheel sorts by distance from the last `now_ms` it has seen.
     pub fn next_due(&mut self, now_ms: i64) -> Option<&Entry> {
         let (entry, behind) = self.table.next_due(now_ms);
         self.behind = behind;
@@ -165,14 +163,13 @@ impl Store {
         self.behind
     }
 
-    /// The key that expires next: exact, or among the nearest if very many are near.
     /// About when the next key is due: never later than the first of the nearest slot's keys that
     /// was looked at, and at most a slot's width off.
     pub fn next_deadline_ms(&self) -> Option<i64> {
         self.soonest().and_then(|e| e.expire_ms())
     }
 
-    /// The key that expires first; exact while few keys share its slot.
+    /// The key that expires first: exact while few keys share its slot, else among the nearest.
     pub fn soonest(&self) -> Option<&Entry> {
         self.table.soonest()
     }

@@ -29,7 +29,7 @@ pub fn fuzz(data: &[u8]) {
     };
     let pace = Pace { events_interval_bytes: 64, ..Pace::default() };
     let read = |file: &[u8], ks: &mut Keyspace| load(file, &opts, ks, &mut |_| pace);
-    let mut ks = Keyspace::new(16, Seed([1, 2]));
+    let mut ks = Keyspace::new(16, Seed([1, 2]), 0);
     let loads = read(data, &mut ks).is_ok();
     // A bucket holds seven keys; a key takes three bytes of the file at least.
     let memory: usize = ks.dbs.iter().map(|db| db.mem_bytes()).sum();
@@ -42,7 +42,7 @@ pub fn fuzz(data: &[u8]) {
         let mut file = Vec::new();
         let summary =
             save(&ks, &mut file, &plain(), &mut |_| {}).expect("memory takes every write");
-        let mut again = Keyspace::new(16, Seed([3, 4]));
+        let mut again = Keyspace::new(16, Seed([3, 4]), 0);
         let back = load(
             file.as_slice(),
             &LoadOptions { drop_expired: false, ..opts.clone() },

@@ -329,7 +329,7 @@ pub fn assemble(
     let run_id: String = entropy[16..36].iter().map(|b| format!("{b:02x}")).collect();
     let commands = table.rows().len();
     let mut srv = Server {
-        ks: Keyspace::new(cfg.keyspace.databases as usize, seed),
+        ks: Keyspace::new(cfg.keyspace.databases as usize, seed, now),
         limits: Default::default(),
         clients: Default::default(),
         exec: super::Exec { random: word(8) | 1, ..Default::default() },

@@ -24,8 +24,13 @@ pub fn run(srv: &mut Server) {
     if !srv.debug.pause_cron {
         sample(srv);
         clients(srv, hz as usize);
+        let now = srv.clock.now_ms;
         srv.ks.dbs.iter_mut().for_each(|db| {
             db.step(64);
+            // Where nothing expires nothing runs that would keep the wheel's time.
+            if db.expires() == 0 {
+                let _ = db.next_due(now);
+            }
         });
         child::check(srv);
         save::on_cron(srv);

@@ -55,10 +55,10 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
     let keep = present != Present::Replaced;
     let mut ks = match keep {
         true => {
-            let empty = Keyspace::new(srv.ks.dbs.len(), srv.ks.seed);
+            let empty = Keyspace::new(srv.ks.dbs.len(), srv.ks.seed, started_ms);
             std::mem::replace(&mut srv.ks, empty)
         }
-        false => Keyspace::new(srv.ks.dbs.len(), srv.ks.seed),
+        false => Keyspace::new(srv.ks.dbs.len(), srv.ks.seed, started_ms),
     };
     let lfu = srv.cfg.memory.policy.is_lfu();
     let lru_clock = super::dispatch::access_clock(srv.clock.now_ms, lfu);

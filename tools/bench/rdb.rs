@@ -53,7 +53,7 @@ fn load_options() -> LoadOptions {
 }
 
 fn load_from(input: impl Read) -> Keyspace {
-    let mut ks = Keyspace::new(16, Seed([1, 2]));
+    let mut ks = Keyspace::new(16, Seed([1, 2]), 0);
     let pace = Pace { events_interval_bytes: 2 << 20, ..Pace::default() };
     let result = load(input, &load_options(), &mut ks, &mut |_| pace);
     result.unwrap_or_else(|e| panic!("our own file: {e}"));
@@ -86,7 +86,7 @@ fn best<T>(mut run: impl FnMut() -> T) -> (Duration, T) {
 }
 
 fn shape(name: &str, n: usize, compression: bool, timed: bool, value: impl Fn(usize) -> Vec<u8>) {
-    let mut ks = Keyspace::new(16, Seed([1, 2]));
+    let mut ks = Keyspace::new(16, Seed([1, 2]), 0);
     let db = &mut ks.dbs[0];
     db.next_due(NOW);
     for i in 0..n {
@@ -113,7 +113,7 @@ fn shape(name: &str, n: usize, compression: bool, timed: bool, value: impl Fn(us
 }
 
 fn through_a_file(n: usize, path: &Path) {
-    let mut ks = Keyspace::new(16, Seed([1, 2]));
+    let mut ks = Keyspace::new(16, Seed([1, 2]), 0);
     let db = &mut ks.dbs[0];
     for i in 0..n {
         let text = format!("key:{i:012}");

@@ -105,7 +105,7 @@ fn batches(
 }
 
 fn fill(n: u64, expire: bool, int: bool) -> Store {
-    let mut store = Store::new(Seed([0x1234_5678, 0x9abc_def0]));
+    let mut store = Store::new(Seed([0x1234_5678, 0x9abc_def0]), 0);
     store.next_due(NOW);
     let mut slowest = Duration::ZERO;
     let (before, rss, start) = (allocated(), resident(), cpu_time());

@@ -105,9 +105,9 @@ pub struct Timed {
 }
 
 impl Timed {
-    /// An empty one.
-    pub fn new(seed: Seed) -> Timed {
-        Timed { dict: Dict::new(seed), clock: Clock { wheel: Wheel::new(), sum_ms: 0 } }
+    /// An empty one, whose wheel starts at `now_ms`.
+    pub fn new(seed: Seed, now_ms: i64) -> Timed {
+        Timed { dict: Dict::new(seed), clock: Clock { wheel: Wheel::new(now_ms), sum_ms: 0 } }
     }
 
     /// The table alone, to look at.

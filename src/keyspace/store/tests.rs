@@ -35,7 +35,7 @@ fn some_text(rng: &mut impl FnMut() -> u64) -> Vec<u8> {
 #[test]
 fn behaves_like_a_map_with_deadlines() {
     let mut rng = rng(21);
-    let mut store = Store::new(SEED);
+    let mut store = Store::new(SEED, 0);
     let mut model: BTreeMap<Vec<u8>, Row> = BTreeMap::new();
     let mut now = 1_700_000_000_000i64;
     let rounds = if cfg!(miri) { 3_000 } else { 1_000_000 };
@@ -135,7 +135,7 @@ fn behaves_like_a_map_with_deadlines() {
 
 #[test]
 fn values_stay_findable_by_time_when_they_move() {
-    let mut store = Store::new(SEED);
+    let mut store = Store::new(SEED, 0);
     for i in 0..1_000i64 {
         let name = i.to_string().into_bytes();
         let key = store.key(&name);
@@ -160,7 +160,7 @@ fn values_stay_findable_by_time_when_they_move() {
 
 #[test]
 fn collections_pass_through() {
-    let mut store = Store::new(SEED);
+    let mut store = Store::new(SEED, 0);
     let key = store.key(b"h");
     let probe = Value::Object(Box::new(Object::Probe(vec![1])));
     assert_eq!(store.put(key, probe, Some(77), 5), None);
@@ -179,11 +179,29 @@ fn collections_pass_through() {
 
 #[test]
 fn a_store_can_be_freed_by_another_thread() {
-    let mut store = Store::new(SEED);
+    let mut store = Store::new(SEED, 0);
     for i in 0..10_000u32 {
         let name = i.to_le_bytes();
         let key = store.key(&name);
         store.set(key, SetValue::Bytes(&[7; 600]), Expire::At(i64::from(i)), 0);
     }
     std::thread::spawn(move || drop(store)).join().unwrap();
+}
+
+/// A new database that starts at 0 would put all of these into one slot, of which only a few are compared.
+#[test]
+fn a_new_database_knows_at_once_what_expires_first() {
+    let now = 1_700_000_000_000;
+    let mut store = Store::new(SEED, now);
+    for i in (0..2_000i64).rev() {
+        let name = i.to_le_bytes();
+        let after = [500_000, 10_000_000 + i * 1000][usize::from(i % 2 == 0)];
+        store.set(store.key(&name), SetValue::Bytes(b"v"), Expire::At(now + after), 0);
+    }
+    for _ in 0..1_000 {
+        let first = store.soonest().expect("there are keys");
+        assert_eq!(first.expire_ms(), Some(now + 500_000));
+        let name = first.key().to_vec();
+        store.remove(store.key(&name));
+    }
 }

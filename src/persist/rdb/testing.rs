@@ -42,7 +42,7 @@ pub fn load_options() -> LoadOptions {
 }
 
 pub fn empty() -> Keyspace {
-    Keyspace::new(16, Seed([1, 2]))
+    Keyspace::new(16, Seed([1, 2]), 0)
 }
 
 pub fn saved(ks: &Keyspace, opts: &SaveOptions) -> Vec<u8> {

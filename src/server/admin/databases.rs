@@ -159,7 +159,8 @@ fn flush(srv: &mut Server, only: Option<u32>, lazily: bool) -> u64 {
         None => 0..srv.ks.dbs.len(),
     };
     let full: Vec<usize> = which.filter(|&n| !srv.ks.dbs[n].is_empty()).collect();
-    let old: Vec<_> = full.into_iter().map(|n| srv.ks.swap_out(n)).collect();
+    let now = srv.clock.now_ms;
+    let old: Vec<_> = full.into_iter().map(|n| srv.ks.swap_out(n, now)).collect();
     let keys = old.iter().map(|s| s.len() as u64).sum();
     match lazily {
         true => srv.bio.free_stores(old),
