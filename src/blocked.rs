@@ -79,11 +79,8 @@ impl Blocked {
         Some(key)
     }
 
-    pub fn waiting_for(&self, key: &BlockedKey) -> usize {
-        self.waiters.get(key).map_or(0, VecDeque::len)
-    }
-
-    pub fn first_for(&self, key: &BlockedKey) -> Option<ClientId> {
-        self.waiters.get(key)?.front().copied()
+    /// Who waits for a key, first come first.
+    pub fn waiting_for(&self, key: &BlockedKey) -> Vec<ClientId> {
+        self.waiters.get(key).map_or_else(Vec::new, |queue| queue.iter().copied().collect())
     }
 }

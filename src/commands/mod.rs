@@ -6,14 +6,22 @@
 //! arities, flags and keys stand in `table.tsv` (see `spec`).
 
 pub mod arg;
+pub mod bitmap;
 pub mod expire;
+pub mod geo;
+pub mod hash;
+pub mod hll;
 pub mod keys;
 pub mod keys_info;
 pub mod lcs;
+pub mod list;
 pub mod scan;
+pub mod set;
+pub mod sort;
 pub mod spec;
 pub mod string;
 pub mod string_multi;
+pub mod zset;
 
 use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::Effects;
@@ -21,7 +29,8 @@ use crate::keyspace::env::Env;
 use crate::keyspace::limits::Limits;
 use crate::resp::argv::Argv;
 use crate::resp::errors::CmdError;
-use crate::resp::reply::Reply;
+use crate::resp::reply::{Nothing, Reply};
+use crate::value::Type;
 
 /// Everything a data command may touch, as separate public parts: destructure, do not add getters.
 pub struct Ctx<'a> {
@@ -48,6 +57,10 @@ pub struct Wait {
     pub keys: Vec<Vec<u8>>,
     /// Wall clock in milliseconds at which it gives up; None = never.
     pub until_ms: Option<i64>,
+    /// Only a value of this type can serve it; None: any.
+    pub wants: Option<Type>,
+    /// What it gets when it gives up.
+    pub nothing: Nothing,
 }
 
 pub type CmdResult = Result<Flow, CmdError>;
@@ -64,4 +77,12 @@ pub const TABLES: &[&[DataRow]] = &[
     keys_info::COMMANDS,
     expire::COMMANDS,
     scan::COMMANDS,
+    list::COMMANDS,
+    set::COMMANDS,
+    hash::COMMANDS,
+    zset::COMMANDS,
+    bitmap::COMMANDS,
+    hll::COMMANDS,
+    geo::COMMANDS,
+    sort::COMMANDS,
 ];

@@ -1,4 +1,6 @@
 //! Data structures and packed encodings: they know nothing of keys, clients or configuration.
 
+pub mod cell;
 pub mod dict;
+pub mod listpack;
 pub mod wheel;

@@ -12,7 +12,7 @@ use crate::keyspace::entry::Entry;
 use crate::keyspace::env::{Env, Expiry};
 use crate::keyspace::store::{EntryMut, Expire, Key, SetValue, Store};
 use crate::resp::errors::{self, CmdError};
-use crate::value::{Type, Value};
+use crate::value::{Collection, Type, Value, ValueRef};
 
 /// Keys that are looked ahead for together.
 pub const AHEAD: usize = 16;
@@ -27,6 +27,19 @@ impl<'k> Ahead<'k> {
     pub fn iter(&self) -> impl Iterator<Item = Key<'k>> {
         self.keys[..self.len].iter().copied()
     }
+}
+
+#[inline]
+fn of_type<T: Collection>(entry: &Entry) -> Result<&T, CmdError> {
+    match entry.value() {
+        ValueRef::Object(object) => T::of(object).ok_or(errors::WRONG_TYPE),
+        _ => Err(errors::WRONG_TYPE),
+    }
+}
+
+#[inline]
+fn of_type_mut<T: Collection>(entry: EntryMut<'_>) -> Result<&mut T, CmdError> {
+    entry.into_object().and_then(T::of_mut).ok_or(errors::WRONG_TYPE)
 }
 
 pub struct DbMut<'a> {
@@ -133,6 +146,57 @@ impl<'a> DbMut<'a> {
             Some(e) if e.value_type() != Type::String => Err(errors::WRONG_TYPE),
             found => Ok(found),
         }
+    }
+
+    /// The collection at `key` for a reader, or an error if the key holds another type.
+    #[inline]
+    pub fn read_as<T: Collection>(
+        &mut self,
+        key: &[u8],
+        fx: &mut Effects,
+    ) -> Result<Option<&T>, CmdError> {
+        self.read(key, fx).map(of_type).transpose()
+    }
+
+    /// The collection at `key`, to change it. A command that empties it deletes the key.
+    #[inline]
+    pub fn write_as<T: Collection>(
+        &mut self,
+        key: &[u8],
+        fx: &mut Effects,
+    ) -> Result<Option<&mut T>, CmdError> {
+        self.write(key, fx).map(of_type_mut).transpose()
+    }
+
+    /// The collection at `key`, to change it; the one that `make` makes if there is no such key.
+    #[inline]
+    pub fn write_or_new<T: Collection>(
+        &mut self,
+        key: &[u8],
+        fx: &mut Effects,
+        make: impl FnOnce() -> T,
+    ) -> Result<&mut T, CmdError> {
+        let k = self.key(key);
+        match self.live(k, fx) {
+            None => {
+                let value = Value::Object(Box::new(make().into_object()));
+                self.store.put(k, value, None, self.env.fresh_access());
+                if fx.armed != 0 {
+                    self.announce_new(key, fx);
+                }
+            }
+            Some(access) => {
+                if let Some(now) = self.marked(access) {
+                    self.store.touch(k, now);
+                }
+            }
+        }
+        of_type_mut(self.store.find_mut(k).expect("just found or made"))
+    }
+
+    /// `peek` for a collection: several can be held at once. The caller has dealt with expiry.
+    pub fn peek_as<T: Collection>(&self, key: &[u8]) -> Result<Option<&T>, CmdError> {
+        self.peek(key).map(of_type).transpose()
     }
 
     /// Removes a key that is there and not past its time; whether it did.

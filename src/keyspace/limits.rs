@@ -1,6 +1,8 @@
 //! Thresholds that data commands obey; copied from the configuration so that nothing below the
 //! server layer knows the configuration itself.
 
+use crate::util::siphash::Seed;
+
 /// Limits in force for one call.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -16,6 +18,28 @@ pub struct Limits {
     pub verify_checksum: bool,
     /// `rdb-target-version` for DUMP; 0 = the lowest version that holds the value.
     pub rdb_version: u32,
+    /// What large collections hash their elements with.
+    pub seed: Seed,
+    /// `hash-max-listpack-entries`: fields.
+    pub hash_listpack_entries: usize,
+    /// `hash-max-listpack-value`: bytes of a field or value.
+    pub hash_listpack_value: usize,
+    /// `list-max-listpack-size`: elements of a node, or -1 to -5 for 4 to 64 KiB.
+    pub list_listpack_size: i32,
+    /// `list-compress-depth`: nodes at both ends that are never compressed; 0: none is.
+    pub list_compress_depth: u32,
+    /// `set-max-intset-entries`.
+    pub set_intset_entries: usize,
+    /// `set-max-listpack-entries`.
+    pub set_listpack_entries: usize,
+    /// `set-max-listpack-value`: bytes of a member.
+    pub set_listpack_value: usize,
+    /// `zset-max-listpack-entries`.
+    pub zset_listpack_entries: usize,
+    /// `zset-max-listpack-value`: bytes of a member.
+    pub zset_listpack_value: usize,
+    /// `hll-sparse-max-bytes`.
+    pub hll_sparse_bytes: usize,
 }
 
 impl Default for Limits {
@@ -27,6 +51,17 @@ impl Default for Limits {
             lazy_expire: false,
             verify_checksum: true,
             rdb_version: 0,
+            seed: Seed([0, 0]),
+            hash_listpack_entries: 512,
+            hash_listpack_value: 64,
+            list_listpack_size: -2,
+            list_compress_depth: 0,
+            set_intset_entries: 512,
+            set_listpack_entries: 128,
+            set_listpack_value: 64,
+            zset_listpack_entries: 128,
+            zset_listpack_value: 64,
+            hll_sparse_bytes: 3000,
         }
     }
 }

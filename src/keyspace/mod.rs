@@ -11,6 +11,7 @@ pub mod store;
 use store::Store;
 
 use crate::util::siphash::Seed;
+use crate::value::Type;
 
 /// All databases.
 pub struct Keyspace {
@@ -33,11 +34,11 @@ impl Keyspace {
         self.dbs.iter().all(|db| db.len() == 0)
     }
 
-    /// Whether a database holds a key that is not past its time. O(1).
-    pub fn has(&self, db: u32, key: &[u8], now_ms: i64) -> bool {
-        let Some(store) = self.dbs.get(db as usize) else { return false };
-        let entry = store.find(store.key(key));
-        entry.is_some_and(|e| e.expire_ms().is_none_or(|at| at >= now_ms))
+    /// The type of what a key holds, if it is there and not past its time. O(1).
+    pub fn type_of(&self, db: u32, key: &[u8], now_ms: i64) -> Option<Type> {
+        let store = self.dbs.get(db as usize)?;
+        let entry = store.find(store.key(key))?;
+        entry.expire_ms().is_none_or(|at| at >= now_ms).then(|| entry.value_type())
     }
 
     /// Two different databases at once; None when they are the same or don't exist.

@@ -3,6 +3,8 @@
 use crate::net::conn::{self, Conn};
 use crate::net::listener;
 use crate::net::timers::TimerId;
+use crate::resp::reply::Nothing;
+use crate::value::Type;
 
 /// Number of a command in the server's table.
 pub type CommandId = u16;
@@ -59,8 +61,12 @@ pub struct Parked {
     pub keys: Vec<(u32, Vec<u8>)>,
     pub since_ms: i64,
     pub timer: Option<TimerId>,
-    /// An absent array (rather than an absent value) is the reply when time runs out.
-    pub null_array: bool,
+    /// When it gives up; None: never.
+    pub until_ms: Option<i64>,
+    /// Only a value of this type can serve it; None: any.
+    pub wants: Option<Type>,
+    /// Its reply then.
+    pub nothing: Nothing,
 }
 
 /// The state of one client.

@@ -10,6 +10,7 @@ use super::rdb::save;
 use super::rdb::types::{Dialect, VALKEY_VERSION, VERSIONS, ValueKind};
 use super::rdb::write::Writer;
 use crate::keyspace::entry::Entry;
+use crate::keyspace::limits::Limits;
 use crate::util::crc64;
 use crate::value::Value;
 use std::io;
@@ -47,13 +48,13 @@ fn write_value(payload: &mut Vec<u8>, entry: &Entry) -> io::Result<()> {
 }
 
 /// Reads a payload back. Without `verify_checksum`, only the version of the footer is looked at.
-pub fn restore(payload: &[u8], verify_checksum: bool) -> Result<Value, DumpError> {
+pub fn restore(payload: &[u8], verify_checksum: bool, limits: &Limits) -> Result<Value, DumpError> {
     let (dialect, body) = split(payload, verify_checksum).ok_or(DumpError::Footer)?;
     let (&code, body) = body.split_first().ok_or(DumpError::Format)?;
     let kind = ValueKind::of(code, dialect).ok_or(DumpError::Format)?;
     let mut from = Reader::new(body, body.len().min(BUFFER), false);
     // Compat: what follows the value in the payload is ignored, as redis-server does.
-    load::value(&mut from, kind).map_err(|_| DumpError::Format)
+    load::value(&mut from, kind, limits).map_err(|_| DumpError::Format)
 }
 
 /// Splits the footer off; None if it is not sound.

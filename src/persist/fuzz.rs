@@ -8,6 +8,7 @@ use super::rdb::save::{Access, SaveOptions, save};
 use super::rdb::skip;
 use super::rdb::types::{Dialect, ValueKind};
 use crate::keyspace::Keyspace;
+use crate::keyspace::limits::Limits;
 use crate::util::lzf;
 use crate::util::siphash::Seed;
 
@@ -26,6 +27,7 @@ pub fn fuzz(data: &[u8]) {
         lfu: false,
         replace: true,
         any_version: false,
+        limits: Limits::default(),
     };
     let pace = Pace { events_interval_bytes: 64, ..Pace::default() };
     let read = |file: &[u8], ks: &mut Keyspace| load(file, &opts, ks, &mut |_| pace);
@@ -52,8 +54,8 @@ pub fn fuzz(data: &[u8]) {
         assert_eq!(back.expect("our own file").keys, summary.keys);
         assert_eq!(again.len(), ks.len());
     }
-    let _ = dump::restore(data, false);
-    let _ = dump::restore(data, true);
+    let _ = dump::restore(data, false, &opts.limits);
+    let _ = dump::restore(data, true, &opts.limits);
     if let Some((&code, body)) = data.split_first() {
         for dialect in [Dialect::Redis, Dialect::Valkey] {
             if let Some(kind) = ValueKind::of(code, dialect) {

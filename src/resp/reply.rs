@@ -19,6 +19,23 @@ pub struct Reply {
 #[must_use = "the array has no header until `end_array`"]
 pub struct Deferred(usize);
 
+/// The reply that says that there is nothing, in the form that RESP2 clients of a command expect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Nothing {
+    Null,
+    #[default]
+    NullArray,
+}
+
+impl Nothing {
+    pub fn write(self, reply: &mut Reply) {
+        match self {
+            Nothing::Null => reply.null(),
+            Nothing::NullArray => reply.null_array(),
+        }
+    }
+}
+
 impl Reply {
     pub fn new(buf: Vec<u8>, resp3: bool) -> Reply {
         Reply { buf, resp3 }

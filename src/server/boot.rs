@@ -398,6 +398,17 @@ impl Server {
             other => other as u32 + 9,
         };
         l.verify_checksum = self.debug.verify_checksum;
+        l.seed = self.ks.seed;
+        l.hash_listpack_entries = cfg.limits.hash_max_listpack_entries;
+        l.hash_listpack_value = cfg.limits.hash_max_listpack_value;
+        l.list_listpack_size = cfg.limits.list_max_listpack_size;
+        l.list_compress_depth = cfg.limits.list_compress_depth;
+        l.set_intset_entries = cfg.limits.set_max_intset_entries;
+        l.set_listpack_entries = cfg.limits.set_max_listpack_entries;
+        l.set_listpack_value = cfg.limits.set_max_listpack_value;
+        l.zset_listpack_entries = cfg.limits.zset_max_listpack_entries;
+        l.zset_listpack_value = cfg.limits.zset_max_listpack_value;
+        l.hll_sparse_bytes = cfg.limits.hll_sparse_max_bytes;
         self.rdb.refresh(&self.cfg);
         self.rearm();
     }

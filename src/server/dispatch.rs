@@ -356,7 +356,9 @@ fn park(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>, db: u
         keys,
         since_ms: srv.clock.now_ms,
         timer,
-        null_array: true,
+        until_ms: wait.until_ms,
+        wants: wait.wants,
+        nothing: wait.nothing,
     };
     if let Some(session) = srv.clients.session_mut(id) {
         session.parked = Some(Box::new(parked));
@@ -381,21 +383,20 @@ pub fn unpark(srv: &mut Server, id: ClientId) -> Option<Box<Parked>> {
 /// `current` is the client whose command made the keys ready: its outbox is lent, its reply is here.
 fn serve_ready(srv: &mut Server, current: ClientId, current_reply: &mut Reply) {
     while let Some(key) = srv.blocked.next_ready() {
-        let mut turns = srv.blocked.waiting_for(&key);
-        while turns > 0 && srv.ks.has(key.0, &key.1, srv.clock.now_ms) {
-            turns -= 1; // a client that parks again goes to the tail and is not tried twice
-            let Some(id) = srv.blocked.first_for(&key) else { break };
-            let Some(parked) = unpark(srv, id) else { break };
-            let since = parked.since_ms;
+        // Those that wait now: one that parks again goes to the tail and is not tried twice.
+        for id in srv.blocked.waiting_for(&key) {
+            let Some(holds) = srv.ks.type_of(key.0, &key.1, srv.clock.now_ms) else { break };
+            let parked = srv.clients.session_mut(id).and_then(|s| s.parked.as_ref());
+            // Who waits for another type keeps its place.
+            if parked.is_none_or(|p| p.wants.is_some_and(|wants| wants != holds)) {
+                continue;
+            }
+            let Some(parked) = unpark(srv, id) else { continue };
             if id == current {
                 rerun(srv, id, &parked, current_reply);
             } else {
                 with_reply(srv, id, |srv, reply| rerun(srv, id, &parked, reply));
                 srv.net.resume(id);
-            }
-            // The wait began when the client first asked, however often it is tried.
-            if let Some(again) = srv.clients.session_mut(id).and_then(|s| s.parked.as_mut()) {
-                again.since_ms = since;
             }
         }
     }
@@ -405,12 +406,15 @@ fn rerun(srv: &mut Server, id: ClientId, parked: &Parked, reply: &mut Reply) {
     let row = srv.table.by_id(parked.command.command);
     let argv: Vec<&[u8]> = parked.command.argv.iter().map(Vec::as_slice).collect();
     let outcome = run_unit(srv, id, row, Argv::new(&argv), None, reply);
-    // Parked again: the old deadline holds, not a new one counted from now.
-    if outcome == Outcome::Parked
-        && let Some(session) = srv.clients.session_mut(id)
-        && let Some(again) = session.parked.as_mut()
-    {
-        again.null_array = parked.null_array;
+    if outcome != Outcome::Parked {
+        return;
+    }
+    // Parked again: the wait began when the client first asked, and ends when it said it would.
+    let timer = parked.until_ms.map(|at| srv.net.set_timer(at, super::turn::Timer::Unblock(id)));
+    let Some(again) = srv.clients.session_mut(id).and_then(|s| s.parked.as_mut()) else { return };
+    (again.since_ms, again.until_ms) = (parked.since_ms, parked.until_ms);
+    if let Some(new) = std::mem::replace(&mut again.timer, timer) {
+        srv.net.cancel_timer(new);
     }
 }
 

@@ -72,6 +72,7 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
         lfu,
         replace: present == Present::Overwritten,
         any_version: srv.cfg.snapshot.version_check == VersionCheck::Relaxed,
+        limits: srv.limits.clone(),
     };
     log!(Notice, "Loading RDB produced by version {}", creator(&path));
     let result = load(file, &opts, &mut ks, &mut |progress| tick(srv, progress));

@@ -9,6 +9,7 @@ use crate::net::clients::ClientId;
 use crate::net::conn::Conn;
 use crate::net::session::{Close, ReplyMode, Session};
 use crate::resp::argv::Argv;
+use crate::resp::reply::Nothing;
 use crate::server::table::Table;
 use crate::server::{Call, Server, boot, dispatch};
 
@@ -37,7 +38,8 @@ fn take_or_wait(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     }
     let seconds = crate::commands::arg::int(call.argv[call.argv.len() - 1])?;
     let until_ms = (seconds > 0).then(|| env.now_ms + seconds * 1000);
-    Ok(Flow::Block(Wait { keys: keys.iter().map(|k| k.to_vec()).collect(), until_ms }))
+    let keys = keys.iter().map(|k| k.to_vec()).collect();
+    Ok(Flow::Block(Wait { keys, until_ms, wants: None, nothing: Nothing::NullArray }))
 }
 
 struct Bench {

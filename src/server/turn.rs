@@ -245,10 +245,7 @@ fn timers(srv: &mut Server) {
 /// A parked client's time is up: the reply of a command that found nothing.
 fn time_out(srv: &mut Server, id: ClientId) {
     let Some(parked) = dispatch::unpark(srv, id) else { return };
-    dispatch::with_reply(srv, id, |_, reply| match parked.null_array {
-        true => reply.null_array(),
-        false => reply.null(),
-    });
+    dispatch::with_reply(srv, id, |_, reply| parked.nothing.write(reply));
     srv.net.resume(id);
 }
 

@@ -9,4 +9,5 @@ pub mod num;
 pub mod path;
 pub mod rand;
 pub mod siphash;
+pub mod size_class;
 pub mod split;

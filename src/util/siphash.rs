@@ -14,6 +14,12 @@
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Seed(pub [u64; 2]);
 
+impl std::fmt::Debug for Seed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Seed(secret)")
+    }
+}
+
 impl Seed {
     /// The seed made of these 16 bytes (little-endian words, as in the reference).
     pub fn from_bytes(bytes: [u8; 16]) -> Seed {

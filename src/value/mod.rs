@@ -8,9 +8,17 @@
 //! The encoding a client is told (`OBJECT ENCODING`) is a property of its own: it follows Redis's
 //! rules and not from how the bytes happen to be stored here.
 
+pub mod hash;
+pub mod list;
+pub mod set;
 pub mod string;
+pub mod zset;
 
+use crate::value::hash::Hash;
+use crate::value::list::List;
+use crate::value::set::Set;
 use crate::value::string::StrBuf;
+use crate::value::zset::ZSet;
 
 /// The type of a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -98,53 +106,130 @@ pub enum ValueRef<'a> {
     Object(&'a Object),
 }
 
-/// A collection. Each type adds its variant, and its arms below, when it arrives.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// What every collection type can say of itself.
+pub trait Collection: Sized {
+    /// Its type.
+    const TYPE: Type;
+    /// The collection in `object`, if it is of this type.
+    fn of(object: &Object) -> Option<&Self>;
+    /// The same, to change it.
+    fn of_mut(object: &mut Object) -> Option<&mut Self>;
+    /// The collection as an object.
+    fn into_object(self) -> Object;
+    /// The encoding that clients are told. O(1).
+    fn encoding(&self) -> Encoding;
+    /// Number of elements. O(1).
+    fn len(&self) -> usize;
+    /// Whether there are no elements: then its key must go. O(1).
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// A copy. O(size).
+    fn duplicate(&self) -> Self;
+    /// Steps that freeing it takes, in allocations. O(1).
+    fn free_effort(&self) -> usize;
+    /// Allocated bytes, the object's own box not counted; extrapolated from `samples` elements, from all if 0.
+    fn mem_bytes(&self, samples: usize) -> usize;
+    /// Continues a hash with the content, whatever the encoding and the order of insertion. O(size).
+    fn digest(&self, sum: &mut [u8; 20]);
+}
+
+/// A collection.
+#[derive(PartialEq, Eq, Debug)]
 pub enum Object {
-    /// Stands in for a collection in tests of the keyspace.
-    #[cfg(test)]
-    Probe(Vec<u8>),
+    List(List),
+    Set(Set),
+    ZSet(ZSet),
+    Hash(Hash),
+}
+
+/// Does the same with the collection of any type.
+macro_rules! each {
+    ($object:expr, $name:ident => $with:expr) => {
+        match $object {
+            Object::List($name) => $with,
+            Object::Set($name) => $with,
+            Object::ZSet($name) => $with,
+            Object::Hash($name) => $with,
+        }
+    };
+}
+
+/// The parts of `Collection` that join a type to its variant.
+macro_rules! variant {
+    ($name:ident) => {
+        const TYPE: $crate::value::Type = $crate::value::Type::$name;
+        #[inline]
+        fn of(object: &$crate::value::Object) -> Option<&Self> {
+            match object {
+                $crate::value::Object::$name(this) => Some(this),
+                _ => None,
+            }
+        }
+        #[inline]
+        fn of_mut(object: &mut $crate::value::Object) -> Option<&mut Self> {
+            match object {
+                $crate::value::Object::$name(this) => Some(this),
+                _ => None,
+            }
+        }
+        fn into_object(self) -> $crate::value::Object {
+            $crate::value::Object::$name(self)
+        }
+    };
+}
+pub(crate) use variant;
+
+impl Clone for Object {
+    fn clone(&self) -> Object {
+        each!(self, x => x.duplicate().into_object())
+    }
 }
 
 impl Object {
     /// The type of the collection.
     pub fn value_type(&self) -> Type {
-        match *self {
-            #[cfg(test)]
-            Object::Probe(_) => Type::Hash,
+        match self {
+            Object::List(_) => Type::List,
+            Object::Set(_) => Type::Set,
+            Object::ZSet(_) => Type::ZSet,
+            Object::Hash(_) => Type::Hash,
         }
     }
 
     /// The encoding that clients are told.
     pub fn encoding(&self) -> Encoding {
-        match *self {
-            #[cfg(test)]
-            Object::Probe(_) => Encoding::Hashtable,
-        }
+        each!(self, x => x.encoding())
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        each!(self, x => x.len())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// A copy. O(size).
     pub fn duplicate(&self) -> Box<Object> {
-        match *self {
-            #[cfg(test)]
-            Object::Probe(ref bytes) => Box::new(Object::Probe(bytes.clone())),
-        }
+        Box::new(self.clone())
     }
 
     /// Steps that freeing it takes, in allocations.
     pub fn free_effort(&self) -> usize {
-        match *self {
-            #[cfg(test)]
-            Object::Probe(ref bytes) => bytes.len(),
-        }
+        each!(self, x => x.free_effort())
     }
 
-    /// Allocated bytes, this object's own box not counted.
-    pub fn mem_bytes(&self) -> usize {
-        match *self {
-            #[cfg(test)]
-            Object::Probe(ref bytes) => bytes.capacity(),
-        }
+    /// Allocated bytes, this object's own box not counted, from `samples` elements (0: all).
+    pub fn mem_bytes(&self, samples: usize) -> usize {
+        each!(self, x => x.mem_bytes(samples))
+    }
+
+    /// Continues a hash with the content.
+    pub fn digest(&self, sum: &mut [u8; 20]) {
+        each!(self, x => x.digest(sum));
     }
 }
 

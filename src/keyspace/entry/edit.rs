@@ -6,8 +6,9 @@
 
 #![allow(unsafe_code)] // Moves key and value within or between allocations; E1, E2.
 
-use super::layout::{Kind, Shape, class};
+use super::layout::{Kind, Shape};
 use super::{Entry, EntryBox, INLINE_MAX, Put, allocate, layout_of};
+use crate::util::size_class::size_class as class;
 use crate::value::string::{IntText, parse_int};
 use crate::value::{Object, Value, ValueRef};
 use std::alloc::dealloc;

@@ -183,13 +183,3 @@ impl Shape {
         self.head() + self.key_len + self.value_bytes
     }
 }
-
-/// The allocator's size class for `bytes`: multiples of 8 to 64, then four classes to each
-/// doubling.
-#[inline(always)]
-pub(super) fn class(bytes: usize) -> usize {
-    if bytes <= 64 {
-        return bytes.max(1).next_multiple_of(8);
-    }
-    bytes.next_multiple_of(bytes.next_power_of_two() / 8)
-}

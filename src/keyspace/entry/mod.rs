@@ -37,10 +37,11 @@ pub mod timed;
 
 use crate::ds::dict::Thin;
 use crate::ds::wheel::Place;
+use crate::util::size_class::size_class as class;
 use crate::value::string::{EMBSTR_MAX, StrBuf, parse_int};
 use crate::value::{Encoding, Object, Type, Value, ValueRef};
 pub use edit::IncrError;
-use layout::{Kind, Shape, TIMED, WIDE_KEY, WIDE_TIME, WIDE_VALUE, class, head_of};
+use layout::{Kind, Shape, TIMED, WIDE_KEY, WIDE_TIME, WIDE_VALUE, head_of};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
@@ -329,13 +330,16 @@ impl Entry {
         }
     }
 
-    /// Allocated bytes: the entry, and what it owns elsewhere.
-    pub fn mem_bytes(&self) -> usize {
+    /// Allocated bytes: the entry, and what it owns elsewhere; of a collection extrapolated from `samples` elements
+    /// (0: all).
+    pub fn mem_bytes(&self, samples: usize) -> usize {
         class(self.shape().total())
             + match self.kind() {
                 Kind::Heap => class(self.heap_parts().2),
                 _ => match self.value() {
-                    ValueRef::Object(object) => class(size_of::<Object>()) + object.mem_bytes(),
+                    ValueRef::Object(object) => {
+                        class(size_of::<Object>()) + object.mem_bytes(samples)
+                    }
                     _ => 0,
                 },
             }

@@ -312,9 +312,12 @@ impl<'a> EntryMut<'a> {
         self.change(|entry| entry.set_range(offset, bytes))
     }
 
-    /// Lets `edit` work on the collection; None if it is none.
-    pub fn with_object<R>(&mut self, edit: impl FnOnce(&mut Object) -> R) -> Option<R> {
-        self.change(|entry| entry.object_mut().map(edit))
+    /// The collection, for as long as the table is borrowed; None if the value is none.
+    #[inline]
+    pub fn into_object(self) -> Option<&'a mut Object> {
+        let entry: &'a Entry = self.place.into_view();
+        // SAFETY: E2 -- the entry owns the box, and the exclusive borrow of the table lasts for `'a`.
+        entry.kind().is_object().then(|| unsafe { &mut *entry.object_pointer() })
     }
 
     /// Removes the entry and hands it over.

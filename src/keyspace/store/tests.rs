@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::ds::wheel::tests::rng;
+use crate::value::ValueRef;
 use crate::value::string::{IntText, StrBuf, parse_int};
-use crate::value::{Object, ValueRef};
 use std::collections::BTreeMap;
 
 const SEED: Seed = Seed([3, 4]);
@@ -156,25 +156,6 @@ fn values_stay_findable_by_time_when_they_move() {
     assert!(!store.is_behind());
     assert_eq!(fired.len(), 500);
     store.check();
-}
-
-#[test]
-fn collections_pass_through() {
-    let mut store = Store::new(SEED, 0);
-    let key = store.key(b"h");
-    let probe = Value::Object(Box::new(Object::Probe(vec![1])));
-    assert_eq!(store.put(key, probe, Some(77), 5), None);
-    let entry = store.find_mut(key).unwrap().with_object(|object| {
-        let Object::Probe(inner) = object;
-        inner.push(2);
-        inner.len()
-    });
-    assert_eq!(entry, Some(2));
-    assert_eq!(store.incr(key, 1), Some(Err(IncrError::WrongType)));
-    assert_eq!(store.append(key, b"x"), None);
-    let value = Value::Object(Box::new(Object::Probe(vec![1, 2])));
-    assert_eq!(store.take(key), Some((value, Some(77), 5)));
-    assert_eq!(store.expires(), 0);
 }
 
 #[test]

@@ -11,6 +11,8 @@
 //!
 //! Each function returns the number of elements, or what is wrong. O(n).
 
+use crate::ds::listpack::Listpack;
+
 /// What is wrong with the bytes.
 pub type Fault = &'static str;
 
@@ -112,6 +114,35 @@ pub fn ziplist(bytes: &[u8]) -> Result<u64, Fault> {
     }
     let counted = claimed == COUNTLESS || u64::from(claimed) == count;
     if !counted || tail != last { Err(bad) } else { Ok(count) }
+}
+
+/// The elements of a ziplist, in the form that took its place. O(n).
+pub fn ziplist_to_listpack(bytes: &[u8]) -> Result<Listpack, Fault> {
+    ziplist(bytes)?;
+    let bad = "Ziplist integrity check failed";
+    let mut lp = Listpack::with_capacity(bytes.len());
+    let (mut at, end) = (10, bytes.len() - 1);
+    while at < end {
+        at += if bytes[at] == 254 { 5 } else { 1 };
+        let element = &bytes[at..end];
+        let size = ziplist_element(element).ok_or(bad)?;
+        let element = element.get(..size).ok_or(bad)?;
+        match element[0] {
+            0..=0x3f => lp.push_back(&element[1..]),
+            0x40..=0x7f => lp.push_back(&element[2..]),
+            0x80..=0xbf => lp.push_back(&element[5..]),
+            small @ 0xf1..=0xfd => lp.push_back_int(i64::from(small & 0x0f) - 1),
+            // The other integers are little-endian behind their byte.
+            _ => {
+                let negative = element[size - 1] & 0x80 != 0;
+                let mut wide = [if negative { 0xff } else { 0 }; 8];
+                wide[..size - 1].copy_from_slice(&element[1..]);
+                lp.push_back_int(i64::from_le_bytes(wide));
+            }
+        }
+        at += size;
+    }
+    Ok(lp)
 }
 
 /// Bytes of the element that `at` begins with, after the length of the one before.
@@ -221,6 +252,13 @@ mod tests {
             assert!(ziplist(&bad).is_err(), "{at} = {byte}");
         }
         assert!((0..two.len()).all(|n| ziplist(&two[..n]).is_err()));
+        let texts = |bytes: &[u8]| -> Vec<Vec<u8>> {
+            ziplist_to_listpack(bytes).expect("sound").iter().map(|item| item.to_vec()).collect()
+        };
+        assert_eq!(texts(two), [&b"ab"[..], b"5"]);
+        // Of two bytes, of three, of one: -2, -70000, -1.
+        let ints = b"\x17\0\0\0\x13\0\0\0\x03\0\0\xc0\xfe\xff\x04\xf0\x90\xee\xfe\x05\xfe\xff\xff";
+        assert_eq!(texts(ints), [&b"-2"[..], b"-70000", b"-1"].map(<[u8]>::to_vec));
     }
 
     #[test]

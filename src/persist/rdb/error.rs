@@ -21,6 +21,8 @@ pub enum RdbError {
     Corrupt { at: u64, what: &'static str, key: Option<Box<[u8]>> },
     /// Sound, but of a type that this server does not have.
     Unsupported { at: u64, type_name: &'static str, key: Option<Box<[u8]>> },
+    /// A collection without elements.
+    Empty { at: u64 },
     /// A database that this server is not configured to have.
     Database { at: u64, db: u64, databases: usize },
     /// A key that was there before.
@@ -84,6 +86,7 @@ impl std::fmt::Display for RdbError {
                 write!(f, "Values of type '{type_name}' are not supported yet, ")?;
                 write!(f, "offset {at}{}", of_key(key))
             }
+            RdbError::Empty { at } => write!(f, "A collection without elements at offset {at}"),
             RdbError::Database { at, db, databases } => {
                 write!(
                     f,

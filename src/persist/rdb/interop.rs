@@ -117,7 +117,7 @@ fn payloads_both_ways() {
         reference.cli(&["set", "theirs"], text);
         let mut payload = reference.cli(&["dump", "theirs"], b"");
         assert_eq!(payload.pop(), Some(b'\n'));
-        let value = restore(&payload, true).expect("its payload");
+        let value = restore(&payload, true, &Default::default()).expect("its payload");
         assert_eq!(value, Value::from_bytes(text.clone()));
 
         let mut ks = empty();

@@ -3,12 +3,16 @@
 pub mod blob;
 pub mod error;
 pub mod file;
+pub mod hash;
+pub mod list;
 pub mod load;
 pub mod read;
 pub mod save;
+pub mod set;
 pub mod skip;
 pub mod types;
 pub mod write;
+pub mod zset;
 
 #[cfg(test)]
 mod interop;

@@ -6,10 +6,11 @@
 
 use super::types::{ValueKind, WRITE_MAX, WRITE_MIN, opcode};
 use super::write::Writer;
+use super::{hash, list, set, zset};
 use crate::keyspace::Keyspace;
 use crate::keyspace::entry::Entry;
 use crate::keyspace::store::Store;
-use crate::value::ValueRef;
+use crate::value::{Object, ValueRef};
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -158,9 +159,11 @@ fn key_value<W: Write>(to: &mut Writer<W>, entry: &Entry, opts: &SaveOptions) ->
 pub(crate) fn kind_of(entry: &Entry) -> ValueKind {
     match entry.value() {
         ValueRef::Int(_) | ValueRef::Str(_) => ValueKind::String,
-        ValueRef::Object(object) => match *object {
-            #[cfg(test)]
-            crate::value::Object::Probe(_) => ValueKind::String,
+        ValueRef::Object(object) => match object {
+            Object::List(x) => list::kind(x),
+            Object::Set(x) => set::kind(x),
+            Object::ZSet(x) => zset::kind(x),
+            Object::Hash(x) => hash::kind(x),
         },
     }
 }
@@ -171,9 +174,11 @@ pub(crate) fn value<W: Write>(to: &mut Writer<W>, entry: &Entry) -> io::Result<(
     match entry.value() {
         ValueRef::Int(int) => to.int(int),
         ValueRef::Str(bytes) => to.string(bytes),
-        ValueRef::Object(object) => match *object {
-            #[cfg(test)]
-            crate::value::Object::Probe(ref bytes) => to.string(bytes),
+        ValueRef::Object(object) => match object {
+            Object::List(x) => list::save(to, x),
+            Object::Set(x) => set::save(to, x),
+            Object::ZSet(x) => zset::save(to, x),
+            Object::Hash(x) => hash::save(to, x),
         },
     }
 }

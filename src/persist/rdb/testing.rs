@@ -38,6 +38,7 @@ pub fn load_options() -> LoadOptions {
         lfu: false,
         replace: false,
         any_version: false,
+        limits: Default::default(),
     }
 }
 

@@ -333,10 +333,8 @@ fn unblock(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     dispatch::with_reply(srv, id, |_, reply| {
         if with_error {
             reply.error(&CmdError::new("UNBLOCKED client unblocked via CLIENT UNBLOCK"));
-        } else if parked.null_array {
-            reply.null_array();
         } else {
-            reply.null();
+            parked.nothing.write(reply);
         }
     });
     srv.net.resume(id);

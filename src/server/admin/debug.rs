@@ -11,6 +11,7 @@ use crate::server::table::ServerRow;
 use crate::server::{Call, Server, load, save};
 use crate::sys::signals;
 use crate::util::digest;
+use crate::value::ValueRef;
 
 pub const COMMANDS: &[ServerRow] = &[("debug", debug)];
 
@@ -171,10 +172,11 @@ fn dataset(srv: &Server) -> [u8; 20] {
 /// Continues a hash with a value and whether it expires, independent of its encoding. The dataset's hash
 /// starts with the key, DIGEST-VALUE with nothing.
 fn value_digest(entry: &Entry, mut sum: [u8; 20]) -> [u8; 20] {
-    let mut scratch = [0; 20];
-    let bytes = crate::commands::string::value_bytes(entry, &mut scratch);
     digest::mix(&mut sum, &(entry.value_type().number() as u32).to_be_bytes());
-    digest::mix(&mut sum, bytes);
+    match entry.value() {
+        ValueRef::Object(object) => object.digest(&mut sum),
+        _ => digest::mix(&mut sum, crate::commands::string::value_bytes(entry, &mut [0; 20])),
+    }
     if entry.expire_ms().is_some() {
         digest::xor(&mut sum, b"!!expire!!");
     }
@@ -205,7 +207,7 @@ fn sdslen(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
          val_zmalloc: {}",
         entry.key().len(),
         entry.key().len(),
-        entry.mem_bytes() - entry.key().len().min(entry.mem_bytes())
+        entry.mem_bytes(1).saturating_sub(entry.key().len())
     ));
     Ok(())
 }

@@ -81,10 +81,11 @@ fn restore(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if ttl < 0 {
         return Err(CmdError::new("ERR Invalid TTL value, must be >= 0"));
     }
-    let value = dump::restore(argv.at(3), limits.verify_checksum).map_err(|e| match e {
-        DumpError::Footer => CmdError::new("ERR DUMP payload version or checksum are wrong"),
-        DumpError::Format => CmdError::new("ERR Bad data format"),
-    })?;
+    let value =
+        dump::restore(argv.at(3), limits.verify_checksum, &limits).map_err(|e| match e {
+            DumpError::Footer => CmdError::new("ERR DUMP payload version or checksum are wrong"),
+            DumpError::Format => CmdError::new("ERR Bad data format"),
+        })?;
     let mut replaced = false;
     if o.replace && db.has(key, fx) {
         replaced = db.delete(key, Why::Overwrite, fx);

@@ -13,24 +13,26 @@ pub const COMMANDS: &[ServerRow] =
 const TABLE_BYTES: usize = 10;
 const WHEEL_BYTES: usize = 6;
 
+/// Elements of a collection that are looked at, unless asked for otherwise.
+const SAMPLES: usize = 5;
+
 /// `MEMORY USAGE key [SAMPLES count]`: bytes of the entry and its share of the table. O(samples).
 /// Joins: keyspace.
 fn usage(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let argv = call.argv;
+    let mut samples = SAMPLES;
     let mut options = arg::Options::new(argv, 3);
     while let Some(word) = options.next() {
         if !arg::is(word, "samples") || options.remaining() == 0 {
             return Err(errors::SYNTAX);
         }
-        if arg::int(options.value()?)? < 0 {
-            return Err(errors::SYNTAX);
-        }
+        samples = usize::try_from(arg::int(options.value()?)?).map_err(|_| errors::SYNTAX)?;
     }
     let store = &srv.ks.dbs[call.env.db as usize];
     match store.find(store.key(argv[2])) {
         Some(entry) => {
             let wheel = if entry.expire_ms().is_some() { WHEEL_BYTES } else { 0 };
-            call.reply.len_int(entry.mem_bytes() + TABLE_BYTES + wheel);
+            call.reply.len_int(entry.mem_bytes(samples) + TABLE_BYTES + wheel);
         }
         None => call.reply.null(),
     }

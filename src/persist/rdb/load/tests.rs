@@ -335,7 +335,8 @@ fn strings_of_the_golden_files_are_read_as_they_were_reported() {
                 code => match ValueKind::of(code, dialect) {
                     Some(ValueKind::String) => {
                         let key = from.string().expect("a key").escape_ascii().to_string();
-                        let value = value(&mut from, ValueKind::String).expect("a string");
+                        let value = value(&mut from, ValueKind::String, &Limits::default())
+                            .expect("a string");
                         found.insert(key, value.encoding().name().to_string());
                     }
                     Some(kind) => {

@@ -1,0 +1,5 @@
+//! Geo commands: sorted sets whose scores are places.
+
+use crate::commands::DataRow;
+
+pub const COMMANDS: &[DataRow] = &[];

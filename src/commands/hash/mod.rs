@@ -1,0 +1,5 @@
+//! Hash commands.
+
+use crate::commands::DataRow;
+
+pub const COMMANDS: &[DataRow] = &[];

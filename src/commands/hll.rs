@@ -1,0 +1,5 @@
+//! HyperLogLog commands.
+
+use crate::commands::DataRow;
+
+pub const COMMANDS: &[DataRow] = &[];

@@ -1,0 +1,5 @@
+//! List commands.
+
+use crate::commands::DataRow;
+
+pub const COMMANDS: &[DataRow] = &[];

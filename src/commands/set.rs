@@ -1,0 +1,5 @@
+//! Set commands.
+
+use crate::commands::DataRow;
+
+pub const COMMANDS: &[DataRow] = &[];

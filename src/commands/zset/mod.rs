@@ -1,0 +1,5 @@
+//! Sorted set commands.
+
+use crate::commands::DataRow;
+
+pub const COMMANDS: &[DataRow] = &[];

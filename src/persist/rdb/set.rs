@@ -1,0 +1,31 @@
+//! How a set is written and read.
+
+use super::error::RdbError as Error;
+use super::read::Reader;
+use super::skip;
+use super::types::ValueKind;
+use super::write::Writer;
+use crate::keyspace::limits::Limits;
+use crate::value::set::Set;
+use std::io::{self, Read, Write};
+
+/// The form in which it is written.
+pub fn kind(set: &Set) -> ValueKind {
+    match *set {}
+}
+
+/// Writes it in that form.
+pub fn save<W: Write>(_to: &mut Writer<W>, set: &Set) -> io::Result<()> {
+    match *set {}
+}
+
+/// Reads one of any form, and gives it the encoding that the limits ask for.
+pub fn load<R: Read>(
+    from: &mut Reader<R>,
+    kind: ValueKind,
+    _limits: &Limits,
+) -> Result<Set, Error> {
+    let at = from.offset();
+    skip::value(from, kind)?;
+    Err(Error::Unsupported { at, type_name: kind.type_name(), key: None })
+}
