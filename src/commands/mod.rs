@@ -6,6 +6,7 @@
 //! arities, flags and keys stand in `table.tsv` (see `spec`).
 
 pub mod arg;
+pub mod bitfield;
 pub mod bitmap;
 pub mod expire;
 pub mod geo;
@@ -82,6 +83,7 @@ pub const TABLES: &[&[DataRow]] = &[
     hash::COMMANDS,
     zset::COMMANDS,
     bitmap::COMMANDS,
+    bitfield::COMMANDS,
     hll::COMMANDS,
     geo::COMMANDS,
     sort::COMMANDS,
