@@ -16,6 +16,7 @@ pub mod commands;
 pub mod config;
 pub mod ds;
 pub mod keyspace;
+pub mod latency;
 pub mod net;
 pub mod persist;
 pub mod pubsub;

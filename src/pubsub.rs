@@ -1,4 +1,4 @@
-//! Who listens to which channel and pattern. Holds ids only; messages are delivered by the server.
+//! Who listens to which channel, pattern and shard channel. Holds ids only; messages are delivered by the server.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,6 +9,7 @@ use crate::util::glob;
 pub struct PubSub {
     channels: HashMap<Vec<u8>, Vec<ClientId>>,
     patterns: BTreeMap<Vec<u8>, Vec<ClientId>>,
+    shard: HashMap<Vec<u8>, Vec<ClientId>>,
     of_client: HashMap<ClientId, Subscriptions>,
 }
 
@@ -17,13 +18,15 @@ pub struct PubSub {
 struct Subscriptions {
     channels: Vec<Vec<u8>>,
     patterns: Vec<Vec<u8>>,
+    shard: Vec<Vec<u8>>,
 }
 
-/// A plain channel or a glob pattern.
+/// A plain channel, a glob pattern, or a channel of one shard of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Channel,
     Pattern,
+    Shard,
 }
 
 impl Subscriptions {
@@ -31,6 +34,7 @@ impl Subscriptions {
         match kind {
             Kind::Channel => &mut self.channels,
             Kind::Pattern => &mut self.patterns,
+            Kind::Shard => &mut self.shard,
         }
     }
 }
@@ -56,6 +60,7 @@ impl PubSub {
         let list = match kind {
             Kind::Channel => self.channels.entry(name.to_vec()).or_default(),
             Kind::Pattern => self.patterns.entry(name.to_vec()).or_default(),
+            Kind::Shard => self.shard.entry(name.to_vec()).or_default(),
         };
         let own = self.of_client.entry(id).or_default().of(kind);
         if own.iter().any(|n| n == name) {
@@ -72,7 +77,7 @@ impl PubSub {
         let list = own.of(kind);
         let Some(at) = list.iter().position(|n| n == name) else { return false };
         list.remove(at);
-        if own.channels.is_empty() && own.patterns.is_empty() {
+        if own.channels.is_empty() && own.patterns.is_empty() && own.shard.is_empty() {
             self.of_client.remove(&id);
         }
         let leave = |ids: &mut Vec<ClientId>| {
@@ -90,6 +95,11 @@ impl PubSub {
                     self.patterns.remove(name);
                 }
             }
+            Kind::Shard => {
+                if self.shard.get_mut(name).is_some_and(leave) {
+                    self.shard.remove(name);
+                }
+            }
         }
         true
     }
@@ -100,11 +110,12 @@ impl PubSub {
         own.map_or_else(Vec::new, |s| match kind {
             Kind::Channel => s.channels.clone(),
             Kind::Pattern => s.patterns.clone(),
+            Kind::Shard => s.shard.clone(),
         })
     }
 
     pub fn forget(&mut self, id: ClientId) {
-        for kind in [Kind::Channel, Kind::Pattern] {
+        for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
             for name in self.of(id, kind) {
                 self.unsubscribe(id, kind, &name);
             }
@@ -113,6 +124,16 @@ impl PubSub {
 
     pub fn subscribers(&self, channel: &[u8]) -> &[ClientId] {
         self.channels.get(channel).map_or(&[], Vec::as_slice)
+    }
+
+    /// Who is subscribed to a shard channel.
+    pub fn shard_subscribers(&self, channel: &[u8]) -> &[ClientId] {
+        self.shard.get(channel).map_or(&[], Vec::as_slice)
+    }
+
+    /// Shard channels with a subscriber.
+    pub fn shard_channels(&self) -> usize {
+        self.shard.len()
     }
 
     /// Patterns that match the channel, with their subscribers.
@@ -124,9 +145,10 @@ impl PubSub {
         all.map(|(pattern, ids)| (&pattern[..], &ids[..]))
     }
 
-    /// Channels with subscribers, those that match a pattern if one is given.
-    pub fn active(&self, pattern: Option<&[u8]>) -> Vec<&[u8]> {
-        let all = self.channels.keys().map(Vec::as_slice);
+    /// Channels (`Shard`: shard channels) with subscribers, those that match a pattern if one is given.
+    pub fn active(&self, kind: Kind, pattern: Option<&[u8]>) -> Vec<&[u8]> {
+        let map = if kind == Kind::Shard { &self.shard } else { &self.channels };
+        let all = map.keys().map(Vec::as_slice);
         all.filter(|c| pattern.is_none_or(|p| glob::matches(p, c, false))).collect()
     }
 }
@@ -142,8 +164,10 @@ mod tests {
         assert!(p.subscribe(id, Kind::Channel, b"a") && !p.subscribe(id, Kind::Channel, b"a"));
         assert!(p.subscribe(id, Kind::Pattern, b"a*"));
         assert_eq!((p.subscribers(b"a").len(), p.matching(b"ab").count()), (1, 1));
+        assert!(p.subscribe(id, Kind::Shard, b"a") && p.shard_subscribers(b"a").len() == 1);
+        assert_eq!(p.active(Kind::Shard, Some(b"*")), [b"a"]);
         assert!(p.unsubscribe(id, Kind::Channel, b"a") && !p.unsubscribe(id, Kind::Channel, b"a"));
         p.forget(id);
-        assert!(p.is_empty() && p.channels() == 0 && p.patterns() == 0);
+        assert!(p.is_empty() && p.channels() == 0 && p.patterns() == 0 && p.shard_channels() == 0);
     }
 }

@@ -69,6 +69,8 @@ pub struct Clients {
     to_write: Vec<ClientId>,
     to_close: Vec<ClientId>,
     pool: Vec<Vec<u8>>,
+    /// Clients that see every command.
+    monitors: Vec<ClientId>,
 }
 
 impl Clients {
@@ -100,6 +102,24 @@ impl Clients {
     /// A part of the clients, for work that is spread over turns: those in slots `from..from+count`.
     pub fn slots(&mut self, from: usize, count: usize) -> impl Iterator<Item = &mut Client> {
         self.slab.iter_mut().map(|(_, c)| c.as_mut()).skip(from).take(count)
+    }
+
+    /// Clients that see every command (MONITOR).
+    #[inline]
+    pub fn monitors(&self) -> &[ClientId] {
+        &self.monitors
+    }
+
+    /// Makes a client one of them, or no longer.
+    pub fn set_monitor(&mut self, id: ClientId, on: bool) {
+        let Some(session) = self.session_mut(id) else { return };
+        if std::mem::replace(&mut session.monitor, on) == on {
+            return;
+        }
+        match on {
+            true => self.monitors.push(id),
+            false => self.monitors.retain(|other| *other != id),
+        }
     }
 
     /// Adds a client; `session` gets its serial number.
@@ -202,6 +222,7 @@ impl Clients {
     }
 
     fn remove(&mut self, id: ClientId) -> Option<Client> {
+        self.set_monitor(id, false);
         self.get(id)?;
         let client = self.slab.remove(id.index());
         self.serials.remove(&client.session.serial);

@@ -81,6 +81,8 @@ pub struct Session {
     pub reply_mode: ReplyMode,
     pub no_evict: bool,
     pub no_touch: bool,
+    /// It sees every command; `Clients` has the list.
+    pub monitor: bool,
     pub multi: Option<Box<Multi>>,
     /// A watched key changed: the next EXEC replies null.
     pub watch_broken: bool,
@@ -88,6 +90,7 @@ pub struct Session {
     pub parked: Option<Box<Parked>>,
     pub channels: u32,
     pub patterns: u32,
+    pub shard_channels: u32,
     pub name: Vec<u8>,
     pub lib_name: Vec<u8>,
     pub lib_ver: Vec<u8>,
@@ -118,12 +121,14 @@ impl Session {
             reply_mode: ReplyMode::On,
             no_evict: false,
             no_touch: false,
+            monitor: false,
             multi: None,
             watch_broken: false,
             watching: 0,
             parked: None,
             channels: 0,
             patterns: 0,
+            shard_channels: 0,
             name: Vec::new(),
             lib_name: Vec::new(),
             lib_ver: Vec::new(),
@@ -142,7 +147,7 @@ impl Session {
 
     /// In RESP2 a subscribed client may only subscribe, unsubscribe, ping and leave.
     pub fn subscribed(&self) -> bool {
-        self.channels + self.patterns > 0
+        self.channels + self.patterns + self.shard_channels > 0
     }
 
     /// Letters of CLIENT LIST's `flags`.
@@ -153,6 +158,7 @@ impl Session {
                 out.push(letter);
             }
         };
+        add(self.monitor, 'O');
         add(self.subscribed(), 'P');
         add(self.multi.is_some(), 'x');
         add(self.parked.is_some(), 'b');

@@ -343,6 +343,7 @@ pub fn assemble(
         net,
         stats: Default::default(),
         slowlog: Default::default(),
+        latency: Default::default(),
         loading: None,
         memory: Memory::start(counters),
         eviction: Default::default(),

@@ -111,7 +111,9 @@ pub fn spawn(
         Forked::Parent { pid } => {
             drop(writer);
             srv.stats.n.forks += 1;
-            srv.stats.n.latest_fork_us = (clock::wall_us() - before).max(0) as u64;
+            let fork_us = (clock::wall_us() - before).max(0) as u64;
+            srv.stats.n.latest_fork_us = fork_us;
+            srv.note_latency("fork", fork_us);
             srv.net.watch_child(reader.as_raw_fd())?;
             let progress = Progress { keys_total: srv.ks.len() as u64, ..Progress::default() };
             srv.child =

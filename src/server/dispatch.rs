@@ -102,6 +102,12 @@ impl Server {
         }
     }
 
+    /// Tells the latency monitor how long something took.
+    pub fn note_latency(&mut self, event: &'static str, us: u64) {
+        let threshold = self.cfg.stats.latency_threshold_ms;
+        self.latency.note(event, us, threshold, self.clock.now_ms);
+    }
+
     /// Who listens for consequences now. Called by those who start or stop listening.
     pub fn rearm(&mut self) {
         let mut armed = 0;
@@ -262,6 +268,9 @@ pub fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>) -> Cmd
     srv.stats.n.keyspace_misses += c.misses;
     srv.stats.n.expired_keys += c.expired;
     srv.settle(&mut call.fx);
+    if !srv.clients.monitors().is_empty() && !srv.exec.again {
+        super::admin::monitor::feed(srv, call);
+    }
     account(srv, call);
     result
 }
@@ -300,6 +309,8 @@ fn account(srv: &mut Server, call: &mut Call<'_>) {
     srv.stats.n.commands += 1;
     let us = ns / 1000;
     if us >= 1000 {
+        let event = if call.row.has(spec::FAST) { "fast-command" } else { "command" };
+        srv.note_latency(event, us);
         // Whoever comes next must not see the time before a slow command.
         srv.clock.now_ms = crate::sys::clock::wall_ms();
     }
@@ -405,7 +416,9 @@ fn serve_ready(srv: &mut Server, current: ClientId, current_reply: &mut Reply) {
 fn rerun(srv: &mut Server, id: ClientId, parked: &Parked, reply: &mut Reply) {
     let row = srv.table.by_id(parked.command.command);
     let argv: Vec<&[u8]> = parked.command.argv.iter().map(Vec::as_slice).collect();
+    srv.exec.again = true;
     let outcome = run_unit(srv, id, row, Argv::new(&argv), None, reply);
+    srv.exec.again = false;
     if outcome != Outcome::Parked {
         return;
     }

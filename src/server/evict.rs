@@ -30,6 +30,8 @@ pub fn perform(srv: &mut Server) -> bool {
             break;
         }
     }
+    let us = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start));
+    srv.note_latency("eviction-cycle", us);
     true
 }
 

@@ -96,6 +96,7 @@ pub fn run(srv: &mut Server) {
     }
     let used = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start));
     srv.stats.n.expire_us += used;
+    srv.note_latency("expire-cycle", used);
     if pending {
         srv.stats.n.expire_time_cap += 1;
         // The pause that makes `used` the configured share of time, at least one tick.

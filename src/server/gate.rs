@@ -62,9 +62,9 @@ pub fn admit(
         return Err(errors::wrong_arity(row.name()));
     }
     let session = srv.clients.session(id).expect("clients are only reaped between events");
-    let plain = session.authenticated && session.multi.is_none() && session.channels == 0;
+    let plain = session.authenticated && session.multi.is_none() && !session.subscribed();
     let calm = srv.loading.is_none() && srv.cfg.memory.max_memory == 0 && !srv.rdb.write_refused();
-    if plain && calm && session.patterns == 0 && !row.has(PROTECTED) {
+    if plain && calm && !row.has(PROTECTED) {
         return Ok(Admitted::Run);
     }
     admit_slow(srv, id, row)

@@ -313,7 +313,7 @@ fn stats(srv: &Server, o: &mut Lines) {
     o.add("keyspace_misses", n.keyspace_misses);
     o.add("pubsub_channels", srv.pubsub.channels());
     o.add("pubsub_patterns", srv.pubsub.patterns());
-    o.add("pubsubshard_channels", 0);
+    o.add("pubsubshard_channels", srv.pubsub.shard_channels());
     o.add("latest_fork_usec", n.latest_fork_us);
     o.add("total_forks", n.forks);
     o.add("migrate_cached_sockets", srv.migrate.len());

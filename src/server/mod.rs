@@ -28,6 +28,7 @@ use crate::keyspace::Keyspace;
 use crate::keyspace::effects::{Effects, Op};
 use crate::keyspace::env::Env;
 use crate::keyspace::limits::Limits;
+use crate::latency::Latency;
 use crate::net::clients::{ClientId, Clients};
 use crate::pubsub::PubSub;
 use crate::resp::argv::Argv;
@@ -55,6 +56,7 @@ pub struct Server {
     pub net: turn::Net,
     pub stats: Stats,
     pub slowlog: Slowlog,
+    pub latency: Latency,
     pub loading: Option<load::Loading>,
     pub memory: Memory,
     pub eviction: evict::Pool,
@@ -113,6 +115,8 @@ pub struct Exec {
     /// The running command asked not to be logged as slow (its arguments are secret or huge).
     pub skip_slowlog: bool,
     pub random: u64,
+    /// A parked client's command runs again: watchers have seen it already.
+    pub again: bool,
 }
 
 /// What the memory checks need on every write.

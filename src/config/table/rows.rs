@@ -477,7 +477,7 @@ static STATS: &[Row] = &[
         .also(&["commandlog-execution-slower-than"]),
     row("slowlog-max-len", int!(stats.slowlog_max_len, 0, I64))
         .also(&["commandlog-slow-execution-max-len"]),
-    row("latency-monitor-threshold", int!(stats.latency_threshold_ms, 0, I64)).inert(),
+    row("latency-monitor-threshold", int!(stats.latency_threshold_ms, 0, I64)),
     row("latency-tracking", flag!(stats.latency_tracking)),
     row("latency-tracking-info-percentiles", Kind::Special(&special::PERCENTILES)).flags(MULTI),
 ];

@@ -95,7 +95,7 @@ pub fn line(srv: &Server, client: &Client) -> Vec<u8> {
     let command = s.last_command.map_or("NULL", |c| srv.table.by_id(c).name());
     let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
     format!(
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub=0 \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} \
          multi={} qbuf={qbuf} qbuf-free={qbuf_free} argv-mem={argv_bytes} multi-mem={multi_bytes} \
          rbs={tail} rbp={tail} obl={} oll={} omem={chunks} tot-mem={total} events={} cmd={command} \
          user=default redir=-1 resp={} lib-name={} lib-ver={}",
@@ -110,6 +110,7 @@ pub fn line(srv: &Server, client: &Client) -> Vec<u8> {
         s.db,
         s.channels,
         s.patterns,
+        s.shard_channels,
         multi.map_or(-1, |m| m.queue.len() as i64),
         if running > 0 { 0 } else { client.outbox.pending() },
         client.outbox.chunks(),

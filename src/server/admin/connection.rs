@@ -185,12 +185,13 @@ fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let id = call.client;
     super::multi::discard(srv, id);
     srv.pubsub.forget(id);
+    srv.clients.set_monitor(id, false);
     let trusted = srv.cfg.acl.require_pass.is_empty();
     if let Some(s) = srv.clients.session_mut(id) {
         s.db = 0;
         s.resp3 = false;
         s.authenticated = trusted;
-        (s.channels, s.patterns) = (0, 0);
+        (s.channels, s.patterns, s.shard_channels) = (0, 0, 0);
         (s.no_evict, s.no_touch) = (false, false);
         s.reply_mode = ReplyMode::On;
         s.name.clear();

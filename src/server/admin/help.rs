@@ -9,6 +9,7 @@ pub const COMMANDS: &[ServerRow] = &[
     ("client|help", derived),
     ("command|help", derived),
     ("config|help", derived),
+    ("latency|help", derived),
     ("memory|help", derived),
     ("object|help", derived),
     ("pubsub|help", derived),

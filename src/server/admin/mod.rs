@@ -11,8 +11,10 @@ pub mod databases;
 pub mod debug;
 pub mod dump;
 pub mod help;
+pub mod latency;
 pub mod memory;
 pub mod migrate;
+pub mod monitor;
 pub mod multi;
 pub mod persist;
 pub mod pubsub;
@@ -32,8 +34,10 @@ pub const TABLES: &[&[ServerRow]] = &[
     debug::COMMANDS,
     dump::COMMANDS,
     help::COMMANDS,
+    latency::COMMANDS,
     memory::COMMANDS,
     migrate::COMMANDS,
+    monitor::COMMANDS,
     multi::COMMANDS,
     persist::COMMANDS,
     pubsub::COMMANDS,

@@ -1,4 +1,4 @@
-//! Publish and subscribe: channels and patterns.
+//! Publish and subscribe: channels, patterns, shard channels.
 
 use bytes::Bytes;
 
@@ -15,10 +15,15 @@ pub const COMMANDS: &[ServerRow] = &[
     ("unsubscribe", unsubscribe),
     ("psubscribe", psubscribe),
     ("punsubscribe", punsubscribe),
+    ("ssubscribe", ssubscribe),
+    ("sunsubscribe", sunsubscribe),
     ("publish", publish),
+    ("spublish", spublish),
     ("pubsub|channels", channels),
     ("pubsub|numsub", numsub),
     ("pubsub|numpat", numpat),
+    ("pubsub|shardchannels", shard_channels),
+    ("pubsub|shardnumsub", shard_numsub),
 ];
 
 /// A message encoded for clients of one protocol version, made when the first of them is met.
@@ -44,6 +49,19 @@ impl Encoded<'_> {
 }
 
 impl Server {
+    /// Delivers a message to subscribers of the shard channel; to how many.
+    pub fn publish_shard(&mut self, channel: &[u8], message: &[u8]) -> usize {
+        let Server { pubsub, clients, .. } = self;
+        let parts = [&b"smessage"[..], channel, message];
+        let mut encoded = Encoded::new(&parts);
+        let ids = pubsub.shard_subscribers(channel);
+        for &id in ids {
+            let Some(session) = clients.session(id) else { continue };
+            clients.push_shared(id, encoded.bytes(session.resp3));
+        }
+        ids.len()
+    }
+
     /// Delivers a message to subscribers of the channel and of matching patterns; to how many.
     pub fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
         let Server { pubsub, clients, .. } = self;
@@ -75,6 +93,11 @@ fn psubscribe(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     add(srv, call, Kind::Pattern)
 }
 
+/// `SSUBSCRIBE shardchannel [shardchannel ...]`. O(channels). Joins: pubsub, clients.
+fn ssubscribe(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    add(srv, call, Kind::Shard)
+}
+
 fn add(srv: &mut Server, call: &mut Call<'_>, kind: Kind) -> CmdResult {
     let deny = call.env.deny_blocking;
     if deny && srv.clients.session(call.client).is_some_and(|s| !s.resp3) {
@@ -85,8 +108,7 @@ fn add(srv: &mut Server, call: &mut Call<'_>, kind: Kind) -> CmdResult {
     }
     for name in call.argv.from(1) {
         let new = srv.pubsub.subscribe(call.client, kind, name);
-        let word = if kind == Kind::Channel { "subscribe" } else { "psubscribe" };
-        announce(srv, call, kind, word, Some(name), i64::from(new));
+        announce(srv, call, kind, call.row.name(), Some(name), i64::from(new));
     }
     srv.rearm();
     Ok(Flow::Done)
@@ -102,9 +124,14 @@ fn announce(
     change: i64,
 ) {
     let Some(s) = srv.clients.session_mut(call.client) else { return };
-    let count = if kind == Kind::Channel { &mut s.channels } else { &mut s.patterns };
+    let count = match kind {
+        Kind::Channel => &mut s.channels,
+        Kind::Pattern => &mut s.patterns,
+        Kind::Shard => &mut s.shard_channels,
+    };
     *count = (i64::from(*count) + change) as u32;
-    let total = s.channels + s.patterns;
+    // Shard channels are counted on their own.
+    let total = if kind == Kind::Shard { s.shard_channels } else { s.channels + s.patterns };
     call.reply.push(3);
     call.reply.bulk_str(word);
     match name {
@@ -122,6 +149,11 @@ fn unsubscribe(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 /// `PUNSUBSCRIBE [pattern ...]`. Joins: pubsub, clients.
 fn punsubscribe(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     remove(srv, call, Kind::Pattern, "punsubscribe")
+}
+
+/// `SUNSUBSCRIBE [shardchannel ...]`. Joins: pubsub, clients.
+fn sunsubscribe(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    remove(srv, call, Kind::Shard, "sunsubscribe")
 }
 
 fn remove(srv: &mut Server, call: &mut Call<'_>, kind: Kind, word: &str) -> CmdResult {
@@ -148,9 +180,26 @@ fn publish(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
+/// `SPUBLISH shardchannel message`. O(subscribers). Joins: pubsub, clients.
+fn spublish(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let count = srv.publish_shard(call.argv.at(1), call.argv.at(2));
+    call.fx.rewrite(&call.argv);
+    call.reply.len_int(count);
+    Ok(Flow::Done)
+}
+
 /// `PUBSUB CHANNELS [pattern]`. O(channels). Joins: pubsub.
 fn channels(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    let names = srv.pubsub.active(call.argv.get(2).copied());
+    active(srv, call, Kind::Channel)
+}
+
+/// `PUBSUB SHARDCHANNELS [pattern]`. O(shard channels). Joins: pubsub.
+fn shard_channels(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    active(srv, call, Kind::Shard)
+}
+
+fn active(srv: &mut Server, call: &mut Call<'_>, kind: Kind) -> CmdResult {
+    let names = srv.pubsub.active(kind, call.argv.get(2).copied());
     call.reply.array(names.len());
     names.iter().for_each(|n| call.reply.bulk(n));
     Ok(Flow::Done)
@@ -158,11 +207,23 @@ fn channels(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 /// `PUBSUB NUMSUB [channel ...]`. O(channels named). Joins: pubsub.
 fn numsub(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let numbers = |name: &[u8]| srv.pubsub.subscribers(name).len();
+    write_numbers(call, numbers)
+}
+
+/// `PUBSUB SHARDNUMSUB [shardchannel ...]`. O(channels named). Joins: pubsub.
+fn shard_numsub(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let numbers = |name: &[u8]| srv.pubsub.shard_subscribers(name).len();
+    write_numbers(call, numbers)
+}
+
+/// Each name of the call with its number of subscribers.
+fn write_numbers(call: &mut Call<'_>, number: impl Fn(&[u8]) -> usize) -> CmdResult {
     let names = call.argv.from(2);
-    call.reply.map(names.len());
+    call.reply.array(2 * names.len());
     for name in names {
         call.reply.bulk(name);
-        call.reply.len_int(srv.pubsub.subscribers(name).len());
+        call.reply.len_int(number(name));
     }
     Ok(Flow::Done)
 }

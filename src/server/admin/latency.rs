@@ -1,0 +1,160 @@
+//! LATENCY: what the latency monitor has noted, and how long commands take.
+
+use crate::commands::{CmdResult, Flow};
+use crate::latency::graph;
+use crate::resp::errors::CmdError;
+use crate::server::table::{Row, ServerRow};
+use crate::server::{Call, Server};
+
+pub const COMMANDS: &[ServerRow] = &[
+    ("latency|latest", latest),
+    ("latency|history", history),
+    ("latency|reset", reset),
+    ("latency|graph", draw),
+    ("latency|doctor", doctor),
+    ("latency|histogram", histogram),
+];
+
+/// `LATENCY LATEST`: of each kind of event its time, its duration and the longest. Joins: latency.
+fn latest(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    call.reply.array(srv.latency.iter().len());
+    for (event, history) in srv.latency.iter() {
+        let last = history.latest();
+        call.reply.array(4);
+        call.reply.bulk_str(event);
+        call.reply.int(last.map_or(0, |s| s.time));
+        call.reply.int(last.map_or(0, |s| s.ms) as i64);
+        call.reply.int(history.max_ms as i64);
+    }
+    Ok(Flow::Done)
+}
+
+/// `LATENCY HISTORY event`. O(occurrences kept). Joins: latency.
+fn history(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let Some(history) = srv.latency.of(call.argv.at(2)) else {
+        call.reply.array(0);
+        return Ok(Flow::Done);
+    };
+    call.reply.array(history.samples().len());
+    for sample in history.samples() {
+        call.reply.array(2);
+        call.reply.int(sample.time);
+        call.reply.int(sample.ms as i64);
+    }
+    Ok(Flow::Done)
+}
+
+/// `LATENCY RESET [event ...]`: how many kinds were forgotten. Joins: latency.
+fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let count = match call.argv.from(2) {
+        [] => srv.latency.reset(),
+        events => events.iter().filter(|event| srv.latency.forget(event)).count(),
+    };
+    call.reply.len_int(count);
+    Ok(Flow::Done)
+}
+
+/// `LATENCY GRAPH event`. O(occurrences kept). Joins: latency.
+fn draw(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let event = call.argv.at(2);
+    let name = String::from_utf8_lossy(event);
+    let history = srv
+        .latency
+        .of(event)
+        .ok_or_else(|| CmdError::err(format!("No samples available for event '{name}'")))?;
+    let text = graph(&name, history, srv.clock.now_ms / 1000);
+    call.reply.verbatim("txt", text.as_bytes());
+    Ok(Flow::Done)
+}
+
+/// What may be behind each kind of event.
+const ADVICE: &[(&str, &str)] = &[
+    (
+        "command",
+        "A command did much work: SLOWLOG GET shows which. Split work over many elements, e.g. SCAN for KEYS.",
+    ),
+    (
+        "fast-command",
+        "Even simple commands were slow: the processor is overloaded, or memory is being swapped.",
+    ),
+    (
+        "fork",
+        "Starting a child takes long: large data needs large page tables. See latest_fork_usec in INFO.",
+    ),
+    (
+        "expire-cycle",
+        "Many keys expired at one time, or large ones: spread expiry times, or set lazyfree-lazy-expire yes.",
+    ),
+    (
+        "eviction-cycle",
+        "Much had to be evicted at once: raise maxmemory, or set lazyfree-lazy-eviction yes.",
+    ),
+];
+
+/// `LATENCY DOCTOR`: the same facts as advice. Joins: latency, configuration.
+fn doctor(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let mut text = String::new();
+    if srv.cfg.stats.latency_threshold_ms == 0 {
+        text.push_str(
+            "The latency monitor is off. CONFIG SET latency-monitor-threshold <milliseconds> makes it note whatever \
+             takes longer.\n",
+        );
+    } else if srv.latency.iter().len() == 0 {
+        let threshold = srv.cfg.stats.latency_threshold_ms;
+        text.push_str(&format!("Nothing has taken longer than {threshold} ms so far.\n"));
+    }
+    for (event, history) in srv.latency.iter() {
+        let (low, mean, high) = history.spread();
+        text.push_str(&format!(
+            "{event}: {} noted, {low} to {high} ms, mean {mean} ms, longest ever {} ms.\n",
+            history.samples().len(),
+            history.max_ms
+        ));
+        if let Some((_, advice)) = ADVICE.iter().find(|(name, _)| *name == event) {
+            text.push_str(&format!("  {advice}\n"));
+        }
+    }
+    call.reply.verbatim("txt", text.as_bytes());
+    Ok(Flow::Done)
+}
+
+/// `LATENCY HISTOGRAM [command ...]`: calls by duration, cumulated at powers of two microseconds; of a container all its
+/// subcommands. O(commands). Joins: table, statistics.
+fn histogram(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let rows: Vec<&'static Row> = match call.argv.from(2) {
+        [] => srv.table.rows().to_vec(),
+        names => names.iter().flat_map(|name| named(srv, name)).collect(),
+    };
+    let at = call.reply.begin_array();
+    let mut shown = 0;
+    for row in rows {
+        let stats = &srv.stats.commands[usize::from(row.id)];
+        let Some(latency) = stats.latency.as_ref().filter(|_| stats.calls > 0) else { continue };
+        shown += 1;
+        call.reply.bulk_str(row.name());
+        call.reply.map(2);
+        call.reply.bulk(b"calls");
+        call.reply.int(stats.calls as i64);
+        call.reply.bulk(b"histogram_usec");
+        let steps = latency.by_power();
+        call.reply.map(steps.len());
+        for (bound, count) in steps {
+            call.reply.int(bound as i64);
+            call.reply.int(count as i64);
+        }
+    }
+    call.reply.end_map(at, shown);
+    Ok(Flow::Done)
+}
+
+/// The rows that a name stands for: a command, its subcommands too, or one subcommand.
+fn named(srv: &Server, name: &[u8]) -> Vec<&'static Row> {
+    let rows = srv.table.rows().iter().copied();
+    let name = name.to_ascii_lowercase();
+    let container = [&name[..], b"|"].concat();
+    rows.filter(|row| {
+        let own = row.name().as_bytes();
+        own == name || own.starts_with(&container)
+    })
+    .collect()
+}
