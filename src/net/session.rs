@@ -88,6 +88,8 @@ pub struct Session {
     pub watch_broken: bool,
     pub watching: u32,
     pub parked: Option<Box<Parked>>,
+    /// Its next command waits for the end of a pause.
+    pub postponed: bool,
     pub channels: u32,
     pub patterns: u32,
     pub shard_channels: u32,
@@ -126,6 +128,7 @@ impl Session {
             watch_broken: false,
             watching: 0,
             parked: None,
+            postponed: false,
             channels: 0,
             patterns: 0,
             shard_channels: 0,
@@ -161,7 +164,7 @@ impl Session {
         add(self.monitor, 'O');
         add(self.subscribed(), 'P');
         add(self.multi.is_some(), 'x');
-        add(self.parked.is_some(), 'b');
+        add(self.parked.is_some() || self.postponed, 'b');
         add(self.watch_broken, 'd');
         add(self.close == Close::AfterReply, 'c');
         add(self.close == Close::Now, 'A');

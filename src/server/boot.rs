@@ -344,6 +344,7 @@ pub fn assemble(
         stats: Default::default(),
         slowlog: Default::default(),
         latency: Default::default(),
+        pause: Default::default(),
         loading: None,
         memory: Memory::start(counters),
         eviction: Default::default(),

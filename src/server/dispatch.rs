@@ -29,6 +29,8 @@ pub enum Outcome {
     Done,
     /// The client is parked: its later commands wait.
     Parked,
+    /// The command itself waits for the end of a pause.
+    Postponed,
     /// The connection ends: its later commands are not run.
     Closing,
 }
@@ -94,7 +96,11 @@ impl Server {
             lru_clock: access_clock(self.clock.now_ms, lfu.is_some()),
             db,
             origin,
-            expiry: if self.loading.is_some() { Expiry::Ignore } else { Expiry::Delete },
+            expiry: match (self.loading.is_some(), self.pause.scope()) {
+                (true, _) => Expiry::Ignore,
+                (false, Some(_)) => Expiry::Hide,
+                (false, None) => Expiry::Delete,
+            },
             deny_blocking: origin != Origin::Client,
             touch: self.child.is_none() && !no_touch,
             lfu,
@@ -185,6 +191,10 @@ fn run(
             queue(srv, id, row, argv);
             reply.status("QUEUED");
             return Outcome::Done;
+        }
+        Ok(gate::Admitted::Postpone) => {
+            super::pause::postpone(srv, id);
+            return Outcome::Postponed;
         }
         Err(e) => {
             gate::refuse(srv, id, Some(row), &e, reply);

@@ -16,7 +16,7 @@ const MAX_US: u64 = 10_000;
 /// Makes room; false if memory is still above the limit and nothing can be evicted.
 pub fn perform(srv: &mut Server) -> bool {
     let limit = srv.cfg.memory.max_memory;
-    if limit == 0 || srv.memory.used() <= limit {
+    if limit == 0 || srv.memory.used() <= limit || srv.pause.scope().is_some() {
         return true;
     }
     if srv.cfg.memory.policy == Policy::Noeviction || srv.exec.nesting > 0 {

@@ -77,7 +77,7 @@ pub fn run(srv: &mut Server) {
         return; // an earlier timer took this one's place
     }
     srv.expiry.next_ms = None;
-    if !srv.expiry.enabled || srv.loading.is_some() {
+    if !srv.expiry.enabled || srv.loading.is_some() || srv.pause.scope().is_some() {
         return schedule(srv);
     }
     let start = srv.clock.watch.ticks();

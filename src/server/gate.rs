@@ -1,14 +1,15 @@
 //! Admission: the ordered checks between finding a command and running it.
 //!
 //! The order is Redis's, because clients see which error wins: arity, protected commands,
-//! authentication, transaction rules, memory, disk errors, subscriber mode, loading; then queueing.
+//! authentication, transaction rules, memory, disk errors, subscriber mode, loading, pauses; then queueing.
 
-use crate::commands::spec::{DENYOOM, LOADING, NO_AUTH, NO_MULTI, PROTECTED, WRITE};
+use crate::commands::spec::{DENYOOM, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, WRITE};
 use crate::config::choice::ProtectedAction;
 use crate::net::clients::ClientId;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
+use crate::server::pause::Scope;
 use crate::server::table::{Handler, Row};
 use crate::server::{Server, evict};
 
@@ -18,6 +19,8 @@ pub enum Admitted {
     Run,
     /// Keep it for EXEC.
     Queue,
+    /// Run it again from here when the pause is over.
+    Postpone,
 }
 
 /// Writes a refusal; an open transaction is broken by it.
@@ -62,8 +65,10 @@ pub fn admit(
         return Err(errors::wrong_arity(row.name()));
     }
     let session = srv.clients.session(id).expect("clients are only reaped between events");
+    let calm = srv.pause.scope().is_none();
     let plain = session.authenticated && session.multi.is_none() && !session.subscribed();
-    let calm = srv.loading.is_none() && srv.cfg.memory.max_memory == 0 && !srv.rdb.write_refused();
+    let calm =
+        calm && srv.loading.is_none() && srv.cfg.memory.max_memory == 0 && !srv.rdb.write_refused();
     if plain && calm && !row.has(PROTECTED) {
         return Ok(Admitted::Run);
     }
@@ -105,6 +110,13 @@ fn admit_slow(srv: &mut Server, id: ClientId, row: &'static Row) -> Result<Admit
     }
     if srv.loading.is_some() && !row.has(LOADING) {
         return Err(errors::LOADING);
+    }
+    let replicates =
+        row.has(WRITE | MAY_REPLICATE) || exec && queued_flags & (WRITE | MAY_REPLICATE) != 0;
+    match srv.pause.scope() {
+        Some(Scope::All) => return Ok(Admitted::Postpone),
+        Some(Scope::Writes) if replicates => return Ok(Admitted::Postpone),
+        _ => {}
     }
     let runs_in_multi = ["exec", "discard", "multi", "watch", "quit", "reset"];
     if in_multi && !runs_in_multi.contains(&row.name()) {

@@ -140,7 +140,7 @@ fn clients(srv: &Server, o: &mut Lines) {
     o.add("maxclients", srv.cfg.clients.max_clients);
     o.add("client_recent_max_input_buffer", input);
     o.add("client_recent_max_output_buffer", output);
-    o.add("blocked_clients", srv.blocked.clients());
+    o.add("blocked_clients", srv.blocked.clients() + srv.pause.clients());
     o.add("tracking_clients", 0);
     o.add("clients_in_timeout_table", srv.clients_with_timeout());
     o.add("total_blocking_keys", srv.blocked.keys());

@@ -15,6 +15,7 @@ mod expire;
 mod gate;
 pub mod info;
 mod load;
+mod pause;
 mod reap;
 mod save;
 mod settle;
@@ -54,6 +55,7 @@ pub struct Server {
     pub cron: cron::Cron,
     pub bio: bio::Bio,
     pub net: turn::Net,
+    pub pause: pause::Pause,
     pub stats: Stats,
     pub slowlog: Slowlog,
     pub latency: Latency,

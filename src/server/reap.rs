@@ -11,6 +11,7 @@ pub fn reap(srv: &mut Server) {
     for client in &gone {
         srv.watch.forget(client.id);
         srv.pubsub.forget(client.id);
+        srv.pause.forget(client.id);
         log!(Debug, "Client {} is gone", client.session.peer);
     }
     if !gone.is_empty() {

@@ -60,6 +60,8 @@ pub enum Timer {
     Unblock(ClientId),
     /// Keys have come to their time.
     Expire,
+    /// A pause may be over.
+    Unpause,
 }
 
 /// The reactor's own state.
@@ -237,6 +239,7 @@ fn timers(srv: &mut Server) {
         match timer {
             Timer::Cron => cron::run(srv),
             Timer::Expire => super::expire::run(srv),
+            Timer::Unpause => super::pause::on_timer(srv),
             Timer::Unblock(id) => time_out(srv, id),
         }
     }
@@ -333,7 +336,7 @@ fn read_client(srv: &mut Server, id: ClientId) {
     if client.session.close != Close::No {
         return;
     }
-    if client.session.parked.is_some() {
+    if client.session.parked.is_some() || client.session.postponed {
         // It gets no further until it is served and read again; only its leaving is noticed.
         if client.session.eof {
             srv.clients.close(id, Close::Now);
@@ -562,6 +565,7 @@ fn run_batch(
                     return Some(cmd.span.end);
                 }
                 Outcome::Parked => return Some(cmd.span.end),
+                Outcome::Postponed => return Some(cmd.span.start),
                 Outcome::Closing => return Some(data.len()),
             }
         }

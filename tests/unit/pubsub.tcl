@@ -156,3 +156,28 @@ start_server {tags {pubsub}} {
         $c close
     }
 }
+
+start_server {tags {pubsub}} {
+    test "shard channels are a world of their own" {
+        set c [redis_client]
+        assert_equal {ssubscribe ch 1} [$c ssubscribe ch]
+        assert_equal {subscribe ch 1} [$c subscribe ch]
+        assert_equal {1 1} [list [r spublish ch a] [r publish ch b]]
+        assert_equal {{smessage ch a} {message ch b}} [list [$c read] [$c read]]
+        assert_equal {ch {ch 1 other 0} 1} \
+            [list [r pubsub shardchannels] [r pubsub shardnumsub ch other] [s pubsubshard_channels]]
+        assert_equal {} [r pubsub shardchannels x*]
+        assert_match "*sub=1 psub=0 ssub=1*" [r client list]
+        assert_equal {sunsubscribe ch 0} [$c sunsubscribe]
+        assert_equal {sunsubscribe {} 0} [$c sunsubscribe]
+        assert_equal {0 1} [list [r spublish ch a] [r publish ch b]]
+        $c close
+    }
+
+    test "the end of a connection ends its shard subscriptions" {
+        set c [redis_client]
+        $c ssubscribe ch
+        $c close
+        wait_for_condition {[r pubsub shardnumsub ch] eq {ch 0}} -what "still subscribed"
+    }
+}

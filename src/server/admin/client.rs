@@ -4,6 +4,7 @@ use crate::commands::{CmdResult, Flow, arg};
 use crate::net::clients::{Client, ClientId};
 use crate::net::session::{Close, ReplyMode};
 use crate::resp::errors::{self, CmdError};
+use crate::server::pause::{self, Scope};
 use crate::server::table::ServerRow;
 use crate::server::{Call, Server, dispatch};
 
@@ -19,6 +20,8 @@ pub const COMMANDS: &[ServerRow] = &[
     ("client|no-touch", no_touch),
     ("client|kill", kill),
     ("client|unblock", unblock),
+    ("client|pause", pause_clients),
+    ("client|unpause", unpause),
 ];
 
 /// `CLIENT ID`. Joins: clients.
@@ -311,6 +314,32 @@ fn kill_filter<'a>(args: &'a [&'a [u8]]) -> Result<Filter<'a>, CmdError> {
         }
     }
     Ok(f)
+}
+
+/// `CLIENT PAUSE timeout [WRITE|ALL]`: `timeout` in milliseconds. Joins: pause.
+fn pause_clients(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let scope = match call.argv.get(3).map(|w| w.to_ascii_lowercase()) {
+        None => Scope::All,
+        Some(w) if w == b"all" && call.argv.len() == 4 => Scope::All,
+        Some(w) if w == b"write" && call.argv.len() == 4 => Scope::Writes,
+        Some(_) => return Err(CmdError::new("ERR CLIENT PAUSE mode must be WRITE or ALL")),
+    };
+    let timeout = crate::util::num::parse_i64(call.argv.at(2))
+        .ok_or(CmdError::new("ERR timeout is not an integer or out of range"))?;
+    if timeout < 0 {
+        return Err(CmdError::new("ERR timeout is negative"));
+    }
+    let until = srv.clock.now_ms.checked_add(timeout);
+    pause::start(srv, scope, until.ok_or(CmdError::new("ERR timeout is out of range"))?);
+    call.reply.ok();
+    Ok(Flow::Done)
+}
+
+/// `CLIENT UNPAUSE`. O(clients held back). Joins: pause.
+fn unpause(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    pause::end(srv);
+    call.reply.ok();
+    Ok(Flow::Done)
 }
 
 /// `CLIENT UNBLOCK id [TIMEOUT|ERROR]`. Joins: clients, blocked.

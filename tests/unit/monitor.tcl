@@ -1,0 +1,40 @@
+# MONITOR: every command once, with its client and its arguments, without secrets.
+
+start_server {tags {monitor}} {
+    test "commands are shown with time, database and address" {
+        set m [redis_client]
+        assert_equal OK [$m monitor]
+        r select 3
+        r set k "a\x00\"b"
+        r select 0
+        assert_match {[0-9]*.?????? \[0 127.0.0.1:*\] "select" "3"} [$m read]
+        assert_match {*\[3 127.0.0.1:*\] "set" "k" "a\\x00\\"b"} [$m read]
+        assert_match {* "select" "0"} [$m read]
+        assert_match "*flags=O*" [r client list]
+        $m close
+    }
+
+    test "administration is not shown, secrets are hidden, EXEC comes last" {
+        set m [redis_client]
+        $m monitor
+        r config set maxmemory 0
+        catch {r auth secret}
+        r multi
+        r incr n
+        r exec
+        assert_match {* "auth" "(redacted)"} [$m read]
+        assert_match {* "multi"} [$m read]
+        assert_match {* "incr" "n"} [$m read]
+        assert_match {* "exec"} [$m read]
+        $m close
+    }
+
+    test "RESET ends it" {
+        set m [redis_client]
+        $m monitor
+        assert_equal RESET [$m reset]
+        r ping
+        assert_equal PONG [$m ping]
+        $m close
+    }
+}
