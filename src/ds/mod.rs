@@ -3,4 +3,6 @@
 pub mod cell;
 pub mod dict;
 pub mod listpack;
+pub mod pack;
+pub mod quicklist;
 pub mod wheel;
