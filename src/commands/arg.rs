@@ -3,6 +3,7 @@
 use crate::keyspace::env::Env;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
+use crate::util::longdouble::LongDouble;
 use crate::util::num;
 
 pub fn int(arg: &[u8]) -> Result<i64, CmdError> {
@@ -14,6 +15,22 @@ pub fn int_in(arg: &[u8], min: i64, max: i64, text: &'static str) -> Result<i64,
     match num::parse_i64(arg) {
         Some(n) if (min..=max).contains(&n) => Ok(n),
         _ => Err(CmdError::err(text)),
+    }
+}
+
+/// A time-out in seconds, with decimals: the wall clock in milliseconds at which it ends, None for 0, which never
+/// does.
+pub fn timeout(arg: &[u8], env: &Env) -> Result<Option<i64>, CmdError> {
+    const OUT_OF_RANGE: CmdError = CmdError::new("ERR timeout is out of range");
+    let seconds = LongDouble::parse(arg);
+    let seconds = seconds.ok_or(CmdError::new("ERR timeout is not a float or out of range"))?;
+    match seconds.thousandfold_ceil() {
+        0 => Ok(None),
+        ..0 => Err(CmdError::new("ERR timeout is negative")),
+        ms => {
+            let ms = i64::try_from(ms).map_err(|_| OUT_OF_RANGE)?;
+            ms.checked_add(env.now_ms).ok_or(OUT_OF_RANGE).map(Some)
+        }
     }
 }
 

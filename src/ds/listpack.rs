@@ -38,8 +38,8 @@ use crate::util::num;
 use crate::util::size_class;
 
 const HEADER: usize = 6;
-const EOF: u8 = 0xFF;
-const COUNT_UNKNOWN: u16 = u16::MAX;
+pub(super) const EOF: u8 = 0xFF;
+pub(super) const COUNT_UNKNOWN: u16 = u16::MAX;
 /// Bytes of a listpack without elements.
 pub const EMPTY_BYTES: usize = HEADER + 1;
 /// A listpack of more bytes is not made: callers split or convert long before.
@@ -165,6 +165,11 @@ impl Listpack {
     #[inline]
     pub fn bytes_len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// The entries between header and end marker.
+    pub(super) fn entries(&self) -> &[u8] {
+        &self.bytes[HEADER..self.bytes.len() - 1]
     }
 
     /// Allocated bytes.
@@ -556,7 +561,7 @@ fn encode(out: &mut Vec<u8>, element: &[u8]) {
 
 /// Decodes the entry at the start of `b`: its value and the size of encoding plus payload.
 #[inline]
-fn decode(b: &[u8]) -> Option<(Item<'_>, usize)> {
+pub(super) fn decode(b: &[u8]) -> Option<(Item<'_>, usize)> {
     let str_at = |head: usize, len: usize| Some((Item::Str(b.get(head..head + len)?), head + len));
     let int_of = |width: usize| {
         let mut le = [0; 8];
@@ -581,7 +586,7 @@ fn decode(b: &[u8]) -> Option<(Item<'_>, usize)> {
 }
 
 /// The bits of the signed integer class that holds `n`, as (tag, bytes).
-fn int_class(n: i64) -> (u8, usize) {
+pub(super) fn int_class(n: i64) -> (u8, usize) {
     let fits = |bits: u32| n >= -(1 << (bits - 1)) && n < 1 << (bits - 1);
     match () {
         () if fits(16) => (0xF1, 2),
@@ -611,7 +616,7 @@ fn encode_int(out: &mut Vec<u8>, n: i64) {
     }
 }
 
-fn str_head(len: usize) -> usize {
+pub(super) fn str_head(len: usize) -> usize {
     match len {
         0..=63 => 1,
         64..=4095 => 2,
@@ -632,7 +637,7 @@ fn encode_str(out: &mut Vec<u8>, s: &[u8]) {
 }
 
 #[inline]
-fn backlen_len(len: usize) -> usize {
+pub(super) fn backlen_len(len: usize) -> usize {
     match len {
         0..=127 => 1,
         128..=16_382 => 2,
@@ -655,7 +660,7 @@ fn encode_backlen(out: &mut Vec<u8>, len: usize) {
 
 /// Reads the backlen that ends `b`: `(encoding + payload, bytes of backlen)`.
 #[inline]
-fn decode_backlen(b: &[u8]) -> Option<(usize, usize)> {
+pub(super) fn decode_backlen(b: &[u8]) -> Option<(usize, usize)> {
     let mut len = 0;
     for (i, &byte) in b.iter().rev().take(5).enumerate() {
         len |= usize::from(byte & 0x7F) << (7 * i);

@@ -4,4 +4,6 @@ pub mod cell;
 pub mod dict;
 pub mod hll;
 pub mod listpack;
+pub mod pack;
+pub mod quicklist;
 pub mod wheel;

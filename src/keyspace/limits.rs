@@ -1,6 +1,7 @@
 //! Thresholds that data commands obey; copied from the configuration so that nothing below the
 //! server layer knows the configuration itself.
 
+use crate::ds::quicklist::{PLAIN_FROM, Shape};
 use crate::util::siphash::Seed;
 
 /// Limits in force for one call.
@@ -28,6 +29,8 @@ pub struct Limits {
     pub list_listpack_size: i32,
     /// `list-compress-depth`: nodes at both ends that are never compressed; 0: none is.
     pub list_compress_depth: u32,
+    /// Elements of that many bytes are nodes of a quicklist by themselves.
+    pub list_plain_from: usize,
     /// `set-max-intset-entries`.
     pub set_intset_entries: usize,
     /// `set-max-listpack-entries`.
@@ -40,6 +43,15 @@ pub struct Limits {
     pub zset_listpack_value: usize,
     /// `hll-sparse-max-bytes`.
     pub hll_sparse_bytes: usize,
+}
+
+impl Limits {
+    /// How lists are laid out.
+    #[inline]
+    pub fn list(&self) -> Shape {
+        let Limits { list_listpack_size, list_compress_depth, list_plain_from, .. } = *self;
+        Shape { fill: list_listpack_size, depth: list_compress_depth, plain_from: list_plain_from }
+    }
 }
 
 impl Default for Limits {
@@ -56,6 +68,7 @@ impl Default for Limits {
             hash_listpack_value: 64,
             list_listpack_size: -2,
             list_compress_depth: 0,
+            list_plain_from: PLAIN_FROM,
             set_intset_entries: 512,
             set_listpack_entries: 128,
             set_listpack_value: 64,

@@ -281,7 +281,7 @@ pub fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>) -> Cmd
     if !srv.clients.monitors().is_empty() && !srv.exec.again {
         super::admin::monitor::feed(srv, call);
     }
-    account(srv, call);
+    account(srv, call, matches!(result, Ok(Flow::Block(_))));
     result
 }
 
@@ -309,11 +309,16 @@ fn propagate(call: &mut Call<'_>) {
 }
 
 /// Time spent: statistics and slow log. The stopwatch reading that ends one command starts the next.
+///
+/// A command that `blocks` is accounted for when it has run to its end.
 #[inline]
-fn account(srv: &mut Server, call: &mut Call<'_>) {
+fn account(srv: &mut Server, call: &mut Call<'_>, blocks: bool) {
     let end = srv.clock.watch.ticks();
     let ns = srv.clock.watch.ns(end.wrapping_sub(srv.clock.ticks));
     srv.clock.ticks = end;
+    if blocks {
+        return;
+    }
     let stats = &mut srv.stats.commands[usize::from(call.row.id)];
     stats.record(ns, srv.cfg.stats.latency_tracking);
     srv.stats.n.commands += 1;
@@ -395,6 +400,14 @@ pub fn unpark(srv: &mut Server, id: ClientId) -> Option<Box<Parked>> {
     }
     srv.rearm();
     Some(parked)
+}
+
+/// Counts a parked command that ends without having run again: its time was up, or it was told to give up.
+pub fn account_unblocked(srv: &mut Server, parked: &Parked, failed: bool) {
+    let stats = &mut srv.stats.commands[usize::from(parked.command.command)];
+    stats.record(0, srv.cfg.stats.latency_tracking);
+    stats.failed += u64::from(failed);
+    srv.stats.n.commands += 1;
 }
 
 /// Wakes clients parked on ready keys, by running their commands again.

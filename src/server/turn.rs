@@ -249,6 +249,7 @@ fn timers(srv: &mut Server) {
 fn time_out(srv: &mut Server, id: ClientId) {
     let Some(parked) = dispatch::unpark(srv, id) else { return };
     dispatch::with_reply(srv, id, |_, reply| parked.nothing.write(reply));
+    dispatch::account_unblocked(srv, &parked, false);
     srv.net.resume(id);
 }
 

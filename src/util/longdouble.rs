@@ -82,6 +82,26 @@ impl LongDouble {
         Some(LongDouble { negative, value: Value::round(size, e - 62)? })
     }
 
+    /// A thousand times this, rounded as a product of this type is, then up to an integer: how time-outs in
+    /// seconds become milliseconds. Saturates far beyond 64 bits.
+    pub fn thousandfold_ceil(self) -> i128 {
+        let limit = if self.negative { i128::MIN } else { i128::MAX };
+        let Value::Finite { mantissa, exponent } = self.value else { return limit };
+        let product = Value::round(u128::from(mantissa) * 1000, exponent);
+        let Some(Value::Finite { mantissa, exponent }) = product else { return limit };
+        let (mantissa, left) = (u128::from(mantissa), exponent);
+        let size = match u32::try_from(left.unsigned_abs()).unwrap_or(u32::MAX) {
+            bits if left >= 0 && bits + 64 >= 127 => return limit,
+            bits if left >= 0 => mantissa << bits,
+            bits if bits > 64 => u128::from(!self.negative && mantissa != 0),
+            bits => {
+                let whole = mantissa >> bits;
+                whole + u128::from(!self.negative && whole << bits != mantissa)
+            }
+        };
+        if self.negative { -(size as i128) } else { size as i128 }
+    }
+
     /// Whether this is an infinity.
     pub fn is_infinite(self) -> bool {
         self.value == Value::Infinite

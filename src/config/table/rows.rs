@@ -302,9 +302,8 @@ static LIMITS: &[Row] = &[
         .alias("hash-max-ziplist-value")
         .inert(),
     row("list-max-listpack-size", int!(limits.list_max_listpack_size, -I32, I32))
-        .alias("list-max-ziplist-size")
-        .inert(),
-    row("list-compress-depth", int!(limits.list_compress_depth, 0, I32)).flags(CRASH).inert(),
+        .alias("list-max-ziplist-size"),
+    row("list-compress-depth", int!(limits.list_compress_depth, 0, I32)).flags(CRASH),
     row("set-max-intset-entries", int!(limits.set_max_intset_entries, 0, I64)).inert(),
     row("set-max-listpack-entries", int!(limits.set_max_listpack_entries, 0, I64)).inert(),
     row("set-max-listpack-value", int!(limits.set_max_listpack_value, 0, I64)).inert(),

@@ -177,16 +177,21 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
+    /// A string of `len` bytes that is compressed already.
+    pub fn compressed(&mut self, packed: &[u8], len: u64) -> io::Result<()> {
+        self.byte(form_byte(form::LZF))?;
+        self.length(packed.len() as u64)?;
+        self.length(len)?;
+        self.bytes(packed)
+    }
+
     /// Writes a string compressed, if that makes it shorter; false if it does not.
     fn packed(&mut self, bytes: &[u8]) -> io::Result<bool> {
         let mut packed = std::mem::take(&mut self.packed);
         packed.clear();
         let shorter = self.compressor.compress(bytes, &mut packed, bytes.len() - 4);
         if shorter {
-            self.byte(form_byte(form::LZF))?;
-            self.length(packed.len() as u64)?;
-            self.length(bytes.len() as u64)?;
-            self.bytes(&packed)?;
+            self.compressed(&packed, bytes.len() as u64)?;
         }
         if packed.capacity() <= PACKED_KEEP {
             self.packed = packed;

@@ -360,13 +360,16 @@ fn unblock(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         call.reply.int(0);
         return Ok(Flow::Done);
     };
-    dispatch::with_reply(srv, id, |_, reply| {
+    dispatch::with_reply(srv, id, |srv, reply| {
         if with_error {
-            reply.error(&CmdError::new("UNBLOCKED client unblocked via CLIENT UNBLOCK"));
+            let e = CmdError::new("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+            reply.error(&e);
+            srv.stats.error(e.code());
         } else {
             parked.nothing.write(reply);
         }
     });
+    dispatch::account_unblocked(srv, &parked, with_error);
     srv.net.resume(id);
     call.reply.int(1);
     Ok(Flow::Done)

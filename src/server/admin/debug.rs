@@ -1,5 +1,7 @@
 //! DEBUG: hooks for tests and for looking inside.
 
+mod lists;
+
 use crate::commands::{CmdResult, Flow, arg};
 use crate::keyspace::entry::Entry;
 use crate::keyspace::store::{Expire, SetValue};
@@ -85,6 +87,9 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             }
         }
         (b"object", 3..=4) => object(srv, call)?,
+        (b"listpack", 3) => return lists::print_listpack(srv, call),
+        (b"quicklist", 3..=4) => return lists::print_quicklist(srv, call),
+        (b"quicklist-packed-threshold", 3) => return lists::packed_threshold(srv, call),
         (b"sdslen", 3) => sdslen(srv, call)?,
         (b"populate", 3..=5) => populate(srv, call)?,
         (b"reload", _) => reload(srv, call)?,
@@ -133,12 +138,15 @@ const HELP: &[(&str, &str)] = &[
     ("DIGEST-VALUE <key> [<key> ...]", "A hash of each value."),
     ("ERROR <text>", "Reply this error."),
     ("HTSTATS <db> [full]", "Figures of the database's hash table."),
+    ("LISTPACK <key>", "Print a value of this encoding on the server's standard output."),
     ("LOG <message>", "Write a message to the log."),
     ("OBJECT <key>", "What is known of a value and its encoding."),
     ("PANIC | ASSERT | SEGFAULT | OOM", "Crash in this way."),
     ("PAUSE-CRON <0|1>", "Stop or continue periodic work."),
     ("POPULATE <count> [<prefix>] [<size>]", "Make keys with string values."),
     ("PROTOCOL <type>", "Reply a value of a protocol type."),
+    ("QUICKLIST <key> [<0|1>]", "Print a quicklist, with its nodes if asked to."),
+    ("QUICKLIST-PACKED-THRESHOLD <size>", "List elements from this size on are nodes; 0: 1 GiB."),
     ("RELOAD [NOSAVE] [NOFLUSH] [MERGE]", "Save the dataset and load it again."),
     ("SET-ACTIVE-EXPIRE <0|1>", "Stop or continue the active expiry of keys."),
     ("SET-SKIP-CHECKSUM-VALIDATION <0|1>", "Ignore checksums of files and payloads."),
@@ -188,12 +196,13 @@ fn object(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     let entry = store.find(store.key(call.argv[2])).ok_or(errors::NO_SUCH_KEY)?;
     let idle = crate::commands::keys_info::idle_seconds(entry.lru(), call.env.lru_clock);
     call.reply.status(format!(
-        "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
+        "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}{}",
         entry,
         entry.encoding().name(),
         dump::dump(entry, srv.limits.rdb_version).len().saturating_sub(11),
         entry.lru(),
-        idle
+        idle,
+        lists::figures(entry)
     ));
     Ok(())
 }

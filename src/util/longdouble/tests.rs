@@ -126,3 +126,27 @@ fn agrees_with_the_processor() {
         assert_eq!([show(a), show(b), show(sum)], fields[2..], "{line}");
     }
 }
+
+#[test]
+fn seconds_become_milliseconds() {
+    let ms = |text: &str| LongDouble::parse(text.as_bytes()).unwrap().thousandfold_ceil();
+    for (text, want) in [
+        ("0", 0),
+        ("1", 1000),
+        ("0.001", 1),
+        ("0.1", 100),
+        ("0.0001", 1),
+        ("1e-4000", 1),
+        ("1.0005", 1001),
+        ("-0.0001", 0),
+        ("-1", -1000),
+        ("-1.5", -1500),
+        ("9223372036854775.807", i64::MAX.into()),
+        ("1e18", 10_i128.pow(21)),
+        ("1e4000", i128::MAX),
+        ("inf", i128::MAX),
+        ("-inf", i128::MIN),
+    ] {
+        assert_eq!(ms(text), want, "{text}");
+    }
+}

@@ -1,5 +1,0 @@
-//! List commands.
-
-use crate::commands::DataRow;
-
-pub const COMMANDS: &[DataRow] = &[];

@@ -1,0 +1,87 @@
+//! Moving an element from one list to another, and waiting for one to move.
+
+use super::{delete, end, pushed, reply_item};
+use crate::commands::arg;
+use crate::commands::{CmdResult, Ctx, Flow, Wait};
+use crate::ds::pack::End;
+use crate::keyspace::effects::EV_LIST;
+use crate::resp::errors::CmdError;
+use crate::resp::reply::Nothing;
+use crate::value::list::List;
+use crate::value::{Collection, Type};
+
+/// `LMOVE source destination LEFT|RIGHT LEFT|RIGHT`. O(1).
+pub fn lmove(ctx: &mut Ctx<'_>) -> CmdResult {
+    let (from, to) = (end(ctx.argv.at(3))?, end(ctx.argv.at(4))?);
+    if !transfer(ctx, from, to)? {
+        ctx.reply.null();
+    }
+    Ok(Flow::Done)
+}
+
+/// `RPOPLPUSH source destination`. O(1).
+pub fn rpoplpush(ctx: &mut Ctx<'_>) -> CmdResult {
+    if !transfer(ctx, End::Back, End::Front)? {
+        ctx.reply.null();
+    }
+    Ok(Flow::Done)
+}
+
+/// `BLMOVE source destination LEFT|RIGHT LEFT|RIGHT timeout`. O(1).
+pub fn blmove(ctx: &mut Ctx<'_>) -> CmdResult {
+    let (from, to) = (end(ctx.argv.at(3))?, end(ctx.argv.at(4))?);
+    let until_ms = arg::timeout(ctx.argv.at(5), &ctx.env)?;
+    if !transfer(ctx, from, to)? {
+        return wait(ctx, until_ms);
+    }
+    let argv = ctx.argv;
+    ctx.fx.rewrite(&[b"LMOVE", argv.at(1), argv.at(2), argv.at(3), argv.at(4)]);
+    Ok(Flow::Done)
+}
+
+/// `BRPOPLPUSH source destination timeout`. O(1).
+pub fn brpoplpush(ctx: &mut Ctx<'_>) -> CmdResult {
+    let until_ms = arg::timeout(ctx.argv.at(3), &ctx.env)?;
+    if !transfer(ctx, End::Back, End::Front)? {
+        return wait(ctx, until_ms);
+    }
+    let argv = ctx.argv;
+    ctx.fx.rewrite(&[b"RPOPLPUSH", argv.at(1), argv.at(2)]);
+    Ok(Flow::Done)
+}
+
+fn wait(ctx: &mut Ctx<'_>, until_ms: Option<i64>) -> CmdResult {
+    if ctx.env.deny_blocking {
+        ctx.reply.null();
+        return Ok(Flow::Done);
+    }
+    let keys = vec![ctx.argv.at(1).to_vec()];
+    // Compat: refused at once it is a null, but a null array when the time is up.
+    Ok(Flow::Block(Wait { keys, until_ms, wants: Some(Type::List), nothing: Nothing::NullArray }))
+}
+
+/// Moves an element and writes it; false, and nothing written, if there is no source.
+fn transfer(ctx: &mut Ctx<'_>, from: End, to: End) -> Result<bool, CmdError> {
+    let Ctx { db, argv, reply, fx, limits, .. } = ctx;
+    let (source, destination, shape) = (argv.at(1), argv.at(2), limits.list());
+    if db.write_as::<List>(source, fx)?.is_none() {
+        return Ok(false);
+    }
+    // Both must be lists before anything is taken.
+    db.write_as::<List>(destination, fx)?;
+    let Some(list) = db.write_as::<List>(source, fx)? else { return Ok(false) };
+    let Some(item) = list.end(from) else { return Ok(false) };
+    reply_item(reply, item);
+    let text = item.to_vec();
+    list.pop(from, shape);
+    let emptied = list.is_empty() && source != destination;
+    let list = db.write_or_new(destination, fx, || List::with_room(text.len() + 2))?;
+    list.push(to, std::iter::once(&text[..]), shape);
+    pushed(fx, destination, to, 1);
+    fx.event(EV_LIST, if from == End::Front { "lpop" } else { "rpop" }, source);
+    if emptied {
+        delete(db, fx, source);
+    }
+    fx.touched(source);
+    Ok(true)
+}
