@@ -2,5 +2,6 @@
 
 pub mod cell;
 pub mod dict;
+pub mod intset;
 pub mod listpack;
 pub mod wheel;

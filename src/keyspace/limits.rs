@@ -2,6 +2,8 @@
 //! server layer knows the configuration itself.
 
 use crate::util::siphash::Seed;
+use crate::value::hash::HashLimits;
+use crate::value::set::SetLimits;
 
 /// Limits in force for one call.
 #[derive(Clone, Debug)]
@@ -12,6 +14,8 @@ pub struct Limits {
     pub private_ints: bool,
     /// `lazyfree-lazy-user-del`: deletions propagate as UNLINK.
     pub lazy_user_del: bool,
+    /// `lazyfree-lazy-server-del`: SPOP of a whole set propagates as UNLINK.
+    pub lazy_server_del: bool,
     /// `lazyfree-lazy-expire`: expiries propagate as UNLINK.
     pub lazy_expire: bool,
     /// RESTORE and loading verify checksums.
@@ -42,12 +46,34 @@ pub struct Limits {
     pub hll_sparse_bytes: usize,
 }
 
+impl Limits {
+    /// What hashes obey.
+    pub fn hash(&self) -> HashLimits {
+        HashLimits {
+            listpack_entries: self.hash_listpack_entries,
+            listpack_value: self.hash_listpack_value,
+            seed: self.seed,
+        }
+    }
+
+    /// What sets obey.
+    pub fn set(&self) -> SetLimits {
+        SetLimits {
+            intset_entries: self.set_intset_entries,
+            listpack_entries: self.set_listpack_entries,
+            listpack_value: self.set_listpack_value,
+            seed: self.seed,
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
             max_bulk: 512 << 20,
             private_ints: false,
             lazy_user_del: false,
+            lazy_server_del: false,
             lazy_expire: false,
             verify_checksum: true,
             rdb_version: 0,
