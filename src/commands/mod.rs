@@ -80,6 +80,8 @@ pub const TABLES: &[&[DataRow]] = &[
     scan::COMMANDS,
     list::COMMANDS,
     set::COMMANDS,
+    set::random::COMMANDS,
+    set::algebra::COMMANDS,
     hash::COMMANDS,
     zset::COMMANDS,
     bitmap::COMMANDS,

@@ -5,6 +5,7 @@ use crate::commands::arg::{self, Options};
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::keyspace::env::Expiry;
 use crate::resp::errors::{self, CmdError};
+use crate::resp::reply::Reply;
 use crate::util::glob;
 
 pub const COMMANDS: &[DataRow] = &[("scan", scan)];
@@ -18,12 +19,31 @@ pub struct ScanOptions<'a> {
     pub count: u64,
     pub pattern: Option<&'a [u8]>,
     pub type_name: Option<&'a [u8]>,
+    /// HSCAN: fields alone.
+    pub no_values: bool,
+}
+
+/// What a command of the SCAN family has as options besides COUNT and MATCH.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Also {
+    Nothing,
+    Type,
+    NoValues,
 }
 
 impl<'a> ScanOptions<'a> {
     /// `types`: whether TYPE is an option here.
-    pub fn parse(mut options: Options<'a>, types: bool) -> Result<ScanOptions<'a>, CmdError> {
-        let mut o = ScanOptions { count: 10, pattern: None, type_name: None };
+    pub fn parse(options: Options<'a>, types: bool) -> Result<ScanOptions<'a>, CmdError> {
+        ScanOptions::read(options, if types { Also::Type } else { Also::Nothing })
+    }
+
+    /// Those of HSCAN, which has NOVALUES.
+    pub fn parse_hash(options: Options<'a>) -> Result<ScanOptions<'a>, CmdError> {
+        ScanOptions::read(options, Also::NoValues)
+    }
+
+    fn read(mut options: Options<'a>, also: Also) -> Result<ScanOptions<'a>, CmdError> {
+        let mut o = ScanOptions { count: 10, pattern: None, type_name: None, no_values: false };
         while let Some(word) = options.next() {
             if arg::is(word, "count") {
                 let count = arg::int(options.value()?)?;
@@ -31,14 +51,36 @@ impl<'a> ScanOptions<'a> {
             } else if arg::is(word, "match") {
                 // "*" matches everything; leaving it out saves the comparison.
                 o.pattern = Some(options.value()?).filter(|p| *p != b"*");
-            } else if types && arg::is(word, "type") {
+            } else if also == Also::Type && arg::is(word, "type") {
                 o.type_name = Some(options.value()?);
+            } else if also == Also::NoValues && arg::is(word, "novalues") {
+                o.no_values = true;
             } else {
                 return Err(errors::SYNTAX);
             }
         }
         Ok(o)
     }
+
+    /// Calls `step` with the cursor until enough elements were seen or the end is reached; returns the cursor to go on
+    /// with. `step` returns the next cursor and counts what it saw.
+    pub fn steps(&self, mut at: u64, mut step: impl FnMut(u64, &mut u64) -> u64) -> u64 {
+        let (mut seen, mut left) = (0, self.count.saturating_mul(STEPS_PER_COUNT));
+        loop {
+            at = step(at, &mut seen);
+            left -= 1;
+            if at == 0 || left == 0 || seen >= self.count {
+                return at;
+            }
+        }
+    }
+}
+
+/// What a scan of a key that is not there replies.
+pub fn reply_nothing(reply: &mut Reply) {
+    reply.array(2);
+    reply.bulk(b"0");
+    reply.array(0);
 }
 
 /// A cursor as clients send it: decimal, unsigned.
@@ -54,11 +96,9 @@ fn scan(ctx: &mut Ctx<'_>) -> CmdResult {
     let o = ScanOptions::parse(Options::new(*argv, 2), true)?;
     let mut found: Vec<Vec<u8>> = Vec::new();
     let mut due: Vec<Vec<u8>> = Vec::new();
-    let mut seen = 0u64;
-    let mut steps = o.count.saturating_mul(STEPS_PER_COUNT);
-    loop {
-        at = db.scan_step(at, |entry, is_due| {
-            seen += 1;
+    at = o.steps(at, |at, seen| {
+        db.scan_step(at, |entry, is_due| {
+            *seen += 1;
             let wanted = o.pattern.is_none_or(|p| glob::matches(p, entry.key(), false))
                 && o.type_name
                     .is_none_or(|t| t.eq_ignore_ascii_case(entry.value_type().name().as_bytes()));
@@ -67,12 +107,8 @@ fn scan(ctx: &mut Ctx<'_>) -> CmdResult {
                 (false, true) => found.push(entry.key().to_vec()),
                 (false, false) => {}
             }
-        });
-        steps -= 1;
-        if at == 0 || steps == 0 || seen >= o.count {
-            break;
-        }
-    }
+        })
+    });
     if env.expiry == Expiry::Delete {
         due.iter().for_each(|key| db.expire(key, fx));
     }

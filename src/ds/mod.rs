@@ -3,6 +3,7 @@
 pub mod cell;
 pub mod dict;
 pub mod hll;
+pub mod intset;
 pub mod listpack;
 pub mod pack;
 pub mod quicklist;

@@ -300,6 +300,12 @@ impl<'a> DbMut<'a> {
         true
     }
 
+    /// To be told when the hash at `key` was changed in place: its first field expired at `old`. Cheap when neither
+    /// it nor the new one has a time.
+    pub fn retime(&mut self, key: &[u8], old: Option<i64>) {
+        self.store.retime(self.key(key), old);
+    }
+
     /// The whole database, for commands about all of it: SCAN, KEYS, DBSIZE, FLUSHDB.
     pub fn store(&mut self) -> &mut Store {
         self.store

@@ -3,6 +3,8 @@
 
 use crate::ds::quicklist::{PLAIN_FROM, Shape};
 use crate::util::siphash::Seed;
+use crate::value::hash::HashLimits;
+use crate::value::set::SetLimits;
 
 /// Limits in force for one call.
 #[derive(Clone, Debug)]
@@ -13,6 +15,8 @@ pub struct Limits {
     pub private_ints: bool,
     /// `lazyfree-lazy-user-del`: deletions propagate as UNLINK.
     pub lazy_user_del: bool,
+    /// `lazyfree-lazy-server-del`: SPOP of a whole set propagates as UNLINK.
+    pub lazy_server_del: bool,
     /// `lazyfree-lazy-expire`: expiries propagate as UNLINK.
     pub lazy_expire: bool,
     /// RESTORE and loading verify checksums.
@@ -52,6 +56,25 @@ impl Limits {
         let Limits { list_listpack_size, list_compress_depth, list_plain_from, .. } = *self;
         Shape { fill: list_listpack_size, depth: list_compress_depth, plain_from: list_plain_from }
     }
+
+    /// What hashes obey.
+    pub fn hash(&self) -> HashLimits {
+        HashLimits {
+            listpack_entries: self.hash_listpack_entries,
+            listpack_value: self.hash_listpack_value,
+            seed: self.seed,
+        }
+    }
+
+    /// What sets obey.
+    pub fn set(&self) -> SetLimits {
+        SetLimits {
+            intset_entries: self.set_intset_entries,
+            listpack_entries: self.set_listpack_entries,
+            listpack_value: self.set_listpack_value,
+            seed: self.seed,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -60,6 +83,7 @@ impl Default for Limits {
             max_bulk: 512 << 20,
             private_ints: false,
             lazy_user_del: false,
+            lazy_server_del: false,
             lazy_expire: false,
             verify_checksum: true,
             rdb_version: 0,

@@ -5,6 +5,7 @@ pub mod db;
 pub mod effects;
 pub mod entry;
 pub mod env;
+pub mod fields;
 pub mod limits;
 pub mod store;
 

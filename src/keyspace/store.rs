@@ -11,6 +11,7 @@ use crate::ds::dict::{Iter, Resize, Stats};
 use crate::keyspace::entry::timed::Timed;
 pub use crate::keyspace::entry::timed::{EntryMut, Expire, Key};
 pub use crate::keyspace::entry::{Entry, EntryBox, IncrError, SetValue};
+use crate::keyspace::fields::{self, FieldIndex};
 use crate::util::siphash::Seed;
 use crate::value::Value;
 
@@ -18,13 +19,15 @@ use crate::value::Value;
 pub struct Store {
     table: Timed,
     behind: bool,
+    /// Hashes with fields that expire.
+    fields: FieldIndex,
 }
 
 impl Store {
     /// An empty database; allocates nothing. All databases of a process share the seed. Expiry times are
     /// sorted by their distance from `now_ms`, later from the last time that `next_due` was told.
     pub fn new(seed: Seed, now_ms: i64) -> Store {
-        Store { table: Timed::new(seed, now_ms), behind: false }
+        Store { table: Timed::new(seed, now_ms), behind: false, fields: FieldIndex::default() }
     }
 
     /// The hash of a key, for `Key`.
@@ -99,7 +102,13 @@ impl Store {
         expire: Expire,
         lru: u32,
     ) -> Option<Value> {
-        self.table.set(key, value, expire, lru)
+        let new = fields::of_new(&value);
+        let old = self.table.set(key, value, expire, lru);
+        let before = old.as_ref().and_then(fields::of_value);
+        if before.is_some() || new.is_some() {
+            self.fields.update(key.bytes, before, new);
+        }
+        old
     }
 
     /// As `set`, with an owned value and the expiry given outright: for RENAME, RESTORE, loading.
@@ -116,7 +125,27 @@ impl Store {
     /// Removes `key`; the entry is freed when the result is dropped, by whichever thread. O(1).
     #[inline]
     pub fn remove(&mut self, key: Key<'_>) -> Option<EntryBox> {
-        self.table.remove(key)
+        let entry = self.table.remove(key)?;
+        if let Some(at) = fields::of_entry(&entry) {
+            self.fields.update(key.bytes, Some(at), None);
+        }
+        Some(entry)
+    }
+
+    /// Number of hashes with fields that expire. O(1).
+    pub fn timed_hashes(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// When the first field of a hash expires, and the hash's key. O(log n).
+    pub fn first_field(&self) -> Option<(i64, &[u8])> {
+        self.fields.first()
+    }
+
+    /// To be told when the hash at `key` was changed in place: its first field expired at `old`. O(log n).
+    pub fn retime(&mut self, key: Key<'_>, old: Option<i64>) {
+        let new = self.find(key).and_then(fields::of_entry);
+        self.fields.update(key.bytes, old, new);
     }
 
     /// Removes `key` and returns value, expiry and access data. O(1), but for copying a short
@@ -234,6 +263,7 @@ impl Store {
     /// Panics if an invariant doesn't hold. O(n).
     pub fn check(&self) {
         self.table.check();
+        self.fields.check(self.iter());
     }
 }
 

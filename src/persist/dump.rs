@@ -32,18 +32,19 @@ pub enum DumpError {
 /// Serializes a value. `version` 0: the lowest that can hold it, so that any server since Redis 7.0 takes it.
 pub fn dump(entry: &Entry, version: u32) -> Vec<u8> {
     let mut payload = Vec::new();
-    write_value(&mut payload, entry).expect("memory takes every write");
-    payload.extend_from_slice(&(save::version(version) as u16).to_le_bytes());
+    let version = save::version(version, entry.has_timed_fields());
+    write_value(&mut payload, entry, version).expect("memory takes every write");
+    payload.extend_from_slice(&(version as u16).to_le_bytes());
     let crc = crc64::update(0, &payload);
     payload.extend_from_slice(&crc.to_le_bytes());
     payload
 }
 
-fn write_value(payload: &mut Vec<u8>, entry: &Entry) -> io::Result<()> {
+fn write_value(payload: &mut Vec<u8>, entry: &Entry, version: u32) -> io::Result<()> {
     // Compat: redis-server compresses as `rdbcompression` says, which is on unless somebody turned it off.
     let mut to = Writer::new(payload, 0, true, false);
-    to.byte(save::kind_of(entry).code())?;
-    save::value(&mut to, entry)?;
+    to.byte(save::kind_of(entry, version).code())?;
+    save::value(&mut to, entry, version)?;
     to.flush()
 }
 

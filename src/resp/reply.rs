@@ -178,6 +178,9 @@ impl Reply {
     pub fn end_array(&mut self, at: Deferred, len: usize) {
         self.end_with(at, b'*', len);
     }
+    pub fn end_set(&mut self, at: Deferred, len: usize) {
+        self.end_with(at, if self.resp3 { b'~' } else { b'*' }, len);
+    }
     pub fn end_map(&mut self, at: Deferred, pairs: usize) {
         match self.resp3 {
             true => self.end_with(at, b'%', pairs),

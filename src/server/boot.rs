@@ -394,6 +394,7 @@ impl Server {
         l.private_ints =
             cfg.memory.max_memory > 0 && (cfg.memory.policy.is_lru() || cfg.memory.policy.is_lfu());
         l.lazy_user_del = cfg.keyspace.lazy_user_del;
+        l.lazy_server_del = cfg.keyspace.lazy_server_del;
         l.lazy_expire = cfg.keyspace.lazy_expire;
         l.rdb_version = match cfg.snapshot.target_version {
             config::choice::RdbTarget::Automatic => 0,

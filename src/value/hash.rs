@@ -1,35 +1,550 @@
-//! Hashes: a listpack while small, a table above.
+//! Hashes: a listpack while small, a table above; fields may expire, each at its own time.
+//!
+//! ```text
+//!   Packed  field value, field value ...            none of them expires
+//!   Timed   field value time, field value time ...  time in ms, 0: never; ascending, those that never expire last
+//!   Table   cells of field and value; the head of a cell is its field's time
+//! ```
+//!
+//! A hash moves from `Packed` to `Timed` with the first time that a field gets, from either to `Table` when it has more
+//! than hash-max-listpack-entries fields or one of more than hash-max-listpack-value bytes, and never back, as in
+//! Redis.
+//!
+//! Nothing here knows what time it is: a field whose time has passed is one like all others until it is removed.
 
+use crate::ds::cell::Field;
+use crate::ds::dict::{Dict, Thin};
+use crate::ds::listpack::{self, Item, Listpack, Needle, Pos, Scratch};
+use crate::util::digest;
+use crate::util::siphash::Seed;
 use crate::value::{Collection, Encoding, variant};
+use std::collections::BTreeSet;
 
-/// A hash; not there yet.
-#[derive(PartialEq, Eq, Debug)]
-pub enum Hash {}
+/// Where the encodings end.
+#[derive(Clone, Copy, Debug)]
+pub struct HashLimits {
+    /// `hash-max-listpack-entries`: fields.
+    pub listpack_entries: usize,
+    /// `hash-max-listpack-value`: bytes of a field or value.
+    pub listpack_value: usize,
+    /// What tables hash with.
+    pub seed: Seed,
+}
+
+/// A hash.
+pub enum Hash {
+    Packed(Listpack),
+    Timed(Listpack),
+    Table(Box<Table>),
+}
+
+/// A large hash.
+pub struct Table {
+    fields: Dict<Field>,
+    /// The fields that expire, soonest first; none while no field ever did.
+    due: Option<Box<BTreeSet<(i64, Box<[u8]>)>>>,
+}
+
+/// A field with its value, and the time it expires at.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair<'a> {
+    pub field: Item<'a>,
+    pub value: Item<'a>,
+    pub expire: Option<i64>,
+}
+
+/// What becomes of a field's time when it is given a value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Time {
+    /// It doesn't expire any more.
+    Never,
+    /// It stays.
+    Keep,
+    At(i64),
+}
+
+impl Default for Hash {
+    fn default() -> Hash {
+        Hash::Packed(Listpack::new())
+    }
+}
+
+impl Hash {
+    /// Changes to a table if what is about to come doesn't fit a listpack: so many fields, or an argument so long.
+    pub fn expect<'a>(
+        &mut self,
+        fields: usize,
+        mut texts: impl Iterator<Item = &'a [u8]>,
+        limits: &HashLimits,
+    ) {
+        let (Hash::Packed(lp) | Hash::Timed(lp)) = self else { return };
+        if fields > limits.listpack_entries {
+            return self.change_to_table(fields, limits.seed);
+        }
+        let mut bytes = lp.bytes_len();
+        let fits = texts.all(|text| {
+            bytes += text.len();
+            text.len() <= limits.listpack_value
+        });
+        if !fits || bytes >= listpack::BYTES_MAX {
+            self.change_to_table(self.len(), limits.seed);
+        }
+    }
+
+    /// Elements that each field takes in a listpack.
+    fn step(&self) -> usize {
+        if matches!(self, Hash::Timed(_)) { 3 } else { 2 }
+    }
+
+    /// The table's cells, if it is one.
+    #[inline]
+    pub fn as_table(&self) -> Option<&Dict<Field>> {
+        match self {
+            Hash::Table(table) => Some(&table.fields),
+            _ => None,
+        }
+    }
+
+    /// The value of a field. O(1) in tables, O(n) in listpacks.
+    #[inline]
+    pub fn get(&self, field: &[u8]) -> Option<Item<'_>> {
+        match self {
+            Hash::Packed(lp) | Hash::Timed(lp) => {
+                let at = lp.find(lp.first(), &Needle::new(field), self.step())?;
+                Some(lp.get(lp.next(at)?))
+            }
+            Hash::Table(table) => {
+                let cell = table.fields.get(table.fields.hash(field), field)?;
+                Some(Item::Str(cell.value()))
+            }
+        }
+    }
+
+    /// The value of a field, and when it expires.
+    #[inline]
+    pub fn find(&self, field: &[u8]) -> Option<(Item<'_>, Option<i64>)> {
+        match self {
+            Hash::Packed(_) => Some((self.get(field)?, None)),
+            Hash::Timed(lp) => {
+                let at = lp.next(lp.find(lp.first(), &Needle::new(field), 3)?)?;
+                Some((lp.get(at), time_at(lp, lp.next(at)?)))
+            }
+            Hash::Table(table) => {
+                let cell = table.fields.get(table.fields.hash(field), field)?;
+                Some((Item::Str(cell.value()), cell.head().map(i64::from_le_bytes)))
+            }
+        }
+    }
+
+    /// Gives a field a value; whether the field is new. May change the encoding.
+    #[inline]
+    pub fn insert(&mut self, field: &[u8], value: &[u8], time: Time, limits: &HashLimits) -> bool {
+        let (Hash::Packed(lp) | Hash::Timed(lp)) = &*self else {
+            return self.insert_in_table(field, value, time);
+        };
+        let fits = field.len().max(value.len()) <= limits.listpack_value
+            && lp.bytes_len() + field.len() + value.len() < listpack::BYTES_MAX;
+        if !fits {
+            self.change_to_table(self.len() + 1, limits.seed);
+            return self.insert_in_table(field, value, time);
+        }
+        if let (Hash::Packed(_), Time::At(_)) = (&*self, time) {
+            self.change_to_timed();
+        }
+        let new = match self {
+            Hash::Packed(lp) => insert_packed(lp, field, value),
+            Hash::Timed(lp) => insert_timed(lp, field, Some(value), time),
+            Hash::Table(_) => false,
+        };
+        if new && self.len() > limits.listpack_entries {
+            self.change_to_table(self.len(), limits.seed);
+        }
+        new
+    }
+
+    #[inline]
+    fn insert_in_table(&mut self, field: &[u8], value: &[u8], time: Time) -> bool {
+        let Hash::Table(table) = self else { return false };
+        table.insert(field, value, time)
+    }
+
+    /// Gives a field that is there a time to expire at, or takes it away.
+    pub fn set_expire(&mut self, field: &[u8], expire: Option<i64>) {
+        let time = expire.map_or(Time::Never, Time::At);
+        match self {
+            Hash::Packed(_) if expire.is_some() => {
+                self.change_to_timed();
+                self.set_expire(field, expire);
+            }
+            Hash::Packed(_) => {}
+            Hash::Timed(lp) => {
+                insert_timed(lp, field, None, time);
+            }
+            Hash::Table(table) => table.set_expire(field, expire),
+        }
+    }
+
+    /// Removes a field; false if there is no such.
+    #[inline]
+    pub fn remove(&mut self, field: &[u8]) -> bool {
+        let step = self.step();
+        match self {
+            Hash::Packed(lp) | Hash::Timed(lp) => {
+                let at = lp.find(lp.first(), &Needle::new(field), step);
+                if let Some(at) = at {
+                    lp.remove_from(at, step);
+                }
+                at.is_some()
+            }
+            Hash::Table(table) => table.remove(field),
+        }
+    }
+
+    /// When the first field expires; None if none does. O(1) in listpacks, O(log n) in tables.
+    #[inline]
+    pub fn soonest(&self) -> Option<i64> {
+        match self {
+            Hash::Packed(_) => None,
+            Hash::Timed(lp) => {
+                let value = lp.next(lp.first()?)?;
+                time_at(lp, lp.next(value)?)
+            }
+            Hash::Table(table) => table.due.as_ref()?.first().map(|first| first.0),
+        }
+    }
+
+    /// The field that expires first, if that is before `now_ms`.
+    pub fn next_due(&self, now_ms: i64) -> Option<Vec<u8>> {
+        if self.soonest()? >= now_ms {
+            return None;
+        }
+        match self {
+            Hash::Packed(_) => None,
+            Hash::Timed(lp) => Some(lp.get(lp.first()?).to_vec()),
+            Hash::Table(table) => table.due.as_ref()?.first().map(|first| first.1.to_vec()),
+        }
+    }
+
+    /// A field, each as likely as any other. O(1) in tables, O(n) in listpacks.
+    pub fn random(&self, rng: &mut impl FnMut() -> u64) -> Option<Pair<'_>> {
+        match self {
+            Hash::Packed(lp) | Hash::Timed(lp) => {
+                let n = ((u128::from(rng()) * self.len() as u128) >> 64) as usize;
+                let at = lp.at((n * self.step()) as i64)?;
+                let rest = Pairs::Packed { items: lp.iter_from(at), timed: self.step() == 3 };
+                rest.into_iter().next()
+            }
+            Hash::Table(table) => table.fields.random(rng).map(Pair::of),
+        }
+    }
+
+    /// All fields: those of a listpack in its order, those of a table in any.
+    pub fn iter(&self) -> Pairs<'_> {
+        match self {
+            Hash::Packed(lp) => Pairs::Packed { items: lp.iter(), timed: false },
+            Hash::Timed(lp) => Pairs::Packed { items: lp.iter(), timed: true },
+            Hash::Table(table) => Pairs::Table(table.fields.iter()),
+        }
+    }
+
+    /// The listpack of pairs or triples that it is, or would be.
+    pub fn to_listpack(&self, times: bool) -> Listpack {
+        let mut lp = Listpack::new();
+        for pair in self.iter() {
+            push(&mut lp, pair.field);
+            push(&mut lp, pair.value);
+            if times {
+                lp.push_back_int(pair.expire.unwrap_or(0));
+            }
+        }
+        lp
+    }
+
+    /// Makes a table of it, with room for so many fields. O(n).
+    pub fn change_to_table(&mut self, room: usize, seed: Seed) {
+        let mut table = Table { fields: Dict::new(seed), due: None };
+        table.fields.reserve(room);
+        let (mut one, mut two) = (Scratch::default(), Scratch::default());
+        for pair in self.iter() {
+            let (field, value) = (pair.field.bytes(&mut one), pair.value.bytes(&mut two));
+            table.add(field, value, pair.expire);
+        }
+        *self = Hash::Table(Box::new(table));
+    }
+
+    #[cold]
+    fn change_to_timed(&mut self) {
+        *self = Hash::Timed(self.to_listpack(true));
+    }
+}
+
+fn push(lp: &mut Listpack, item: Item<'_>) {
+    match item {
+        Item::Int(n) => lp.push_back_int(n),
+        Item::Str(text) => lp.push_back(text),
+    }
+}
+
+/// The time that stands at `at`.
+fn time_at(lp: &Listpack, at: Pos) -> Option<i64> {
+    lp.get(at).as_int().filter(|&time| time != 0)
+}
+
+fn insert_packed(lp: &mut Listpack, field: &[u8], value: &[u8]) -> bool {
+    let at = lp.find(lp.first(), &Needle::new(field), 2).and_then(|at| lp.next(at));
+    match at {
+        Some(at) => lp.replace(at, value),
+        None => {
+            lp.push_back(field);
+            lp.push_back(value);
+        }
+    }
+    at.is_none()
+}
+
+/// Gives a field a value (None: the one it has) and a time; whether it is new.
+fn insert_timed(lp: &mut Listpack, field: &[u8], value: Option<&[u8]>, time: Time) -> bool {
+    let found = lp.find(lp.first(), &Needle::new(field), 3);
+    let value_at = found.and_then(|at| lp.next(at));
+    let (Some(at), Some(value_at)) = (found, value_at) else {
+        let Some(value) = value else { return false };
+        let expire = if let Time::At(at) = time { at } else { 0 };
+        place_timed(lp, field, value, expire);
+        return true;
+    };
+    let old = lp.next(value_at).and_then(|at| time_at(lp, at)).unwrap_or(0);
+    let new = match time {
+        Time::Never => 0,
+        Time::Keep => old,
+        Time::At(at) => at,
+    };
+    if new != old {
+        let value = value.map_or_else(|| lp.get(value_at).to_vec(), <[u8]>::to_vec);
+        lp.remove_from(at, 3);
+        place_timed(lp, field, &value, new);
+    } else if let Some(value) = value {
+        lp.replace(value_at, value);
+    }
+    false
+}
+
+/// Inserts a triple before those that expire later.
+fn place_timed(lp: &mut Listpack, field: &[u8], value: &[u8], expire: i64) {
+    let later = if expire == 0 {
+        None
+    } else {
+        let fields = lp.positions().step_by(3);
+        let times = lp.positions().skip(2).step_by(3).map(|at| time_at(lp, at));
+        let mut all = fields.zip(times);
+        all.find(|(_, time)| time.is_none_or(|t| t > expire)).map(|(at, _)| at)
+    };
+    match later {
+        Some(at) => {
+            let time = expire.to_string();
+            for element in [time.as_bytes(), value, field] {
+                lp.insert_before(at, element);
+            }
+        }
+        None => {
+            lp.push_back(field);
+            lp.push_back(value);
+            lp.push_back_int(expire);
+        }
+    }
+}
+
+impl Table {
+    fn add(&mut self, field: &[u8], value: &[u8], expire: Option<i64>) {
+        let cell = Field::new(field, value, expire.map(i64::to_le_bytes));
+        self.fields.insert_new(self.fields.hash(field), cell);
+        self.retime(field, None, expire);
+    }
+
+    #[inline]
+    fn insert(&mut self, field: &[u8], value: &[u8], time: Time) -> bool {
+        let hash = self.fields.hash(field);
+        let Some(mut found) = self.fields.get_mut(hash, field) else {
+            let expire = if let Time::At(at) = time { Some(at) } else { None };
+            let cell = Field::new(field, value, expire.map(i64::to_le_bytes));
+            self.fields.insert_new(hash, cell);
+            self.retime(field, None, expire);
+            return true;
+        };
+        let old = found.view().head();
+        let new = match time {
+            Time::Never => None,
+            Time::Keep => old,
+            Time::At(at) => Some(at.to_le_bytes()),
+        };
+        found.update(|cell| (cell.with(value, new), ()));
+        self.retime(field, old.map(i64::from_le_bytes), new.map(i64::from_le_bytes));
+        false
+    }
+
+    fn set_expire(&mut self, field: &[u8], expire: Option<i64>) {
+        let hash = self.fields.hash(field);
+        let Some(mut found) = self.fields.get_mut(hash, field) else { return };
+        let old = found.view().head();
+        found.update(|cell| {
+            let value = cell.value().to_vec();
+            (cell.with(&value, expire.map(i64::to_le_bytes)), ())
+        });
+        self.retime(field, old.map(i64::from_le_bytes), expire);
+    }
+
+    #[inline]
+    fn remove(&mut self, field: &[u8]) -> bool {
+        let Some(cell) = self.fields.remove(self.fields.hash(field), field) else { return false };
+        self.retime(field, cell.head().map(i64::from_le_bytes), None);
+        true
+    }
+
+    /// Keeps `due` in step.
+    #[inline]
+    fn retime(&mut self, field: &[u8], old: Option<i64>, new: Option<i64>) {
+        if old != new {
+            let due = self.due.get_or_insert_default();
+            if let Some(old) = old {
+                due.remove(&(old, field.into()));
+            }
+            if let Some(new) = new {
+                due.insert((new, field.into()));
+            }
+        }
+    }
+}
+
+impl<'a> Pair<'a> {
+    fn of(cell: &'a <Field as Thin>::View) -> Pair<'a> {
+        Pair {
+            field: Item::Str(cell.key()),
+            value: Item::Str(cell.value()),
+            expire: cell.head().map(i64::from_le_bytes),
+        }
+    }
+}
+
+/// All fields of a hash.
+pub enum Pairs<'a> {
+    Packed { items: listpack::Iter<'a>, timed: bool },
+    Table(crate::ds::dict::Iter<'a, Field>),
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = Pair<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Pair<'a>> {
+        match self {
+            Pairs::Packed { items, timed } => {
+                let (field, value) = (items.next()?, items.next()?);
+                let expire =
+                    if *timed { items.next()?.as_int().filter(|&at| at != 0) } else { None };
+                Some(Pair { field, value, expire })
+            }
+            Pairs::Table(cells) => cells.next().map(Pair::of),
+        }
+    }
+}
+
+impl PartialEq for Hash {
+    /// The same fields with the same values and times, whatever the encoding.
+    fn eq(&self, other: &Hash) -> bool {
+        self.len() == other.len()
+            && self.iter().all(|pair| {
+                let found = other.find(pair.field.bytes(&mut Scratch::default()));
+                found.is_some_and(|(value, expire)| {
+                    expire == pair.expire && value.to_vec() == pair.value.to_vec()
+                })
+            })
+    }
+}
+
+impl Eq for Hash {}
+
+impl std::fmt::Debug for Hash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = |item: Item<'_>| item.to_vec().escape_ascii().to_string();
+        let pairs = self.iter().map(|p| (text(p.field), (text(p.value), p.expire)));
+        f.debug_map().entries(pairs).finish()
+    }
+}
 
 impl Collection for Hash {
     variant!(Hash);
 
     fn encoding(&self) -> Encoding {
-        match *self {}
+        match self {
+            Hash::Packed(_) => Encoding::Listpack,
+            Hash::Timed(_) => Encoding::ListpackEx,
+            Hash::Table(_) => Encoding::Hashtable,
+        }
     }
 
+    #[inline]
     fn len(&self) -> usize {
-        match *self {}
+        match self {
+            Hash::Packed(lp) => lp.len() / 2,
+            Hash::Timed(lp) => lp.len() / 3,
+            Hash::Table(table) => table.fields.len(),
+        }
     }
 
     fn duplicate(&self) -> Hash {
-        match *self {}
+        match self {
+            Hash::Packed(lp) => Hash::Packed(lp.clone()),
+            Hash::Timed(lp) => Hash::Timed(lp.clone()),
+            Hash::Table(table) => {
+                let mut fields = Dict::new(table.fields.seed());
+                fields.reserve(table.fields.len());
+                for cell in table.fields.iter() {
+                    let copy = Field::new(cell.key(), cell.value(), cell.head());
+                    fields.insert_new(fields.hash(cell.key()), copy);
+                }
+                Hash::Table(Box::new(Table { fields, due: table.due.clone() }))
+            }
+        }
     }
 
     fn free_effort(&self) -> usize {
-        match *self {}
+        match self {
+            Hash::Table(table) => table.fields.len(),
+            _ => 1,
+        }
     }
 
-    fn mem_bytes(&self, _samples: usize) -> usize {
-        match *self {}
+    fn mem_bytes(&self, samples: usize) -> usize {
+        match self {
+            Hash::Packed(lp) | Hash::Timed(lp) => lp.mem_bytes(),
+            Hash::Table(table) => {
+                let take = if samples == 0 { usize::MAX } else { samples };
+                let (mut seen, mut bytes) = (0, 0);
+                for cell in table.fields.iter().take(take) {
+                    seen += 1;
+                    bytes += cell.mem_bytes();
+                    if cell.head().is_some() {
+                        // An element of `due`, and its text.
+                        bytes += size_of::<(i64, Box<[u8]>)>() * 3 / 2 + cell.key().len();
+                    }
+                }
+                let all = if seen == 0 { 0 } else { bytes * table.fields.len() / seen };
+                size_of::<Table>() + table.fields.mem_bytes() + all
+            }
+        }
     }
 
-    fn digest(&self, _sum: &mut [u8; 20]) {
-        match *self {}
+    fn digest(&self, sum: &mut [u8; 20]) {
+        for pair in self.iter() {
+            let mut one = [0; 20];
+            digest::mix(&mut one, pair.field.bytes(&mut Scratch::default()));
+            digest::mix(&mut one, pair.value.bytes(&mut Scratch::default()));
+            if pair.expire.is_some() {
+                digest::xor(&mut one, b"!!hexpire!!");
+            }
+            digest::xor(sum, &one);
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

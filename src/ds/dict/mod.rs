@@ -429,7 +429,7 @@ impl<T: Thin> Dict<T> {
     /// visited as one, by the lower mask: the class of a cursor then means the same set of items
     /// before and after a split or merge, and a later doubling only cuts classes that are all done
     /// or all to do.
-    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(&T::View)) -> u64 {
+    pub fn scan<'a>(&'a self, cursor: u64, mut visit: impl FnMut(&'a T::View)) -> u64 {
         if self.len == 0 {
             return 0;
         }
@@ -446,7 +446,7 @@ impl<T: Thin> Dict<T> {
         (cursor | !(low as u64)).reverse_bits().wrapping_add(1).reverse_bits()
     }
 
-    fn each_in(&self, head: Node, visit: &mut impl FnMut(&T::View)) {
+    fn each_in<'a>(&'a self, head: Node, visit: &mut impl FnMut(&'a T::View)) {
         let mut node = Some(head);
         while let Some(n) = node {
             for slot in Bits(n.used()) {

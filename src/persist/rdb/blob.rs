@@ -197,6 +197,25 @@ pub fn zipmap(bytes: &[u8]) -> Result<u64, Fault> {
     if claimed < 254 && u64::from(claimed) != count { Err(bad) } else { Ok(count) }
 }
 
+/// The keys and values of a zipmap, in the form that took its place. O(n).
+pub fn zipmap_to_listpack(bytes: &[u8]) -> Result<Listpack, Fault> {
+    zipmap(bytes)?;
+    let bad = "Zipmap integrity check failed";
+    let mut lp = Listpack::with_capacity(bytes.len());
+    let mut rest = &bytes[1..];
+    let mut gap = 0;
+    while rest[0] != END {
+        let (head, len) = match rest[0] {
+            254 => (5, le32(rest, 1).ok_or(bad)? as usize),
+            short => (1, usize::from(short)),
+        };
+        lp.push_back(rest.get(head + gap..head + gap + len).ok_or(bad)?);
+        rest = zipmap_part(rest, gap).ok_or(bad)?;
+        gap = 1 - gap;
+    }
+    Ok(lp)
+}
+
 /// What follows a key (`gap` 0) or a value with its gap (`gap` 1: the byte that says how large).
 fn zipmap_part(at: &[u8], gap: usize) -> Option<&[u8]> {
     let (head, len) = match *at.first()? {
@@ -276,6 +295,9 @@ mod tests {
         assert_eq!(zipmap(b"\0\xff"), Ok(0));
         let one = b"\x01\x01k\x02\x01vwx\xff";
         assert_eq!(zipmap(one), Ok(1));
+        let texts: Vec<_> =
+            zipmap_to_listpack(one).expect("sound").iter().map(|item| item.to_vec()).collect();
+        assert_eq!(texts, [&b"k"[..], b"vw"]);
         assert!((0..one.len()).all(|n| zipmap(&one[..n]).is_err()));
         assert!(zipmap(b"\x01\x01k\x02\x02vwx\xff").is_err(), "a gap over the end");
         assert!(zipmap(b"\x01\x01k\xfe\xff\xff\xff\xff\0\xff").is_err(), "a hostile length");

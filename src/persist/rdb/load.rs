@@ -21,7 +21,7 @@ use crate::keyspace::Keyspace;
 use crate::keyspace::entry::SetValue;
 use crate::keyspace::limits::Limits;
 use crate::keyspace::store::{Expire, Store};
-use crate::value::{Collection, Value};
+use crate::value::{Collection, Object, Value};
 use std::io::Read;
 
 /// Bytes of the buffer.
@@ -333,20 +333,39 @@ impl Loader<'_> {
             }
             Err(e) => return Err(e.of_key(&text)),
         };
-        if self.is_expired(prefix) {
-            self.loaded.expired += 1;
-        } else {
+        let value = if self.is_expired(prefix) { None } else { self.without_due(value) };
+        if let Some(value) = value {
             let access = self.access(prefix);
             let db = &mut ks.dbs[self.db];
             let key = db.key(&text);
             self.put(db, key, SetValue::Owned(value), prefix.expire, access, at)?;
             self.make_room(db);
+        } else {
+            self.loaded.expired += 1;
         }
         self.text = text;
         if self.pace.key_delay_us != 0 {
             self.slept_us += sleep_after_key(self.pace.key_delay_us, self.loaded.keys);
         }
         Ok(())
+    }
+}
+
+impl Loader<'_> {
+    /// The value without the fields whose time has passed; None if that was all.
+    fn without_due(&self, mut value: Value) -> Option<Value> {
+        if let Value::Object(object) = &mut value
+            && let Object::Hash(hash) = &mut **object
+            && self.opts.drop_expired
+        {
+            while let Some(field) = hash.next_due(self.opts.now_ms) {
+                hash.remove(&field);
+            }
+            if hash.is_empty() {
+                return None;
+            }
+        }
+        Some(value)
     }
 }
 

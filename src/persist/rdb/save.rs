@@ -18,6 +18,8 @@ use std::time::Duration;
 const BUFFER: usize = 256 << 10;
 /// Keys between two reports of progress.
 const REPORT_KEYS: u64 = 1024;
+/// The first version that holds fields of hashes that expire.
+pub(super) const TIMED_FIELDS_SINCE: u32 = 12;
 /// While keys are delayed, a report at least so often.
 const REPORT_DELAY_US: u64 = 1_000_000;
 
@@ -70,14 +72,15 @@ pub fn save(
     on_keys: &mut dyn FnMut(u64),
 ) -> io::Result<Summary> {
     let mut to = Writer::new(out, BUFFER, opts.compression, opts.checksum);
-    header(&mut to, opts)?;
+    let version = version(opts.version, ks.dbs.iter().any(|db| db.timed_hashes() > 0));
+    header(&mut to, version, opts)?;
     for library in &opts.functions {
         to.byte(opcode::FUNCTION2)?;
         to.string(library)?;
     }
     let mut pace = Pace { keys: 0, slept_us: 0, delay_us: opts.key_delay_us, on_keys };
     for (number, db) in ks.dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
-        database(&mut to, number, db, opts, &mut pace)?;
+        database(&mut to, number, db, version, opts, &mut pace)?;
     }
     to.byte(opcode::EOF)?;
     let crc = to.crc()?;
@@ -86,14 +89,21 @@ pub fn save(
     Ok(Summary { keys: pace.keys, bytes: to.offset() })
 }
 
-/// The version to write when `wanted` is asked for; 0 asks for the lowest that can hold the data.
-pub fn version(wanted: u32) -> u32 {
-    // All that the server has fits the lowest.
-    if wanted == 0 { WRITE_MIN } else { wanted.clamp(WRITE_MIN, WRITE_MAX) }
+/// The version to write when `wanted` is asked for; 0 asks for the lowest that can hold the data, among which are
+/// fields that expire if `timed_fields`.
+///
+/// A version that is asked for is written even if it can't hold these: they then stay for ever, as a server of that
+/// version would have them.
+pub fn version(wanted: u32, timed_fields: bool) -> u32 {
+    match wanted {
+        0 if timed_fields => TIMED_FIELDS_SINCE,
+        0 => WRITE_MIN,
+        n => n.clamp(WRITE_MIN, WRITE_MAX),
+    }
 }
 
-fn header<W: Write>(to: &mut Writer<W>, opts: &SaveOptions) -> io::Result<()> {
-    to.bytes(format!("REDIS{:04}", version(opts.version)).as_bytes())?;
+fn header<W: Write>(to: &mut Writer<W>, version: u32, opts: &SaveOptions) -> io::Result<()> {
+    to.bytes(format!("REDIS{version:04}").as_bytes())?;
     let mut aux = |name: &str, value: &str| {
         to.byte(opcode::AUX)?;
         to.string(name.as_bytes())?;
@@ -117,6 +127,7 @@ fn database<W: Write>(
     to: &mut Writer<W>,
     number: usize,
     db: &Store,
+    version: u32,
     opts: &SaveOptions,
     pace: &mut Pace<'_>,
 ) -> io::Result<()> {
@@ -127,14 +138,19 @@ fn database<W: Write>(
     to.length(db.expires() as u64)?;
     for entry in db.iter() {
         // Whatever precedes a short key and value fits then without another look.
-        key_value(to, entry, opts)?;
+        key_value(to, entry, version, opts)?;
         pace.key_done(to)?;
     }
     Ok(())
 }
 
 #[inline]
-fn key_value<W: Write>(to: &mut Writer<W>, entry: &Entry, opts: &SaveOptions) -> io::Result<()> {
+fn key_value<W: Write>(
+    to: &mut Writer<W>,
+    entry: &Entry,
+    version: u32,
+    opts: &SaveOptions,
+) -> io::Result<()> {
     if let Some(at) = entry.expire_ms() {
         to.byte(opcode::EXPIRETIME_MS)?;
         to.bytes(&at.to_le_bytes())?;
@@ -150,35 +166,35 @@ fn key_value<W: Write>(to: &mut Writer<W>, entry: &Entry, opts: &SaveOptions) ->
             to.byte(entry.lru() as u8)?;
         }
     }
-    to.byte(kind_of(entry).code())?;
+    to.byte(kind_of(entry, version).code())?;
     to.string(entry.key())?;
-    value(to, entry)
+    value(to, entry, version)
 }
 
-/// How the value of an entry is written.
-pub(crate) fn kind_of(entry: &Entry) -> ValueKind {
+/// How the value of an entry is written in a file of this version.
+pub(crate) fn kind_of(entry: &Entry, version: u32) -> ValueKind {
     match entry.value() {
         ValueRef::Int(_) | ValueRef::Str(_) => ValueKind::String,
         ValueRef::Object(object) => match object {
             Object::List(x) => list::kind(x),
-            Object::Set(x) => set::kind(x),
+            Object::Set(x) => set::kind(x, version),
             Object::ZSet(x) => zset::kind(x),
-            Object::Hash(x) => hash::kind(x),
+            Object::Hash(x) => hash::kind(x, version),
         },
     }
 }
 
 /// The value of an entry, without its kind.
 #[inline]
-pub(crate) fn value<W: Write>(to: &mut Writer<W>, entry: &Entry) -> io::Result<()> {
+pub(crate) fn value<W: Write>(to: &mut Writer<W>, entry: &Entry, version: u32) -> io::Result<()> {
     match entry.value() {
         ValueRef::Int(int) => to.int(int),
         ValueRef::Str(bytes) => to.string(bytes),
         ValueRef::Object(object) => match object {
             Object::List(x) => list::save(to, x),
-            Object::Set(x) => set::save(to, x),
+            Object::Set(x) => set::save(to, x, version),
             Object::ZSet(x) => zset::save(to, x),
-            Object::Hash(x) => hash::save(to, x),
+            Object::Hash(x) => hash::save(to, x, version),
         },
     }
 }

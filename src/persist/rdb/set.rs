@@ -1,31 +1,109 @@
 //! How a set is written and read.
+//!
+//! ```text
+//!   2    length, then each member as a string
+//!   11   an intset, as a string
+//!   20   a listpack, as a string; since version 11
+//! ```
 
 use super::error::RdbError as Error;
 use super::read::Reader;
-use super::skip;
 use super::types::ValueKind;
 use super::write::Writer;
+use crate::ds::intset::Intset;
+use crate::ds::listpack::{Item, Listpack};
 use crate::keyspace::limits::Limits;
+use crate::value::Collection;
 use crate::value::set::Set;
+use std::collections::HashSet;
 use std::io::{self, Read, Write};
 
+/// The first version that knows sets as listpacks.
+const LISTPACKS_SINCE: u32 = 11;
+/// Room is made for at most so many members that the file only claims to have.
+const RESERVE_MAX: usize = 64 << 10;
+
 /// The form in which it is written.
-pub fn kind(set: &Set) -> ValueKind {
-    match *set {}
+pub fn kind(set: &Set, version: u32) -> ValueKind {
+    match set {
+        Set::Ints(_) => ValueKind::SetIntset,
+        Set::Packed(_) if version >= LISTPACKS_SINCE => ValueKind::SetListpack,
+        Set::Packed(_) | Set::Table(_) => ValueKind::Set,
+    }
 }
 
 /// Writes it in that form.
-pub fn save<W: Write>(_to: &mut Writer<W>, set: &Set) -> io::Result<()> {
-    match *set {}
+pub fn save<W: Write>(to: &mut Writer<W>, set: &Set, version: u32) -> io::Result<()> {
+    match (kind(set, version), set) {
+        (ValueKind::SetIntset, Set::Ints(ints)) => return to.string(ints.as_bytes()),
+        (ValueKind::SetListpack, Set::Packed(lp)) => return to.string(lp.as_bytes()),
+        _ => {}
+    }
+    to.length(set.len() as u64)?;
+    set.iter().try_for_each(|item| match item {
+        Item::Int(n) => to.int(n),
+        Item::Str(text) => to.string(text),
+    })
 }
 
 /// Reads one of any form, and gives it the encoding that the limits ask for.
-pub fn load<R: Read>(
-    from: &mut Reader<R>,
-    kind: ValueKind,
-    _limits: &Limits,
-) -> Result<Set, Error> {
+pub fn load<R: Read>(from: &mut Reader<R>, kind: ValueKind, limits: &Limits) -> Result<Set, Error> {
     let at = from.offset();
-    skip::value(from, kind)?;
-    Err(Error::Unsupported { at, type_name: kind.type_name(), key: None })
+    match kind {
+        ValueKind::SetIntset => {
+            let ints = Intset::from_untrusted(from.string()?)
+                .map_err(|_| Error::corrupt(at, "Intset integrity check failed"))?;
+            let (len, mut set) = (ints.len(), Set::Ints(ints));
+            if len > limits.set_intset_entries {
+                set.change_to_table(len, limits.seed);
+            }
+            Ok(set)
+        }
+        ValueKind::SetListpack => {
+            let lp = Listpack::from_untrusted(from.string()?)
+                .ok()
+                .filter(|lp| distinct(lp.iter()))
+                .ok_or_else(|| Error::corrupt(at, "Set listpack integrity check failed"))?;
+            let (len, mut set) = (lp.len(), Set::Packed(lp));
+            if len > limits.set_listpack_entries {
+                set.change_to_table(len, limits.seed);
+            }
+            Ok(set)
+        }
+        _ => members(from, limits),
+    }
 }
+
+/// Members one by one.
+fn members<R: Read>(from: &mut Reader<R>, limits: &Limits) -> Result<Set, Error> {
+    let len = usize::try_from(from.length()?).unwrap_or(usize::MAX);
+    let limits = limits.set();
+    let mut set = Set::Ints(Intset::new());
+    if len > limits.intset_entries {
+        set.change_to_table(len.min(RESERVE_MAX), limits.seed);
+    }
+    let mut member = Vec::new();
+    for _ in 0..len {
+        let at = from.offset();
+        from.string_into(&mut member)?;
+        if !set.insert(&member, &limits) {
+            return Err(Error::corrupt(at, "Duplicate set members detected"));
+        }
+    }
+    set.shrink();
+    Ok(set)
+}
+
+/// Whether no element has the text of another.
+pub(super) fn distinct<'a>(mut items: impl Iterator<Item = Item<'a>>) -> bool {
+    let (mut ints, mut texts) = (HashSet::new(), HashSet::new());
+    // A string that spells an integer is the same member as the integer.
+    items.all(|item| match (item.as_int(), item) {
+        (Some(n), _) => ints.insert(n),
+        (None, Item::Str(text)) => texts.insert(text),
+        (None, Item::Int(_)) => false,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -156,8 +156,8 @@ fn signatures_and_databases_that_are_refused() {
 fn values_of_types_that_are_not_there_are_named_with_their_key() {
     for (file, name) in [
         (b"REDIS0011\xfe\x00\x01\x04list\x01\x01a\xff".as_slice(), "list"),
-        (b"REDIS0011\xfe\x00\x04\x04list\x01\x01a\x01b\xff", "hash"),
-        (b"VALKEY080\xfe\x00\x16\x04list\x01\x01a\x01b........\xff", "hash"),
+        (b"REDIS0011\xfe\x00\x0f\x04list\0\0\0\0\0\xff", "stream"),
+        (b"VALKEY080\xfe\x00\x0f\x04list\0\0\0\0\0\xff", "stream"),
     ] {
         match loaded(file).map(|_| ()).expect_err("unsupported") {
             Error::Unsupported { type_name, key: Some(key), at: 17, .. } => {
@@ -167,7 +167,7 @@ fn values_of_types_that_are_not_there_are_named_with_their_key() {
         }
     }
     // But a broken one is broken.
-    let cut = loaded(b"REDIS0011\xfe\x00\x04\x04list\x01\x01a\x05b\xff").map(|_| ());
+    let cut = loaded(b"REDIS0011\xfe\x00\x0f\x04list\0\0\x01").map(|_| ());
     assert!(matches!(cut, Err(Error::Truncated { .. })));
 }
 

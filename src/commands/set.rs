@@ -1,5 +1,0 @@
-//! Set commands.
-
-use crate::commands::DataRow;
-
-pub const COMMANDS: &[DataRow] = &[];

@@ -1,0 +1,339 @@
+//! Intersection, union and difference.
+//!
+//! A reply is written while the sets are walked: no set is built for it. Each member is hashed once, since all tables
+//! share a seed, and what it leads to in the other tables is fetched for a batch of members before the first of them
+//! is looked up.
+//!
+//! - Intersection: the smallest set is walked, each member looked up in the others.
+//! - Union: the largest set is written as it is, of each further one the members that none before has.
+//! - Difference: the first set is walked, each member looked up in the others.
+//!
+//! The number of lookups grows with the number of sets; beyond `DIRECT_MAX` a result is built instead. The STORE forms
+//! always build one, in the order in which Redis does, since the encoding of the result hangs on it.
+
+use super::{reply_item, reply_set};
+use crate::commands::arg::{self, Options};
+use crate::commands::{CmdResult, Ctx, DataRow, Flow};
+use crate::ds::intset::Intset;
+use crate::ds::listpack::{Item, Listpack, Scratch};
+use crate::keyspace::db::DbMut;
+use crate::keyspace::effects::{EV_GENERIC, EV_SET, Effects, Why};
+use crate::resp::errors::{self, CmdError};
+use crate::resp::reply::Reply;
+use crate::util::siphash::Seed;
+use crate::value::set::{Members, Probe, Set, SetLimits};
+use crate::value::{Collection, Value};
+
+pub const COMMANDS: &[DataRow] = &[
+    ("sinter", sinter),
+    ("sintercard", sintercard),
+    ("sinterstore", sinterstore),
+    ("sunion", sunion),
+    ("sunionstore", sunionstore),
+    ("sdiff", sdiff),
+    ("sdiffstore", sdiffstore),
+];
+
+/// Members that are looked up together.
+const AHEAD: usize = 16;
+/// Of more sets, a union or difference is built before it is written.
+const DIRECT_MAX: usize = 8;
+
+/// The sets at `keys`, None for a key that is not there; an error if one holds another type.
+fn sets_at<'d>(
+    db: &'d mut DbMut<'_>,
+    keys: &[&[u8]],
+    fx: &mut Effects,
+) -> Result<Vec<Option<&'d Set>>, CmdError> {
+    for key in keys {
+        db.read_as::<Set>(key, fx)?;
+    }
+    let db: &'d DbMut<'_> = db;
+    keys.iter().map(|key| db.peek_as::<Set>(key)).collect()
+}
+
+/// Visits the members of `set` until `visit` says false, each hashed and what it leads to in `others` fetched.
+fn each_probe<'s>(
+    set: &'s Set,
+    others: &[&Set],
+    seed: Seed,
+    mut visit: impl FnMut(Item<'s>, Probe<'_>) -> bool,
+) {
+    let tables: Vec<&Members> = others.iter().filter_map(|other| other.as_table()).collect();
+    let mut texts = [Scratch::default(); AHEAD];
+    let mut batch = [(Item::Int(0), 0u64); AHEAD];
+    let mut items = set.iter();
+    loop {
+        let mut len = 0;
+        for (slot, item) in items.by_ref().take(AHEAD).enumerate() {
+            len += 1;
+            // Without tables nobody asks for the hash.
+            let hash = match tables.is_empty() {
+                true => 0,
+                false => seed.hash(item.bytes(&mut texts[slot])),
+            };
+            tables.iter().for_each(|table| table.prefetch_bucket(hash));
+            batch[slot] = (item, hash);
+        }
+        for &(_, hash) in &batch[..len] {
+            tables.iter().for_each(|table| table.prefetch_item(hash));
+        }
+        for (slot, &(item, hash)) in batch[..len].iter().enumerate() {
+            if !visit(item, Probe { text: item.bytes(&mut texts[slot]), hash }) {
+                return;
+            }
+        }
+        if len < AHEAD {
+            return;
+        }
+    }
+}
+
+/// Visits the members that all sets have until `visit` says false. `sets` are in ascending order of size.
+fn intersect<'s>(sets: &[&'s Set], seed: Seed, mut visit: impl FnMut(Item<'s>) -> bool) {
+    let Some((&first, others)) = sets.split_first() else { return };
+    let others: Vec<&Set> =
+        others.iter().copied().filter(|other| !std::ptr::eq(*other, first)).collect();
+    each_probe(first, &others, seed, |item, probe| {
+        !others.iter().all(|other| other.has(probe)) || visit(item)
+    });
+}
+
+/// The sets to intersect, smallest first; None if one of them is empty.
+fn by_size<'d>(sets: Vec<Option<&'d Set>>) -> Option<Vec<&'d Set>> {
+    let mut sets: Vec<&Set> = sets.into_iter().collect::<Option<_>>()?;
+    sets.sort_by_key(|set| set.len());
+    Some(sets)
+}
+
+/// `SINTER key [key ...]`. O(smallest set * sets).
+fn sinter(ctx: &mut Ctx<'_>) -> CmdResult {
+    let Ctx { db, argv, reply, fx, limits, .. } = ctx;
+    let Some(sets) = by_size(sets_at(db, argv.from(1), fx)?) else {
+        reply.set(0);
+        return Ok(Flow::Done);
+    };
+    if let [set] = sets[..] {
+        reply_set(reply, set);
+        return Ok(Flow::Done);
+    }
+    let (at, mut count) = (reply.begin_array(), 0);
+    intersect(&sets, limits.seed, |item| {
+        reply_item(reply, item);
+        count += 1;
+        true
+    });
+    reply.end_set(at, count);
+    Ok(Flow::Done)
+}
+
+/// `SINTERCARD numkeys key [key ...] [LIMIT limit]`. O(smallest set * sets).
+fn sintercard(ctx: &mut Ctx<'_>) -> CmdResult {
+    let Ctx { db, argv, reply, fx, limits, .. } = ctx;
+    let keys = arg::int_in(argv.at(1), 1, i64::MAX, "numkeys should be greater than 0")?;
+    let keys = usize::try_from(keys).ok().filter(|&n| n <= argv.len() - 2);
+    let keys =
+        keys.ok_or(CmdError::new("ERR Number of keys can't be greater than number of args"))?;
+    let mut limit = 0;
+    let mut options = Options::new(*argv, 2 + keys);
+    while let Some(word) = options.next() {
+        if !arg::is(word, "limit") {
+            return Err(errors::SYNTAX);
+        }
+        limit = arg::int_in(options.value()?, 0, i64::MAX, "LIMIT can't be negative")?;
+    }
+    let mut count = 0;
+    if let Some(sets) = by_size(sets_at(db, &argv[2..2 + keys], fx)?) {
+        intersect(&sets, limits.seed, |_| {
+            count += 1;
+            count != limit
+        });
+    }
+    reply.int(count);
+    Ok(Flow::Done)
+}
+
+/// `SINTERSTORE destination key [key ...]`. O(smallest set * sets).
+fn sinterstore(ctx: &mut Ctx<'_>) -> CmdResult {
+    let Ctx { db, argv, fx, limits, .. } = ctx;
+    let limits = limits.set();
+    let result = by_size(sets_at(db, argv.from(2), fx)?).map(|sets| {
+        let mut result = match sets[0] {
+            Set::Ints(_) => Set::Ints(Intset::new()),
+            _ => Set::Packed(Listpack::new()),
+        };
+        let mut all_ints = true;
+        intersect(&sets, limits.seed, |item| {
+            all_ints = all_ints && item.as_int().is_some();
+            result.insert_item(item, &limits);
+            true
+        });
+        if all_ints {
+            result.change_to_ints(&limits);
+        }
+        result
+    });
+    store(ctx, result.filter(|set| !set.is_empty()), "sinterstore")
+}
+
+/// `SUNION key [key ...]`. O(members of all sets).
+fn sunion(ctx: &mut Ctx<'_>) -> CmdResult {
+    let Ctx { db, argv, reply, fx, limits, .. } = ctx;
+    let mut sets: Vec<&Set> = sets_at(db, argv.from(1), fx)?.into_iter().flatten().collect();
+    sets.sort_by_key(|set| std::cmp::Reverse(set.len()));
+    sets.dedup_by(|a, b| std::ptr::eq(*a, *b));
+    // Integers come in order, as from the intset that Redis makes of them.
+    let all_ints = sets.iter().all(|set| matches!(set, Set::Ints(_)));
+    match sets[..] {
+        [] => reply.set(0),
+        [set] => reply_set(reply, set),
+        _ if all_ints || sets.len() > DIRECT_MAX => reply_set(reply, &union(&sets, &limits.set())),
+        _ => reply_union(reply, &sets, limits.seed),
+    }
+    Ok(Flow::Done)
+}
+
+/// Writes the union of sets, largest first.
+fn reply_union(reply: &mut Reply, sets: &[&Set], seed: Seed) {
+    let (at, mut count) = (reply.begin_array(), sets[0].len());
+    sets[0].iter().for_each(|item| reply_item(reply, item));
+    for (i, set) in sets.iter().enumerate().skip(1) {
+        let before = &sets[..i];
+        each_probe(set, before, seed, |item, probe| {
+            if !before.iter().any(|other| other.has(probe)) {
+                reply_item(reply, item);
+                count += 1;
+            }
+            true
+        });
+    }
+    reply.end_set(at, count);
+}
+
+fn union(sets: &[&Set], limits: &SetLimits) -> Set {
+    let mut result = Set::Ints(Intset::new());
+    for set in sets {
+        set.iter().for_each(|item| {
+            result.insert_item(item, limits);
+        });
+    }
+    result
+}
+
+/// `SUNIONSTORE destination key [key ...]`. O(members of all sets).
+fn sunionstore(ctx: &mut Ctx<'_>) -> CmdResult {
+    let Ctx { db, argv, fx, limits, .. } = ctx;
+    let sets: Vec<&Set> = sets_at(db, argv.from(2), fx)?.into_iter().flatten().collect();
+    let result = union(&sets, &limits.set());
+    store(ctx, Some(result).filter(|set| !set.is_empty()), "sunionstore")
+}
+
+/// A difference to compute.
+struct Diff<'d> {
+    first: &'d Set,
+    /// What is subtracted.
+    others: Vec<&'d Set>,
+    /// Looking each member up everywhere costs more than taking the members of all others out of a copy.
+    subtract: bool,
+}
+
+impl<'d> Diff<'d> {
+    /// None if it is plain that nothing is left.
+    fn of(sets: Vec<Option<&'d Set>>) -> Option<Diff<'d>> {
+        let (first, others) = sets.split_first()?;
+        let first = (*first)?;
+        let mut others: Vec<&Set> = others.iter().copied().flatten().collect();
+        if others.iter().any(|other| std::ptr::eq(*other, first)) {
+            return None;
+        }
+        let lookups = first.len() * (others.len() + 1) / 2;
+        let members = first.len() + others.iter().map(|set| set.len()).sum::<usize>();
+        // Large ones are the most likely to have a member.
+        others.sort_by_key(|set| std::cmp::Reverse(set.len()));
+        Some(Diff { first, others, subtract: lookups > members })
+    }
+
+    /// Visits the members that are left.
+    fn each(&self, seed: Seed, mut visit: impl FnMut(Item<'d>)) {
+        each_probe(self.first, &self.others, seed, |item, probe| {
+            if !self.others.iter().any(|other| other.has(probe)) {
+                visit(item);
+            }
+            true
+        });
+    }
+
+    fn build(&self, limits: &SetLimits) -> Set {
+        if self.subtract {
+            let mut result = union(&[self.first], limits);
+            for other in &self.others {
+                for item in other.iter() {
+                    result.remove(item.bytes(&mut Scratch::default()));
+                }
+                if result.is_empty() {
+                    break;
+                }
+            }
+            return result;
+        }
+        let mut result = Set::Ints(Intset::new());
+        self.each(limits.seed, |item| {
+            result.insert_item(item, limits);
+        });
+        result
+    }
+}
+
+/// `SDIFF key [key ...]`. O(first set * sets), or O(members of all sets) if that is less.
+fn sdiff(ctx: &mut Ctx<'_>) -> CmdResult {
+    let Ctx { db, argv, reply, fx, limits, .. } = ctx;
+    let Some(diff) = Diff::of(sets_at(db, argv.from(1), fx)?) else {
+        reply.set(0);
+        return Ok(Flow::Done);
+    };
+    if diff.others.is_empty() {
+        reply_set(reply, diff.first);
+    } else if diff.subtract && diff.others.len() > DIRECT_MAX {
+        reply_set(reply, &diff.build(&limits.set()));
+    } else {
+        let (at, mut count) = (reply.begin_array(), 0);
+        diff.each(limits.seed, |item| {
+            reply_item(reply, item);
+            count += 1;
+        });
+        reply.end_set(at, count);
+    }
+    Ok(Flow::Done)
+}
+
+/// `SDIFFSTORE destination key [key ...]`. As SDIFF.
+fn sdiffstore(ctx: &mut Ctx<'_>) -> CmdResult {
+    let Ctx { db, argv, fx, limits, .. } = ctx;
+    let diff = Diff::of(sets_at(db, argv.from(2), fx)?);
+    let result = diff.map(|diff| diff.build(&limits.set())).filter(|set| !set.is_empty());
+    store(ctx, result, "sdiffstore")
+}
+
+/// Puts a result at the destination; without one, the destination goes.
+fn store(ctx: &mut Ctx<'_>, result: Option<Set>, event: &'static str) -> CmdResult {
+    let Ctx { db, argv, reply, fx, .. } = ctx;
+    let key = argv.at(1);
+    match result {
+        Some(mut set) => {
+            set.shrink();
+            reply.len_int(set.len());
+            let value = Value::Object(Box::new(set.into_object()));
+            db.put(key, value, None, None, fx);
+            fx.modified(key);
+            fx.event(EV_SET, event, key);
+        }
+        None => {
+            if db.delete(key, Why::Overwrite, fx) {
+                fx.modified(key);
+                fx.event(EV_GENERIC, "del", key);
+            }
+            reply.int(0);
+        }
+    }
+    Ok(Flow::Done)
+}
