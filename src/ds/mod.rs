@@ -3,4 +3,5 @@
 pub mod cell;
 pub mod dict;
 pub mod listpack;
+pub mod ordered;
 pub mod wheel;
