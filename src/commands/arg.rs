@@ -17,6 +17,27 @@ pub fn int_in(arg: &[u8], min: i64, max: i64, text: &'static str) -> Result<i64,
     }
 }
 
+/// A double, which is not NaN.
+pub fn float(arg: &[u8]) -> Result<f64, CmdError> {
+    num::parse_f64(arg).ok_or(errors::NOT_FLOAT)
+}
+
+/// When a blocking command gives up, in milliseconds since 1970; None if never. `arg` is in seconds.
+pub fn timeout(arg: &[u8], env: &Env) -> Result<Option<i64>, CmdError> {
+    let seconds =
+        num::parse_f64(arg).ok_or(CmdError::new("ERR timeout is not a float or out of range"))?;
+    let out_of_range = CmdError::new("ERR timeout is out of range");
+    let ms = (seconds * 1000.0).ceil();
+    if ms >= i64::MAX as f64 {
+        return Err(out_of_range);
+    }
+    match ms as i64 {
+        ..0 => Err(CmdError::new("ERR timeout is negative")),
+        0 => Ok(None),
+        ms => env.now_ms.checked_add(ms).map(Some).ok_or(out_of_range),
+    }
+}
+
 /// Option words are matched without regard to case.
 pub fn is(arg: &[u8], word: &str) -> bool {
     arg.eq_ignore_ascii_case(word.as_bytes())

@@ -10,7 +10,7 @@
 //! Invariants: elements ascend by score, then by member; no member is there twice; no score is NaN.
 
 use crate::ds::listpack::{BYTES_MAX, Item, Listpack, Needle, Pos, Scratch};
-use crate::ds::ordered::table::SortedTable;
+use crate::ds::ordered::table::{SortedTable, Unsorted};
 use crate::ds::ordered::{AtElement, Cut};
 use crate::util::digest;
 use crate::util::num;
@@ -119,24 +119,10 @@ impl ZSet {
         ZSet::Table(Box::new(SortedTable::new(limits.seed)))
     }
 
-    /// Of elements in any order, no member twice, in the encoding that the limits ask for. O(n log n).
-    pub fn from_elements(mut elements: Vec<(&[u8], f64)>, limits: &ZSetLimits) -> ZSet {
-        elements.sort_unstable_by(|a, b| {
-            a.1.partial_cmp(&b.1).expect("no score is NaN").then_with(|| a.0.cmp(b.0))
-        });
-        let fits = elements.len() <= limits.entries
-            && elements.iter().all(|(member, _)| member.len() <= limits.value)
-            && elements.iter().map(|(member, _)| member.len()).sum::<usize>() < BYTES_MAX / 2;
-        if fits {
-            let mut lp = Listpack::new();
-            elements.iter().for_each(|&(member, score)| push_packed(&mut lp, member, score));
-            lp.shrink();
-            return ZSet::Packed(lp);
-        }
-        let mut table = SortedTable::new(limits.seed);
-        table.reserve(elements.len());
-        elements.iter().for_each(|&(member, score)| table.push_back(member, score));
-        ZSet::Table(Box::new(table))
+    /// Of elements in any order, in the encoding that the limits ask for. O(n log n).
+    pub fn from_unsorted(elements: Unsorted, limits: &ZSetLimits) -> ZSet {
+        let longest = elements.longest();
+        ZSet::from_table(elements.sort(), longest, limits)
     }
 
     /// A sorted listpack from elsewhere, in the encoding that the number of its elements asks for. O(n).
@@ -154,7 +140,9 @@ impl ZSet {
             return ZSet::Table(Box::new(table));
         }
         let mut lp = Listpack::new();
-        table.ascend(0, table.len()).for_each(|(member, score)| push_packed(&mut lp, member, score));
+        table
+            .ascend(0, table.len())
+            .for_each(|(member, score)| push_packed(&mut lp, member, score));
         lp.shrink();
         ZSet::Packed(lp)
     }
@@ -252,7 +240,12 @@ impl ZSet {
 
     /// Removes up to `n` elements from rank `from` on, each shown to `see` before, upwards. O(n + log of all) in a
     /// table.
-    pub fn remove_range(&mut self, from: usize, n: usize, mut see: impl FnMut(Item<'_>, f64)) -> usize {
+    pub fn remove_range(
+        &mut self,
+        from: usize,
+        n: usize,
+        mut see: impl FnMut(Item<'_>, f64),
+    ) -> usize {
         match self {
             ZSet::Packed(lp) => {
                 let Some(pos) = lp.at(2 * from as i64) else { return 0 };
@@ -266,7 +259,9 @@ impl ZSet {
                 lp.remove_from(pos, 2 * n);
                 n
             }
-            ZSet::Table(table) => table.remove_range(from, n, |member, score| see(Item::Str(member), score)),
+            ZSet::Table(table) => {
+                table.remove_range(from, n, |member, score| see(Item::Str(member), score))
+            }
         }
     }
 
@@ -391,9 +386,7 @@ impl Collection for ZSet {
     fn mem_bytes(&self, samples: usize) -> usize {
         match self {
             ZSet::Packed(lp) => lp.mem_bytes(),
-            ZSet::Table(table) => {
-                size_class(size_of::<SortedTable>()) + table.mem_bytes(samples)
-            }
+            ZSet::Table(table) => size_class(size_of::<SortedTable>()) + table.mem_bytes(samples),
         }
     }
 

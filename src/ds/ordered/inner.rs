@@ -92,9 +92,8 @@ impl Inner {
     /// The kid in which the cut is: the last whose first element stands before it, or else the first.
     #[inline]
     pub fn kid_at(&self, elements: &impl Elements, cut: &impl Cut) -> usize {
-        self.kids[1..].partition_point(|kid| {
-            cut.follows(kid.first, || elements.member(kid.node.first()))
-        })
+        self.kids[1..]
+            .partition_point(|kid| cut.follows(kid.first, || elements.member(kid.node.first())))
     }
 
     /// The kid that holds the element of this rank, which becomes the rank in the kid.
@@ -276,7 +275,8 @@ impl Inner {
         }
         // Two neighbours that fill three quarters of one node become one.
         let fits = |j: Option<usize>| {
-            j.and_then(|j| self.kids.get(j)).is_some_and(|other| (other.fill().0 + fill) * 4 <= most * 3)
+            j.and_then(|j| self.kids.get(j))
+                .is_some_and(|other| (other.fill().0 + fill) * 4 <= most * 3)
         };
         if fits(i.checked_sub(1)) {
             self.merge(i - 1);

@@ -230,8 +230,11 @@ impl Tree {
         assert_eq!(all.len(), self.len);
         assert!(
             all.is_sorted_by(|&a, &b| {
-                let cut =
-                    AtElement { score: elements.score(b), member: elements.member(b), behind: false };
+                let cut = AtElement {
+                    score: elements.score(b),
+                    member: elements.member(b),
+                    behind: false,
+                };
                 cut.follows(elements.score(a), || elements.member(a))
             }),
             "O3"

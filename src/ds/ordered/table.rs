@@ -177,7 +177,12 @@ impl SortedTable {
     }
 
     /// Removes up to `n` members from rank `from` on, each shown to `see` before it goes. O(n + log of all).
-    pub fn remove_range(&mut self, from: usize, n: usize, mut see: impl FnMut(&[u8], f64)) -> usize {
+    pub fn remove_range(
+        &mut self,
+        from: usize,
+        n: usize,
+        mut see: impl FnMut(&[u8], f64),
+    ) -> usize {
         let (mut removed, mut piece) = (0, Vec::with_capacity(n.min(PIECE)));
         while removed < n {
             piece.clear();
@@ -244,6 +249,74 @@ impl SortedTable {
             let found = self.dict.get(self.dict.hash(view.key()), view.key());
             assert_eq!(found.map(View::address), Some(at), "S1");
         }
+    }
+}
+
+/// Members with scores that have no order yet: to be filled, and sorted once at the end.
+pub struct Unsorted {
+    dict: Dict<Member>,
+    longest: usize,
+}
+
+impl Unsorted {
+    /// An empty one, whose members are hashed with `seed`, with room for so many. The caller vouches for the number.
+    pub fn new(seed: Seed, room: usize) -> Unsorted {
+        let mut dict = Dict::new(seed);
+        if room > 0 {
+            dict.reserve(room);
+        }
+        Unsorted { dict, longest: 0 }
+    }
+
+    /// Number of members. O(1).
+    pub fn len(&self) -> usize {
+        self.dict.len()
+    }
+
+    /// Whether there are none. O(1).
+    pub fn is_empty(&self) -> bool {
+        self.dict.is_empty()
+    }
+
+    /// Length of the longest member. O(1).
+    pub fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// Adds a member, or gives it the score that `join` makes of the one it has; whether it is new. O(1).
+    #[inline]
+    pub fn add(&mut self, member: &[u8], score: f64, join: impl FnOnce(f64) -> f64) -> bool {
+        let hash = self.dict.hash(member);
+        let Some(mut place) = self.dict.get_mut(hash, member) else {
+            assert!(!score.is_nan(), "S2");
+            self.longest = self.longest.max(member.len());
+            self.dict.insert_new(hash, Member::new(member, b"", Some(score.to_le_bytes())));
+            return true;
+        };
+        let score = join(score_of(place.view()));
+        assert!(!score.is_nan(), "S2");
+        place.update(|mut cell| {
+            cell.set_head(score.to_le_bytes());
+            (cell, ())
+        });
+        false
+    }
+
+    /// Sorts the members. O(n log n).
+    pub fn sort(self) -> SortedTable {
+        let mut table = SortedTable { dict: self.dict, tree: Tree::default() };
+        let cells = Cells(PhantomData);
+        let mut order: Vec<(f64, u64)> =
+            table.dict.iter().map(|view| (score_of(view), view.address())).collect();
+        order.sort_unstable_by(|a, b| {
+            a.0.partial_cmp(&b.0)
+                .expect("S2")
+                .then_with(|| cells.member(a.1).cmp(cells.member(b.1)))
+        });
+        for (_, at) in order {
+            table.tree.insert(&cells, at, &End::Back);
+        }
+        table
     }
 }
 

@@ -16,12 +16,10 @@ use super::skip;
 use super::types::ValueKind;
 use super::write::Writer;
 use crate::ds::listpack::{Item, Listpack, Scratch};
-use crate::ds::ordered::table::SortedTable;
+use crate::ds::ordered::table::Unsorted;
 use crate::keyspace::limits::Limits;
 use crate::util::num;
-use crate::value::Collection;
 use crate::value::zset::{ZSet, ZSetLimits, packed_score};
-use std::collections::HashSet;
 use std::io::{self, Read, Write};
 
 /// Room is made for at most so many members that a file only claims to have.
@@ -79,24 +77,29 @@ fn packed(lp: Listpack, limits: &ZSetLimits) -> Option<ZSet> {
     if !lp.len().is_multiple_of(2) {
         return None;
     }
-    let (mut seen, mut sorted) = (HashSet::new(), true);
-    let mut all: Vec<(Vec<u8>, f64)> = Vec::with_capacity(lp.len() / 2);
+    let mut elements = Unsorted::new(limits.seed, lp.len() / 2);
+    let (mut sorted, mut last) = (true, None::<(Item<'_>, f64)>);
     for (member, score) in lp.pairs() {
-        let valid = matches!(score, Item::Int(_)) || is_score(score);
-        let (member, score) = (member.to_vec(), packed_score(score));
-        if !valid || !seen.insert(member.clone()) {
+        if !matches!(score, Item::Int(_)) && !is_score(score) {
             return None;
         }
-        if let Some((before, lower)) = all.last() {
-            sorted &= *lower < score || *lower == score && *before < member;
+        let (mut scratch, mut scratch_of_last) = (Scratch::default(), Scratch::default());
+        let score = packed_score(score);
+        if !elements.add(member.bytes(&mut scratch), score, |old| old) {
+            return None;
         }
-        all.push((member, score));
+        if let Some((before, lower)) = last {
+            sorted &= lower < score
+                || lower == score
+                    && before.bytes(&mut scratch_of_last) < member.bytes(&mut scratch);
+        }
+        last = Some((member, score));
     }
     if sorted {
         return Some(ZSet::from_packed(lp, limits));
     }
     // Compat: redis-server takes it as it is; whoever looks for a range in it finds anything.
-    Some(ZSet::from_elements(all.iter().map(|(m, s)| (m.as_slice(), *s)).collect(), limits))
+    Some(ZSet::from_unsorted(elements, limits))
 }
 
 fn is_score(item: Item<'_>) -> bool {
@@ -109,12 +112,10 @@ fn elements<R: Read>(
     limits: &ZSetLimits,
 ) -> Result<ZSet, Error> {
     let n = from.length()?;
-    let mut table = SortedTable::new(limits.seed);
-    table.reserve(usize::try_from(n).unwrap_or(usize::MAX).min(RESERVE_MAX));
-    let (mut member, mut longest) = (Vec::new(), 0);
+    let room = usize::try_from(n).unwrap_or(usize::MAX).min(RESERVE_MAX);
+    let (mut elements, mut member) = (Unsorted::new(limits.seed, room), Vec::new());
     for _ in 0..n {
         from.string_into(&mut member)?;
-        longest = longest.max(member.len());
         let at = from.offset();
         let score = match kind {
             ValueKind::ZSet2 => f64::from_le_bytes(from.take()?),
@@ -123,12 +124,9 @@ fn elements<R: Read>(
         if score.is_nan() {
             return Err(Error::corrupt(at, "Zset with NAN score detected"));
         }
-        let old = table.change(&member, |old| (old.is_none().then_some(score), old));
-        if old.is_some() {
+        if !elements.add(&member, score, |old| old) {
             return Err(Error::corrupt(at, "Duplicate zset fields detected"));
         }
     }
-    let zset = ZSet::from_table(table, longest, limits);
-    debug_assert!(n == 0 || !zset.is_empty());
-    Ok(zset)
+    Ok(ZSet::from_unsorted(elements, limits))
 }

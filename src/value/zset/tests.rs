@@ -81,8 +81,9 @@ fn both_encodings_agree_with_a_map() {
                 let cut = AtScore { score: *score, behind: true };
                 assert_eq!(zset.count_before(&cut), before);
             }
-            let borrowed = want.iter().rev().map(|(m, s)| (m.as_slice(), *s)).collect();
-            assert_eq!(ZSet::from_elements(borrowed, &limits), zset);
+            let mut unsorted = Unsorted::new(limits.seed, 0);
+            want.iter().rev().for_each(|(m, s)| assert!(unsorted.add(m, *s, |_| 0.0)));
+            assert_eq!(elements(&ZSet::from_unsorted(unsorted, &limits)), want);
             assert_eq!(zset.duplicate(), zset);
         }
     }
