@@ -87,5 +87,6 @@ pub const TABLES: &[&[DataRow]] = &[
     bitmap::COMMANDS,
     hll::COMMANDS,
     geo::COMMANDS,
+    geo::search::COMMANDS,
     sort::COMMANDS,
 ];

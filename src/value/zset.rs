@@ -98,11 +98,18 @@ pub fn packed_score(item: Item<'_>) -> f64 {
     }
 }
 
-/// A score as the text that a listpack holds. Compat: -0 is stored as 0.
-fn packed_text(score: f64) -> Vec<u8> {
+/// Hands `write` a score as the text that a listpack holds. Compat: -0 is stored as 0.
+fn with_packed<R>(score: f64, write: impl FnOnce(&[u8]) -> R) -> R {
+    // Up to here a whole number is stored as an integer; most are.
+    const WHOLE: f64 = (1_i64 << 62) as f64;
+    if score.abs() <= WHOLE && score as i64 as f64 == score {
+        let mut text = Scratch::default();
+        let len = num::format_i64(&mut text, score as i64);
+        return write(&text[..len]);
+    }
     let mut text = Vec::with_capacity(24);
-    num::write_f64(&mut text, score + 0.0);
-    text
+    num::write_f64(&mut text, score);
+    write(&text)
 }
 
 impl ZSet {
@@ -267,7 +274,7 @@ impl ZSet {
 
     /// Visits up to `n` elements from rank `from` upwards. O(n + log of all) in a table.
     #[inline]
-    pub fn ascend(&self, from: usize, n: usize, mut visit: impl FnMut(Item<'_>, f64)) {
+    pub fn ascend<'a>(&'a self, from: usize, n: usize, mut visit: impl FnMut(Item<'a>, f64)) {
         match self {
             ZSet::Packed(lp) => {
                 let Some(pos) = lp.at(2 * from as i64) else { return };
@@ -284,7 +291,7 @@ impl ZSet {
     }
 
     /// Visits up to `n` elements from rank `from` downwards. O(n + log of all) in a table.
-    pub fn descend(&self, from: usize, n: usize, mut visit: impl FnMut(Item<'_>, f64)) {
+    pub fn descend<'a>(&'a self, from: usize, n: usize, mut visit: impl FnMut(Item<'a>, f64)) {
         match self {
             ZSet::Packed(lp) => {
                 let mut at = lp.at(2 * from as i64 + 1);
@@ -302,7 +309,7 @@ impl ZSet {
     }
 
     /// Visits all elements in order. O(n).
-    pub fn each(&self, visit: impl FnMut(Item<'_>, f64)) {
+    pub fn each<'a>(&'a self, visit: impl FnMut(Item<'a>, f64)) {
         self.ascend(0, self.len(), visit);
     }
 }
@@ -315,7 +322,7 @@ impl Default for ZSet {
 
 fn push_packed(lp: &mut Listpack, member: &[u8], score: f64) {
     lp.push_back(member);
-    lp.push_back(&packed_text(score));
+    with_packed(score, |text| lp.push_back(text));
 }
 
 /// The place of a member and its score.
@@ -347,7 +354,7 @@ fn insert_packed(lp: &mut Listpack, member: &[u8], score: f64) {
         None => push_packed(lp, member, score),
         Some(pos) => {
             let pos = lp.insert_before(pos, member);
-            lp.insert_after(pos, &packed_text(score));
+            with_packed(score, |text| lp.insert_after(pos, text));
         }
     }
 }

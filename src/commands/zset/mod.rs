@@ -68,28 +68,31 @@ pub fn delete_emptied(db: &mut DbMut<'_>, key: &[u8], fx: &mut Effects) {
 }
 
 /// The options that precede the scores of ZADD.
-#[derive(Default)]
-struct AddOptions {
-    rule: AddRule,
+#[derive(Clone, Copy, Default)]
+pub struct AddOptions {
+    pub rule: AddRule,
     /// The reply counts changed members too.
-    count_changed: bool,
+    pub count_changed: bool,
 }
 
 impl AddOptions {
     /// Takes the option `word`; false if it is none.
-    fn take(&mut self, word: &[u8]) -> bool {
+    pub fn take(&mut self, word: &[u8]) -> bool {
+        // Most words are scores.
+        if !word.first().is_some_and(u8::is_ascii_alphabetic) {
+            return false;
+        }
         let rule = &mut self.rule;
-        let option = match word.to_ascii_lowercase().as_slice() {
-            b"nx" => &mut rule.absent,
-            b"xx" => &mut rule.present,
-            b"gt" => &mut rule.greater,
-            b"lt" => &mut rule.less,
-            b"incr" => &mut rule.increment,
-            b"ch" => &mut self.count_changed,
-            _ => return false,
-        };
-        *option = true;
-        true
+        let options = [
+            ("nx", &mut rule.absent),
+            ("xx", &mut rule.present),
+            ("gt", &mut rule.greater),
+            ("lt", &mut rule.less),
+            ("incr", &mut rule.increment),
+            ("ch", &mut self.count_changed),
+        ];
+        let named = options.into_iter().find(|(name, _)| arg::is(word, name));
+        named.map(|(_, option)| *option = true).is_some()
     }
 }
 
@@ -107,33 +110,37 @@ fn zincrby(ctx: &mut Ctx<'_>) -> CmdResult {
     add(ctx, AddOptions { rule, count_changed: false })
 }
 
-fn add(ctx: &mut Ctx<'_>, mut options: AddOptions) -> CmdResult {
-    let Ctx { db, argv, reply, fx, limits, .. } = ctx;
-    let key = argv.at(1);
+fn add<'a>(ctx: &mut Ctx<'a>, mut options: AddOptions) -> CmdResult {
+    let argv = ctx.argv;
     let mut first = 2;
-    // A word longer than any option is a score, and so is what doesn't begin with a letter.
-    while argv
-        .get(first)
-        .is_some_and(|w| w.len() <= 4 && w.first().is_some_and(u8::is_ascii_alphabetic))
-        && options.take(argv.at(first))
-    {
+    while argv.get(first).is_some_and(|word| options.take(word)) {
         first += 1;
     }
-    let AddOptions { rule, count_changed } = options;
     let (pairs, rest) = argv.from(first).as_chunks::<2>();
     if pairs.is_empty() || !rest.is_empty() {
         return Err(errors::SYNTAX);
     }
-    check_rule(rule, pairs.len())?;
+    check_rule(options.rule, pairs.len())?;
     // All scores are read before the first is used: all are added, or none.
-    let score = arg::float(pairs[0][0])?;
-    let more: Vec<f64> = pairs[1..].iter().map(|p| arg::float(p[0])).collect::<Result<_, _>>()?;
+    let member = |pair: &[&'a [u8]; 2]| Ok((arg::float(pair[0])?, pair[1]));
+    match pairs {
+        [pair] => add_members(ctx, options, &[member(pair)?]),
+        _ => {
+            let members = pairs.iter().map(member).collect::<Result<Vec<_>, CmdError>>()?;
+            add_members(ctx, options, &members)
+        }
+    }
+}
 
-    let limits = limits.zset();
+/// Adds members (one at least) to the set at argument 1, as ZADD does.
+pub fn add_members(ctx: &mut Ctx<'_>, options: AddOptions, members: &[(f64, &[u8])]) -> CmdResult {
+    let Ctx { db, argv, reply, fx, limits, .. } = ctx;
+    let (key, limits) = (argv.at(1), limits.zset());
+    let AddOptions { rule, count_changed } = options;
     let zset = if rule.present {
         db.write_as::<ZSet>(key, fx)?
     } else {
-        let make = || ZSet::for_adding(pairs.len(), pairs[0][1].len(), &limits);
+        let make = || ZSet::for_adding(members.len(), members[0].1.len(), &limits);
         Some(db.write_or_new(key, fx, make)?)
     };
     let Some(zset) = zset else {
@@ -143,9 +150,9 @@ fn add(ctx: &mut Ctx<'_>, mut options: AddOptions) -> CmdResult {
         }
         return Ok(Flow::Done);
     };
-    zset.prepare(pairs.len(), &limits);
+    zset.prepare(members.len(), &limits);
     let (mut added, mut changed, mut last) = (0, 0, Added::Nothing);
-    for (&[_, member], score) in pairs.iter().zip(std::iter::once(score).chain(more)) {
+    for &(score, member) in members {
         last = zset
             .add(member, score, rule, &limits)
             .map_err(|_| CmdError::new("ERR resulting score is not a number (NaN)"))?;

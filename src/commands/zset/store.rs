@@ -215,7 +215,7 @@ impl<'a> Request<'a> {
             if weighs && options.remaining() >= self.keys.len() && arg::is(word, "weights") {
                 let weights = options.by_ref().take(self.keys.len());
                 self.weights = weights
-                    .map(|text| arg::float(text))
+                    .map(arg::float)
                     .collect::<Result<_, _>>()
                     .map_err(|_| CmdError::new("ERR weight value is not a float"))?;
             } else if weighs && options.remaining() >= 1 && arg::is(word, "aggregate") {

@@ -120,11 +120,6 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Number of elements. O(1).
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
     /// Number of elements before `cut`. O(log n).
     pub fn rank(&self, elements: &impl Elements, cut: &impl Cut) -> usize {
         let (mut node, mut rank) = (&self.root, 0);

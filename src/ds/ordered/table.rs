@@ -226,7 +226,7 @@ impl SortedTable {
     pub fn mem_bytes(&self, samples: usize) -> usize {
         let take = if samples == 0 { self.len() } else { samples.min(self.len()) };
         let seen: usize = self.dict.iter().take(take).map(View::mem_bytes).sum();
-        let members = if take == 0 { 0 } else { seen * self.len() / take };
+        let members = (seen * self.len()).checked_div(take).unwrap_or(0);
         self.dict.mem_bytes() + self.tree.mem_bytes() + members
     }
 
@@ -243,7 +243,7 @@ impl SortedTable {
     pub fn check(&self) {
         self.dict.check();
         self.tree.check(&self.cells());
-        assert_eq!(self.tree.len(), self.len(), "S1");
+        assert_eq!(self.tree.ascend(0, usize::MAX).count(), self.len(), "S1");
         for at in self.tree.ascend(0, usize::MAX) {
             let view = self.cells().at(at);
             let found = self.dict.get(self.dict.hash(view.key()), view.key());

@@ -5,12 +5,17 @@ use crate::util::siphash::Seed;
 use std::collections::{BTreeSet, HashMap};
 
 /// A score that orders as its number does.
-#[derive(Clone, Copy, PartialEq, PartialOrd, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 struct Score(f64);
 impl Eq for Score {}
+impl PartialOrd for Score {
+    fn partial_cmp(&self, other: &Score) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
 impl Ord for Score {
     fn cmp(&self, other: &Score) -> std::cmp::Ordering {
-        self.partial_cmp(other).expect("no NaN")
+        self.0.partial_cmp(&other.0).expect("no NaN")
     }
 }
 
