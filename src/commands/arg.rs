@@ -18,6 +18,11 @@ pub fn int_in(arg: &[u8], min: i64, max: i64, text: &'static str) -> Result<i64,
     }
 }
 
+/// A double, which is not NaN.
+pub fn float(arg: &[u8]) -> Result<f64, CmdError> {
+    num::parse_f64(arg).ok_or(errors::NOT_FLOAT)
+}
+
 /// A time-out in seconds, with decimals: the wall clock in milliseconds at which it ends, None for 0, which never
 /// does.
 pub fn timeout(arg: &[u8], env: &Env) -> Result<Option<i64>, CmdError> {

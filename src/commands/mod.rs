@@ -84,9 +84,13 @@ pub const TABLES: &[&[DataRow]] = &[
     set::algebra::COMMANDS,
     hash::COMMANDS,
     zset::COMMANDS,
+    zset::range::COMMANDS,
+    zset::store::COMMANDS,
+    zset::pop::COMMANDS,
     bitmap::COMMANDS,
     bitfield::COMMANDS,
     hll::COMMANDS,
     geo::COMMANDS,
+    geo::search::COMMANDS,
     sort::COMMANDS,
 ];

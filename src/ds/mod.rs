@@ -7,4 +7,5 @@ pub mod intset;
 pub mod listpack;
 pub mod pack;
 pub mod quicklist;
+pub mod ordered;
 pub mod wheel;

@@ -5,6 +5,7 @@ use crate::ds::quicklist::{PLAIN_FROM, Shape};
 use crate::util::siphash::Seed;
 use crate::value::hash::HashLimits;
 use crate::value::set::SetLimits;
+use crate::value::zset::ZSetLimits;
 
 /// Limits in force for one call.
 #[derive(Clone, Debug)]
@@ -99,6 +100,17 @@ impl Default for Limits {
             zset_listpack_entries: 128,
             zset_listpack_value: 64,
             hll_sparse_bytes: 3000,
+        }
+    }
+}
+
+impl Limits {
+    /// What sorted sets go by.
+    pub fn zset(&self) -> ZSetLimits {
+        ZSetLimits {
+            entries: self.zset_listpack_entries,
+            value: self.zset_listpack_value,
+            seed: self.seed,
         }
     }
 }

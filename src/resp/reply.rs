@@ -145,6 +145,14 @@ impl Reply {
     }
     /// A double; RESP2: a bulk string with the shortest text that reads back the same.
     pub fn double(&mut self, x: f64) {
+        // Most scores are small whole numbers.
+        let whole = x as i32;
+        if f64::from(whole) == x && (whole != 0 || x.is_sign_positive()) {
+            return match self.resp3 {
+                true => self.header(b',', i64::from(whole)),
+                false => self.bulk_int(i64::from(whole)),
+            };
+        }
         let mut text = Vec::with_capacity(24);
         num::write_f64(&mut text, x);
         match self.resp3 {
@@ -243,6 +251,8 @@ mod tests {
         assert_eq!(both(|r| r.map(2)), pair("*4\r\n", "%2\r\n"));
         assert_eq!(both(|r| r.push(3)), pair("*3\r\n", ">3\r\n"));
         assert_eq!(both(|r| r.boolean(true)), pair(":1\r\n", "#t\r\n"));
+        assert_eq!(both(|r| r.double(-12.0)), pair("$3\r\n-12\r\n", ",-12\r\n"));
+        assert_eq!(both(|r| r.double(-0.0)), pair("$2\r\n-0\r\n", ",-0\r\n"));
         assert_eq!(both(|r| r.double(2.625)), pair("$5\r\n2.625\r\n", ",2.625\r\n"));
         assert_eq!(both(|r| r.verbatim("txt", b"hi")), pair("$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"));
         assert_eq!(both(|r| r.bignum("12345")), pair("$5\r\n12345\r\n", "(12345\r\n"));

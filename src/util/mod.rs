@@ -2,6 +2,7 @@
 
 pub mod crc64;
 pub mod digest;
+pub mod geohash;
 pub mod glob;
 pub mod longdouble;
 pub mod lzf;

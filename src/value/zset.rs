@@ -1,35 +1,437 @@
 //! Sorted sets: a listpack while small, a table with an order-statistics tree above.
+//!
+//! The listpack holds member, score, member, score ... in order; a score that is a whole number is stored as
+//! an integer, any other as its shortest text. That is what snapshots hold. Whatever is larger than the limits
+//! allow becomes a `SortedTable`, which is reported as `skiplist`, and stays one.
+//!
+//! Ranges are ranks, whatever they were given by: a [`Cut`] says where one begins or ends, and the number of
+//! elements before it is the rank.
+//!
+//! Invariants: elements ascend by score, then by member; no member is there twice; no score is NaN.
 
+use crate::ds::listpack::{BYTES_MAX, Item, Listpack, Needle, Pos, Scratch};
+use crate::ds::ordered::table::{SortedTable, Unsorted};
+use crate::ds::ordered::{AtElement, Cut};
+use crate::util::digest;
+use crate::util::num;
+use crate::util::siphash::Seed;
+use crate::util::size_class::size_class;
 use crate::value::{Collection, Encoding, variant};
 
-/// A zset; not there yet.
-#[derive(PartialEq, Eq, Debug)]
-pub enum ZSet {}
+/// A sorted set.
+pub enum ZSet {
+    Packed(Listpack),
+    Table(Box<SortedTable>),
+}
+
+/// Up to where a sorted set is a listpack, and what members are hashed with above.
+#[derive(Clone, Copy, Debug)]
+pub struct ZSetLimits {
+    /// Elements of a listpack.
+    pub entries: usize,
+    /// Bytes of a member in one.
+    pub value: usize,
+    pub seed: Seed,
+}
+
+/// Under which conditions `add` adds or changes, and how.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct AddRule {
+    /// Only members that are not there.
+    pub absent: bool,
+    /// Only members that are there.
+    pub present: bool,
+    /// A score that is there is changed only to a greater one.
+    pub greater: bool,
+    /// A score that is there is changed only to a lesser one.
+    pub less: bool,
+    /// The score is added to the one that is there.
+    pub increment: bool,
+}
+
+/// What `add` did, with the score that the member has now.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Added {
+    New(f64),
+    Changed(f64),
+    /// It had that score.
+    Same(f64),
+    /// The rule forbade it.
+    Nothing,
+}
+
+/// A sum of infinities.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NotANumber;
+
+impl AddRule {
+    /// The score that the member is to have, if it is to be written.
+    #[inline]
+    fn decide(self, score: f64, old: Option<f64>) -> (Option<f64>, Result<Added, NotANumber>) {
+        let Some(old) = old else {
+            return match self.present {
+                true => (None, Ok(Added::Nothing)),
+                false => (Some(score), Ok(Added::New(score))),
+            };
+        };
+        let score = if self.increment { old + score } else { score };
+        if self.absent {
+            (None, Ok(Added::Nothing))
+        } else if score.is_nan() {
+            (None, Err(NotANumber))
+        } else if self.less && score >= old || self.greater && score <= old {
+            (None, Ok(Added::Nothing))
+        } else if score == old {
+            (None, Ok(Added::Same(score)))
+        } else {
+            (Some(score), Ok(Added::Changed(score)))
+        }
+    }
+}
+
+/// The score that an element of a listpack is.
+#[inline]
+pub fn packed_score(item: Item<'_>) -> f64 {
+    match item {
+        Item::Int(int) => int as f64,
+        Item::Str(text) => num::parse_f64(text).unwrap_or(0.0),
+    }
+}
+
+/// Hands `write` a score as the text that a listpack holds. Compat: -0 is stored as 0.
+fn with_packed<R>(score: f64, write: impl FnOnce(&[u8]) -> R) -> R {
+    // Up to here a whole number is stored as an integer; most are.
+    const WHOLE: f64 = (1_i64 << 62) as f64;
+    if score.abs() <= WHOLE && score as i64 as f64 == score {
+        let mut text = Scratch::default();
+        let len = num::format_i64(&mut text, score as i64);
+        return write(&text[..len]);
+    }
+    let mut text = Vec::with_capacity(24);
+    num::write_f64(&mut text, score);
+    write(&text)
+}
+
+impl ZSet {
+    /// An empty one.
+    pub fn new() -> ZSet {
+        ZSet::Packed(Listpack::new())
+    }
+
+    /// An empty one to which so many members are to be added, the first of that length.
+    pub fn for_adding(members: usize, first_len: usize, limits: &ZSetLimits) -> ZSet {
+        if members <= limits.entries && first_len <= limits.value {
+            return ZSet::new();
+        }
+        ZSet::Table(Box::new(SortedTable::new(limits.seed)))
+    }
+
+    /// Of elements in any order, in the encoding that the limits ask for. O(n log n).
+    pub fn from_unsorted(elements: Unsorted, limits: &ZSetLimits) -> ZSet {
+        let longest = elements.longest();
+        ZSet::from_table(elements.sort(), longest, limits)
+    }
+
+    /// A sorted listpack from elsewhere, in the encoding that the number of its elements asks for. O(n).
+    pub fn from_packed(lp: Listpack, limits: &ZSetLimits) -> ZSet {
+        let mut zset = ZSet::Packed(lp);
+        if zset.len() > limits.entries {
+            zset.spread(limits, 0);
+        }
+        zset
+    }
+
+    /// A table, packed if the limits allow that; `longest` is the length of its longest member. O(n).
+    pub fn from_table(table: SortedTable, longest: usize, limits: &ZSetLimits) -> ZSet {
+        if table.len() > limits.entries || longest > limits.value {
+            return ZSet::Table(Box::new(table));
+        }
+        let mut lp = Listpack::new();
+        table
+            .ascend(0, table.len())
+            .for_each(|(member, score)| push_packed(&mut lp, member, score));
+        lp.shrink();
+        ZSet::Packed(lp)
+    }
+
+    /// Becomes a table now if so many members are about to be added that it would anyway.
+    pub fn prepare(&mut self, members: usize, limits: &ZSetLimits) {
+        if members > limits.entries {
+            self.spread(limits, members);
+        }
+    }
+
+    /// Becomes a table with room for `more` elements. O(n).
+    fn spread(&mut self, limits: &ZSetLimits, more: usize) {
+        let ZSet::Packed(lp) = self else { return };
+        let mut table = SortedTable::new(limits.seed);
+        table.reserve(lp.len() / 2 + more);
+        let mut scratch = Scratch::default();
+        for (member, score) in lp.pairs() {
+            table.push_back(member.bytes(&mut scratch), packed_score(score));
+        }
+        *self = ZSet::Table(Box::new(table));
+    }
+
+    /// The score of a member. O(1) in a table.
+    #[inline]
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
+        match self {
+            ZSet::Packed(lp) => find_packed(lp, member).map(|(_, score)| score),
+            ZSet::Table(table) => table.score(member),
+        }
+    }
+
+    /// The rank of a member, counted from the lowest, and its score. O(log n) in a table.
+    pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
+        match self {
+            ZSet::Packed(lp) => {
+                let needle = Needle::new(member);
+                let rank = lp.pairs().position(|(item, _)| needle.is(item))?;
+                Some((rank, packed_score(lp.get(lp.at(2 * rank as i64 + 1)?))))
+            }
+            ZSet::Table(table) => table.rank(member),
+        }
+    }
+
+    /// Number of elements before the cut. O(log n) in a table.
+    pub fn count_before(&self, cut: &impl Cut) -> usize {
+        match self {
+            ZSet::Packed(lp) => packed_place(lp, cut).0,
+            ZSet::Table(table) => table.count_before(cut),
+        }
+    }
+
+    /// Adds a member, or changes its score, as the rule says. O(log n) in a table.
+    pub fn add(
+        &mut self,
+        member: &[u8],
+        score: f64,
+        rule: AddRule,
+        limits: &ZSetLimits,
+    ) -> Result<Added, NotANumber> {
+        match self {
+            ZSet::Table(table) => table.change(member, |old| rule.decide(score, old)),
+            ZSet::Packed(lp) => {
+                let found = find_packed(lp, member);
+                let (wanted, result) = rule.decide(score, found.map(|(_, old)| old));
+                let Some(score) = wanted else { return result };
+                if let Some((pos, _)) = found {
+                    lp.remove_from(pos, 2);
+                } else if lp.len() / 2 + 1 > limits.entries
+                    || member.len() > limits.value
+                    || lp.bytes_len() + member.len() > BYTES_MAX
+                {
+                    self.spread(limits, 1);
+                    return self.add(member, score, AddRule::default(), limits);
+                }
+                insert_packed(lp, member, score);
+                result
+            }
+        }
+    }
+
+    /// Removes a member; whether it was there. O(log n) in a table.
+    pub fn remove(&mut self, member: &[u8]) -> bool {
+        match self {
+            ZSet::Packed(lp) => {
+                let found = find_packed(lp, member);
+                if let Some((pos, _)) = found {
+                    lp.remove_from(pos, 2);
+                }
+                found.is_some()
+            }
+            ZSet::Table(table) => table.remove(member).is_some(),
+        }
+    }
+
+    /// Removes up to `n` elements from rank `from` on, each shown to `see` before, upwards. O(n + log of all) in a
+    /// table.
+    pub fn remove_range(
+        &mut self,
+        from: usize,
+        n: usize,
+        mut see: impl FnMut(Item<'_>, f64),
+    ) -> usize {
+        match self {
+            ZSet::Packed(lp) => {
+                let Some(pos) = lp.at(2 * from as i64) else { return 0 };
+                let n = n.min(lp.len() / 2 - from);
+                let mut items = lp.iter_from(pos);
+                for _ in 0..n {
+                    if let (Some(member), Some(score)) = (items.next(), items.next()) {
+                        see(member, packed_score(score));
+                    }
+                }
+                lp.remove_from(pos, 2 * n);
+                n
+            }
+            ZSet::Table(table) => {
+                table.remove_range(from, n, |member, score| see(Item::Str(member), score))
+            }
+        }
+    }
+
+    /// Visits up to `n` elements from rank `from` upwards. O(n + log of all) in a table.
+    #[inline]
+    pub fn ascend<'a>(&'a self, from: usize, n: usize, mut visit: impl FnMut(Item<'a>, f64)) {
+        match self {
+            ZSet::Packed(lp) => {
+                let Some(pos) = lp.at(2 * from as i64) else { return };
+                let mut items = lp.iter_from(pos);
+                for _ in 0..n {
+                    let (Some(member), Some(score)) = (items.next(), items.next()) else { return };
+                    visit(member, packed_score(score));
+                }
+            }
+            ZSet::Table(table) => {
+                table.ascend(from, n).for_each(|(member, score)| visit(Item::Str(member), score));
+            }
+        }
+    }
+
+    /// Visits up to `n` elements from rank `from` downwards. O(n + log of all) in a table.
+    pub fn descend<'a>(&'a self, from: usize, n: usize, mut visit: impl FnMut(Item<'a>, f64)) {
+        match self {
+            ZSet::Packed(lp) => {
+                let mut at = lp.at(2 * from as i64 + 1);
+                for _ in 0..n {
+                    let Some(score) = at else { return };
+                    let member = lp.prev(score).expect("scores stand behind members");
+                    visit(lp.get(member), packed_score(lp.get(score)));
+                    at = lp.prev(member);
+                }
+            }
+            ZSet::Table(table) => {
+                table.descend(from, n).for_each(|(member, score)| visit(Item::Str(member), score));
+            }
+        }
+    }
+
+    /// Visits all elements in order. O(n).
+    pub fn each<'a>(&'a self, visit: impl FnMut(Item<'a>, f64)) {
+        self.ascend(0, self.len(), visit);
+    }
+}
+
+impl Default for ZSet {
+    fn default() -> ZSet {
+        ZSet::new()
+    }
+}
+
+fn push_packed(lp: &mut Listpack, member: &[u8], score: f64) {
+    lp.push_back(member);
+    with_packed(score, |text| lp.push_back(text));
+}
+
+/// The place of a member and its score.
+#[inline]
+fn find_packed(lp: &Listpack, member: &[u8]) -> Option<(Pos, f64)> {
+    let pos = lp.find(lp.first(), &Needle::new(member), 2)?;
+    let score = lp.next(pos).expect("scores stand behind members");
+    Some((pos, packed_score(lp.get(score))))
+}
+
+/// How many elements are before the cut, and the place of the first that isn't.
+fn packed_place(lp: &Listpack, cut: &impl Cut) -> (usize, Option<Pos>) {
+    let mut scratch = Scratch::default();
+    let (mut at, mut rank) = (lp.first(), 0);
+    while let Some(pos) = at {
+        let score = lp.next(pos).expect("scores stand behind members");
+        if !cut.follows(packed_score(lp.get(score)), || lp.get(pos).bytes(&mut scratch)) {
+            break;
+        }
+        rank += 1;
+        at = lp.next(score);
+    }
+    (rank, at)
+}
+
+/// Inserts a member that isn't there. O(n).
+fn insert_packed(lp: &mut Listpack, member: &[u8], score: f64) {
+    match packed_place(lp, &AtElement { score, member, behind: false }).1 {
+        None => push_packed(lp, member, score),
+        Some(pos) => {
+            let pos = lp.insert_before(pos, member);
+            with_packed(score, |text| lp.insert_after(pos, text));
+        }
+    }
+}
 
 impl Collection for ZSet {
     variant!(ZSet);
 
     fn encoding(&self) -> Encoding {
-        match *self {}
+        match self {
+            ZSet::Packed(_) => Encoding::Listpack,
+            ZSet::Table(_) => Encoding::Skiplist,
+        }
     }
 
     fn len(&self) -> usize {
-        match *self {}
+        match self {
+            ZSet::Packed(lp) => lp.len() / 2,
+            ZSet::Table(table) => table.len(),
+        }
     }
 
     fn duplicate(&self) -> ZSet {
-        match *self {}
+        match self {
+            ZSet::Packed(lp) => ZSet::Packed(lp.clone()),
+            ZSet::Table(table) => ZSet::Table(Box::new(table.duplicate())),
+        }
     }
 
     fn free_effort(&self) -> usize {
-        match *self {}
+        match self {
+            ZSet::Packed(_) => 1,
+            ZSet::Table(table) => table.len(),
+        }
     }
 
-    fn mem_bytes(&self, _samples: usize) -> usize {
-        match *self {}
+    fn mem_bytes(&self, samples: usize) -> usize {
+        match self {
+            ZSet::Packed(lp) => lp.mem_bytes(),
+            ZSet::Table(table) => size_class(size_of::<SortedTable>()) + table.mem_bytes(samples),
+        }
     }
 
-    fn digest(&self, _sum: &mut [u8; 20]) {
-        match *self {}
+    fn digest(&self, sum: &mut [u8; 20]) {
+        let mut text = Vec::with_capacity(32);
+        self.each(|member, score| {
+            let mut element = [0; 20];
+            digest::mix(&mut element, member.bytes(&mut Scratch::default()));
+            text.clear();
+            num::write_f64_shortest(&mut text, score);
+            digest::mix(&mut element, &text);
+            digest::xor_digest(sum, &element);
+        });
     }
 }
+
+impl PartialEq for ZSet {
+    /// The same members with the same scores.
+    fn eq(&self, other: &ZSet) -> bool {
+        let mut same = self.len() == other.len();
+        self.each(|member, score| {
+            same = same && other.score(member.bytes(&mut Scratch::default())) == Some(score);
+        });
+        same
+    }
+}
+
+impl Eq for ZSet {}
+
+impl std::fmt::Debug for ZSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut map = f.debug_map();
+        self.each(|member, score| {
+            map.entry(&member.to_vec().escape_ascii().to_string(), &score);
+        });
+        map.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -95,7 +95,7 @@ fn zset<R: Read>(from: &mut Reader<R>, kind: ValueKind) -> Result<(), Error> {
 }
 
 /// A score as text, with lengths that mean what no text does.
-fn text_score<R: Read>(from: &mut Reader<R>) -> Result<f64, Error> {
+pub fn text_score<R: Read>(from: &mut Reader<R>) -> Result<f64, Error> {
     let at = from.offset();
     match from.byte()? {
         253 => Ok(f64::NAN),
