@@ -5,7 +5,7 @@ pub mod dict;
 pub mod hll;
 pub mod intset;
 pub mod listpack;
+pub mod ordered;
 pub mod pack;
 pub mod quicklist;
-pub mod ordered;
 pub mod wheel;
