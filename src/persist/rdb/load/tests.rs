@@ -155,8 +155,7 @@ fn signatures_and_databases_that_are_refused() {
 #[test]
 fn values_of_types_that_are_not_there_are_named_with_their_key() {
     for (file, name) in [
-        (b"REDIS0011\xfe\x00\x01\x04list\x01\x01a\xff".as_slice(), "list"),
-        (b"REDIS0011\xfe\x00\x04\x04list\x01\x01a\x01b\xff", "hash"),
+        (b"REDIS0011\xfe\x00\x04\x04list\x01\x01a\x01b\xff".as_slice(), "hash"),
         (b"VALKEY080\xfe\x00\x16\x04list\x01\x01a\x01b........\xff", "hash"),
     ] {
         match loaded(file).map(|_| ()).expect_err("unsupported") {
