@@ -1,7 +1,11 @@
 //! Entries of every size and kind: what goes in comes out, through any sequence of changes.
 
 use super::*;
+use crate::ds::pack::End;
+use crate::ds::quicklist::Shape;
+use crate::value::list::List;
 use crate::value::string::IntText;
+use crate::value::{Collection, Object};
 
 fn lengths() -> impl Iterator<Item = usize> {
     let near = [44, 64, 128, 255, 256, 300, INLINE_MAX, 1024, 65_535, 65_536, 70_000];
@@ -128,6 +132,32 @@ fn reported_encoding_is_kept_apart_from_the_storage() {
     assert_eq!(value, Value::Str(StrBuf::raw(b"abc".to_vec())));
 }
 
+fn push(list: &mut List, texts: &[&str]) {
+    list.push(End::Back, texts.iter().map(|t| t.as_bytes()), Shape::default());
+}
+
+fn list(texts: &[&str]) -> Value {
+    let mut list = List::with_room(0);
+    push(&mut list, texts);
+    Value::Object(Box::new(list.into_object()))
+}
+
+#[test]
+fn collections_are_owned_once() {
+    let probe = || list(&["1", "2", "3"]);
+    let mut entry = EntryBox::new(b"k", SetValue::Owned(probe()), Some(5), 0);
+    assert_eq!((entry.value_type(), entry.encoding()), (Type::List, Encoding::Listpack));
+    assert!(entry.is_heavy());
+    let Some(Object::List(inner)) = entry.object_mut() else { panic!("a list was put in") };
+    push(inner, &["4"]);
+    entry.set_expire(None);
+    let old = entry.replace(Put::new(SetValue::Bytes(b"x")), None);
+    assert_eq!(old, Some(list(&["1", "2", "3", "4"])));
+    assert_eq!(entry.value(), ValueRef::Str(b"x"));
+    assert_eq!(entry.replace(Put::new(SetValue::Owned(probe())), None), None);
+    assert_eq!(entry.into_value(), probe());
+}
+
 #[test]
 fn incr_follows_the_rules() {
     let entry = |value: &str| EntryBox::new(b"k", SetValue::Text(value.as_bytes()), Some(9), 0);
@@ -135,6 +165,9 @@ fn incr_follows_the_rules() {
     assert_eq!(entry("041").incr(1), Err(IncrError::NotInteger));
     assert_eq!(entry("9223372036854775807").incr(1), Err(IncrError::Overflow));
     assert_eq!(entry("-9223372036854775808").incr(-1), Err(IncrError::Overflow));
+    let mut object = EntryBox::new(b"k", SetValue::Owned(list(&[])), None, 0);
+    assert_eq!(object.incr(1), Err(IncrError::WrongType));
+    assert_eq!((object.append(b"x"), object.set_range(0, b"x")), (None, None));
     let mut e = entry("0");
     let mut sum = 0i64;
     for step in INTS.iter().filter(|&&i| i.unsigned_abs() < 1 << 60) {

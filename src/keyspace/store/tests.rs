@@ -1,9 +1,12 @@
 //! The store against a `BTreeMap`: values, expiries, order of firing, and the table's invariants.
 
 use super::*;
+use crate::ds::pack::End;
+use crate::ds::quicklist::Shape;
 use crate::ds::wheel::tests::rng;
-use crate::value::ValueRef;
+use crate::value::list::List;
 use crate::value::string::{IntText, StrBuf, parse_int};
+use crate::value::{Collection, ValueRef};
 use std::collections::BTreeMap;
 
 const SEED: Seed = Seed([3, 4]);
@@ -156,6 +159,26 @@ fn values_stay_findable_by_time_when_they_move() {
     assert!(!store.is_behind());
     assert_eq!(fired.len(), 500);
     store.check();
+}
+
+#[test]
+fn collections_pass_through() {
+    let push = |list: &mut List, text: &'static [u8]| {
+        list.push(End::Back, std::iter::once(text), Shape::default());
+    };
+    let list = |texts: &[&'static [u8]]| {
+        let mut list = List::with_room(0);
+        texts.iter().for_each(|text| push(&mut list, text));
+        Value::Object(Box::new(list.into_object()))
+    };
+    let mut store = Store::new(SEED, 0);
+    let key = store.key(b"h");
+    assert_eq!(store.put(key, list(&[b"1"]), Some(77), 5), None);
+    let object = store.find_mut(key).unwrap().into_object().unwrap();
+    push(List::of_mut(object).unwrap(), b"2");
+    assert_eq!(store.find(key).unwrap().value_type(), crate::value::Type::List);
+    assert_eq!(store.take(key), Some((list(&[b"1", b"2"]), Some(77), 5)));
+    assert_eq!(store.expires(), 0);
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn values_that_are_refused() {
         b"\xfc........\x00\x01x",
         b"\x00\xc4",
         b"\x00\xc3\x02\x05\x00a",
-        b"\x01\x01\x01a",
+        b"\x01\x01\x05a",
         b"\x06\x01",
     ] {
         assert_eq!(again(&signed(body, 10), true), Err(DumpError::Format), "{body:?}");

@@ -155,8 +155,7 @@ fn signatures_and_databases_that_are_refused() {
 #[test]
 fn values_of_types_that_are_not_there_are_named_with_their_key() {
     for (file, name) in [
-        (b"REDIS0011\xfe\x00\x01\x04list\x01\x01a\xff".as_slice(), "list"),
-        (b"REDIS0011\xfe\x00\x0f\x04list\0\0\0\0\0\xff", "stream"),
+        (b"REDIS0011\xfe\x00\x0f\x04list\0\0\0\0\0\xff".as_slice(), "stream"),
         (b"VALKEY080\xfe\x00\x0f\x04list\0\0\0\0\0\xff", "stream"),
     ] {
         match loaded(file).map(|_| ()).expect_err("unsupported") {
