@@ -301,6 +301,7 @@ fn stats(srv: &Server, o: &mut Lines) {
     o.add("sync_partial_ok", 0);
     o.add("sync_partial_err", 0);
     o.add("expired_keys", n.expired_keys);
+    o.add("expired_subkeys", n.expired_fields);
     o.add("expired_stale_perc", "0.00");
     o.add("expired_time_cap_reached_count", n.expire_time_cap);
     o.add("expire_cycle_cpu_milliseconds", n.expire_us / 1000);
