@@ -57,6 +57,11 @@ impl FieldIndex {
         self.0.len()
     }
 
+    /// Whether no hash has any. O(1).
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The hash with the field that expires first. O(log n).
     pub fn first(&self) -> Option<(i64, &[u8])> {
         self.0.first().map(|(at, key)| (*at, &key[..]))

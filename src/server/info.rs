@@ -427,15 +427,17 @@ fn cluster(_: &Server, o: &mut Lines) {
 
 fn keyspace(srv: &Server, o: &mut Lines) {
     for (n, db) in srv.ks.dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
-        o.add(
-            &format!("db{n}"),
-            format!(
-                "keys={},expires={},avg_ttl={}",
-                db.len(),
-                db.expires(),
-                db.avg_ttl_ms(srv.clock.now_ms)
-            ),
+        let mut facts = format!(
+            "keys={},expires={},avg_ttl={}",
+            db.len(),
+            db.expires(),
+            db.avg_ttl_ms(srv.clock.now_ms)
         );
+        // Redis 7.4's; where no field expires, the line is as in 7.2.
+        if db.timed_hashes() > 0 {
+            facts += &format!(",subexpiry={}", db.timed_hashes());
+        }
+        o.add(&format!("db{n}"), facts);
     }
 }
 

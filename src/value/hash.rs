@@ -42,8 +42,11 @@ pub enum Hash {
 pub struct Table {
     fields: Dict<Field>,
     /// The fields that expire, soonest first; none while no field ever did.
-    due: Option<Box<BTreeSet<(i64, Box<[u8]>)>>>,
+    due: Option<Box<Due>>,
 }
+
+/// Fields by the time they expire at.
+type Due = BTreeSet<(i64, Box<[u8]>)>;
 
 /// A field with its value, and the time it expires at.
 #[derive(Clone, Copy, Debug)]
@@ -532,7 +535,7 @@ impl Collection for Hash {
                         bytes += size_of::<(i64, Box<[u8]>)>() * 3 / 2 + cell.key().len();
                     }
                 }
-                let all = if seen == 0 { 0 } else { bytes * table.fields.len() / seen };
+                let all = (bytes * table.fields.len()).checked_div(seen).unwrap_or(0);
                 size_of::<Table>() + table.fields.mem_bytes() + all
             }
         }
