@@ -151,6 +151,8 @@ pub struct Counters {
     pub keyspace_hits: u64,
     pub keyspace_misses: u64,
     pub expired_keys: u64,
+    /// Fields of hashes.
+    pub expired_fields: u64,
     pub expire_time_cap: u64,
     pub expire_us: u64,
     pub evicted_keys: u64,

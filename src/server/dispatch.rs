@@ -277,6 +277,7 @@ pub fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>) -> Cmd
     srv.stats.n.keyspace_hits += c.hits;
     srv.stats.n.keyspace_misses += c.misses;
     srv.stats.n.expired_keys += c.expired;
+    srv.stats.n.expired_fields += c.expired_fields;
     srv.settle(&mut call.fx);
     if !srv.clients.monitors().is_empty() && !srv.exec.again {
         super::admin::monitor::feed(srv, call);

@@ -1,14 +1,17 @@
-//! Active expiry: keys go at their time, not when somebody next asks for them.
+//! Active expiry: keys, and fields of hashes, go at their time, not when somebody next asks for them.
 //!
-//! The wheel of each database knows which keys are due. A run works through them until its share of
+//! The wheel of each database knows which keys are due, its index of timed fields which hashes have some. A run works through them until its share of
 //! time is used up (a quarter of a core at `active-expire-effort` 1) and leaves the rest to the next
 //! one, a few milliseconds later; how far it lags behind is in INFO.
 
 use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::Effects;
+use crate::keyspace::entry::Entry;
 use crate::keyspace::env::Origin;
+use crate::keyspace::store::Store;
 use crate::server::Server;
 use crate::server::turn::Timer;
+use crate::value::{Object, ValueRef};
 
 /// How a run and its pause share time.
 #[derive(Debug)]
@@ -44,9 +47,14 @@ fn share(effort: u32) -> u64 {
     u64::from(25 + 2 * (effort.clamp(1, 10) - 1))
 }
 
+/// Keys, and hashes with fields, that have a time to live.
+fn timed(db: &Store) -> usize {
+    db.expires() + db.timed_hashes()
+}
+
 /// Called once a turn: a key with a time to live that was added may be the next one due.
 pub fn notice(srv: &mut Server) {
-    let count = srv.ks.dbs.iter().map(|db| db.expires()).sum();
+    let count = srv.ks.dbs.iter().map(timed).sum();
     if std::mem::replace(&mut srv.expiry.noticed, count) != count {
         schedule(srv);
     }
@@ -54,11 +62,13 @@ pub fn notice(srv: &mut Server) {
 
 /// Makes sure that a run takes place when the next key is due.
 pub fn schedule(srv: &mut Server) {
-    if !srv.expiry.enabled || srv.ks.dbs.iter().all(|db| db.expires() == 0) {
+    if !srv.expiry.enabled || srv.ks.dbs.iter().all(|db| timed(db) == 0) {
         return;
     }
     let now = srv.clock.now_ms;
-    let soonest = srv.ks.dbs.iter().filter_map(|db| db.next_deadline_ms()).min();
+    let keys = srv.ks.dbs.iter().filter_map(|db| db.next_deadline_ms());
+    let fields = srv.ks.dbs.iter().filter_map(|db| Some(db.first_field()?.0));
+    let soonest = keys.chain(fields).min();
     let at = soonest.map_or(now + IDLE_MS, |at| at.clamp(now + TICK_MS, now + IDLE_MS));
     set_timer(srv, at);
 }
@@ -85,10 +95,10 @@ pub fn run(srv: &mut Server) {
     let mut pending = false;
     for i in 0..count {
         let db = (srv.expiry.next_db + i) % count;
-        if srv.ks.dbs[db].expires() == 0 {
+        if timed(&srv.ks.dbs[db]) == 0 {
             continue;
         }
-        if !drain(srv, db, start) {
+        if !drain(srv, db, start) || !drain_fields(srv, db, start) {
             pending = true;
             srv.expiry.next_db = db;
             break;
@@ -122,18 +132,47 @@ fn drain(srv: &mut Server, db: usize, start: u64) -> bool {
             key.extend_from_slice(entry.key());
             expire_key(srv, db, &key);
         }
-        if srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start)) >= RUN_US {
+        if is_over(srv, start) {
             return false;
         }
     }
 }
 
-/// Deletes one key that is past its time, as a unit of its own.
+/// Whether a run has had its time.
+fn is_over(srv: &Server, start: u64) -> bool {
+    srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start)) >= RUN_US
+}
+
+/// Expires the fields that are due in one database; false when time ran out before.
+fn drain_fields(srv: &mut Server, db: usize, start: u64) -> bool {
+    loop {
+        let now = srv.clock.now_ms;
+        let store = &srv.ks.dbs[db];
+        let Some((_, key)) = store.first_field().filter(|first| first.0 < now) else { return true };
+        let key = key.to_vec();
+        let due = match store.find(store.key(&key)).map(Entry::value) {
+            Some(ValueRef::Object(Object::Hash(hash))) => hash.due(now, BATCH),
+            _ => return true,
+        };
+        expire_in(srv, db, |db, fx| db.expire_fields(&key, &due, fx));
+        if is_over(srv, start) {
+            return false;
+        }
+    }
+}
+
+/// Deletes one key that is past its time.
 fn expire_key(srv: &mut Server, db: usize, key: &[u8]) {
+    expire_in(srv, db, |db, fx| db.expire(key, fx));
+}
+
+/// Does something to a database as a unit of its own.
+fn expire_in(srv: &mut Server, db: usize, act: impl FnOnce(&mut DbMut<'_>, &mut Effects)) {
     let env = srv.env(db as u32, Origin::Client, true);
     let mut fx = Effects::new(srv.exec.armed, db as u32);
-    DbMut::new(&mut srv.ks.dbs[db], env, None, srv.limits.lazy_expire).expire(key, &mut fx);
+    act(&mut DbMut::new(&mut srv.ks.dbs[db], env, None, srv.limits.lazy_expire), &mut fx);
     srv.stats.n.expired_keys += fx.counters.expired;
+    srv.stats.n.expired_fields += fx.counters.expired_fields;
     srv.settle(&mut fx);
     if srv.exec.nesting == 0 && !srv.exec.ops.is_empty() {
         srv.flush_unit();

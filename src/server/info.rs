@@ -301,6 +301,7 @@ fn stats(srv: &Server, o: &mut Lines) {
     o.add("sync_partial_ok", 0);
     o.add("sync_partial_err", 0);
     o.add("expired_keys", n.expired_keys);
+    o.add("expired_subkeys", n.expired_fields);
     o.add("expired_stale_perc", "0.00");
     o.add("expired_time_cap_reached_count", n.expire_time_cap);
     o.add("expire_cycle_cpu_milliseconds", n.expire_us / 1000);
@@ -426,15 +427,17 @@ fn cluster(_: &Server, o: &mut Lines) {
 
 fn keyspace(srv: &Server, o: &mut Lines) {
     for (n, db) in srv.ks.dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
-        o.add(
-            &format!("db{n}"),
-            format!(
-                "keys={},expires={},avg_ttl={}",
-                db.len(),
-                db.expires(),
-                db.avg_ttl_ms(srv.clock.now_ms)
-            ),
+        let mut facts = format!(
+            "keys={},expires={},avg_ttl={}",
+            db.len(),
+            db.expires(),
+            db.avg_ttl_ms(srv.clock.now_ms)
         );
+        // Redis 7.4's; where no field expires, the line is as in 7.2.
+        if db.timed_hashes() > 0 {
+            facts += &format!(",subexpiry={}", db.timed_hashes());
+        }
+        o.add(&format!("db{n}"), facts);
     }
 }
 

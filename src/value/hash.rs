@@ -42,8 +42,11 @@ pub enum Hash {
 pub struct Table {
     fields: Dict<Field>,
     /// The fields that expire, soonest first; none while no field ever did.
-    due: Option<Box<BTreeSet<(i64, Box<[u8]>)>>>,
+    due: Option<Box<Due>>,
 }
+
+/// Fields by the time they expire at.
+type Due = BTreeSet<(i64, Box<[u8]>)>;
 
 /// A field with its value, and the time it expires at.
 #[derive(Clone, Copy, Debug)]
@@ -213,15 +216,19 @@ impl Hash {
         }
     }
 
-    /// The field that expires first, if that is before `now_ms`.
-    pub fn next_due(&self, now_ms: i64) -> Option<Vec<u8>> {
-        if self.soonest()? >= now_ms {
-            return None;
-        }
+    /// Up to `most` of the fields that expire before `now_ms`, soonest first. O(their number).
+    pub fn due(&self, now_ms: i64, most: usize) -> Vec<Vec<u8>> {
         match self {
-            Hash::Packed(_) => None,
-            Hash::Timed(lp) => Some(lp.get(lp.first()?).to_vec()),
-            Hash::Table(table) => table.due.as_ref()?.first().map(|first| first.1.to_vec()),
+            Hash::Table(table) => {
+                let due = table.due.iter().flat_map(|due| due.iter());
+                let before = due.take_while(|(at, _)| *at < now_ms);
+                before.take(most).map(|(_, field)| field.to_vec()).collect()
+            }
+            Hash::Timed(_) => {
+                let before = self.iter().take_while(|p| p.expire.is_some_and(|at| at < now_ms));
+                before.take(most).map(|p| p.field.to_vec()).collect()
+            }
+            Hash::Packed(_) => Vec::new(),
         }
     }
 
@@ -415,7 +422,8 @@ impl Table {
 }
 
 impl<'a> Pair<'a> {
-    fn of(cell: &'a <Field as Thin>::View) -> Pair<'a> {
+    /// A table's cell as a pair.
+    pub fn of(cell: &'a <Field as Thin>::View) -> Pair<'a> {
         Pair {
             field: Item::Str(cell.key()),
             value: Item::Str(cell.value()),
@@ -527,7 +535,7 @@ impl Collection for Hash {
                         bytes += size_of::<(i64, Box<[u8]>)>() * 3 / 2 + cell.key().len();
                     }
                 }
-                let all = if seen == 0 { 0 } else { bytes * table.fields.len() / seen };
+                let all = (bytes * table.fields.len()).checked_div(seen).unwrap_or(0);
                 size_of::<Table>() + table.fields.mem_bytes() + all
             }
         }

@@ -223,9 +223,9 @@ impl Set {
     pub fn pop(&mut self, rng: &mut impl FnMut() -> u64) -> Option<Vec<u8>> {
         match self {
             Set::Table(members) => {
-                let key = members.random(rng)?.key();
-                let member = members.remove(members.hash(key), &key.to_vec())?;
-                Some(member.key().to_vec())
+                let text = members.random(rng)?.key().to_vec();
+                members.remove(members.hash(&text), &text);
+                Some(text)
             }
             _ => {
                 let text = self.random(rng)?.to_vec();
@@ -395,7 +395,7 @@ impl Collection for Set {
                     seen += 1;
                     bytes += m.mem_bytes();
                 }
-                let all = if seen == 0 { 0 } else { bytes * members.len() / seen };
+                let all = (bytes * members.len()).checked_div(seen).unwrap_or(0);
                 size_of::<Members>() + members.mem_bytes() + all
             }
         }

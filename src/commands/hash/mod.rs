@@ -1,5 +1,422 @@
-//! Hash commands.
+//! Hash commands on fields and values. Random fields stand in `random`, the times of fields in `field_expire`, commands
+//! on both values and times in `field_values`.
+//!
+//! A field whose time has passed is not there. A command that names it removes it, as Redis does, if it is this
+//! server's to remove; a command about all fields passes over it. HLEN counts it, and HSET and HDEL take it for one
+//! that is there: they need not look at its time.
 
-use crate::commands::DataRow;
+pub mod field_expire;
+pub mod field_values;
+pub mod random;
 
-pub const COMMANDS: &[DataRow] = &[];
+use crate::commands::arg::{self, Options};
+use crate::commands::scan::{self, ScanOptions};
+use crate::commands::{CmdResult, Ctx, DataRow, Flow};
+use crate::ds::listpack::{Item, Scratch};
+use crate::keyspace::db::DbMut;
+use crate::keyspace::effects::{EV_GENERIC, EV_HASH, Effects, Why};
+use crate::keyspace::env::{Env, Expiry};
+use crate::resp::errors::{self, CmdError};
+use crate::resp::reply::Reply;
+use crate::util::longdouble::LongDouble;
+use crate::util::{glob, num};
+use crate::value::Collection;
+use crate::value::hash::{Hash, Pair, Time};
+
+pub const COMMANDS: &[DataRow] = &[
+    ("hset", hset),
+    ("hmset", hmset),
+    ("hsetnx", hsetnx),
+    ("hget", hget),
+    ("hmget", hmget),
+    ("hgetall", hgetall),
+    ("hkeys", hkeys),
+    ("hvals", hvals),
+    ("hdel", hdel),
+    ("hlen", hlen),
+    ("hstrlen", hstrlen),
+    ("hexists", hexists),
+    ("hincrby", hincrby),
+    ("hincrbyfloat", hincrbyfloat),
+    ("hscan", hscan),
+];
+
+const VALUE_NOT_INT: CmdError = CmdError::new("ERR hash value is not an integer");
+const VALUE_NOT_FLOAT: CmdError = CmdError::new("ERR hash value is not a float");
+const INFINITE: CmdError = CmdError::new("ERR value is NaN or Infinity");
+
+/// A hash as a call sees it: without the fields whose time has passed.
+#[derive(Clone, Copy)]
+struct Seen<'h> {
+    hash: &'h Hash,
+    /// Fields that expire before are not there.
+    now_ms: i64,
+}
+
+impl<'h> Seen<'h> {
+    fn whole(hash: &'h Hash) -> Seen<'h> {
+        Seen { hash, now_ms: i64::MIN }
+    }
+
+    #[inline]
+    fn get(&self, field: &[u8]) -> Option<Item<'h>> {
+        if self.now_ms == i64::MIN { self.hash.get(field) } else { Some(self.find(field)?.0) }
+    }
+
+    /// The value of a field and its time.
+    fn find(&self, field: &[u8]) -> Option<(Item<'h>, Option<i64>)> {
+        self.hash.find(field).filter(|found| found.1.is_none_or(|at| at >= self.now_ms))
+    }
+
+    fn has(&self, pair: &Pair<'_>) -> bool {
+        pair.expire.is_none_or(|at| at >= self.now_ms)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Pair<'h>> {
+        let seen = *self;
+        self.hash.iter().filter(move |pair| seen.has(pair))
+    }
+
+    fn len(&self) -> usize {
+        if self.now_ms == i64::MIN { self.hash.len() } else { self.iter().count() }
+    }
+}
+
+/// Whether some field's time has passed, as this call sees it.
+#[inline]
+fn is_due(hash: &Hash, env: &Env) -> bool {
+    hash.soonest().is_some_and(|at| at < env.now_ms) && env.expiry != Expiry::Ignore
+}
+
+/// The time before which fields are not there.
+fn horizon(hash: &Hash, env: &Env) -> i64 {
+    if is_due(hash, env) { env.now_ms } else { i64::MIN }
+}
+
+/// Removes those of the fields named whose time has passed, if it is ours to do.
+#[cold]
+fn expire_named(db: &mut DbMut<'_>, key: &[u8], named: &[&[u8]], env: &Env, fx: &mut Effects) {
+    if env.expiry != Expiry::Delete {
+        return;
+    }
+    let Ok(Some(hash)) = db.peek_as::<Hash>(key) else { return };
+    let is_due = |field: &&&[u8]| {
+        hash.find(field).is_some_and(|found| found.1.is_some_and(|at| at < env.now_ms))
+    };
+    let mut due: Vec<Vec<u8>> = named.iter().filter(is_due).map(|field| field.to_vec()).collect();
+    due.sort_unstable();
+    due.dedup();
+    if !due.is_empty() {
+        db.expire_fields(key, &due, fx);
+    }
+}
+
+/// Reads the hash at the first argument and shows it to `show`, after removing what is due of `named`.
+#[inline]
+fn with_hash(
+    ctx: &mut Ctx<'_>,
+    named: &[&[u8]],
+    show: impl Fn(&mut Reply, Option<Seen<'_>>),
+) -> CmdResult {
+    let Ctx { db, argv, reply, fx, env, .. } = ctx;
+    let key = argv.at(1);
+    match db.read_as::<Hash>(key, fx)? {
+        Some(hash) if is_due(hash, env) => {}
+        found => {
+            show(reply, found.map(Seen::whole));
+            return Ok(Flow::Done);
+        }
+    }
+    expire_named(db, key, named, env, fx);
+    let hash = db.peek_as::<Hash>(key)?;
+    show(reply, hash.map(|hash| Seen { hash, now_ms: horizon(hash, env) }));
+    Ok(Flow::Done)
+}
+
+/// Reads one field, to change it: what `read` makes of its value, None if it is not there. It is removed if it is due.
+fn read_field<R>(
+    db: &mut DbMut<'_>,
+    key: &[u8],
+    field: &[u8],
+    env: &Env,
+    fx: &mut Effects,
+    read: impl Fn(Item<'_>, Option<i64>) -> R,
+) -> Result<Option<R>, CmdError> {
+    let Some(hash) = db.write_as::<Hash>(key, fx)? else { return Ok(None) };
+    let found = hash.find(field);
+    if is_due(hash, env)
+        && let Some((_, Some(at))) = found
+        && at < env.now_ms
+    {
+        expire_named(db, key, &[field], env, fx);
+        return Ok(None);
+    }
+    Ok(found.map(|(value, expire)| read(value, expire)))
+}
+
+/// The value changed in `n` places.
+fn changed(fx: &mut Effects, key: &[u8], n: usize) {
+    fx.dirty += n as u64;
+    fx.touched(key);
+}
+
+/// Writes a field or value as a bulk string.
+#[inline]
+fn reply_item(reply: &mut Reply, item: Item<'_>) {
+    match item {
+        Item::Int(n) => reply.bulk_int(n),
+        Item::Str(text) => reply.bulk(text),
+    }
+}
+
+/// `HSET key field value [field value ...]`. O(fields).
+fn hset(ctx: &mut Ctx<'_>) -> CmdResult {
+    let new = set_pairs(ctx)?;
+    ctx.reply.len_int(new);
+    Ok(Flow::Done)
+}
+
+/// `HMSET key field value [field value ...]`: HSET that replies OK. O(fields).
+fn hmset(ctx: &mut Ctx<'_>) -> CmdResult {
+    set_pairs(ctx)?;
+    ctx.reply.ok();
+    Ok(Flow::Done)
+}
+
+fn set_pairs(ctx: &mut Ctx<'_>) -> Result<usize, CmdError> {
+    let Ctx { db, argv, fx, limits, .. } = ctx;
+    let (key, pairs, limits) = (argv.at(1), argv.from(2), limits.hash());
+    if !pairs.len().is_multiple_of(2) {
+        return Err(errors::wrong_arity(&arg::name(*argv)));
+    }
+    let hash = db.write_or_new(key, fx, Hash::default)?;
+    let was = hash.soonest();
+    hash.expect(pairs.len() / 2, pairs.iter().copied(), &limits);
+    let mut new = 0;
+    for pair in pairs.chunks_exact(2) {
+        new += usize::from(hash.insert(pair[0], pair[1], Time::Never, &limits));
+    }
+    if was.is_some() {
+        db.retime(key, was);
+    }
+    changed(fx, key, pairs.len() / 2);
+    fx.event(EV_HASH, "hset", key);
+    Ok(new)
+}
+
+/// `HSETNX key field value`: only if the field is not there. O(1).
+fn hsetnx(ctx: &mut Ctx<'_>) -> CmdResult {
+    let Ctx { db, argv, reply, fx, limits, env } = ctx;
+    let (key, field, value, limits) = (argv.at(1), argv.at(2), argv.at(3), limits.hash());
+    if read_field(db, key, field, env, fx, |_, _| ())?.is_some() {
+        reply.int(0);
+        return Ok(Flow::Done);
+    }
+    let hash = db.write_or_new(key, fx, Hash::default)?;
+    let was = hash.soonest();
+    hash.expect(1, [field, value].into_iter(), &limits);
+    hash.insert(field, value, Time::Never, &limits);
+    if was.is_some() {
+        db.retime(key, was);
+    }
+    fx.modified(key);
+    fx.event(EV_HASH, "hset", key);
+    reply.int(1);
+    Ok(Flow::Done)
+}
+
+/// `HGET key field`. O(1).
+fn hget(ctx: &mut Ctx<'_>) -> CmdResult {
+    let field = ctx.argv.at(2);
+    with_hash(ctx, &[field], |reply, hash| match hash.and_then(|hash| hash.get(field)) {
+        Some(value) => reply_item(reply, value),
+        None => reply.null(),
+    })
+}
+
+/// `HMGET key field [field ...]`. O(fields).
+fn hmget(ctx: &mut Ctx<'_>) -> CmdResult {
+    let fields = ctx.argv.from(2);
+    with_hash(ctx, fields, |reply, hash| {
+        reply.array(fields.len());
+        for field in fields {
+            match hash.and_then(|hash| hash.get(field)) {
+                Some(value) => reply_item(reply, value),
+                None => reply.null(),
+            }
+        }
+    })
+}
+
+/// `HGETALL key`. O(fields).
+fn hgetall(ctx: &mut Ctx<'_>) -> CmdResult {
+    with_hash(ctx, &[], |reply, hash| {
+        reply.map(hash.map_or(0, |hash| hash.len()));
+        for pair in hash.iter().flat_map(Seen::iter) {
+            reply_item(reply, pair.field);
+            reply_item(reply, pair.value);
+        }
+    })
+}
+
+/// `HKEYS key`. O(fields).
+fn hkeys(ctx: &mut Ctx<'_>) -> CmdResult {
+    with_hash(ctx, &[], |reply, hash| {
+        reply.array(hash.map_or(0, |hash| hash.len()));
+        hash.iter().flat_map(Seen::iter).for_each(|pair| reply_item(reply, pair.field));
+    })
+}
+
+/// `HVALS key`. O(fields).
+fn hvals(ctx: &mut Ctx<'_>) -> CmdResult {
+    with_hash(ctx, &[], |reply, hash| {
+        reply.array(hash.map_or(0, |hash| hash.len()));
+        hash.iter().flat_map(Seen::iter).for_each(|pair| reply_item(reply, pair.value));
+    })
+}
+
+/// `HDEL key field [field ...]`. O(fields).
+fn hdel(ctx: &mut Ctx<'_>) -> CmdResult {
+    let Ctx { db, argv, reply, fx, .. } = ctx;
+    let key = argv.at(1);
+    let Some(hash) = db.write_as::<Hash>(key, fx)? else {
+        reply.int(0);
+        return Ok(Flow::Done);
+    };
+    let was = hash.soonest();
+    let mut removed = 0;
+    for field in argv.from(2) {
+        if hash.remove(field) {
+            removed += 1;
+            if hash.is_empty() {
+                break;
+            }
+        }
+    }
+    let emptied = hash.is_empty();
+    if was.is_some() {
+        db.retime(key, was);
+    }
+    if removed > 0 {
+        changed(fx, key, removed);
+        fx.event(EV_HASH, "hdel", key);
+    }
+    if emptied {
+        db.delete(key, Why::Overwrite, fx);
+        fx.event(EV_GENERIC, "del", key);
+    }
+    reply.len_int(removed);
+    Ok(Flow::Done)
+}
+
+/// `HLEN key`. O(1). Fields past their time that are not yet gone are counted.
+fn hlen(ctx: &mut Ctx<'_>) -> CmdResult {
+    let Ctx { db, argv, reply, fx, .. } = ctx;
+    reply.len_int(db.read_as::<Hash>(argv.at(1), fx)?.map_or(0, Hash::len));
+    Ok(Flow::Done)
+}
+
+/// `HSTRLEN key field`: bytes of the value. O(1).
+fn hstrlen(ctx: &mut Ctx<'_>) -> CmdResult {
+    let field = ctx.argv.at(2);
+    with_hash(ctx, &[field], |reply, hash| {
+        reply.len_int(hash.and_then(|hash| hash.get(field)).map_or(0, Item::text_len));
+    })
+}
+
+/// `HEXISTS key field`. O(1).
+fn hexists(ctx: &mut Ctx<'_>) -> CmdResult {
+    let field = ctx.argv.at(2);
+    with_hash(ctx, &[field], |reply, hash| {
+        reply.int(i64::from(hash.is_some_and(|hash| hash.get(field).is_some())));
+    })
+}
+
+/// `HINCRBY key field increment`. O(1).
+fn hincrby(ctx: &mut Ctx<'_>) -> CmdResult {
+    let Ctx { db, argv, reply, fx, limits, env } = ctx;
+    let (key, field, by) = (argv.at(1), argv.at(2), arg::int(argv.at(3))?);
+    let old = match read_field(db, key, field, env, fx, |value, _| value.as_int())? {
+        Some(value) => value.ok_or(VALUE_NOT_INT)?,
+        None => 0,
+    };
+    let new = old.checked_add(by).ok_or(errors::OVERFLOW)?;
+    let mut text = [0; num::MAX_I64_CHARS];
+    let len = num::format_i64(&mut text, new);
+    let hash = db.write_or_new(key, fx, Hash::default)?;
+    hash.insert(field, &text[..len], Time::Keep, &limits.hash());
+    fx.modified(key);
+    fx.event(EV_HASH, "hincrby", key);
+    reply.int(new);
+    Ok(Flow::Done)
+}
+
+/// `HINCRBYFLOAT key field increment`. O(1).
+fn hincrbyfloat(ctx: &mut Ctx<'_>) -> CmdResult {
+    let Ctx { db, argv, reply, fx, limits, env } = ctx;
+    let (key, field) = (argv.at(1), argv.at(2));
+    let by = LongDouble::parse(argv.at(3)).ok_or(errors::NOT_FLOAT)?;
+    if by.is_infinite() {
+        return Err(INFINITE);
+    }
+    let read =
+        |value: Item<'_>, expire| (LongDouble::parse(value.bytes(&mut Scratch::default())), expire);
+    let (old, expire) = match read_field(db, key, field, env, fx, read)? {
+        Some((value, expire)) => (value.ok_or(VALUE_NOT_FLOAT)?, expire),
+        None => (LongDouble::from(0), None::<i64>),
+    };
+    let text = old.checked_add(by).ok_or(errors::NAN_OR_INF)?.format_human();
+    let hash = db.write_or_new(key, fx, Hash::default)?;
+    hash.insert(field, &text, Time::Keep, &limits.hash());
+    fx.modified(key);
+    fx.event(EV_HASH, "hincrbyfloat", key);
+    // Whoever replays it must not have to round as we did. HSET alone would take the field's time away.
+    match expire {
+        None => fx.rewrite(&[b"HSET", key, field, &text]),
+        Some(_) => fx.rewrite(&[b"HSETEX", key, b"KEEPTTL", b"FIELDS", b"1", field, &text]),
+    }
+    reply.bulk(&text);
+    Ok(Flow::Done)
+}
+
+/// `HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]`. O(count) a call; small hashes come at once.
+fn hscan(ctx: &mut Ctx<'_>) -> CmdResult {
+    let Ctx { db, argv, reply, fx, env, .. } = ctx;
+    let mut at = scan::cursor(argv.at(2))?;
+    let Some(hash) = db.read_as::<Hash>(argv.at(1), fx)? else {
+        scan::reply_nothing(reply);
+        return Ok(Flow::Done);
+    };
+    let o = ScanOptions::parse_hash(Options::new(*argv, 3))?;
+    let seen = Seen { hash, now_ms: horizon(hash, env) };
+    let wanted = |pair: &Pair<'_>| {
+        let text = &mut Scratch::default();
+        seen.has(pair) && o.pattern.is_none_or(|p| glob::matches(p, pair.field.bytes(text), false))
+    };
+    let mut found: Vec<Pair<'_>> = Vec::new();
+    match hash.as_table() {
+        Some(fields) => {
+            at = o.steps(at, |at, count| {
+                fields.scan(at, |cell| {
+                    *count += 1;
+                    found.push(Pair::of(cell));
+                })
+            });
+            found.retain(wanted);
+        }
+        None => {
+            at = 0;
+            found.extend(hash.iter().filter(wanted));
+        }
+    }
+    reply.array(2);
+    reply.bulk_str(at.to_string());
+    reply.array(if o.no_values { found.len() } else { found.len() * 2 });
+    for pair in found {
+        reply_item(reply, pair.field);
+        if !o.no_values {
+            reply_item(reply, pair.value);
+        }
+    }
+    Ok(Flow::Done)
+}

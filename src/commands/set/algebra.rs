@@ -100,7 +100,7 @@ fn intersect<'s>(sets: &[&'s Set], seed: Seed, mut visit: impl FnMut(Item<'s>) -
 }
 
 /// The sets to intersect, smallest first; None if one of them is empty.
-fn by_size<'d>(sets: Vec<Option<&'d Set>>) -> Option<Vec<&'d Set>> {
+fn by_size(sets: Vec<Option<&Set>>) -> Option<Vec<&Set>> {
     let mut sets: Vec<&Set> = sets.into_iter().collect::<Option<_>>()?;
     sets.sort_by_key(|set| set.len());
     Some(sets)

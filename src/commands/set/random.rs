@@ -22,7 +22,7 @@ const BATCH: usize = 1024;
 /// If more than so many times the members that stay are popped, those that stay are moved instead.
 const MOVE_FACTOR: usize = 5;
 /// If more than one in so many members is wanted, the set is walked.
-const WALK_FACTOR: usize = 3;
+pub const WALK_FACTOR: usize = 3;
 
 /// SREM commands for the stream, for members as they go.
 struct Removals<'a> {
@@ -57,7 +57,7 @@ impl<'a> Removals<'a> {
 }
 
 /// Whether the next of `left` elements is among the `wanted` that are still to be chosen of them.
-fn choose(rng: &mut impl FnMut() -> u64, wanted: usize, left: usize) -> bool {
+pub fn choose(rng: &mut impl FnMut() -> u64, wanted: usize, left: usize) -> bool {
     ((u128::from(rng()) * left as u128) >> 64) < wanted as u128
 }
 

@@ -358,7 +358,7 @@ impl Loader<'_> {
             && let Object::Hash(hash) = &mut **object
             && self.opts.drop_expired
         {
-            while let Some(field) = hash.next_due(self.opts.now_ms) {
+            for field in hash.due(self.opts.now_ms, usize::MAX) {
                 hash.remove(&field);
             }
             if hash.is_empty() {

@@ -13,7 +13,9 @@ use crate::server::table::ServerRow;
 use crate::server::{Call, Server, load, save};
 use crate::sys::signals;
 use crate::util::digest;
-use crate::value::ValueRef;
+use crate::value::hash::Hash;
+use crate::value::set::Set;
+use crate::value::{Object, ValueRef};
 
 pub const COMMANDS: &[ServerRow] = &[("debug", debug)];
 
@@ -95,6 +97,7 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         (b"reload", _) => reload(srv, call)?,
         (b"protocol", 3) => protocol(call.reply, argv[2])?,
         (b"htstats", 3..=4) => htstats(srv, call)?,
+        (b"htstats-key", 3..=4) => htstats_key(srv, call)?,
         (b"stringmatch-len", 4) | (b"stringmatch-test", 4) => {
             let hit = crate::util::glob::matches(argv[2], argv[3], false);
             call.reply.int(i64::from(hit));
@@ -138,6 +141,7 @@ const HELP: &[(&str, &str)] = &[
     ("DIGEST-VALUE <key> [<key> ...]", "A hash of each value."),
     ("ERROR <text>", "Reply this error."),
     ("HTSTATS <db> [full]", "Figures of the database's hash table."),
+    ("HTSTATS-KEY <key> [full]", "Figures of the hash table that a value is."),
     ("LISTPACK <key>", "Print a value of this encoding on the server's standard output."),
     ("LOG <message>", "Write a message to the log."),
     ("OBJECT <key>", "What is known of a value and its encoding."),
@@ -359,6 +363,42 @@ fn htstats(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
         store.stats(),
         store.expires()
     );
+    call.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+/// The value at the key that is the third argument.
+fn object_at<'a>(srv: &'a Server, call: &Call<'_>) -> Result<&'a Entry, CmdError> {
+    let store = &srv.ks.dbs[call.env.db as usize];
+    store.find(store.key(call.argv[2])).ok_or(errors::NO_SUCH_KEY)
+}
+
+/// Figures of the table of a large collection. It never has a second one: it grows by a bucket at a time.
+fn htstats_key(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
+    let stats = match object_at(srv, call)?.value() {
+        ValueRef::Object(Object::Set(set)) => set.as_table().map(|table| table.stats()),
+        ValueRef::Object(Object::Hash(hash)) => hash.as_table().map(|table| table.stats()),
+        _ => None,
+    };
+    let stats = stats.ok_or(CmdError::new(
+        "ERR The value stored at the specified key is not represented using an hash table",
+    ))?;
+    let mut text = format!(
+        "Hash table 0 stats (main hash table):\n table size: {}\n number of elements: {}\n",
+        stats.buckets, stats.items
+    );
+    if call.argv.get(3).is_some_and(|word| arg::is(word, "full")) {
+        let used = stats.buckets - stats.by_items[0];
+        text += &format!(
+            " different slots: {used}\n max chain length: {}\n avg chain length (counted): {:.2}\n \
+             overflow nodes: {}\n deepest chain of nodes: {}\n memory: {} bytes\n",
+            stats.max_items,
+            stats.items as f64 / used.max(1) as f64,
+            stats.overflow_full + stats.overflow_half,
+            stats.max_depth,
+            stats.bytes
+        );
+    }
     call.reply.verbatim("txt", text.as_bytes());
     Ok(())
 }

@@ -66,7 +66,9 @@ pub fn print_listpack(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let store = &srv.ks.dbs[call.env.db as usize];
     let entry = store.find(store.key(call.argv[2])).ok_or(errors::NO_SUCH_KEY)?;
     match entry.value() {
-        ValueRef::Object(object) if object.encoding() == Encoding::Listpack => {
+        ValueRef::Object(object)
+            if matches!(object.encoding(), Encoding::Listpack | Encoding::ListpackEx) =>
+        {
             println!("{} elements: {object:?}", object.len());
         }
         _ => return Err(CmdError::new("ERR Not a listpack encoded object.")),
