@@ -308,11 +308,9 @@ static LIMITS: &[Row] = &[
     row("set-max-listpack-entries", int!(limits.set_max_listpack_entries, 0, I64)).inert(),
     row("set-max-listpack-value", int!(limits.set_max_listpack_value, 0, I64)).inert(),
     row("zset-max-listpack-entries", int!(limits.zset_max_listpack_entries, 0, I64))
-        .alias("zset-max-ziplist-entries")
-        .inert(),
+        .alias("zset-max-ziplist-entries"),
     row("zset-max-listpack-value", memory!(limits.zset_max_listpack_value, 0, I64))
-        .alias("zset-max-ziplist-value")
-        .inert(),
+        .alias("zset-max-ziplist-value"),
     row("hll-sparse-max-bytes", memory!(limits.hll_sparse_max_bytes, 0, I64)).inert(),
     row("stream-node-max-bytes", memory!(limits.stream_node_max_bytes, 0, I64)).inert(),
     row("stream-node-max-entries", int!(limits.stream_node_max_entries, 0, I64)).inert(),
