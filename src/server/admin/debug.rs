@@ -13,8 +13,6 @@ use crate::server::table::ServerRow;
 use crate::server::{Call, Server, load, save};
 use crate::sys::signals;
 use crate::util::digest;
-use crate::value::hash::Hash;
-use crate::value::set::Set;
 use crate::value::{Object, ValueRef};
 
 pub const COMMANDS: &[ServerRow] = &[("debug", debug)];
