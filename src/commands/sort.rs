@@ -125,7 +125,9 @@ fn elements(object: &Object, descending: bool) -> Option<Vec<Vec<u8>>> {
         }),
         Object::Set(set) => out.extend(set.iter().map(|item| item.to_vec())),
         Object::ZSet(zset) if descending => {
-            zset.descend(0, zset.len(), |item, _| out.push(item.to_vec()));
+            zset.descend(zset.len().saturating_sub(1), zset.len(), |item, _| {
+                out.push(item.to_vec())
+            });
         }
         Object::ZSet(zset) => zset.each(|item, _| out.push(item.to_vec())),
         Object::Hash(_) => return None,

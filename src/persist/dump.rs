@@ -4,6 +4,7 @@
 //!   type (1)   value   version (2, little-endian)   crc64 of all before (8, little-endian)
 //! ```
 
+use super::rdb::error::RdbError;
 use super::rdb::load;
 use super::rdb::read::Reader;
 use super::rdb::save;
@@ -21,12 +22,12 @@ const FOOTER: usize = 10;
 const BUFFER: usize = 64 << 10;
 
 /// Why a payload is refused.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum DumpError {
     /// Footer: too new a version, or the checksum does not match.
     Footer,
     /// The value itself is broken or of a type the server does not have.
-    Format,
+    Format(RdbError),
 }
 
 /// Serializes a value. `version` 0: the lowest that can hold it, so that any server since Redis 7.0 takes it.
@@ -51,11 +52,15 @@ fn write_value(payload: &mut Vec<u8>, entry: &Entry, version: u32) -> io::Result
 /// Reads a payload back. Without `verify_checksum`, only the version of the footer is looked at.
 pub fn restore(payload: &[u8], verify_checksum: bool, limits: &Limits) -> Result<Value, DumpError> {
     let (dialect, body) = split(payload, verify_checksum).ok_or(DumpError::Footer)?;
-    let (&code, body) = body.split_first().ok_or(DumpError::Format)?;
-    let kind = ValueKind::of(code, dialect).ok_or(DumpError::Format)?;
+    let (&code, body) = body.split_first().ok_or_else(|| unknown("Empty payload"))?;
+    let kind = ValueKind::of(code, dialect).ok_or_else(|| unknown("Invalid object type"))?;
     let mut from = Reader::new(body, body.len().min(BUFFER), false);
     // Compat: what follows the value in the payload is ignored, as redis-server does.
-    load::value(&mut from, kind, limits).map_err(|_| DumpError::Format)
+    load::value(&mut from, kind, limits).map_err(DumpError::Format)
+}
+
+fn unknown(what: &'static str) -> DumpError {
+    DumpError::Format(RdbError::corrupt(0, what))
 }
 
 /// Splits the footer off; None if it is not sound.

@@ -87,9 +87,13 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
     srv.clock.refresh();
     super::expire::schedule(srv);
     let seconds = (srv.clock.now_ms - started_ms) as f64 / 1000.0;
+    let empty = match loaded.empty {
+        0 => String::new(),
+        n => format!(", empty keys skipped: {n}"),
+    };
     log!(
         Notice,
-        "Done loading RDB, keys loaded: {}, keys expired: {}.",
+        "Done loading RDB, keys loaded: {}, keys expired: {}{empty}.",
         loaded.keys,
         loaded.expired
     );

@@ -67,11 +67,11 @@ fn footers_that_are_refused() {
     for at in 0..good.len() {
         let mut bad = good.clone();
         bad[at] ^= 1;
-        assert_eq!(again(&bad, true), Err(DumpError::Footer), "byte {at}");
-        assert_eq!(again(&good[..at], true), Err(DumpError::Footer), "cut at {at}");
+        assert!(matches!(again(&bad, true), Err(DumpError::Footer)), "byte {at}");
+        assert!(matches!(again(&good[..at], true), Err(DumpError::Footer)), "cut at {at}");
     }
-    assert_eq!(again(&signed(b"\x00\x01x", 13), false), Err(DumpError::Footer));
-    assert_eq!(again(&signed(b"\x00\x01x", 0xffff), true), Err(DumpError::Footer));
+    assert!(matches!(again(&signed(b"\x00\x01x", 13), false), Err(DumpError::Footer)));
+    assert!(matches!(again(&signed(b"\x00\x01x", 0xffff), true), Err(DumpError::Footer)));
     assert!(again(&signed(b"\x00\x01x", 6), true).is_ok());
     assert!(again(&signed(b"\x00\x01x", 80), true).is_ok());
     // The checksum is not looked at where it isn't to be.
@@ -94,7 +94,7 @@ fn values_that_are_refused() {
         b"\x01\x01\x05a",
         b"\x06\x01",
     ] {
-        assert_eq!(again(&signed(body, 10), true), Err(DumpError::Format), "{body:?}");
+        assert!(matches!(again(&signed(body, 10), true), Err(DumpError::Format(_))), "{body:?}");
     }
     // Compat: bytes after the value don't matter to redis-server either.
     let extra = again(&signed(b"\x00\x01xyz", 10), true).expect("taken");

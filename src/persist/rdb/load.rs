@@ -12,6 +12,7 @@ mod batch;
 
 use super::error::RdbError as Error;
 pub use super::error::RdbError;
+use super::error::shown;
 use super::read::{Reader, Text};
 use super::save::sleep_after_key;
 use super::skip;
@@ -30,6 +31,8 @@ const BUFFER: usize = 256 << 10;
 const RESERVE_MAX: usize = 4 << 20;
 /// When that many have come, room is made for so many times as many.
 const RESERVE_STEP: usize = 8;
+/// So many collections without elements are named in the log.
+const EMPTY_NAMED: u64 = 10;
 /// While keys are delayed, `tick` is called at least so often.
 const TICK_DELAY_US: u64 = 50_000;
 
@@ -328,6 +331,9 @@ impl Loader<'_> {
             // Compat: redis-server passes over collections without elements, which no server should have written.
             Err(Error::Empty { .. }) => {
                 self.loaded.empty += 1;
+                if self.loaded.empty <= EMPTY_NAMED {
+                    crate::log!(Notice, "Loading RDB: skipping empty key: {}", shown(&text));
+                }
                 self.text = text;
                 return Ok(());
             }

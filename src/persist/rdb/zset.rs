@@ -58,12 +58,12 @@ pub fn load<R: Read>(
     let (at, limits) = (from.offset(), limits.zset());
     match kind {
         ValueKind::ZSetListpack => {
-            let bad = |_| Error::corrupt(at, "Zset listpack integrity check failed.");
+            let bad = |_| Error::corrupt(at, "Zset listpack integrity check failed");
             let lp = Listpack::from_untrusted(from.string()?).map_err(bad)?;
             packed(lp, &limits).ok_or_else(|| bad(crate::ds::listpack::Corrupt))
         }
         ValueKind::ZSetZiplist => {
-            let bad = |_| Error::corrupt(at, "Zset ziplist integrity check failed.");
+            let bad = |_| Error::corrupt(at, "Zset ziplist integrity check failed");
             let lp = blob::ziplist_to_listpack(&from.string()?).map_err(bad)?;
             packed(lp, &limits).ok_or_else(|| bad(""))
         }

@@ -248,6 +248,22 @@ fn keys_of(srv: &Server, args: &[&[u8]]) -> Result<Vec<(usize, u16)>, CmdError> 
             let flags = spec::KEY_RW | spec::KEY_ACCESS | spec::KEY_DELETE;
             keys.iter_mut().for_each(|k| k.1 = flags);
         }
+        // STORE can stand anywhere behind the key; the last one counts.
+        "sort" => {
+            let (mut at, mut target) = (2, None);
+            while let Some(word) = args.get(at) {
+                let operands = match word.to_ascii_lowercase().as_slice() {
+                    b"limit" => 2,
+                    b"by" | b"get" | b"store" => 1,
+                    _ => 0,
+                };
+                if arg::is(word, "store") && at + 1 < args.len() {
+                    target = Some(at + 1);
+                }
+                at += 1 + operands;
+            }
+            keys.extend(target.map(|at| (at, spec::KEY_OW | spec::KEY_UPDATE)));
+        }
         _ => {}
     }
     if keys.is_empty() && !row.has(spec::NO_MANDATORY_KEYS) {

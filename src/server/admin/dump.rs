@@ -84,7 +84,10 @@ fn restore(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let value =
         dump::restore(argv.at(3), limits.verify_checksum, &limits).map_err(|e| match e {
             DumpError::Footer => CmdError::new("ERR DUMP payload version or checksum are wrong"),
-            DumpError::Format => CmdError::new("ERR Bad data format"),
+            DumpError::Format(why) => {
+                crate::log!(Warning, "Bad data in a RESTORE payload: {why}");
+                CmdError::new("ERR Bad data format")
+            }
         })?;
     let mut replaced = false;
     if o.replace && db.has(key, fx) {
