@@ -47,8 +47,6 @@ pub enum Effect {
     Event { db: u32, class: EventClass, name: &'static str, key: Vec<u8> },
     /// The key came to be, or grew: clients parked on it may be served.
     Ready { db: u32, key: Vec<u8> },
-    /// Every key of the database is gone (all databases when None).
-    Flushed { db: Option<u32> },
 }
 
 /// One command of the stream that replicas and the append-only file get.
@@ -163,12 +161,6 @@ impl Effects {
     pub fn ready_in(&mut self, db: u32, key: &[u8]) {
         if self.armed & READY != 0 {
             self.log.push(Effect::Ready { db, key: key.into() });
-        }
-    }
-
-    pub fn flushed(&mut self, db: Option<u32>) {
-        if self.armed & (TOUCHED | READY) != 0 {
-            self.log.push(Effect::Flushed { db });
         }
     }
 

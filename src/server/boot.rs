@@ -11,6 +11,8 @@ use crate::config::{self, Config};
 use crate::keyspace::Keyspace;
 use crate::log;
 use crate::net::listener;
+use crate::persist::check;
+use crate::persist::rdb::load::RdbError;
 use crate::server::{Clock, Memory, Server, load, save, turn};
 use crate::sys::{log as logfile, mem, process, signals, socket};
 use crate::util::siphash::Seed;
@@ -621,11 +623,29 @@ fn load_data(srv: &mut Server) {
         Ok(load::FromDisk::Loaded) => srv.rdb.dirty = 0,
         Err(_) if srv.shutdown.done => {}
         Err(e) => {
-            log!(Warning, "Fatal error loading the DB, check server logs. Exiting. ({e})");
+            match e {
+                RdbError::Corrupt { .. } => explain_corruption(srv, &e),
+                _ => log!(Warning, "Fatal error loading the DB, check server logs. Exiting. ({e})"),
+            }
             srv.shutdown.done = true;
             srv.shutdown.exit_code = 1;
         }
     }
+}
+
+/// Says what is wrong with the snapshot, and how far the checker gets with it.
+#[cold]
+fn explain_corruption(srv: &Server, e: &RdbError) {
+    log!(Warning, "Bad data in the snapshot: {e}");
+    let name = String::from_utf8_lossy(&srv.cfg.snapshot.file_name).into_owned();
+    let mut report = Vec::new();
+    let file = std::fs::File::open(&name);
+    if let Ok(file) = file
+        && check::check(file, &name, srv.clock.now_ms, &mut report).is_ok()
+    {
+        String::from_utf8_lossy(&report).lines().for_each(|line| log!(Warning, "{line}"));
+    }
+    log!(Warning, "Terminating server after rdb file reading failure.");
 }
 
 fn ready(srv: &Server) {

@@ -25,7 +25,6 @@ impl Server {
                 Effect::Modified { db, key } => self.break_watchers(db, &key),
                 Effect::Event { db, class, name, key } => self.notify(db, class, name, &key),
                 Effect::Ready { db, key } => self.blocked.signal(db, &key),
-                Effect::Flushed { db } => self.flushed(db),
             }
         }
     }
@@ -35,18 +34,6 @@ impl Server {
         for id in watch.of(db, key) {
             if let Some(session) = clients.session_mut(id) {
                 session.watch_broken = true;
-            }
-        }
-    }
-
-    /// Every watched key that existed is gone.
-    fn flushed(&mut self, db: Option<u32>) {
-        let Server { watch, clients, .. } = self;
-        for (_, _, ids) in watch.in_db(db) {
-            for &id in ids {
-                if let Some(session) = clients.session_mut(id) {
-                    session.watch_broken = true;
-                }
             }
         }
     }

@@ -95,6 +95,10 @@ pub fn load<R: Read>(
         }
         ValueKind::HashZipmap => {
             let lp = blob::zipmap_to_listpack(&from.string()?).map_err(broken)?;
+            if lp.is_empty() {
+                // Compat: an empty one of this form is an error, not a key to be passed over.
+                return Err(broken("Zipmap integrity check failed"));
+            }
             // Zipmaps come from times before there was a limit for values.
             let long = lp.iter().any(|item| item.text_len() > limits.hash_listpack_value);
             let mut hash = packed(lp, limits)

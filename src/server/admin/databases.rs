@@ -123,20 +123,32 @@ fn swapdb(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 /// A watcher of a key that exists in either of two swapped databases sees another value now.
 fn break_swapped_watches(srv: &mut Server, a: u32, b: u32) {
-    let Server { watch, clients, ks, .. } = srv;
+    let Server { watch, clients, ks, clock, .. } = srv;
     for n in [a, b] {
         for (_, key, ids) in watch.in_db(Some(n)) {
-            let exists = |n: u32| {
-                let store = &ks.dbs[n as usize];
-                store.find(store.key(key)).is_some()
-            };
-            if !exists(a) && !exists(b) {
+            // A key past its time is as good as absent, before and after.
+            if [a, b].iter().all(|&n| ks.type_of(n, key, clock.now_ms).is_none()) {
                 continue;
             }
             for &id in ids {
                 if let Some(session) = clients.session_mut(id) {
                     session.watch_broken = true;
                 }
+            }
+        }
+    }
+}
+
+/// A watcher of a key that is about to be flushed sees it go.
+fn break_flushed_watches(srv: &mut Server, n: u32) {
+    let Server { watch, clients, ks, clock, .. } = srv;
+    for (_, key, ids) in watch.in_db(Some(n)) {
+        if ks.type_of(n, key, clock.now_ms).is_none() {
+            continue;
+        }
+        for &id in ids {
+            if let Some(session) = clients.session_mut(id) {
+                session.watch_broken = true;
             }
         }
     }
@@ -159,6 +171,7 @@ fn flush(srv: &mut Server, only: Option<u32>, lazily: bool) -> u64 {
         None => 0..srv.ks.dbs.len(),
     };
     let full: Vec<usize> = which.filter(|&n| !srv.ks.dbs[n].is_empty()).collect();
+    full.iter().for_each(|&n| break_flushed_watches(srv, n as u32));
     let now = srv.clock.now_ms;
     let old: Vec<_> = full.into_iter().map(|n| srv.ks.swap_out(n, now)).collect();
     let keys = old.iter().map(|s| s.len() as u64).sum();
@@ -173,7 +186,6 @@ fn flush(srv: &mut Server, only: Option<u32>, lazily: bool) -> u64 {
 fn flushdb(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let lazily = lazily(srv, call)?;
     let keys = flush(srv, Some(call.env.db), lazily);
-    call.fx.flushed(Some(call.env.db));
     call.fx.dirty += keys;
     // The stream needs the command even if the database was empty here.
     call.fx.rewrite(&call.argv);
@@ -185,7 +197,6 @@ fn flushdb(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 fn flushall(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let lazily = lazily(srv, call)?;
     let keys = flush(srv, None, lazily);
-    call.fx.flushed(None);
     call.fx.dirty += keys;
     call.fx.rewrite(&call.argv);
     if srv.child.as_ref().is_some_and(|c| c.kind == child::Kind::Rdb) {
