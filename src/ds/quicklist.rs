@@ -740,14 +740,10 @@ impl Body {
     /// Shows the elements from one on; false if `f` said so.
     #[inline]
     fn walk(&self, i: usize, from: End, f: &mut impl FnMut(Item<'_>) -> bool) -> bool {
-        match (self, from) {
-            (Body::Packed(pack), End::Front) => pack.iter_from(i).all(f),
-            (Body::Packed(pack), End::Back) => {
-                let end = i.saturating_add(1).min(pack.len());
-                pack.iter_back_from(end).all(f)
-            }
-            (Body::Plain(text), _) => f(Item::Str(text)),
-            (Body::Lzf(_), _) => panic!("unpacked before it is read"),
+        match self {
+            Body::Packed(pack) => pack.walk(i, from, f),
+            Body::Plain(text) => f(Item::Str(text)),
+            Body::Lzf(_) => panic!("unpacked before it is read"),
         }
     }
 }
