@@ -250,16 +250,18 @@ impl Bulks<'_> {
         }
         let window = self.buf[self.at..].first_chunk_mut::<WINDOW>();
         let Some(window) = window else { return self.push_long(text) };
+        // Byte by byte and array by array: slices of unknown length would be copied by calls.
+        window[0] = b'$';
         let head = if n < 10 {
-            window[..4].copy_from_slice(&[b'$', b'0' + n as u8, b'\r', b'\n']);
+            [window[1], window[2], window[3]] = [b'0' + n as u8, b'\r', b'\n'];
             4
         } else {
-            let (tens, ones) = (b'0' + (n / 10) as u8, b'0' + (n % 10) as u8);
-            window[..5].copy_from_slice(&[b'$', tens, ones, b'\r', b'\n']);
+            window[1] = b'0' + (n / 10) as u8;
+            [window[2], window[3], window[4]] = [b'0' + (n % 10) as u8, b'\r', b'\n'];
             5
         };
         copy_short(&mut window[head..head + n], text);
-        window[head + n..head + n + 2].copy_from_slice(b"\r\n");
+        (window[head + n], window[head + n + 1]) = (b'\r', b'\n');
         self.at += head + n + 2;
     }
 
@@ -301,10 +303,14 @@ impl Drop for Bulks<'_> {
 fn copy_short(to: &mut [u8], from: &[u8]) {
     #[inline(always)]
     fn ends<const N: usize>(to: &mut [u8], from: &[u8]) {
-        if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
-            to[..N].copy_from_slice(first);
-            let at = to.len() - N;
-            to[at..].copy_from_slice(last);
+        let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) else {
+            return;
+        };
+        if let Some(to) = to.first_chunk_mut::<N>() {
+            *to = *first;
+        }
+        if let Some(to) = to.last_chunk_mut::<N>() {
+            *to = *last;
         }
     }
     match from.len() {
