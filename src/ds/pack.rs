@@ -332,6 +332,28 @@ impl Pack {
         })
     }
 
+    /// Shows the elements to `f` from `index` (or the last) on, away from the end `from`; false if `f` said so.
+    #[inline]
+    pub fn walk(&self, index: usize, from: End, f: &mut impl FnMut(Item<'_>) -> bool) -> bool {
+        match from {
+            End::Front => {
+                for item in self.iter_from(index) {
+                    if !f(item) {
+                        return false;
+                    }
+                }
+            }
+            End::Back => {
+                for item in self.iter_back_from(index.saturating_add(1).min(self.len())) {
+                    if !f(item) {
+                        return false;
+                    }
+                }
+            }
+        }
+        true
+    }
+
     /// Adds an element at one end. Amortised O(its length).
     #[inline]
     pub fn push(&mut self, end: End, element: &Element<'_>) {
@@ -701,8 +723,13 @@ impl<'a> Iterator for Iter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Item<'a>> {
-        if self.rest.is_empty() {
-            return None;
+        let first = *self.rest.first()?;
+        if first & 0xC0 == 0x80 {
+            // Short strings are most of what there is; their backlen takes one byte.
+            let len = 1 + usize::from(first & 0x3F);
+            let text = &self.rest[1..len];
+            self.rest = &self.rest[len + usize::from(self.backlens)..];
+            return Some(Item::Str(text));
         }
         let (item, len) = decode(self.rest).expect("an element is here");
         let backlen = if self.backlens { backlen_len(len) } else { 0 };

@@ -31,6 +31,8 @@ const DEPTH_MAX: u32 = (1 << 16) - 1;
 /// Nodes of fewer bytes are not compressed, nor those that would not get so many bytes shorter.
 const COMPRESS_FROM: usize = 48;
 const COMPRESS_GAIN: usize = 8;
+/// Lists of that many nodes make a new node at its full size.
+const LONG: usize = 8;
 /// The element size from which on an element is a node by itself, unless a test says otherwise.
 pub const PLAIN_FROM: usize = 1 << 30;
 
@@ -379,7 +381,10 @@ impl Quicklist {
 
     /// A node with one element, to which more will be added at this end.
     fn new_node(&self, end: End, element: &Element<'_>) -> Node {
-        let room = self.limit.bytes.map_or(0, |bytes| bytes / 4 - HEADER);
+        // A node that grows leaves smaller allocations behind, which the allocator keeps for a while. In long lists
+        // a node is made as large as it will be.
+        let part = if self.nodes.len() < LONG { 4 } else { 1 };
+        let room = self.limit.bytes.map_or(0, |bytes| bytes / part - HEADER);
         let mut pack = Pack::with_room(room);
         pack.push(end, element);
         Node::packed(pack)
@@ -740,14 +745,10 @@ impl Body {
     /// Shows the elements from one on; false if `f` said so.
     #[inline]
     fn walk(&self, i: usize, from: End, f: &mut impl FnMut(Item<'_>) -> bool) -> bool {
-        match (self, from) {
-            (Body::Packed(pack), End::Front) => pack.iter_from(i).all(f),
-            (Body::Packed(pack), End::Back) => {
-                let end = i.saturating_add(1).min(pack.len());
-                pack.iter_back_from(end).all(f)
-            }
-            (Body::Plain(text), _) => f(Item::Str(text)),
-            (Body::Lzf(_), _) => panic!("unpacked before it is read"),
+        match self {
+            Body::Packed(pack) => pack.walk(i, from, f),
+            Body::Plain(text) => f(Item::Str(text)),
+            Body::Lzf(_) => panic!("unpacked before it is read"),
         }
     }
 }

@@ -440,8 +440,13 @@ fn serve_ready(srv: &mut Server, current: ClientId, current_reply: &mut Reply) {
 fn rerun(srv: &mut Server, id: ClientId, parked: &Parked, reply: &mut Reply) {
     let row = srv.table.by_id(parked.command.command);
     let argv: Vec<&[u8]> = parked.command.argv.iter().map(Vec::as_slice).collect();
+    let argv = Argv::new(&argv);
+    // What may not run now is refused, though it could wait: memory may have run out since.
+    if let Err(e) = gate::admit(srv, id, row, argv) {
+        return gate::refuse(srv, id, Some(row), &e, reply);
+    }
     srv.exec.again = true;
-    let outcome = run_unit(srv, id, row, Argv::new(&argv), None, reply);
+    let outcome = run_unit(srv, id, row, argv, None, reply);
     srv.exec.again = false;
     if outcome != Outcome::Parked {
         return;

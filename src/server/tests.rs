@@ -15,8 +15,7 @@ use crate::server::{Call, Server, boot, dispatch};
 
 /// A blocking command for these tests: takes the string at one of its keys, or waits for one.
 ///
-/// It stands in for BLPOP; that it works with a plain string shows that blocking knows no type. It goes
-/// by a name of the table whose own handler is not there yet.
+/// It stands in for BLPOP, by its name; that it works with a plain string shows that blocking knows no type.
 fn take_or_wait(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let keys = &call.argv.from(1)[..call.argv.len() - 2];
     let (env, lazy) = (call.env, srv.limits.lazy_expire);
@@ -51,7 +50,10 @@ struct Bench {
 
 impl Bench {
     fn new(clients: usize) -> Bench {
-        let table = Table::build(&[("blpop", take_or_wait)], &[]).expect("no renames");
+        Bench::with(Table::build(&[("blpop", take_or_wait)], &[]).expect("no renames"), clients)
+    }
+
+    fn with(table: &'static Table, clients: usize) -> Bench {
         let cfg = Config::default();
         let mut srv =
             boot::assemble(cfg, "redust-server".into(), None, "no", table).expect("parts");
@@ -172,6 +174,60 @@ fn a_parked_client_is_served_by_the_write_and_the_stream_shows_no_waiting() {
     assert_eq!(b.out(1), "");
     assert_eq!(b.run(3, "client unblock 1 error"), ":1\r\n");
     assert!(b.out(1).starts_with("-UNBLOCKED"));
+    assert_eq!(b.srv.blocked.clients(), 0);
+}
+
+#[test]
+fn blocking_list_commands_travel_as_what_they_did() {
+    let mut b = Bench::with(Table::build(&[], &[]).expect("no renames"), 3);
+    assert_eq!(b.run(1, "blpop a b 0"), "");
+    assert_eq!(b.run(2, "rpush b 1 2 3 4 5"), ":5\r\n");
+    assert_eq!(b.out(1), "*2\r\n$1\r\nb\r\n$1\r\n1\r\n");
+    assert_eq!(b.stream(), ["rpush b 1 2 3 4 5", "LPOP b"]);
+    b.run(1, "blmpop 0 1 c right count 9");
+    for line in ["rpush c x y", "brpop b 0", "blmove b d left right 0", "brpoplpush d e 0"] {
+        b.run(2, line);
+    }
+    for line in ["lmpop 1 b left count 2", "lrem e 0 none", "ltrim e 0 -1", "blpop none b 0.001"] {
+        b.run(2, line);
+    }
+    assert_eq!(
+        b.stream(),
+        ["rpush c x y", "RPOP c 2", "RPOP b", "LMOVE b d left right", "RPOPLPUSH d e", "LPOP b 2",]
+    );
+}
+
+#[test]
+fn a_client_woken_by_a_woken_client_runs_before_the_next_command() {
+    let mut b = Bench::with(Table::build(&[], &[]).expect("no renames"), 3);
+    b.run(1, "blmove src dst left right 0");
+    b.run(2, "blmove dst src right left 0");
+    b.run(3, "lpush src it");
+    b.run(3, "set k v");
+    assert_eq!(b.out(1), "$2\r\nit\r\n");
+    assert_eq!(b.out(2), "$2\r\nit\r\n");
+    assert_eq!(
+        b.stream(),
+        ["lpush src it", "LMOVE src dst left right", "LMOVE dst src right left", "set k v"]
+    );
+    // A list that a client moves within itself is there for the next one.
+    b.run(1, "blmove l l left left 100");
+    b.run(2, "blpop l 0");
+    for line in ["multi", "rpush l a", "lpop l", "rpush l b", "exec"] {
+        b.run(3, line);
+    }
+    assert_eq!(b.out(1), "$1\r\nb\r\n");
+    assert!(b.out(2).ends_with("b\r\n"));
+}
+
+#[test]
+fn a_blocked_command_may_be_refused_when_it_would_go_on() {
+    let mut b = Bench::with(Table::build(&[], &[]).expect("no renames"), 2);
+    b.run(1, "blmove src dst left right 0");
+    b.run(2, "rpush other x");
+    b.srv.cfg.memory.max_memory = 1;
+    b.run(2, "rename other src");
+    assert!(b.out(1).starts_with("-OOM "));
     assert_eq!(b.srv.blocked.clients(), 0);
 }
 

@@ -115,10 +115,7 @@ impl List {
         match self {
             List::Nodes(nodes) => nodes.walk(index, from, f),
             List::Row(row) if index < row.len() => {
-                match from {
-                    End::Front => row.iter_from(index).all(f),
-                    End::Back => row.iter_back_from(index + 1).all(f),
-                };
+                row.walk(index, from, f);
             }
             List::Row(_) => {}
         }

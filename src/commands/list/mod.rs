@@ -56,8 +56,12 @@ fn reply_item(reply: &mut Reply, item: Item<'_>) {
 /// Writes `n` elements of a list, from `index` on, away from the end `from`. They must be there.
 fn reply_range(reply: &mut Reply, list: &List, index: usize, from: End, mut n: usize) {
     reply.array(n);
+    let mut bulks = reply.bulks();
     list.walk(index, from, &mut |item| {
-        reply_item(reply, item);
+        match item {
+            Item::Str(text) => bulks.push(text),
+            Item::Int(int) => bulks.push_int(int),
+        }
         n -= 1;
         n > 0
     });
