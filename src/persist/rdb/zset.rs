@@ -25,6 +25,9 @@ use std::io::{self, Read, Write};
 /// Room is made for at most so many members that a file only claims to have.
 const RESERVE_MAX: usize = 1 << 16;
 
+/// Elements of a listpack that is checked on the stack.
+const SMALL: usize = 256;
+
 /// The form in which it is written.
 pub fn kind(zset: &ZSet) -> ValueKind {
     match zset {
@@ -71,35 +74,45 @@ pub fn load<R: Read>(
     }
 }
 
-/// A listpack whose structure is sound, once its elements have been looked at. O(n), O(n log n) if it has to be
-/// sorted.
+/// A listpack whose structure is sound, once its elements have been looked at. O(n log n).
 fn packed(lp: Listpack, limits: &ZSetLimits) -> Option<ZSet> {
-    if !lp.len().is_multiple_of(2) {
+    let items = lp.len();
+    if !items.is_multiple_of(2) {
         return None;
     }
-    let mut elements = Unsorted::new(limits.seed, lp.len() / 2);
-    let (mut sorted, mut last) = (true, None::<(Item<'_>, f64)>);
-    for (member, score) in lp.pairs() {
+    let mut hashes = [0; SMALL];
+    let mut sorted = items / 2 <= SMALL;
+    let mut last = None::<(Item<'_>, f64)>;
+    for (i, (member, score)) in lp.pairs().enumerate() {
         if !matches!(score, Item::Int(_)) && !is_score(score) {
             return None;
         }
         let (mut scratch, mut scratch_of_last) = (Scratch::default(), Scratch::default());
-        let score = packed_score(score);
-        if !elements.add(member.bytes(&mut scratch), score, |old| old) {
-            return None;
-        }
+        let (text, score) = (member.bytes(&mut scratch), packed_score(score));
         if let Some((before, lower)) = last {
-            sorted &= lower < score
-                || lower == score
-                    && before.bytes(&mut scratch_of_last) < member.bytes(&mut scratch);
+            let mut alphabetic = || before.bytes(&mut scratch_of_last) < text;
+            sorted &= lower < score || lower == score && alphabetic();
+        }
+        if let Some(hash) = hashes.get_mut(i) {
+            *hash = limits.seed.hash(text);
         }
         last = Some((member, score));
     }
     if sorted {
-        return Some(ZSet::from_packed(lp, limits));
+        // No member twice, or else its hash is: cheaper than a table for each of a million small sets.
+        let hashes = &mut hashes[..items / 2];
+        hashes.sort_unstable();
+        if hashes.is_sorted_by(|a, b| a < b) {
+            return Some(ZSet::from_packed(lp, limits));
+        }
     }
-    // Compat: redis-server takes it as it is; whoever looks for a range in it finds anything.
-    Some(ZSet::from_unsorted(elements, limits))
+    // Compat: redis-server takes an unsorted one as it is; whoever looks for a range in it finds anything.
+    let (mut elements, mut scratch) = (Unsorted::new(limits.seed, items / 2), Scratch::default());
+    let mut distinct = true;
+    lp.pairs().for_each(|(member, score)| {
+        distinct &= elements.add(member.bytes(&mut scratch), packed_score(score), |old| old);
+    });
+    distinct.then(|| ZSet::from_unsorted(elements, limits))
 }
 
 fn is_score(item: Item<'_>) -> bool {
