@@ -99,9 +99,30 @@ impl Reply {
     /// An integer as a bulk string, as GET replies a value that is held as an integer.
     #[inline]
     pub fn bulk_int(&mut self, n: i64) {
-        let mut text = [0u8; 20];
-        let len = num::format_i64(&mut text, n);
-        self.bulk(&text[..len]);
+        // Two digits of length at most, and 20 of the number.
+        let mut text = [b'$'; 32];
+        let mut digits = [0u8; 20];
+        let len = num::format_i64(&mut digits, n);
+        let at = if len < 10 {
+            text[1] = b'0' + len as u8;
+            4
+        } else {
+            (text[1], text[2]) = (b'0' + (len / 10) as u8, b'0' + (len % 10) as u8);
+            5
+        };
+        (text[at - 2], text[at - 1]) = (b'\r', b'\n');
+        text[at..at + 20].copy_from_slice(&digits);
+        (text[at + len], text[at + len + 1]) = (b'\r', b'\n');
+        self.start_of(&text, at + len + 2);
+    }
+
+    /// Appends the first `len` bytes of `text`. All are copied, as that takes two instructions where the exact number
+    /// takes a call.
+    #[inline(always)]
+    fn start_of<const N: usize>(&mut self, text: &[u8; N], len: usize) {
+        let end = self.buf.len() + len;
+        self.buf.extend_from_slice(text);
+        self.buf.truncate(end);
     }
     /// The absent value.
     #[inline]
@@ -228,7 +249,7 @@ impl Reply {
         };
         text[len] = b'\r';
         text[len + 1] = b'\n';
-        self.buf.extend_from_slice(&text[..len + 2]);
+        self.start_of(&text, len + 2);
     }
 }
 
@@ -373,6 +394,9 @@ mod tests {
         let pair = |a: &str, b: &str| (a.to_string(), b.to_string());
         assert_eq!(both(|r| r.bulk(b"ab")), same("$2\r\nab\r\n"));
         assert_eq!(both(|r| r.bulk_int(-123)), same("$4\r\n-123\r\n"));
+        assert_eq!(both(|r| r.bulk_int(0)), same("$1\r\n0\r\n"));
+        assert_eq!(both(|r| r.bulk_int(1234567890)), same("$10\r\n1234567890\r\n"));
+        assert_eq!(both(|r| r.bulk_int(i64::MIN)), same("$20\r\n-9223372036854775808\r\n"));
         assert_eq!(both(|r| r.int(i64::MIN)), same(":-9223372036854775808\r\n"));
         assert_eq!(both(|r| r.null()), pair("$-1\r\n", "_\r\n"));
         assert_eq!(both(|r| r.null_array()), pair("*-1\r\n", "_\r\n"));

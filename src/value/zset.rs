@@ -405,7 +405,7 @@ impl Collection for ZSet {
             text.clear();
             num::write_f64_shortest(&mut text, score);
             digest::mix(&mut element, &text);
-            digest::xor_digest(sum, &element);
+            digest::xor(sum, &element);
         });
     }
 }

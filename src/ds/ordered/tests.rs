@@ -1,3 +1,5 @@
+//! The tree and the table on it against a hash map and a set that sorts itself.
+
 use super::table::SortedTable;
 use super::*;
 use crate::ds::wheel::tests::rng;

@@ -25,6 +25,9 @@ use std::io::{self, Read, Write};
 /// Room is made for at most so many members that a file only claims to have.
 const RESERVE_MAX: usize = 1 << 16;
 
+/// Elements of a listpack that is checked on the stack.
+const SMALL: usize = 256;
+
 /// The form in which it is written.
 pub fn kind(zset: &ZSet) -> ValueKind {
     match zset {
@@ -71,35 +74,45 @@ pub fn load<R: Read>(
     }
 }
 
-/// A listpack whose structure is sound, once its elements have been looked at. O(n), O(n log n) if it has to be
-/// sorted.
+/// A listpack whose structure is sound, once its elements have been looked at. O(n log n).
 fn packed(lp: Listpack, limits: &ZSetLimits) -> Option<ZSet> {
-    if !lp.len().is_multiple_of(2) {
+    let items = lp.len();
+    if !items.is_multiple_of(2) {
         return None;
     }
-    let mut elements = Unsorted::new(limits.seed, lp.len() / 2);
-    let (mut sorted, mut last) = (true, None::<(Item<'_>, f64)>);
-    for (member, score) in lp.pairs() {
+    let mut hashes = [0; SMALL];
+    let mut sorted = items / 2 <= SMALL;
+    let mut last = None::<(Item<'_>, f64)>;
+    for (i, (member, score)) in lp.pairs().enumerate() {
         if !matches!(score, Item::Int(_)) && !is_score(score) {
             return None;
         }
         let (mut scratch, mut scratch_of_last) = (Scratch::default(), Scratch::default());
-        let score = packed_score(score);
-        if !elements.add(member.bytes(&mut scratch), score, |old| old) {
-            return None;
-        }
+        let (text, score) = (member.bytes(&mut scratch), packed_score(score));
         if let Some((before, lower)) = last {
-            sorted &= lower < score
-                || lower == score
-                    && before.bytes(&mut scratch_of_last) < member.bytes(&mut scratch);
+            let mut alphabetic = || before.bytes(&mut scratch_of_last) < text;
+            sorted &= lower < score || lower == score && alphabetic();
+        }
+        if let Some(hash) = hashes.get_mut(i) {
+            *hash = limits.seed.hash(text);
         }
         last = Some((member, score));
     }
     if sorted {
-        return Some(ZSet::from_packed(lp, limits));
+        // No member twice, or else its hash is: cheaper than a table for each of a million small sets.
+        let hashes = &mut hashes[..items / 2];
+        hashes.sort_unstable();
+        if hashes.is_sorted_by(|a, b| a < b) {
+            return Some(ZSet::from_packed(lp, limits));
+        }
     }
-    // Compat: redis-server takes it as it is; whoever looks for a range in it finds anything.
-    Some(ZSet::from_unsorted(elements, limits))
+    // Compat: redis-server takes an unsorted one as it is; whoever looks for a range in it finds anything.
+    let (mut elements, mut scratch) = (Unsorted::new(limits.seed, items / 2), Scratch::default());
+    let mut distinct = true;
+    lp.pairs().for_each(|(member, score)| {
+        distinct &= elements.add(member.bytes(&mut scratch), packed_score(score), |old| old);
+    });
+    distinct.then(|| ZSet::from_unsorted(elements, limits))
 }
 
 fn is_score(item: Item<'_>) -> bool {
@@ -129,4 +142,107 @@ fn elements<R: Read>(
         }
     }
     Ok(ZSet::from_unsorted(elements, limits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::zset::AddRule;
+    use crate::value::{Collection, Encoding};
+
+    fn zset(elements: &[(&str, f64)], limits: &Limits) -> ZSet {
+        let mut zset = ZSet::new();
+        for (member, score) in elements {
+            let added = zset.add(member.as_bytes(), *score, AddRule::default(), &limits.zset());
+            added.expect("no sum");
+        }
+        zset
+    }
+
+    fn written(zset: &ZSet) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut to = Writer::new(&mut bytes, 4096, false, false);
+        save(&mut to, zset).and_then(|()| to.flush()).expect("memory takes every write");
+        bytes
+    }
+
+    fn read(bytes: &[u8], kind: ValueKind, limits: &Limits) -> Result<ZSet, Error> {
+        let mut from = Reader::new(bytes, 64, false);
+        let zset = load(&mut from, kind, limits)?;
+        assert_eq!(from.offset(), bytes.len() as u64);
+        Ok(zset)
+    }
+
+    #[test]
+    fn both_forms_come_back_under_any_limits() {
+        let small = Limits { zset_listpack_entries: 2, ..Limits::default() };
+        let elements = [("b", 1.5), ("a", 1.5), ("12", -3.0), ("inf", f64::INFINITY), ("z", 1e300)];
+        for limits in [&Limits::default(), &small] {
+            let zset = zset(&elements, limits);
+            let bytes = written(&zset);
+            for other in [&Limits::default(), &small] {
+                let back = read(&bytes, kind(&zset), other).expect("sound");
+                assert_eq!(back, zset);
+                let packed = other.zset_listpack_entries > 5;
+                let encoding = if packed { Encoding::Listpack } else { Encoding::Skiplist };
+                assert_eq!(back.encoding(), encoding);
+            }
+            for cut in 0..bytes.len() {
+                assert!(read(&bytes[..cut], kind(&zset), limits).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn tables_are_written_downwards() {
+        let limits = Limits { zset_listpack_entries: 0, ..Limits::default() };
+        let bytes = written(&zset(&[("a", 1.0), ("b", 2.0)], &limits));
+        let mut want = vec![2, 1, b'b'];
+        want.extend(2.0f64.to_le_bytes());
+        want.extend([1, b'a']);
+        want.extend(1.0f64.to_le_bytes());
+        assert_eq!(bytes, want);
+    }
+
+    #[test]
+    fn old_forms_are_read() {
+        let limits = Limits::default();
+        // Scores as text, and as the lengths that stand for infinities and NaN.
+        let text = b"\x03\x01a\x031.5\x01b\xfe\x01c\xff";
+        let all = zset(&[("a", 1.5), ("b", f64::INFINITY), ("c", f64::NEG_INFINITY)], &limits);
+        assert_eq!(read(text, ValueKind::ZSet, &limits).expect("sound"), all);
+        assert!(read(b"\x01\x01a\xfd", ValueKind::ZSet, &limits).is_err(), "NaN");
+        // A ziplist of "ab" and 5.
+        let ziplist = b"\x11\x11\0\0\0\x0e\0\0\0\x02\0\0\x02ab\x04\xf6\xff";
+        let one = zset(&[("ab", 5.0)], &limits);
+        assert_eq!(read(ziplist, ValueKind::ZSetZiplist, &limits).expect("sound"), one);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let limits = Limits::default();
+        let packed = |items: &[&str]| {
+            let mut lp = Listpack::new();
+            items.iter().for_each(|item| lp.push_back(item.as_bytes()));
+            let mut bytes = Vec::new();
+            let mut to = Writer::new(&mut bytes, 4096, false, false);
+            to.string(lp.as_bytes()).and_then(|()| to.flush()).expect("memory");
+            read(&bytes, ValueKind::ZSetListpack, &limits)
+        };
+        assert!(packed(&["a", "1", "b"]).is_err(), "odd");
+        assert!(packed(&["a", "1", "a", "2"]).is_err(), "the same member twice");
+        assert!(packed(&["a", "one"]).is_err(), "no number");
+        assert!(packed(&["a", "nan"]).is_err(), "NaN");
+        let unsorted = packed(&["a", "2", "c", "1", "b", "1"]).expect("sorted while loading");
+        assert_eq!(unsorted, zset(&[("b", 1.0), ("c", 1.0), ("a", 2.0)], &limits));
+        assert_eq!(unsorted.rank(b"a"), Some((2, 2.0)));
+        let mut doubled = vec![2, 1, b'a'];
+        doubled.extend(1.0f64.to_le_bytes());
+        doubled.extend([1, b'a']);
+        doubled.extend(2.0f64.to_le_bytes());
+        assert!(read(&doubled, ValueKind::ZSet2, &limits).is_err(), "the same member twice");
+        let mut nan = vec![1, 1, b'a'];
+        nan.extend(f64::NAN.to_le_bytes());
+        assert!(read(&nan, ValueKind::ZSet2, &limits).is_err());
+    }
 }

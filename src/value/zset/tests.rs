@@ -1,3 +1,5 @@
+//! Both encodings against a map; the limits; the bytes of packed scores.
+
 use super::*;
 use crate::ds::ordered::AtScore;
 use crate::ds::wheel::tests::rng;
@@ -135,4 +137,16 @@ fn packed_scores_are_integers_where_they_can_be() {
         text("inf"),
     ];
     assert_eq!(stored, want);
+}
+
+#[test]
+fn digests_are_those_of_redis() {
+    let limits = limits(10);
+    let mut zset = ZSet::new();
+    zset.add(b"a", 1.0, AddRule::default(), &limits).unwrap();
+    // What redis-server mixes in before the content: the type.
+    let mut sum = [0; 20];
+    digest::mix(&mut sum, &[0, 0, 0, 3]);
+    zset.digest(&mut sum);
+    assert_eq!(digest::hex(&sum), "430190c6ed5abafff87d97b4f51a92796ed05895");
 }
