@@ -2,10 +2,13 @@
 
 use super::load::{LoadOptions, Loaded, Pace, RdbError, load};
 use super::save::{Access, SaveOptions, save};
+use crate::ds::pack::End;
+use crate::ds::quicklist::Shape;
 use crate::keyspace::Keyspace;
 use crate::keyspace::store::{Expire, SetValue};
 use crate::util::siphash::Seed;
-use crate::value::ValueRef;
+use crate::value::list::List;
+use crate::value::{Collection, Value, ValueRef};
 use std::collections::BTreeMap;
 
 /// The time of all tests.
@@ -70,7 +73,7 @@ pub fn set(ks: &mut Keyspace, db: usize, key: &[u8], value: &[u8], expire: Optio
     db.set(key, SetValue::Bytes(value), expire.map_or(Expire::None, Expire::At), 0);
 }
 
-/// All that a file must bring back of a key: the text of its value, how it is reported, its expiry.
+/// All that a file must bring back of a key: the text of its value (of a collection the digest), how it is reported, its expiry.
 pub type Contents = BTreeMap<(usize, Vec<u8>), (Vec<u8>, &'static str, Option<i64>)>;
 
 pub fn contents(ks: &Keyspace) -> Contents {
@@ -79,7 +82,11 @@ pub fn contents(ks: &Keyspace) -> Contents {
         let text = match entry.value() {
             ValueRef::Int(int) => int.to_string().into_bytes(),
             ValueRef::Str(bytes) => bytes.to_vec(),
-            ValueRef::Object(object) => panic!("{object:?}"),
+            ValueRef::Object(object) => {
+                let mut sum = [0; 20];
+                object.digest(&mut sum);
+                sum.to_vec()
+            }
         };
         ((n, entry.key().to_vec()), (text, entry.encoding().name(), entry.expire_ms()))
     })
@@ -122,6 +129,17 @@ impl Random {
         }
     }
 
+    /// A list of one or several nodes, some of which may be compressed.
+    pub fn list(&mut self) -> Value {
+        let shape = Shape { depth: self.below(2) as u32, ..Shape::default() };
+        let mut list = List::with_room(0);
+        for _ in 0..=self.below(40) {
+            let text = self.text();
+            list.push(End::Back, std::iter::once(&text[..]), shape);
+        }
+        Value::Object(Box::new(list.into_object()))
+    }
+
     /// Some keys in some databases, some of which expire, after `NOW_MS` all of them.
     pub fn keyspace(&mut self, keys: usize) -> Keyspace {
         let mut ks = empty();
@@ -132,9 +150,14 @@ impl Random {
             if self.below(3) > 0 {
                 key = format!("key:{i:012}").into_bytes();
             }
-            let value = self.text();
             let expire = (self.below(3) == 0).then(|| NOW_MS + self.below(1 << 40) as i64);
-            set(&mut ks, db, &key, &value, expire);
+            if self.below(16) > 0 {
+                set(&mut ks, db, &key, &self.text(), expire);
+                continue;
+            }
+            let list = self.list();
+            let db = &mut ks.dbs[db];
+            db.put(db.key(&key), list, expire, 0);
         }
         ks
     }
