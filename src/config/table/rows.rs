@@ -296,18 +296,16 @@ static KEYSPACE: &[Row] = &[
 /// Sizes up to which values keep their compact encodings.
 static LIMITS: &[Row] = &[
     row("hash-max-listpack-entries", int!(limits.hash_max_listpack_entries, 0, I64))
-        .alias("hash-max-ziplist-entries")
-        .inert(),
+        .alias("hash-max-ziplist-entries"),
     row("hash-max-listpack-value", memory!(limits.hash_max_listpack_value, 0, I64))
-        .alias("hash-max-ziplist-value")
-        .inert(),
+        .alias("hash-max-ziplist-value"),
     row("list-max-listpack-size", int!(limits.list_max_listpack_size, -I32, I32))
         .alias("list-max-ziplist-size")
         .inert(),
     row("list-compress-depth", int!(limits.list_compress_depth, 0, I32)).flags(CRASH).inert(),
-    row("set-max-intset-entries", int!(limits.set_max_intset_entries, 0, I64)).inert(),
-    row("set-max-listpack-entries", int!(limits.set_max_listpack_entries, 0, I64)).inert(),
-    row("set-max-listpack-value", int!(limits.set_max_listpack_value, 0, I64)).inert(),
+    row("set-max-intset-entries", int!(limits.set_max_intset_entries, 0, I64)),
+    row("set-max-listpack-entries", int!(limits.set_max_listpack_entries, 0, I64)),
+    row("set-max-listpack-value", int!(limits.set_max_listpack_value, 0, I64)),
     row("zset-max-listpack-entries", int!(limits.zset_max_listpack_entries, 0, I64))
         .alias("zset-max-ziplist-entries")
         .inert(),
