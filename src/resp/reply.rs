@@ -244,6 +244,10 @@ impl Reply {
         let len = if (0..10).contains(&n) {
             text[1] = b'0' + n as u8;
             2
+        } else if (10..100).contains(&n) {
+            text[1] = b'0' + (n / 10) as u8;
+            text[2] = b'0' + (n % 10) as u8;
+            3
         } else {
             1 + num::format_i64((&mut text[1..21]).try_into().expect("20 bytes"), n)
         };

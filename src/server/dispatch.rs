@@ -269,7 +269,8 @@ pub fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>) -> Cmd
     if let Err(e) = &result {
         fail(srv, call, e);
     }
-    if call.fx.dirty > 0 || !call.fx.ops.is_empty() {
+    let says_form = matches!(call.fx.propagate, Propagate::Rewritten(_));
+    if call.fx.dirty > 0 || !call.fx.ops.is_empty() || says_form {
         srv.rdb.dirty += call.fx.dirty;
         propagate(call);
     }

@@ -1,8 +1,8 @@
 //! Intersection, union and difference.
 //!
-//! A reply is written while the sets are walked: no set is built for it. Each member is hashed once, since all tables
-//! share a seed, and what it leads to in the other tables is fetched for a batch of members before the first of them
-//! is looked up.
+//! A reply is written while the sets are walked: no set is built for it. Two tables of about the same size are joined
+//! bucket by bucket (`Dict::join`), which hashes nothing. Else each member is hashed once, since all tables share a
+//! seed, and what it leads to in the others is fetched for a batch of members before the first of them is looked up.
 //!
 //! - Intersection: the smallest set is walked, each member looked up in the others.
 //! - Union: the largest set is written as it is, of each further one the members that none before has.
@@ -36,6 +36,8 @@ pub const COMMANDS: &[DataRow] = &[
 
 /// Members that are looked up together.
 const AHEAD: usize = 16;
+/// Tables are joined if the other has at most so many times the buckets.
+const JOIN_FACTOR: usize = 4;
 /// Of more sets, a union or difference is built before it is written.
 const DIRECT_MAX: usize = 8;
 
@@ -52,12 +54,58 @@ fn sets_at<'d>(
     keys.iter().map(|key| db.peek_as::<Set>(key)).collect()
 }
 
-/// Visits the members of `set` until `visit` says false, each hashed and what it leads to in `others` fetched.
-fn each_probe<'s>(
+/// In which of the other sets a member must be to count as found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    InAll,
+    InAny,
+}
+
+impl Found {
+    fn within(self, others: &[&Set], probe: Probe<'_>) -> bool {
+        match self {
+            Found::InAll => others.iter().all(|other| other.has(probe)),
+            Found::InAny => others.iter().any(|other| other.has(probe)),
+        }
+    }
+}
+
+/// Visits the members of `set`, each with whether it was found in `others`, until `visit` says false.
+fn each_checked<'s>(
     set: &'s Set,
     others: &[&Set],
+    how: Found,
     seed: Seed,
-    mut visit: impl FnMut(Item<'s>, Probe<'_>) -> bool,
+    mut visit: impl FnMut(Item<'s>, bool) -> bool,
+) {
+    let Some(members) = set.as_table() else {
+        return each_looked_up(set, others, how, seed, visit);
+    };
+    let close = |table: &&Members| table.buckets() <= members.buckets() * JOIN_FACTOR;
+    let partner = others.iter().position(|other| other.as_table().as_ref().is_some_and(close));
+    let Some((i, table)) = partner.and_then(|i| Some((i, others[i].as_table()?))) else {
+        return each_looked_up(set, others, how, seed, visit);
+    };
+    let rest: Vec<&Set> = [&others[..i], &others[i + 1..]].concat();
+    let decided = how == Found::InAny;
+    members.join(table, |member, found| {
+        let text = member.key();
+        let found = if rest.is_empty() || found == decided {
+            found
+        } else {
+            how.within(&rest, Probe { text, hash: seed.hash(text) })
+        };
+        visit(Item::Str(text), found)
+    });
+}
+
+/// `each_checked` by looking each member up: hashed once, and what it leads to fetched for many together.
+fn each_looked_up<'s>(
+    set: &'s Set,
+    others: &[&Set],
+    how: Found,
+    seed: Seed,
+    mut visit: impl FnMut(Item<'s>, bool) -> bool,
 ) {
     let tables: Vec<&Members> = others.iter().filter_map(|other| other.as_table()).collect();
     let mut texts = [Scratch::default(); AHEAD];
@@ -79,7 +127,8 @@ fn each_probe<'s>(
             tables.iter().for_each(|table| table.prefetch_item(hash));
         }
         for (slot, &(item, hash)) in batch[..len].iter().enumerate() {
-            if !visit(item, Probe { text: item.bytes(&mut texts[slot]), hash }) {
+            let probe = Probe { text: item.bytes(&mut texts[slot]), hash };
+            if !visit(item, how.within(others, probe)) {
                 return;
             }
         }
@@ -94,9 +143,7 @@ fn intersect<'s>(sets: &[&'s Set], seed: Seed, mut visit: impl FnMut(Item<'s>) -
     let Some((&first, others)) = sets.split_first() else { return };
     let others: Vec<&Set> =
         others.iter().copied().filter(|other| !std::ptr::eq(*other, first)).collect();
-    each_probe(first, &others, seed, |item, probe| {
-        !others.iter().all(|other| other.has(probe)) || visit(item)
-    });
+    each_checked(first, &others, Found::InAll, seed, |item, found| !found || visit(item));
 }
 
 /// The sets to intersect, smallest first; None if one of them is empty.
@@ -199,8 +246,8 @@ fn reply_union(reply: &mut Reply, sets: &[&Set], seed: Seed) {
     sets[0].iter().for_each(|item| reply_item(reply, item));
     for (i, set) in sets.iter().enumerate().skip(1) {
         let before = &sets[..i];
-        each_probe(set, before, seed, |item, probe| {
-            if !before.iter().any(|other| other.has(probe)) {
+        each_checked(set, before, Found::InAny, seed, |item, found| {
+            if !found {
                 reply_item(reply, item);
                 count += 1;
             }
@@ -255,8 +302,8 @@ impl<'d> Diff<'d> {
 
     /// Visits the members that are left.
     fn each(&self, seed: Seed, mut visit: impl FnMut(Item<'d>)) {
-        each_probe(self.first, &self.others, seed, |item, probe| {
-            if !self.others.iter().any(|other| other.has(probe)) {
+        each_checked(self.first, &self.others, Found::InAny, seed, |item, found| {
+            if !found {
                 visit(item);
             }
             true

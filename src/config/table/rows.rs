@@ -296,22 +296,20 @@ static KEYSPACE: &[Row] = &[
 /// Sizes up to which values keep their compact encodings.
 static LIMITS: &[Row] = &[
     row("hash-max-listpack-entries", int!(limits.hash_max_listpack_entries, 0, I64))
-        .alias("hash-max-ziplist-entries")
-        .inert(),
+        .alias("hash-max-ziplist-entries"),
     row("hash-max-listpack-value", memory!(limits.hash_max_listpack_value, 0, I64))
-        .alias("hash-max-ziplist-value")
-        .inert(),
+        .alias("hash-max-ziplist-value"),
     row("list-max-listpack-size", int!(limits.list_max_listpack_size, -I32, I32))
         .alias("list-max-ziplist-size"),
     row("list-compress-depth", int!(limits.list_compress_depth, 0, I32)).flags(CRASH),
-    row("set-max-intset-entries", int!(limits.set_max_intset_entries, 0, I64)).inert(),
-    row("set-max-listpack-entries", int!(limits.set_max_listpack_entries, 0, I64)).inert(),
-    row("set-max-listpack-value", int!(limits.set_max_listpack_value, 0, I64)).inert(),
+    row("set-max-intset-entries", int!(limits.set_max_intset_entries, 0, I64)),
+    row("set-max-listpack-entries", int!(limits.set_max_listpack_entries, 0, I64)),
+    row("set-max-listpack-value", int!(limits.set_max_listpack_value, 0, I64)),
     row("zset-max-listpack-entries", int!(limits.zset_max_listpack_entries, 0, I64))
         .alias("zset-max-ziplist-entries"),
     row("zset-max-listpack-value", memory!(limits.zset_max_listpack_value, 0, I64))
         .alias("zset-max-ziplist-value"),
-    row("hll-sparse-max-bytes", memory!(limits.hll_sparse_max_bytes, 0, I64)).inert(),
+    row("hll-sparse-max-bytes", memory!(limits.hll_sparse_max_bytes, 0, I64)),
     row("stream-node-max-bytes", memory!(limits.stream_node_max_bytes, 0, I64)).inert(),
     row("stream-node-max-entries", int!(limits.stream_node_max_entries, 0, I64)).inert(),
 ];

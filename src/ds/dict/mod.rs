@@ -39,6 +39,7 @@
 #![allow(unsafe_code)] // Owns items through raw pointers; see D3 and `Thin`.
 
 mod iter;
+mod join;
 mod node;
 mod segments;
 mod stats;

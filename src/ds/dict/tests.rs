@@ -311,3 +311,38 @@ fn a_table_can_move_to_another_thread() {
     let n = std::thread::spawn(move || dict.iter().count()).join().unwrap();
     assert_eq!(n, 1_000);
 }
+
+#[test]
+fn joins_find_what_lookups_find() {
+    let mut rng = rng(17);
+    let rounds = if cfg!(miri) { 20 } else { 400 };
+    for round in 0..rounds {
+        let sizes = [rng() % 40, rng() % 3000].map(|n| if n % 7 == 0 { 0 } else { n });
+        let (a, b) = if round % 2 == 0 { (sizes[0], sizes[1]) } else { (sizes[1], sizes[0]) };
+        let (a, b) = if round % 3 == 0 { (a, a + b % 64) } else { (a, b) };
+        let universe = (a + b).max(1);
+        let mut table = |n: u64| {
+            let mut dict = Dict::new(SEED);
+            for _ in 0..n {
+                let key = rng() % universe;
+                dict.insert(hash(key), num(key, key));
+            }
+            dict
+        };
+        let (one, two) = (table(a), table(b));
+        let mut seen = HashSet::new();
+        one.join(&two, |view, found| {
+            assert!(seen.insert(view.0));
+            let there = two.get(hash(view.0), &view.0.to_ne_bytes()).is_some();
+            assert_eq!(found, there, "{} in {} and {}", view.0, one.buckets(), two.buckets());
+            true
+        });
+        assert_eq!(seen.len(), one.len());
+    }
+    let (mut calls, dict) = (0, filled(100));
+    dict.join(&dict, |_, found| {
+        calls += 1;
+        found && calls < 5
+    });
+    assert_eq!(calls, 5);
+}

@@ -204,13 +204,11 @@ fn flushall(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         child::kill(srv);
     }
     if !srv.cfg.snapshot.save_points.is_empty() {
-        let dirty = srv.rdb.dirty;
         // An error is logged and shows in INFO; the databases are empty all the same.
-        let _ = save::foreground(srv);
-        srv.rdb.dirty = dirty;
+        if save::foreground(srv).is_ok() {
+            call.fx.dirty = 0;
+        }
     }
-    // Counted even when nothing was there: an empty file must replace a full one.
-    call.fx.dirty += 1;
     call.reply.ok();
     Ok(Flow::Done)
 }

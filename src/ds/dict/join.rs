@@ -1,0 +1,96 @@
+//! Walking one table while looking each of its items up in another, without hashing a single key.
+//!
+//! Where an item stands says the low bits of its hash, its tag says the high ones. So the items of a bucket can only
+//! have their equals in one bucket of a table that is not larger, and in a few of one that is; there, tags are
+//! compared before keys are. Both tables must hash with one seed.
+//!
+//! Which buckets: let bucket `i` of this table know the low `k` bits of its items' hashes, which are those of `i`
+//! (`k` bits cover `n` rounded up to a power of two, one less where the bucket is yet to be split). An equal's bucket
+//! agrees with `i` in these bits. A table with fewer buckets tells no more than `k` bits apart, but for buckets that are
+//! yet to be split here and therefore there; so there is one candidate, the one `i` itself leads to. A table with more
+//! has a candidate every `2^k` buckets.
+
+use super::node::{Bits, Node, prefetch};
+use super::{Dict, Thin};
+
+/// Buckets whose lines are prefetched ahead; their items are one bucket ahead.
+const LINES_AHEAD: usize = 4;
+
+impl<T: Thin> Dict<T> {
+    /// Visits all items, in table order, each with whether `other` has one of the same key, until `visit` says false.
+    ///
+    /// O(n), and as often longer as `other` has times as many buckets. Panics if the seeds differ.
+    pub fn join<'a>(&'a self, other: &Dict<T>, mut visit: impl FnMut(&'a T::View, bool) -> bool) {
+        assert!(self.seed == other.seed, "tables that hash differently");
+        if other.is_empty() {
+            self.iter().all(|view| visit(view, false));
+            return;
+        }
+        for i in 0..self.n {
+            self.prefetch_ahead(i);
+            let (candidate, step) = self.candidates(i, other);
+            if i + LINES_AHEAD < self.n {
+                let (ahead, _) = self.candidates(i + LINES_AHEAD, other);
+                prefetch(other.segments.bucket(ahead).address());
+            }
+            let mut node = Some(self.segments.bucket(i));
+            while let Some(n) = node {
+                for slot in Bits(n.used()) {
+                    let view = self.view(n.raw(slot));
+                    let (key, tag) = (T::key(view), n.tag(slot));
+                    let mut at = candidate;
+                    let found = loop {
+                        if other.has_tagged(other.segments.bucket(at), tag, key) {
+                            break true;
+                        }
+                        at += step;
+                        if at >= other.n {
+                            break false;
+                        }
+                    };
+                    if !visit(view, found) {
+                        return;
+                    }
+                }
+                node = n.next();
+            }
+        }
+    }
+
+    fn prefetch_ahead(&self, i: usize) {
+        if i + LINES_AHEAD < self.n {
+            prefetch(self.segments.bucket(i + LINES_AHEAD).address());
+        }
+        if i + 1 < self.n {
+            self.segments.bucket(i + 1).prefetch_items();
+        }
+    }
+
+    /// The first bucket of `other` that may have equals of the items of bucket `i`, and the distance to further ones.
+    #[inline]
+    fn candidates(&self, i: usize, other: &Dict<T>) -> (usize, usize) {
+        if other.n <= self.n {
+            return (other.index(i as u64), other.n);
+        }
+        let top = 1 << self.n.ilog2();
+        let is_split = i >= top || i < self.n - top;
+        (i, if is_split { 2 * top } else { top })
+    }
+
+    /// Whether the chain of `head` has an item with this tag and key.
+    #[inline]
+    fn has_tagged(&self, head: Node, tag: u8, key: &[u8]) -> bool {
+        let mut node = head;
+        loop {
+            for slot in Bits(node.matches(tag)) {
+                if T::key(self.view(node.raw(slot))) == key {
+                    return true;
+                }
+            }
+            match node.next() {
+                Some(next) => node = next,
+                None => return false,
+            }
+        }
+    }
+}
