@@ -7,6 +7,9 @@
 use crate::resp::errors::CmdError;
 use crate::util::num;
 
+/// Bulk strings up to this length are written in one piece.
+const SHORT: usize = 16;
+
 /// Where a command writes its reply.
 #[derive(Default, Debug)]
 pub struct Reply {
@@ -85,6 +88,9 @@ impl Reply {
     }
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
+        if bytes.len() <= SHORT {
+            return self.short_bulk(bytes);
+        }
         let need = bytes.len() + 32;
         if self.buf.capacity() - self.buf.len() < need {
             self.buf.reserve(need);
@@ -92,6 +98,34 @@ impl Reply {
         self.header(b'$', bytes.len() as i64);
         self.buf.extend_from_slice(bytes);
         self.buf.extend_from_slice(b"\r\n");
+    }
+    /// A bulk string put together in registers: a call to copy a few bytes costs more than they do.
+    #[inline]
+    fn short_bulk(&mut self, bytes: &[u8]) {
+        let len = bytes.len();
+        let mut text = [b'$'; 32];
+        let at = if len < 10 {
+            text[1] = b'0' + len as u8;
+            4
+        } else {
+            (text[1], text[2]) = (b'1', b'0' + (len - 10) as u8);
+            5
+        };
+        (text[at - 2], text[at - 1]) = (b'\r', b'\n');
+        // Two halves that may overlap.
+        if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+            text[at..at + 8].copy_from_slice(first);
+            text[at + len - 8..at + len].copy_from_slice(last);
+        } else if let (Some(first), Some(last)) =
+            (bytes.first_chunk::<4>(), bytes.last_chunk::<4>())
+        {
+            text[at..at + 4].copy_from_slice(first);
+            text[at + len - 4..at + len].copy_from_slice(last);
+        } else if let [first, .., last] | [first @ last] = bytes {
+            (text[at], text[at + len / 2], text[at + len - 1]) = (*first, bytes[len / 2], *last);
+        }
+        (text[at + len], text[at + len + 1]) = (b'\r', b'\n');
+        self.start_of(&text, at + len + 2);
     }
     pub fn bulk_str(&mut self, text: impl AsRef<str>) {
         self.bulk(text.as_ref().as_bytes());
@@ -412,6 +446,15 @@ mod tests {
         assert_eq!(both(|r| r.double(2.625)), pair("$5\r\n2.625\r\n", ",2.625\r\n"));
         assert_eq!(both(|r| r.verbatim("txt", b"hi")), pair("$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"));
         assert_eq!(both(|r| r.bignum("12345")), pair("$5\r\n12345\r\n", "(12345\r\n"));
+    }
+
+    #[test]
+    fn bulk_strings_of_every_length() {
+        let text = "0123456789abcdefghijklmnopqrstuvwxyz".repeat(10);
+        for len in 0..300 {
+            let bytes = &text[..len];
+            assert_eq!(both(|r| r.bulk(bytes.as_bytes())).0, format!("${len}\r\n{bytes}\r\n"));
+        }
     }
 
     #[test]

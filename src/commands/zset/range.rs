@@ -265,6 +265,9 @@ fn zrangestore(ctx: &mut Ctx<'_>) -> CmdResult {
     let result = db.read_as::<ZSet>(argv.at(2), fx)?.map(|zset| {
         let (from, n) = request.ranks(zset);
         let (mut table, mut longest) = (SortedTable::new(limits.seed), 0);
+        if n > limits.entries {
+            table.reserve(n);
+        }
         let mut scratch = Scratch::default();
         // In ascending order, whichever end the range was taken from.
         zset.ascend(from, n, |member, score| {
