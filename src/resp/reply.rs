@@ -8,7 +8,7 @@ use crate::resp::errors::CmdError;
 use crate::util::num;
 
 /// Bulk strings up to this length are written in one piece.
-const SHORT: usize = 16;
+const ONE_PIECE: usize = 16;
 
 /// Where a command writes its reply.
 #[derive(Default, Debug)]
@@ -88,7 +88,7 @@ impl Reply {
     }
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
-        if bytes.len() <= SHORT {
+        if bytes.len() <= ONE_PIECE {
             return self.short_bulk(bytes);
         }
         let need = bytes.len() + 32;
@@ -112,18 +112,7 @@ impl Reply {
             5
         };
         (text[at - 2], text[at - 1]) = (b'\r', b'\n');
-        // Two halves that may overlap.
-        if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-            text[at..at + 8].copy_from_slice(first);
-            text[at + len - 8..at + len].copy_from_slice(last);
-        } else if let (Some(first), Some(last)) =
-            (bytes.first_chunk::<4>(), bytes.last_chunk::<4>())
-        {
-            text[at..at + 4].copy_from_slice(first);
-            text[at + len - 4..at + len].copy_from_slice(last);
-        } else if let [first, .., last] | [first @ last] = bytes {
-            (text[at], text[at + len / 2], text[at + len - 1]) = (*first, bytes[len / 2], *last);
-        }
+        copy_short(&mut text[at..at + len], bytes);
         (text[at + len], text[at + len + 1]) = (b'\r', b'\n');
         self.start_of(&text, at + len + 2);
     }
