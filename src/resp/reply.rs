@@ -8,7 +8,7 @@ use crate::resp::errors::CmdError;
 use crate::util::num;
 
 /// Bulk strings up to this length are written in one piece.
-const SHORT: usize = 16;
+const ONE_PIECE: usize = 16;
 
 /// Where a command writes its reply.
 #[derive(Default, Debug)]
@@ -88,7 +88,7 @@ impl Reply {
     }
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
-        if bytes.len() <= SHORT {
+        if bytes.len() <= ONE_PIECE {
             return self.short_bulk(bytes);
         }
         let need = bytes.len() + 32;
