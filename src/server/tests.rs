@@ -314,6 +314,32 @@ fn durations_travel_as_dates_and_conditions_as_plain_writes() {
 }
 
 #[test]
+fn what_is_popped_travels_as_pops_and_places_as_scores() {
+    let mut b = Bench::new(1);
+    for line in [
+        "zadd z 1 a 2 b 3 c 4 d 5 e",
+        "zadd z 1 a",
+        "zmpop 2 none z max count 2",
+        "bzpopmin none z 0",
+        "bzmpop 0 1 z min count 9",
+        "zpopmin z",
+        "geoadd g ch 13.361389 38.115556 p",
+        "georadius g 13 38 200 km store h",
+    ] {
+        b.run(1, line);
+    }
+    let want = [
+        "zadd z 1 a 2 b 3 c 4 d 5 e",
+        "ZPOPMAX z 2",
+        "ZPOPMIN z",
+        "ZPOPMIN z 2",
+        "zadd g ch 3479099956230698 p",
+        "georadius g 13 38 200 km store h",
+    ];
+    assert_eq!(b.stream(), want);
+}
+
+#[test]
 fn reply_modes_and_closing() {
     let mut b = Bench::new(1);
     assert_eq!(b.run(1, "client reply off"), "");

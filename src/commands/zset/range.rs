@@ -197,6 +197,10 @@ impl<'a> Request<'a> {
     /// The rank of the lowest element asked for, and the number of them.
     fn ranks(&self, zset: &ZSet) -> (usize, usize) {
         let (from, n) = self.range.ranks(zset, self.reverse);
+        // Compat: LIMIT with a count of -1 gets past the check, and has no effect.
+        if matches!(self.range, Range::Rank(..)) {
+            return (from, n);
+        }
         // Compat: a negative offset is behind everything.
         let skip = usize::try_from(self.offset).unwrap_or(usize::MAX).min(n);
         let left = (n - skip).min(usize::try_from(self.limit).unwrap_or(usize::MAX));

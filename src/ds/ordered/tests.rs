@@ -170,3 +170,20 @@ fn leaves_are_full_after_inserts_in_order_and_well_filled_after_any() {
     println!("bytes an element: {up:.2} {down:.2} {random:.2}");
     assert!(up < 6.6 && down < 6.6 && random < 8.3);
 }
+
+#[test]
+fn leaves_stay_filled_while_scores_change() {
+    const N: u64 = 50_000;
+    let (mut table, mut rng) = (new(), rng(13));
+    for i in 0..N {
+        table.change(&i.to_le_bytes(), |_| (Some(rng() as f64), ()));
+    }
+    for _ in 0..6 * N {
+        let i = rng() % N;
+        table.change(&i.to_le_bytes(), |_| (Some(rng() as f64), ()));
+    }
+    table.check();
+    let each = table.tree.mem_bytes() as f64 / N as f64;
+    println!("bytes an element: {each:.2}");
+    assert!(each < 9.5);
+}

@@ -105,6 +105,7 @@ foreach encoding {listpack skiplist} {
                 assert_equal $want [r zrange z $start $stop rev]
             }
             assert_equal {e 5 d 4} [r zrevrange z 0 1 withscores]
+            assert_equal {a b} [r zrange z 0 1 limit 1 -1]
             assert_typed {array {}} zrange missing 0 -1
             assert_error "ERR value is not an integer or out of range" {r zrange z a 1}
         }
