@@ -7,7 +7,7 @@ server has the first for itself and the load the rest. Two figures a workload: r
 pipelining that is often the client's limit) and the server's processor time per request, which is what a
 request costs. Medians over the rounds.
 
-Each data shape fills an empty server, then measures resident bytes a key, the seconds of SAVE, and the seconds
+Each data shape fills an empty server, then measures resident bytes an element, the seconds of SAVE, and the seconds
 from the start of a new process on that file to its first PONG, less those of an empty start.
 
 usage: bench.py [--quick] [--rounds N] [--only NAME,..] [--no-doc] --server BINARY [NAME=BINARY ...]
@@ -40,7 +40,26 @@ CPUS = sorted(os.sched_getaffinity(0))
 # Above this load average before the start, the results say that they were disturbed.
 BUSY = 0.5
 
-# name, arguments of redis-benchmark, requests, warm-up arguments (None: the same load), command it needs
+
+
+def members(key, count, first=0, command="sadd", each=lambda i: (f"member:{i:010d}",)):
+    """Fills a collection with elements `first` to `first + count`, a hundred with each command."""
+    return lambda server: server.fill(count // 100, lambda i: (
+        command, key, *(part for j in range(100) for part in each(first + i * 100 + j))))
+
+
+def two_sets(count):
+    """s1 and s2 of `count` members, half of them in both."""
+    def fill(server):
+        members("s1", count)(server)
+        members("s2", count, count // 2)(server)
+    return fill
+
+
+SCORED = members("z", 1_000_000, command="zadd", each=lambda i: (i * 7919 % 1_000_003, f"member:{i:012d}"))
+
+# name, arguments of redis-benchmark, requests, warm-up (arguments, a function of the server, None: the same load),
+# command it needs
 WORKLOADS = [
     ("PING", "-t ping_mbulk -c 50", 300_000, None, "ping"),
     ("GET", "-t get -c 50 -r 1000000 -d 32", 300_000, "-t set -P 32 -c 50 -r 1000000 -d 32 -n 2000000", "get"),
@@ -58,6 +77,25 @@ WORKLOADS = [
     ("SET EX P16", "-c 50 -P 16 -r 1000000 set key:__rand_int__ value:__rand_int__ ex 600", 2_000_000, None, "set"),
     ("GET 16 KiB", "-t get -c 50 -d 16384", 150_000, "-t set -c 50 -d 16384 -n 1000", "get"),
     ("SET 16 KiB", "-t set -c 50 -d 16384", 150_000, None, "set"),
+    ("LRANGE 100 P16", "-c 50 -P 16 lrange l 0 99", 200_000,
+     members("l", 1000, command="rpush", each=lambda i: (f"element:{i:04d}",)), "lrange"),
+    ("HGETALL 30 P16", "-c 50 -P 16 hgetall h", 400_000,
+     lambda server: server.fill(30, lambda i: ("hset", "h", f"f{i}", f"v{i}")), "hgetall"),
+    ("ZRANGE 10 P16", "-c 50 -P 16 zrange z 5000 5009 withscores", 500_000, SCORED, "zrange"),
+    ("ZADD in 1M", "-c 50 -P 16 -r 1000000 zadd z __rand_int__ member:__rand_int__", 500_000, SCORED, "zadd"),
+    ("ZRANK in 1M", "-c 50 -P 16 -r 1000000 zrank z member:__rand_int__", 500_000, SCORED, "zrank"),
+    ("ZRANGEBYSCORE in 1M", "-c 50 -P 16 -r 1000000 zrangebyscore z __rand_int__ +inf limit 0 10", 500_000, SCORED,
+     "zrangebyscore"),
+    ("SINTER 5k", "-c 10 sinter s1 s2", 2_000, two_sets(5_000), "sinter"),
+    ("SUNION 5k", "-c 10 sunion s1 s2", 1_000, two_sets(5_000), "sunion"),
+    ("SDIFF 5k", "-c 10 sdiff s1 s2", 1_500, two_sets(5_000), "sdiff"),
+    ("SINTERCARD 100k", "-c 1 sintercard 2 s1 s2", 50, two_sets(100_000), "sintercard"),
+    ("SUNIONSTORE 100k", "-c 1 sunionstore d s1 s2", 20, two_sets(100_000), "sunionstore"),
+    ("SDIFFSTORE 100k", "-c 1 sdiffstore d s1 s2", 30, two_sets(100_000), "sdiffstore"),
+    ("ZUNIONSTORE 100k", "-c 1 zunionstore d 2 s1 s2", 10, two_sets(100_000), "zunionstore"),
+    ("SINTERSTORE 1M", "-c 1 sinterstore d s1 s2", 4, two_sets(1_000_000), "sinterstore"),
+    ("SUNIONSTORE 1M", "-c 1 sunionstore d s1 s2", 2, two_sets(1_000_000), "sunionstore"),
+    ("SDIFFSTORE 1M", "-c 1 sdiffstore d s1 s2", 3, two_sets(1_000_000), "sdiffstore"),
     ("LPUSH P16", "-t lpush -c 50 -P 16 -d 32", 2_000_000, None, "lpush"),
     ("SADD P16", "-t sadd -c 50 -P 16 -r 1000000", 2_000_000, None, "sadd"),
     ("HSET P16", "-t hset -c 50 -P 16 -r 1000000 -d 32", 2_000_000, None, "hset"),
@@ -72,6 +110,16 @@ SHAPES = [
      lambda i: ("set", f"key:{i:012d}", f"val:{i:012d}", "ex", 100_000 + i % 5_000)),
     ("int", "16-byte keys, integers", 2_000_000, lambda i: ("set", f"key:{i:012d}", i * 7)),
     ("str100", "16-byte keys, 100-byte values", 1_000_000, lambda i: ("set", f"key:{i:012d}", f"{i:0100d}")),
+    ("hash5", "hashes of five short fields", 500_000,
+     lambda i: ("hset", f"h:{i:012d}", "name", f"user{i}", "age", i % 99, "city", f"c{i % 500}", "score", i, "flag", 1)),
+    ("bighash", "fields of ten hashes", 2_000_000,
+     lambda i: ("hset", f"bh{i % 10}", f"field:{i:010d}", f"val:{i:010d}")),
+    ("bigset", "members of ten sets", 2_000_000, lambda i: ("sadd", f"bs{i % 10}", f"member:{i:010d}")),
+    ("bigzset", "members of ten sorted sets", 1_000_000,
+     lambda i: ("zadd", f"bz{i % 10}", i * 7919 % 1_000_003, f"member:{i:010d}")),
+    ("biglist", "elements of ten lists", 2_000_000, lambda i: ("rpush", f"bl{i % 10}", f"item:{i:010d}")),
+    ("zset20", "members of sorted sets of twenty", 1_000_000,
+     lambda i: ("zadd", f"z{i // 20}", i % 1000, f"m:{i:08d}")),
 ]
 
 
@@ -202,7 +250,7 @@ def load(server, arguments, requests=None):
 
 def measure_workload(contestants, workload, rounds, scale):
     name, arguments, requests, warm_up, needs = workload
-    requests = int(requests * scale)
+    requests = max(1, int(requests * scale))
     samples = {who: [] for who in contestants}
     with contextlib.ExitStack() as stack:
         servers = {who: stack.enter_context(running(binary)) for who, binary in contestants.items()}
@@ -213,6 +261,8 @@ def measure_workload(contestants, workload, rounds, scale):
         for server in servers.values():
             if warm_up is None:
                 load(server, arguments, requests)
+            elif callable(warm_up):
+                warm_up(server)
             else:
                 load(server, warm_up)
         for _ in range(rounds):
@@ -236,6 +286,7 @@ def measure_shape(contestants, shape, scale):
                 server.fill(count, command)
                 time.sleep(1.5)  # a table that grows step by step comes to rest
                 figures = {"bytes_per_key": round((server.resident() - empty) / count, 1)}
+                keys = int(server.call("dbsize"))
                 try:
                     begin = time.perf_counter()
                     server.call("save")
@@ -244,9 +295,9 @@ def measure_shape(contestants, shape, scale):
                     print(f"  {who}: SAVE: {refused}", flush=True)
             if "save_seconds" in figures:
                 with running(binary, directory) as server:
-                    keys = int(server.call("dbsize"))
-                    if keys != count:
-                        raise SystemExit(f"bench: {who} loaded {keys} keys of {count}")
+                    found = int(server.call("dbsize"))
+                    if found != keys:
+                        raise SystemExit(f"bench: {who} loaded {found} keys of {keys}")
                     figures["load_seconds"] = round(max(server.seconds_to_start - empty_start, 0.001), 3)
         result[who] = figures
     return result
@@ -294,8 +345,8 @@ def markdown(run):
         pairs = [(figures[who]["requests_per_second"], figures[who]["cpu_us_per_request"]) for who in names(run)]
         lines.append(f"| {name} | " + " | ".join(f"{rate:,} | {cpu:.2f}" for rate, cpu in pairs) +
                      f" | {cell(ratio(pairs[0][0], pairs[1][0]), 2)} | {cell(ratio(pairs[0][1], pairs[1][1]), 2)} |")
-    titles = [("bytes_per_key", "bytes/key", 1), ("save_seconds", "SAVE s", 2), ("load_seconds", "load s", 2)]
-    lines += ["", "| keys | " + " | ".join(f"{who} {title}" for _, title, _ in titles for who in names(run)) +
+    titles = [("bytes_per_key", "bytes/element", 1), ("save_seconds", "SAVE s", 2), ("load_seconds", "load s", 2)]
+    lines += ["", "| elements | " + " | ".join(f"{who} {title}" for _, title, _ in titles for who in names(run)) +
               " | " + " | ".join(f"ratio {title}" for _, title, _ in titles) + " |",
               "|---|" + "--:|" * (3 * len(names(run)) + 3)]
     about = {name: text for name, text, _, _ in SHAPES}
@@ -321,7 +372,7 @@ def bars(run):
         cost += [row(f"{what} {name}", figures, key) for name, figures in run["shapes"].items()]
     rate = [row(name, figures, "requests_per_second") for name, figures in run["workloads"].items()]
     return shown, [
-        (f"Cost, {measure} = 1: processor time a request, bytes a key, seconds (shorter is better)", [r for r in cost if r]),
+        (f"Cost, {measure} = 1: processor time a request, bytes an element, seconds (shorter is better)", [r for r in cost if r]),
         (f"Requests a second, {measure} = 1 (longer is better)", [r for r in rate if r]),
     ]
 
