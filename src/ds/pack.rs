@@ -294,11 +294,6 @@ impl Pack {
         (index..len).fold(self.used(), |end, _| self.before(end))
     }
 
-    /// The element with this index, which must be there. O(1) or O(distance to the nearer end).
-    pub fn get(&self, index: usize) -> Item<'_> {
-        self.at(self.offset(index))
-    }
-
     /// The element at one end, unless there is none. O(1).
     #[inline]
     pub fn end(&self, end: End) -> Option<Item<'_>> {
