@@ -17,20 +17,16 @@
 //! Invariants: no node is empty; `len` is the sum of the nodes' counts; a node's `count` is that of its body; the
 //! `depth` outermost nodes at both ends, and all if `depth` is 0, are not compressed.
 
-use super::listpack::{Item, Listpack, Needle};
+mod node;
+
+use super::listpack::{EMPTY_BYTES, Item, Needle};
 use super::pack::{Element, End, HEADER, Pack};
-use crate::util::lzf::{self, Compressor};
+use node::{Body, COUNTED_BYTES, LEVELS, Node};
+pub use node::{NodeLimit, NodeView};
 use std::collections::VecDeque;
 
-/// Bytes of a node for `fill` -1 to -5.
-const LEVELS: [usize; 5] = [4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10];
-/// Bytes of a node whose elements are counted.
-const COUNTED_BYTES: usize = 8 << 10;
 const FILL_MAX: i32 = (1 << 15) - 1;
 const DEPTH_MAX: u32 = (1 << 16) - 1;
-/// Nodes of fewer bytes are not compressed, nor those that would not get so many bytes shorter.
-const COMPRESS_FROM: usize = 48;
-const COMPRESS_GAIN: usize = 8;
 /// Lists of that many nodes make a new node at its full size.
 const LONG: usize = 8;
 /// The element size from which on an element is a node by itself, unless a test says otherwise.
@@ -50,185 +46,6 @@ pub struct Shape {
 impl Default for Shape {
     fn default() -> Shape {
         Shape { fill: -2, depth: 0, plain_from: PLAIN_FROM }
-    }
-}
-
-/// What a node may hold at most.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NodeLimit {
-    /// None if elements are counted; the safety limit holds then.
-    bytes: Option<usize>,
-    count: usize,
-}
-
-impl NodeLimit {
-    /// The limit that a fill says.
-    pub fn of(fill: i32) -> NodeLimit {
-        match usize::try_from(fill) {
-            Ok(count) => NodeLimit { bytes: None, count: count.max(1) },
-            Err(_) => {
-                let level = (fill.unsigned_abs() as usize - 1).min(LEVELS.len() - 1);
-                NodeLimit { bytes: Some(LEVELS[level]), count: usize::MAX }
-            }
-        }
-    }
-
-    /// Whether so many bytes or elements are too much to grow into.
-    #[inline]
-    pub fn exceeded_by(&self, bytes: usize, count: usize) -> bool {
-        bytes > self.bytes.unwrap_or(COUNTED_BYTES) || count > self.count
-    }
-
-    /// Whether so many are little enough for a list that shrank (half the limit) or was loaded (the limit) to be
-    /// one row. Bytes don't matter where elements are counted.
-    pub fn allows_row(&self, bytes: usize, count: usize, shrunk: bool) -> bool {
-        let part = if shrunk { 2 } else { 1 };
-        self.bytes.is_none_or(|max| bytes <= max / part) && count <= self.count / part
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Node {
-    count: u32,
-    body: Body,
-}
-
-#[derive(Clone, Debug)]
-enum Body {
-    Packed(Pack),
-    Plain(Box<[u8]>),
-    Lzf(Box<Lzf>),
-}
-
-/// A compressed node.
-#[derive(Clone, Debug)]
-struct Lzf {
-    packed: Box<[u8]>,
-    /// Bytes of a listpack or of a plain element.
-    bytes: usize,
-    plain: bool,
-}
-
-const _: () = assert!(size_of::<Node>() == 32);
-
-/// A node, as snapshots hold it.
-#[derive(Clone, Copy, Debug)]
-pub enum NodeView<'a> {
-    Packed(&'a Pack),
-    Plain(&'a [u8]),
-    /// `bytes` when unpacked: a listpack, or a plain element.
-    Lzf {
-        packed: &'a [u8],
-        bytes: usize,
-        plain: bool,
-    },
-}
-
-impl Node {
-    fn packed(pack: Pack) -> Node {
-        Node { count: pack.len() as u32, body: Body::Packed(pack) }
-    }
-
-    fn plain(text: &[u8]) -> Node {
-        Node { count: 1, body: Body::Plain(text.into()) }
-    }
-
-    fn len(&self) -> usize {
-        self.count as usize
-    }
-
-    fn is_plain(&self) -> bool {
-        match &self.body {
-            Body::Packed(_) => false,
-            Body::Plain(_) => true,
-            Body::Lzf(lzf) => lzf.plain,
-        }
-    }
-
-    /// Bytes of the listpack or of the plain element.
-    fn bytes(&self) -> usize {
-        match &self.body {
-            Body::Packed(pack) => pack.listpack_bytes(),
-            Body::Plain(text) => text.len(),
-            Body::Lzf(lzf) => lzf.bytes,
-        }
-    }
-
-    fn mem_bytes(&self) -> usize {
-        match &self.body {
-            Body::Packed(pack) => pack.mem_bytes(),
-            Body::Plain(text) => crate::util::size_class::size_class(text.len()),
-            Body::Lzf(lzf) => {
-                size_of::<Lzf>() + crate::util::size_class::size_class(lzf.packed.len())
-            }
-        }
-    }
-
-    /// Shows the uncompressed body to `f`.
-    fn read<R>(&self, f: impl FnOnce(&Body) -> R) -> R {
-        match &self.body {
-            Body::Lzf(lzf) => f(&lzf.unpacked()),
-            body => f(body),
-        }
-    }
-
-    fn unpack(&mut self) {
-        if let Body::Lzf(lzf) = &self.body {
-            self.body = lzf.unpacked();
-        }
-    }
-
-    /// The row of an uncompressed packed node.
-    fn pack_mut(&mut self) -> &mut Pack {
-        self.unpack();
-        match &mut self.body {
-            Body::Packed(pack) => pack,
-            Body::Plain(_) | Body::Lzf(_) => panic!("a packed node is expected here"),
-        }
-    }
-
-    /// Changes the row of a packed node.
-    fn edit<R>(&mut self, f: impl FnOnce(&mut Pack) -> R) -> R {
-        let pack = self.pack_mut();
-        let result = f(pack);
-        self.count = pack.len() as u32;
-        result
-    }
-
-    /// Compresses the node if that is worth it.
-    fn compress(&mut self) {
-        let mut bytes = Vec::new();
-        let (raw, plain) = match &self.body {
-            Body::Lzf(_) => return,
-            Body::Plain(text) => (&text[..], true),
-            Body::Packed(pack) => {
-                pack.write_listpack(&mut bytes);
-                (&bytes[..], false)
-            }
-        };
-        if raw.len() < COMPRESS_FROM {
-            return;
-        }
-        let mut packed = Vec::new();
-        if Compressor::default().compress(raw, &mut packed, raw.len() - COMPRESS_GAIN - 1) {
-            let lzf = Lzf { packed: packed.into(), bytes: raw.len(), plain };
-            self.body = Body::Lzf(Box::new(lzf));
-        }
-    }
-}
-
-impl Lzf {
-    fn unpacked(&self) -> Body {
-        let mut bytes = Vec::new();
-        let fine = lzf::decompress(&self.packed, self.bytes, &mut bytes);
-        assert!(fine, "compressed by us");
-        match self.plain {
-            true => Body::Plain(bytes.into()),
-            false => {
-                let lp = Listpack::from_untrusted(bytes).expect("compressed by us");
-                Body::Packed(Pack::from_listpack(&lp))
-            }
-        }
     }
 }
 
@@ -671,7 +488,7 @@ impl Quicklist {
         let bytes = match (&a.body, &b.body) {
             (Body::Packed(a), Body::Packed(b)) => a.bytes_with_all(b),
             _ if a.is_plain() || b.is_plain() => return false,
-            _ => a.bytes() + b.bytes() - super::listpack::EMPTY_BYTES,
+            _ => a.bytes() + b.bytes() - EMPTY_BYTES,
         };
         if self.limit.exceeded_by(bytes, a.len() + b.len()) {
             return false;
@@ -738,18 +555,6 @@ impl Quicklist {
             assert!(!inner || matches!(node.body, Body::Lzf(_)), "{k} of {n}");
         }
         assert_eq!(sum, self.len);
-    }
-}
-
-impl Body {
-    /// Shows the elements from one on; false if `f` said so.
-    #[inline]
-    fn walk(&self, i: usize, from: End, f: &mut impl FnMut(Item<'_>) -> bool) -> bool {
-        match self {
-            Body::Packed(pack) => pack.walk(i, from, f),
-            Body::Plain(text) => f(Item::Str(text)),
-            Body::Lzf(_) => panic!("unpacked before it is read"),
-        }
     }
 }
 

@@ -461,13 +461,18 @@ fn rerun(srv: &mut Server, id: ClientId, parked: &Parked, reply: &mut Reply) {
     }
 }
 
-/// Lends a client's outbox to `f` as a reply buffer and schedules it for writing.
+/// Lends a client's outbox to `f` as a reply buffer and schedules it for writing. A client that wants no replies gets
+/// none.
 pub fn with_reply(srv: &mut Server, id: ClientId, f: impl FnOnce(&mut Server, &mut Reply)) {
     let spare = srv.clients.spare();
     let Some(client) = srv.clients.get_mut(id) else { return srv.clients.give_back(spare) };
     let mut reply = Reply::new(client.outbox.check_out(spare), client.session.resp3);
+    let before = reply.len();
     f(srv, &mut reply);
     if let Some(client) = srv.clients.get_mut(id) {
+        if client.session.reply_mode == ReplyMode::Off {
+            reply.truncate(before);
+        }
         client.outbox.check_in(reply.into_buf());
         srv.clients.schedule_write(id);
     }

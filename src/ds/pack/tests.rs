@@ -93,7 +93,10 @@ fn edits_agree_with_a_vector() {
                 model[index] = text;
             }
             6 if n > 0 => {
-                assert_eq!(row.get(index).to_vec(), model[index]);
+                assert_eq!(
+                    row.iter_from(index).next().map(Item::to_vec).as_ref(),
+                    model.get(index)
+                );
             }
             7..9 if n > 0 => {
                 assert_eq!(row.end(End::Back).map(Item::to_vec), model.last().cloned());

@@ -640,6 +640,19 @@ start_server {tags {list} overrides {enable-debug-command yes save ""}} {
         $c close
     }
 
+    test "a blocked client that wants no replies gets none" {
+        r del l
+        set c [redis_client]
+        $c send client reply off
+        $c send blpop l 0
+        wait_blocked 1
+        r rpush l a
+        $c send client reply on
+        assert_equal OK [$c read]
+        assert_equal 0 [r exists l]
+        $c close
+    }
+
     test "what a client sent behind a blocking command runs after it" {
         r del l
         set c [redis_client]
