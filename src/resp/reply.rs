@@ -7,6 +7,9 @@
 use crate::resp::errors::CmdError;
 use crate::util::num;
 
+/// Strings shorter than this are written in one piece.
+const SHORT: usize = 32;
+
 /// Where a command writes its reply.
 #[derive(Default, Debug)]
 pub struct Reply {
@@ -85,6 +88,9 @@ impl Reply {
     }
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
+        if bytes.len() < SHORT {
+            return self.short_bulk(bytes);
+        }
         let need = bytes.len() + 32;
         if self.buf.capacity() - self.buf.len() < need {
             self.buf.reserve(need);
@@ -92,6 +98,23 @@ impl Reply {
         self.header(b'$', bytes.len() as i64);
         self.buf.extend_from_slice(bytes);
         self.buf.extend_from_slice(b"\r\n");
+    }
+    /// A short string is put together beside the buffer and appended at once, which asks once for room.
+    #[inline]
+    fn short_bulk(&mut self, bytes: &[u8]) {
+        let mut out = [0; SHORT + 8];
+        let n = bytes.len();
+        let start = if n < 10 {
+            out[..4].copy_from_slice(&[b'$', b'0' + n as u8, b'\r', b'\n']);
+            4
+        } else {
+            let digits = [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
+            out[..5].copy_from_slice(&[b'$', digits[0], digits[1], b'\r', b'\n']);
+            5
+        };
+        out[start..start + n].copy_from_slice(bytes);
+        out[start + n..start + n + 2].copy_from_slice(b"\r\n");
+        self.buf.extend_from_slice(&out[..start + n + 2]);
     }
     pub fn bulk_str(&mut self, text: impl AsRef<str>) {
         self.bulk(text.as_ref().as_bytes());

@@ -77,6 +77,20 @@ impl<'h> Seen<'h> {
         self.hash.iter().filter(move |pair| seen.has(pair))
     }
 
+    /// `iter` without asking each time which encoding it is, for the replies of whole hashes.
+    #[inline]
+    fn for_each(&self, mut visit: impl FnMut(Item<'h>, Item<'h>)) {
+        match self.hash {
+            Hash::Packed(lp) => {
+                let mut items = lp.iter();
+                while let (Some(field), Some(value)) = (items.next(), items.next()) {
+                    visit(field, value);
+                }
+            }
+            _ => self.iter().for_each(|pair| visit(pair.field, pair.value)),
+        }
+    }
+
     fn len(&self) -> usize {
         if self.now_ms == i64::MIN { self.hash.len() } else { self.iter().count() }
     }
@@ -252,9 +266,11 @@ fn hmget(ctx: &mut Ctx<'_>) -> CmdResult {
 fn hgetall(ctx: &mut Ctx<'_>) -> CmdResult {
     with_hash(ctx, &[], |reply, hash| {
         reply.map(hash.map_or(0, |hash| hash.len()));
-        for pair in hash.iter().flat_map(Seen::iter) {
-            reply_item(reply, pair.field);
-            reply_item(reply, pair.value);
+        if let Some(hash) = hash {
+            hash.for_each(|field, value| {
+                reply_item(reply, field);
+                reply_item(reply, value);
+            });
         }
     })
 }
@@ -263,7 +279,9 @@ fn hgetall(ctx: &mut Ctx<'_>) -> CmdResult {
 fn hkeys(ctx: &mut Ctx<'_>) -> CmdResult {
     with_hash(ctx, &[], |reply, hash| {
         reply.array(hash.map_or(0, |hash| hash.len()));
-        hash.iter().flat_map(Seen::iter).for_each(|pair| reply_item(reply, pair.field));
+        if let Some(hash) = hash {
+            hash.for_each(|field, _| reply_item(reply, field));
+        }
     })
 }
 
@@ -271,7 +289,9 @@ fn hkeys(ctx: &mut Ctx<'_>) -> CmdResult {
 fn hvals(ctx: &mut Ctx<'_>) -> CmdResult {
     with_hash(ctx, &[], |reply, hash| {
         reply.array(hash.map_or(0, |hash| hash.len()));
-        hash.iter().flat_map(Seen::iter).for_each(|pair| reply_item(reply, pair.value));
+        if let Some(hash) = hash {
+            hash.for_each(|_, value| reply_item(reply, value));
+        }
     })
 }
 
