@@ -531,7 +531,15 @@ impl<'a> Iterator for Iter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Item<'a>> {
-        if self.rest[0] == EOF {
+        let first = self.rest[0];
+        // Most elements are short strings: their length is in the first byte, and how long they are in one at the end.
+        if first & 0xC0 == 0x80 {
+            let end = 1 + usize::from(first & 0x3F);
+            let text = &self.rest[1..end];
+            self.rest = &self.rest[end + 1..];
+            return Some(Item::Str(text));
+        }
+        if first == EOF {
             return None;
         }
         let (item, len) = decode(self.rest).expect("I2");

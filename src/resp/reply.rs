@@ -7,8 +7,8 @@
 use crate::resp::errors::CmdError;
 use crate::util::num;
 
-/// Bulk strings up to this length are written in one piece.
-const ONE_PIECE: usize = 16;
+/// Bulk strings up to this length are written in one piece: 32 bytes with what is around them.
+const ONE_PIECE: usize = 25;
 
 /// Where a command writes its reply.
 #[derive(Default, Debug)]
@@ -108,7 +108,7 @@ impl Reply {
             text[1] = b'0' + len as u8;
             4
         } else {
-            (text[1], text[2]) = (b'1', b'0' + (len - 10) as u8);
+            (text[1], text[2]) = (b'0' + (len / 10) as u8, b'0' + (len % 10) as u8);
             5
         };
         (text[at - 2], text[at - 1]) = (b'\r', b'\n');

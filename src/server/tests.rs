@@ -352,3 +352,79 @@ fn reply_modes_and_closing() {
     assert_eq!(b.run(1, "quit"), "+OK\r\n");
     assert_eq!(b.srv.clients.session(b.ids[0]).map(|s| s.close), Some(Close::AfterReply));
 }
+
+#[test]
+fn what_chance_took_from_a_set_is_propagated_by_name() {
+    let mut b = Bench::new(1);
+    b.run(1, "sadd s only");
+    b.stream();
+    assert_eq!(b.run(1, "spop s"), "$4\r\nonly\r\n");
+    assert_eq!(b.stream(), ["SREM s only"]);
+    let members: Vec<String> = (0..3000).map(|n| n.to_string()).collect();
+    b.run(1, &format!("sadd s {}", members.join(" ")));
+    b.stream();
+    // In batches; whichever way they are chosen.
+    for (count, sizes) in [("1500", &[1024, 476][..]), ("1400", &[1024, 376]), ("5", &[5])] {
+        b.run(1, &format!("spop s {count}"));
+        let stream = b.stream();
+        let inner: Vec<&String> = stream.iter().filter(|op| op.starts_with("SREM")).collect();
+        let named: Vec<usize> = inner.iter().map(|op| op.split(' ').count() - 2).collect();
+        assert_eq!(named, sizes);
+        assert!(stream.len() == inner.len() || stream.len() == inner.len() + 2, "{stream:?}");
+    }
+    b.run(1, "spop s 1000");
+    assert_eq!(b.stream(), ["DEL s"]);
+    b.run(1, "spop s 3");
+    b.run(1, "srandmember s");
+    assert!(b.stream().is_empty());
+}
+
+#[test]
+fn times_of_fields_are_propagated_as_dates() {
+    let mut b = Bench::new(1);
+    b.run(1, "hset h a 1 b 2 c 3 d 4");
+    b.stream();
+    let date = b.srv.clock.now_ms + 1000;
+    let now = |b: &mut Bench| b.stream().join("; ");
+    b.run(1, &format!("hpexpireat h {date} fields 2 a x"));
+    assert_eq!(now(&mut b), format!("HPEXPIREAT h {date} fields 1 a"));
+    b.run(1, "hexpire h 33333333333 NX fields 1 a");
+    assert_eq!(now(&mut b), "", "a condition that is not met");
+    b.run(1, "hpexpireat h 1 fields 1 b");
+    assert_eq!(now(&mut b), "HDEL h b");
+    b.run(1, "hexpireat h 33333333333 nx fields 3 a c d");
+    assert_eq!(now(&mut b), "HPEXPIREAT h 33333333333000 nx fields 2 c d");
+    b.run(1, "hgetex h persist fields 2 a x");
+    assert_eq!(now(&mut b), "HPERSIST h FIELDS 1 a");
+    b.run(1, "hgetex h exat 33333333333 fields 1 a");
+    assert_eq!(now(&mut b), "HPEXPIREAT h 33333333333000 FIELDS 1 a");
+    b.run(1, "hgetex h fields 1 a");
+    assert_eq!(now(&mut b), "");
+    b.run(1, "hsetex h exat 33333333333 fields 1 e 5");
+    assert_eq!(now(&mut b), "hsetex h PXAT 33333333333000 fields 1 e 5");
+    b.run(1, "hgetdel h fields 2 e x");
+    assert_eq!(now(&mut b), "HDEL h e x");
+    b.run(1, "hincrbyfloat h a 0.5");
+    assert_eq!(now(&mut b), "HSETEX h KEEPTTL FIELDS 1 a 1.5");
+    b.run(1, "hincrbyfloat h f 0.5");
+    assert_eq!(now(&mut b), "HSET h f 0.5");
+}
+
+#[test]
+fn due_fields_are_propagated_when_they_are_met_and_when_they_go_by_themselves() {
+    let mut b = Bench::new(1);
+    b.run(1, "hset h a 1 b 2 c 3");
+    b.run(1, "hpexpire h 1 fields 2 a b");
+    b.stream();
+    // The real clock: a slow command makes the server look at it.
+    std::thread::sleep(std::time::Duration::from_millis(10));
+    b.srv.clock.now_ms = crate::sys::clock::wall_ms();
+    assert_eq!(b.run(1, "hget h a"), "$-1\r\n");
+    assert_eq!(b.stream(), ["HDEL h a"]);
+    assert_eq!(b.run(1, "hlen h"), ":2\r\n");
+    super::expire::run(&mut b.srv);
+    assert_eq!(b.stream(), ["HDEL h b"]);
+    assert_eq!(b.srv.stats.n.expired_fields, 2);
+    assert_eq!(b.run(1, "hgetall h"), "*2\r\n$1\r\nc\r\n$1\r\n3\r\n");
+    b.srv.ks.dbs[0].check();
+}

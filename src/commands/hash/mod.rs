@@ -77,6 +77,20 @@ impl<'h> Seen<'h> {
         self.hash.iter().filter(move |pair| seen.has(pair))
     }
 
+    /// `iter` without asking each time which encoding it is, for the replies of whole hashes.
+    #[inline]
+    fn for_each(&self, mut visit: impl FnMut(Item<'h>, Item<'h>)) {
+        match self.hash {
+            Hash::Packed(lp) => {
+                let mut items = lp.iter();
+                while let (Some(field), Some(value)) = (items.next(), items.next()) {
+                    visit(field, value);
+                }
+            }
+            _ => self.iter().for_each(|pair| visit(pair.field, pair.value)),
+        }
+    }
+
     fn len(&self) -> usize {
         if self.now_ms == i64::MIN { self.hash.len() } else { self.iter().count() }
     }
@@ -252,9 +266,11 @@ fn hmget(ctx: &mut Ctx<'_>) -> CmdResult {
 fn hgetall(ctx: &mut Ctx<'_>) -> CmdResult {
     with_hash(ctx, &[], |reply, hash| {
         reply.map(hash.map_or(0, |hash| hash.len()));
-        for pair in hash.iter().flat_map(Seen::iter) {
-            reply_item(reply, pair.field);
-            reply_item(reply, pair.value);
+        if let Some(hash) = hash {
+            hash.for_each(|field, value| {
+                reply_item(reply, field);
+                reply_item(reply, value);
+            });
         }
     })
 }
@@ -263,7 +279,9 @@ fn hgetall(ctx: &mut Ctx<'_>) -> CmdResult {
 fn hkeys(ctx: &mut Ctx<'_>) -> CmdResult {
     with_hash(ctx, &[], |reply, hash| {
         reply.array(hash.map_or(0, |hash| hash.len()));
-        hash.iter().flat_map(Seen::iter).for_each(|pair| reply_item(reply, pair.field));
+        if let Some(hash) = hash {
+            hash.for_each(|field, _| reply_item(reply, field));
+        }
     })
 }
 
@@ -271,7 +289,9 @@ fn hkeys(ctx: &mut Ctx<'_>) -> CmdResult {
 fn hvals(ctx: &mut Ctx<'_>) -> CmdResult {
     with_hash(ctx, &[], |reply, hash| {
         reply.array(hash.map_or(0, |hash| hash.len()));
-        hash.iter().flat_map(Seen::iter).for_each(|pair| reply_item(reply, pair.value));
+        if let Some(hash) = hash {
+            hash.for_each(|_, value| reply_item(reply, value));
+        }
     })
 }
 
@@ -419,4 +439,79 @@ fn hscan(ctx: &mut Ctx<'_>) -> CmdResult {
         }
     }
     Ok(Flow::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::effects::STREAM;
+    use crate::keyspace::env::Origin;
+    use crate::keyspace::limits::Limits;
+    use crate::keyspace::store::Store;
+    use crate::resp::argv::Argv;
+    use crate::util::siphash::Seed;
+
+    /// Runs a line at a time, as somebody to whom `expiry` applies; the reply and how many commands of its own it put
+    /// into the stream.
+    fn run(store: &mut Store, now_ms: i64, expiry: Expiry, line: &str) -> (String, usize) {
+        let env = Env {
+            now_ms,
+            lru_clock: 0,
+            db: 0,
+            origin: Origin::Client,
+            expiry,
+            deny_blocking: false,
+            touch: false,
+            lfu: None,
+            random: 1,
+        };
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        let mut reply = Reply::new(Vec::new(), false);
+        let mut fx = Effects::new(STREAM, 0);
+        let tables = crate::commands::TABLES.iter().flat_map(|table| table.iter());
+        let row = tables.into_iter().find(|row| row.0.as_bytes() == words[0]).expect("a command");
+        let mut ctx = Ctx {
+            db: DbMut::new(store, env, None, false),
+            argv: Argv::new(&words),
+            reply: &mut reply,
+            fx: &mut fx,
+            limits: &Limits { seed: Seed([1, 2]), ..Limits::default() },
+            env,
+        };
+        (row.1)(&mut ctx).expect("no error");
+        store.check();
+        (String::from_utf8(reply.into_buf()).expect("text").replace("\r\n", " "), fx.ops.len())
+    }
+
+    #[test]
+    fn whoever_may_not_remove_a_due_field_does_not_see_it_or_sees_it_as_any_other() {
+        let mut store = Store::new(Seed([1, 2]), 0);
+        let s = &mut store;
+        run(s, 0, Expiry::Delete, "hset h a 1 b 2 c 3");
+        run(s, 0, Expiry::Delete, "hpexpireat h 100 fields 2 a b");
+        for line in [
+            "hget h a",
+            "hmget h a b",
+            "hexists h a",
+            "hgetall h",
+            "hscan h 0",
+            "httl h fields 1 a",
+        ] {
+            let at = |s: &mut Store, now, expiry| run(s, now, expiry, line);
+            let before = at(s, 100, Expiry::Hide);
+            let hidden = at(s, 101, Expiry::Hide);
+            assert!(hidden != before && hidden.1 == 0, "{line}: {hidden:?}");
+            if line != "httl h fields 1 a" {
+                assert_eq!(at(s, 101, Expiry::Ignore), before, "{line}");
+            }
+        }
+        assert_eq!(run(s, 101, Expiry::Hide, "hlen h").0, ":3 ");
+        assert_eq!(run(s, 101, Expiry::Delete, "hmget h a c").0, "*2 $-1 $1 3 ");
+        assert_eq!(run(s, 101, Expiry::Delete, "hlen h").0, ":2 ");
+        assert_eq!(run(s, 101, Expiry::Delete, "hrandfield h 5"), ("*1 $1 c ".into(), 1));
+        // A replica is told when to remove what it was told the time of.
+        assert_eq!(run(s, 200, Expiry::Ignore, "hpexpireat h 1 fields 1 c").0, "*1 :1 ");
+        assert_eq!(run(s, 200, Expiry::Delete, "hget h c"), ("$-1 ".into(), 1));
+        assert!(s.is_empty() && s.timed_hashes() == 0);
+    }
 }

@@ -170,7 +170,7 @@ impl<T: Thin> Dict<T> {
 
     /// Allocated bytes, items not counted. O(1).
     pub fn mem_bytes(&self) -> usize {
-        self.segments.bytes() + self.overflow.bytes()
+        self.segments.bytes() + self.overflow.bytes() + self.overflow.counters_bytes()
     }
 
     /// The hash by which `key` is stored here.

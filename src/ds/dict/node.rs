@@ -262,7 +262,8 @@ pub(super) struct Overflow {
     pub(super) half: usize,
     /// `at_depth[d]`: overflow nodes that are the d-th of their chain (1 is the first); the last
     /// element counts all deeper ones.
-    at_depth: [usize; DEPTHS],
+    /// None while no node ever was: most tables of a few items have none, and there are many of those.
+    at_depth: Option<Box<[usize; DEPTHS]>>,
     /// No chain has ever had more overflow nodes than this.
     deepest: usize,
 }
@@ -270,14 +271,20 @@ pub(super) struct Overflow {
 impl Overflow {
     /// No chain has more overflow nodes than this. O(1).
     pub(super) fn max_depth(&self) -> usize {
-        if self.at_depth[DEPTHS - 1] > 0 {
+        let Some(at_depth) = &self.at_depth else { return 0 };
+        if at_depth[DEPTHS - 1] > 0 {
             return self.deepest;
         }
-        self.at_depth.iter().rposition(|&n| n > 0).unwrap_or(0)
+        at_depth.iter().rposition(|&n| n > 0).unwrap_or(0)
     }
 
     pub(super) fn bytes(&self) -> usize {
         self.full * NODE_BYTES + self.half * HALF_BYTES
+    }
+
+    /// Bytes of the counters.
+    pub(super) fn counters_bytes(&self) -> usize {
+        self.at_depth.as_ref().map_or(0, |counters| size_of_val(&**counters))
     }
 
     /// Adds an item to the chain of `head`, which doesn't hold it yet.
@@ -384,13 +391,13 @@ impl Overflow {
     }
 
     fn make(&mut self, half: bool, depth: usize) -> Node {
-        self.at_depth[depth.min(DEPTHS - 1)] += 1;
+        self.at_depth.get_or_insert_default()[depth.min(DEPTHS - 1)] += 1;
         self.deepest = self.deepest.max(depth);
         self.allocate(half)
     }
 
     fn free(&mut self, node: Node, depth: usize) {
-        self.at_depth[depth.min(DEPTHS - 1)] -= 1;
+        self.at_depth.get_or_insert_default()[depth.min(DEPTHS - 1)] -= 1;
         self.release(node);
     }
 

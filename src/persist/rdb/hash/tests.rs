@@ -108,3 +108,43 @@ fn broken_ones_are_refused() {
     ];
     cases.iter().for_each(|(kind, bytes)| assert!(read(*kind, bytes).is_err(), "{bytes:?}"));
 }
+
+#[test]
+fn whatever_loads_saves_and_loads_again() {
+    let mut rng = crate::util::rand::generator(5);
+    let timed = [("a", "x", NONE), ("1", "2", Time::At(9_000)), ("b", "yy", Time::At(8_000))];
+    let plain = [("a", "x", NONE), ("1", "2", NONE), ("b", "yy", NONE)];
+    let kinds = [
+        ValueKind::Hash,
+        ValueKind::HashListpack,
+        ValueKind::HashListpackEx,
+        ValueKind::HashListpackExPreGa,
+        ValueKind::HashMetadata,
+        ValueKind::HashMetadataPreGa,
+        ValueKind::HashZiplist,
+        ValueKind::HashZipmap,
+        ValueKind::Hash2,
+    ];
+    let seeds = [of(&timed), table(&timed), of(&plain), table(&plain)].map(|h| written(&h, 12));
+    let older: [&[u8]; 3] = [
+        b"\x09\x01\x01k\x02\x01vwx\xff",
+        b"\x12\x12\0\0\0\x0d\0\0\0\x02\0\0\x01k\x03\x02vw\xff",
+        b"\x02\x01f\x01v\x07\0\0\0\0\0\0\0\x01g\x01v\xff\xff\xff\xff\xff\xff\xff\xff",
+    ];
+    let seeds: Vec<&[u8]> = seeds.iter().map(Vec::as_slice).chain(older).collect();
+    let mut loaded = 0;
+    for round in 0..60_000 {
+        let mut bytes = seeds[round % seeds.len()].to_vec();
+        for _ in 0..rng() % 4 {
+            let at = (rng() % bytes.len() as u64) as usize;
+            bytes[at] = if rng().is_multiple_of(2) { rng() as u8 } else { bytes[at] ^ 1 };
+        }
+        for kind in kinds {
+            let Ok(hash) = read(kind, &bytes) else { continue };
+            loaded += 1;
+            let form = super::kind(&hash, 12);
+            assert_eq!(read(form, &written(&hash, 12)).expect("our own bytes"), hash);
+        }
+    }
+    assert!(loaded > 10_000, "{loaded}");
+}

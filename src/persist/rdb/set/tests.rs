@@ -72,3 +72,32 @@ fn broken_ones_are_refused() {
     cases.iter().for_each(|(kind, bytes)| assert!(read(*kind, bytes).is_err(), "{bytes:?}"));
     assert!(read(ValueKind::Set, b"\0").is_ok_and(|set| set.is_empty()));
 }
+
+#[test]
+fn whatever_loads_saves_and_loads_again() {
+    let mut rng = crate::util::rand::generator(6);
+    let mut table = of(&["a", "1", "long member"]);
+    table.change_to_table(3, Limits::default().seed);
+    let seeds = [
+        written(&of(&["1", "-70000", "5"]), 10),
+        written(&of(&["a", "1", "long member"]), 11),
+        written(&table, 10),
+    ];
+    let mut loaded = 0;
+    for round in 0..60_000 {
+        let mut bytes = seeds[round % seeds.len()].clone();
+        for _ in 0..rng() % 4 {
+            let at = (rng() % bytes.len() as u64) as usize;
+            bytes[at] = if rng().is_multiple_of(2) { rng() as u8 } else { bytes[at] ^ 1 };
+        }
+        for kind in [ValueKind::Set, ValueKind::SetIntset, ValueKind::SetListpack] {
+            let Ok(set) = read(kind, &bytes) else { continue };
+            loaded += 1;
+            for version in [10, 11] {
+                let form = super::kind(&set, version);
+                assert_eq!(read(form, &written(&set, version)).expect("our own bytes"), set);
+            }
+        }
+    }
+    assert!(loaded > 10_000, "{loaded}");
+}
