@@ -283,6 +283,22 @@ foreach encoding {listpack skiplist} {
             assert_equal {m 0} [r zunion 1 p weights 0 withscores]
         }
 
+        test "plain sets are sources, each member with the score 1 ($encoding)" {
+            need_command sadd
+            foreach members {{x y 5} {1 5 12}} {
+                r del set
+                r sadd set {*}$members
+                zset_in $encoding z 10 5 20 y
+                assert_equal [llength [lsort -unique [concat $members 5 y]]] [r zunionstore dst 2 z set weights 1 2]
+                assert_equal 12 [r zscore dst 5]
+                assert_equal [lsort [concat $members]] [lsort [r zunion 1 set]]
+                assert_equal 11 [lindex [r zinter 2 set z withscores] end-[expr {"y" in $members ? 2 : 0}]]
+                assert_equal [expr {"y" in $members ? {} : "y"}] [r zdiff 2 z set]
+                assert_equal [expr {"y" in $members ? 2 : 1}] [r zintercard 2 set z]
+            }
+            assert_error "WRONGTYPE Operation against a key holding the wrong kind of value" {r zrange set 0 -1}
+        }
+
         test "ZUNIONSTORE and its like store, replace and delete ($encoding)" {
             zset_in $encoding a 1 x 2 y 3 z
             zset_in $encoding b 10 y 20 z 30 w
