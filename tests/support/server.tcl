@@ -44,15 +44,19 @@ proc connect_main {id} {
     if {$::sv($id,password) ne {}} { $::sv($id,client) auth $::sv($id,password) }
 }
 
+# Whether nobody listens on a TCP port.
+proc port_is_free {port} {
+    if {[catch {socket -server {} -myaddr 127.0.0.1 $port} s]} { return 0 }
+    close $s
+    return 1
+}
+
 # A TCP port nobody listens on, from this test process's own range.
 proc free_port {} {
     for {set tries 0} {$tries < 200} {incr tries} {
         set port [expr {$::options(firstport) + $::port_serial % 200}]
         incr ::port_serial
-        if {![catch {socket -server {} -myaddr 127.0.0.1 $port} s]} {
-            close $s
-            return $port
-        }
+        if {[port_is_free $port]} { return $port }
     }
     error "no free port from $::options(firstport) on"
 }
@@ -279,6 +283,9 @@ proc restart_server {args} {
     set ::sv($id,args) $o(-args)
     set ::sv($id,wait) $o(-wait)
     if {$::sv($id,log) ne {} && [file exists $::sv($id,log)]} { set ::sv($id,mark) [file size $::sv($id,log)] }
+    # The kernel may close the socket of a process a little after it has gone.
+    set port $::sv($id,port)
+    wait_for_condition {[port_is_free $port]} -what "port $port is free again"
     launch $id
     # "Ready to accept" of the previous life must not count for this one: the process and its PING do.
     if {$o(-fails)} {
