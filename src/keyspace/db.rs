@@ -12,6 +12,7 @@ use crate::keyspace::entry::Entry;
 use crate::keyspace::env::{Env, Expiry};
 use crate::keyspace::store::{EntryMut, Expire, Key, SetValue, Store};
 use crate::resp::errors::{self, CmdError};
+use crate::value::hash::Hash;
 use crate::value::{Collection, Type, Value, ValueRef};
 
 /// Keys that are looked ahead for together.
@@ -365,5 +366,30 @@ impl<'a> DbMut<'a> {
         fx.event(effects::EV_EXPIRED, "expired", key);
         fx.touched(key);
         fx.also(&[if self.lazy_expire { b"UNLINK" } else { b"DEL" }, key]);
+    }
+
+    /// Removes fields of the hash at `key` because their time has come: event, statistics, HDEL in the stream. If
+    /// none is left, the key goes.
+    #[cold]
+    pub fn expire_fields(&mut self, key: &[u8], fields: &[Vec<u8>], fx: &mut Effects) {
+        let store = self.store();
+        let k = store.key(key);
+        let found = store.find_mut(k).and_then(|entry| entry.into_object());
+        let Some(hash) = found.and_then(Hash::of_mut) else { return };
+        let was = hash.soonest();
+        for field in fields {
+            if hash.remove(field) {
+                fx.counters.expired_fields += 1;
+                fx.also(&[b"HDEL", key, field]);
+            }
+        }
+        let emptied = hash.is_empty();
+        store.retime(k, was);
+        fx.event(effects::EV_HASH, "hexpired", key);
+        if emptied {
+            self.delete(key, Why::Expire, fx);
+            fx.event(effects::EV_GENERIC, "del", key);
+        }
+        fx.touched(key);
     }
 }

@@ -6,11 +6,8 @@
 //!
 //! Invariant: `(time, key)` is here exactly if the hash at `key` has a field that expires, and none before `time`.
 
-use crate::keyspace::db::DbMut;
-use crate::keyspace::effects::{EV_GENERIC, EV_HASH, Effects, Why};
 use crate::keyspace::entry::{Entry, SetValue};
-use crate::value::hash::Hash;
-use crate::value::{Collection, Object, Value, ValueRef};
+use crate::value::{Object, Value, ValueRef};
 use std::collections::BTreeSet;
 
 /// Hashes by the soonest time of a field. O(log n) each.
@@ -85,32 +82,5 @@ impl FieldIndex {
         let expected: BTreeSet<_> =
             entries.filter_map(|e| Some((of_entry(e)?, Box::from(e.key())))).collect();
         assert!(self.0 == expected, "the index of timed fields is out of step");
-    }
-}
-
-impl DbMut<'_> {
-    /// Removes fields of the hash at `key` because their time has come: event, statistics, HDEL in the stream. If
-    /// none is left, the key goes.
-    #[cold]
-    pub fn expire_fields(&mut self, key: &[u8], fields: &[Vec<u8>], fx: &mut Effects) {
-        let store = self.store();
-        let k = store.key(key);
-        let found = store.find_mut(k).and_then(|entry| entry.into_object());
-        let Some(hash) = found.and_then(Hash::of_mut) else { return };
-        let was = hash.soonest();
-        for field in fields {
-            if hash.remove(field) {
-                fx.counters.expired_fields += 1;
-                fx.also(&[b"HDEL", key, field]);
-            }
-        }
-        let emptied = hash.is_empty();
-        store.retime(k, was);
-        fx.event(EV_HASH, "hexpired", key);
-        if emptied {
-            self.delete(key, Why::Expire, fx);
-            fx.event(EV_GENERIC, "del", key);
-        }
-        fx.touched(key);
     }
 }

@@ -11,6 +11,7 @@ use super::rdb::save;
 use super::rdb::types::{Dialect, VALKEY_VERSION, VERSIONS, ValueKind};
 use super::rdb::write::Writer;
 use crate::keyspace::entry::Entry;
+use crate::keyspace::fields;
 use crate::keyspace::limits::Limits;
 use crate::util::crc64;
 use crate::value::Value;
@@ -33,7 +34,7 @@ pub enum DumpError {
 /// Serializes a value. `version` 0: the lowest that can hold it, so that any server since Redis 7.0 takes it.
 pub fn dump(entry: &Entry, version: u32) -> Vec<u8> {
     let mut payload = Vec::new();
-    let version = save::version(version, entry.has_timed_fields());
+    let version = save::version(version, fields::of_entry(entry).is_some());
     write_value(&mut payload, entry, version).expect("memory takes every write");
     payload.extend_from_slice(&(version as u16).to_le_bytes());
     let crc = crc64::update(0, &payload);

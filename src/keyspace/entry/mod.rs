@@ -319,11 +319,6 @@ impl Entry {
         u32::from_le_bytes([a, b, c, 0])
     }
 
-    /// Whether it is a hash with fields that expire.
-    pub fn has_timed_fields(&self) -> bool {
-        crate::keyspace::fields::of_entry(self).is_some()
-    }
-
     /// A copy of the value. O(size).
     pub fn to_value(&self) -> Value {
         match self.value() {

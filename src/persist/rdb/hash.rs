@@ -13,9 +13,8 @@
 use super::blob;
 use super::error::RdbError as Error;
 use super::read::Reader;
-use super::save::TIMED_FIELDS_SINCE;
 use super::set::distinct;
-use super::types::ValueKind;
+use super::types::{TIMED_FIELDS_SINCE, ValueKind};
 use super::write::Writer;
 use crate::ds::listpack::{Item, Listpack};
 use crate::keyspace::limits::Limits;

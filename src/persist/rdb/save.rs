@@ -4,7 +4,7 @@
 //! then for each database its number, its size (so that the loader makes room at once) and its keys, in
 //! table order, each fetched into the cache before its turn.
 
-use super::types::{ValueKind, WRITE_MAX, WRITE_MIN, opcode};
+use super::types::{TIMED_FIELDS_SINCE, ValueKind, WRITE_MAX, WRITE_MIN, opcode};
 use super::write::Writer;
 use super::{hash, list, set, zset};
 use crate::keyspace::Keyspace;
@@ -18,8 +18,6 @@ use std::time::Duration;
 const BUFFER: usize = 256 << 10;
 /// Keys between two reports of progress.
 const REPORT_KEYS: u64 = 1024;
-/// The first version that holds fields of hashes that expire.
-pub(super) const TIMED_FIELDS_SINCE: u32 = 12;
 /// While keys are delayed, a report at least so often.
 const REPORT_DELAY_US: u64 = 1_000_000;
 

@@ -25,6 +25,8 @@ pub const VALKEY_VERSION: u32 = 80;
 pub const WRITE_MIN: u32 = 10;
 /// The highest version that is written.
 pub const WRITE_MAX: u32 = 12;
+/// The first version that holds fields of hashes that expire.
+pub const TIMED_FIELDS_SINCE: u32 = 12;
 /// The first version that ends with a checksum.
 pub const CHECKSUM_SINCE: u32 = 5;
 
