@@ -320,7 +320,7 @@ impl Listpack {
         match num::parse_i64(element) {
             Some(int) => self.push_back_int(int),
             None => {
-                self.grow_by(5 + element.len() + 5);
+                self.grow_by(with_backlen(str_head(element.len()) + element.len()));
                 self.bytes.pop();
                 let start = self.bytes.len();
                 encode_str(&mut self.bytes, element);
@@ -332,7 +332,7 @@ impl Listpack {
     /// Appends an integer. Amortised O(1).
     #[inline]
     pub fn push_back_int(&mut self, int: i64) {
-        self.grow_by(10);
+        self.grow_by(with_backlen(int_bytes(int)));
         self.bytes.pop();
         let start = self.bytes.len();
         encode_int(&mut self.bytes, int);
@@ -642,6 +642,12 @@ fn encode_str(out: &mut Vec<u8>, s: &[u8]) {
         }
     }
     out.extend_from_slice(s);
+}
+
+/// Bytes of an entry whose encoding and payload take `len`.
+#[inline]
+fn with_backlen(len: usize) -> usize {
+    len + backlen_len(len)
 }
 
 #[inline]

@@ -271,3 +271,6 @@ const _: fn() = || {
     fn assert_send<T: Send>() {}
     assert_send::<Value>();
 };
+
+// Every collection pays for this, however small it is.
+const _: () = assert!(size_of::<Object>() <= 40);
