@@ -486,7 +486,7 @@ def main():
         if shape[0] in wanted:
             run["shapes"][shape[0]] = figures = measure_shape(contestants, shape, scale)
             run["keys"][shape[0]] = int(shape[2] * scale)
-            parts = [f"{who} {f['bytes_per_key']:6.1f} B/key, save {cell(f.get('save_seconds'), 2)} s, "
+            parts = [f"{who} {f['bytes_per_key']:6.1f} B/element, save {cell(f.get('save_seconds'), 2)} s, "
                      f"load {cell(f.get('load_seconds'), 2)} s" for who, f in figures.items()]
             print(f"{shape[0]:14s} " + " | ".join(parts), flush=True)
 
