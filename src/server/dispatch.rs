@@ -152,6 +152,10 @@ pub fn process_command(
 ) -> Outcome {
     let before = reply.len();
     let outcome = run(srv, id, argv, known, memo, reply);
+    if outcome == Outcome::Postponed {
+        // It has not run: whether it is to have a reply is asked when it does.
+        return outcome;
+    }
     let Some(session) = srv.clients.session_mut(id) else { return Outcome::Closing };
     if session.reply_mode != ReplyMode::On {
         match session.reply_mode {

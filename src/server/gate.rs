@@ -65,10 +65,11 @@ pub fn admit(
         return Err(errors::wrong_arity(row.name()));
     }
     let session = srv.clients.session(id).expect("clients are only reaped between events");
-    let calm = srv.pause.scope().is_none();
     let plain = session.authenticated && session.multi.is_none() && !session.subscribed();
-    let calm =
-        calm && srv.loading.is_none() && srv.cfg.memory.max_memory == 0 && !srv.rdb.write_refused();
+    let calm = srv.pause.scope().is_none()
+        && srv.loading.is_none()
+        && srv.cfg.memory.max_memory == 0
+        && !srv.rdb.write_refused();
     if plain && calm && !row.has(PROTECTED) {
         return Ok(Admitted::Run);
     }

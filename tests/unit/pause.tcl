@@ -82,6 +82,20 @@ start_server {tags {pause}} {
         assert_equal 1 [s expired_keys]
     }
 
+    test "CLIENT REPLY SKIP still holds for a command that had to wait" {
+        set c [redis_client]
+        r client pause 60000 write
+        $c send client reply skip
+        $c send set k skipped
+        $c send set k 6
+        wait_for_postponed 1
+        r client unpause
+        assert_equal OK [$c read]
+        assert_equal PONG [$c ping]
+        assert_equal 6 [r get k]
+        $c close
+    }
+
     test "a client that leaves while it waits is forgotten" {
         r client pause 60000 write
         set c [redis_client]
