@@ -493,31 +493,36 @@ impl Listpack {
 
     /// Walks the whole list. O(n).
     pub fn validate(&self) -> Result<(), Corrupt> {
-        let b = &self.bytes;
-        if b.len() < EMPTY_BYTES || b.last() != Some(&EOF) {
-            return Err(Corrupt);
-        }
-        if u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize != b.len() {
-            return Err(Corrupt);
-        }
-        let (mut at, mut seen) = (HEADER, 0_usize);
-        let end = b.len() - 1;
-        while at < end {
-            let (_, len) = decode(&b[at..end]).ok_or(Corrupt)?;
-            let span = len + backlen_len(len);
-            if span > end - at {
-                return Err(Corrupt);
-            }
-            let back = decode_backlen(&b[at + len..at + span]);
-            if back != Some((len, span - len)) {
-                return Err(Corrupt);
-            }
-            at += span;
-            seen += 1;
-        }
-        let count_ok = self.count() == COUNT_UNKNOWN || usize::from(self.count()) == seen;
-        if count_ok { Ok(()) } else { Err(Corrupt) }
+        count_sound(&self.bytes).map(drop)
     }
+}
+
+/// The number of elements of bytes that are a sound listpack (I1 to I4). O(n).
+pub fn count_sound(b: &[u8]) -> Result<usize, Corrupt> {
+    if b.len() < EMPTY_BYTES || b.last() != Some(&EOF) {
+        return Err(Corrupt);
+    }
+    if u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize != b.len() {
+        return Err(Corrupt);
+    }
+    let (mut at, mut seen) = (HEADER, 0_usize);
+    let end = b.len() - 1;
+    while at < end {
+        let (_, len) = decode(&b[at..end]).ok_or(Corrupt)?;
+        let span = len + backlen_len(len);
+        if span > end - at {
+            return Err(Corrupt);
+        }
+        let back = decode_backlen(&b[at + len..at + span]);
+        if back != Some((len, span - len)) {
+            return Err(Corrupt);
+        }
+        at += span;
+        seen += 1;
+    }
+    let count = u16::from_le_bytes([b[4], b[5]]);
+    let count_ok = count == COUNT_UNKNOWN || usize::from(count) == seen;
+    if count_ok { Ok(seen) } else { Err(Corrupt) }
 }
 
 /// Elements from first to last.

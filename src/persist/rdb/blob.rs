@@ -11,7 +11,8 @@
 //!
 //! Each function returns the number of elements, or what is wrong. O(n).
 
-use crate::ds::listpack::Listpack;
+use crate::ds::intset::Intset;
+use crate::ds::listpack::{Listpack, count_sound};
 
 /// What is wrong with the bytes.
 pub type Fault = &'static str;
@@ -30,60 +31,8 @@ fn le32(bytes: &[u8], at: usize) -> Option<u32> {
 
 /// Elements of a listpack.
 pub fn listpack(bytes: &[u8]) -> Result<u64, Fault> {
-    let bad = "Listpack integrity check failed";
-    let total = le32(bytes, 0).ok_or(bad)?;
-    let claimed = le16(bytes, 4).ok_or(bad)?;
-    if total as usize != bytes.len() || bytes.len() < 7 || bytes.last() != Some(&END) {
-        return Err(bad);
-    }
-    let mut count = 0u64;
-    let mut rest = &bytes[6..bytes.len() - 1];
-    while !rest.is_empty() {
-        let size = listpack_element(rest).filter(|&size| size < rest.len()).ok_or(bad)?;
-        let back = &rest[size..];
-        let width = back_width(size);
-        if back.len() < width || back_len(&back[..width]) != size {
-            return Err(bad);
-        }
-        rest = &back[width..];
-        count += 1;
-    }
-    if claimed != COUNTLESS && u64::from(claimed) != count { Err(bad) } else { Ok(count) }
-}
-
-/// Bytes of the element that `at` begins with, without its backward length.
-fn listpack_element(at: &[u8]) -> Option<usize> {
-    let text = |head: usize, len: usize| head.checked_add(len);
-    match *at.first()? {
-        0..=0x7f => Some(1),
-        first @ 0x80..=0xbf => text(1, usize::from(first & 0x3f)),
-        0xc0..=0xdf => Some(2),
-        first @ 0xe0..=0xef => text(2, usize::from(first & 0x0f) << 8 | usize::from(*at.get(1)?)),
-        0xf0 => text(5, le32(at, 1)? as usize),
-        0xf1 => Some(3),
-        0xf2 => Some(4),
-        0xf3 => Some(5),
-        0xf4 => Some(9),
-        _ => None,
-    }
-}
-
-/// Bytes that the backward length of an element of `size` bytes takes.
-fn back_width(size: usize) -> usize {
-    match size {
-        0..=127 => 1,
-        128..16383 => 2,
-        16383..2_097_151 => 3,
-        2_097_151..268_435_455 => 4,
-        _ => 5,
-    }
-}
-
-/// A backward length: seven bits a byte; all but the first have the high bit.
-fn back_len(bytes: &[u8]) -> usize {
-    let sound = bytes.iter().enumerate().all(|(i, byte)| (byte & 0x80 != 0) == (i > 0));
-    let value = bytes.iter().fold(0, |n, byte| n << 7 | usize::from(byte & 0x7f));
-    if sound { value } else { usize::MAX }
+    let count = count_sound(bytes).map_err(|_| "Listpack integrity check failed")?;
+    Ok(count as u64)
 }
 
 /// Elements of a ziplist.
@@ -164,18 +113,9 @@ fn ziplist_element(at: &[u8]) -> Option<usize> {
 
 /// Elements of an intset.
 pub fn intset(bytes: &[u8]) -> Result<u64, Fault> {
-    let bad = "Intset integrity check failed";
-    let width = le32(bytes, 0).ok_or(bad)? as usize;
-    let count = le32(bytes, 4).ok_or(bad)? as usize;
-    if !matches!(width, 2 | 4 | 8) || (bytes.len() - 8) as u64 != (width * count) as u64 {
-        return Err(bad);
-    }
-    // Sign-extended from the top: shifting keeps the order.
-    let value = |element: &[u8]| {
-        element.iter().rev().fold(0i64, |n, &byte| n << 8 | i64::from(byte)) << (64 - 8 * width)
-    };
-    let elements = bytes[8..].chunks_exact(width).map(value);
-    if elements.is_sorted_by(|a, b| a < b) { Ok(count as u64) } else { Err(bad) }
+    let set =
+        Intset::from_untrusted(bytes.to_vec()).map_err(|_| "Intset integrity check failed")?;
+    Ok(set.len() as u64)
 }
 
 /// Pairs of a zipmap.
