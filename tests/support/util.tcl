@@ -176,3 +176,20 @@ proc server_as {name} {
     file link -symbolic $link $::options(server)
     return $link
 }
+
+# The keyspace events that a script causes, each as {event key}; `notify-keyspace-events` must have E and their classes.
+proc events_of {script} {
+    set c [redis_client]
+    $c psubscribe __keyevent@*
+    uplevel 1 $script
+    r publish __keyevent@end end
+    set events {}
+    while {[set event [$c read]] ne {pmessage __keyevent@* __keyevent@end end}} {
+        lappend events [list [lindex [split [lindex $event 2] :] end] [lindex $event 3]]
+    }
+    $c close
+    return $events
+}
+
+# Their names alone.
+proc event_names_of {script} { lmap event [uplevel 1 [list events_of $script]] { lindex $event 0 } }

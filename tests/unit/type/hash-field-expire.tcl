@@ -1,18 +1,5 @@
 # The times of hash fields: setting, asking, expiry by itself and when met, conditions, files, the stream of events.
 
-proc events_of {script} {
-    set c [redis_client]
-    $c psubscribe __keyevent@*
-    uplevel 1 $script
-    r publish __keyevent@end end
-    set events {}
-    while {[set event [$c read]] ne {pmessage __keyevent@* __keyevent@end end}} {
-        lappend events [lindex [split [lindex $event 2] :] end]
-    }
-    $c close
-    return $events
-}
-
 start_server {tags {hash expire}} {
     foreach {kind pad encoding} {small {} listpackex large {pad} hashtable} {
         # A hash of fields a to e, in the encoding of this round.
@@ -200,18 +187,18 @@ start_server {tags {hash expire}} {
         test "events ($kind)" {
             r config set notify-keyspace-events KEA
             make h
-            assert_equal {hexpire} [events_of { r hexpire h 100 fields 2 a b; r hexpire h 100 nx fields 1 a }]
-            assert_equal {hpersist} [events_of { r hpersist h fields 2 a c; r hpersist h fields 1 c }]
-            assert_equal {hdel} [events_of { r hexpireat h 1 fields 1 a }]
-            assert_equal {hexpire hpersist hdel} [events_of {
+            assert_equal {hexpire} [event_names_of { r hexpire h 100 fields 2 a b; r hexpire h 100 nx fields 1 a }]
+            assert_equal {hpersist} [event_names_of { r hpersist h fields 2 a c; r hpersist h fields 1 c }]
+            assert_equal {hdel} [event_names_of { r hexpireat h 1 fields 1 a }]
+            assert_equal {hexpire hpersist hdel} [event_names_of {
                 r hgetex h ex 100 fields 1 b; r hgetex h persist fields 1 b; r hgetex h exat 1 fields 1 b
             }]
-            assert_equal {hset hexpire hset} [events_of { r hsetex h ex 100 fields 1 b 1; r hsetex h fields 1 b 1 }]
-            assert_equal {hdel} [events_of { r hgetdel h fields 2 b x }]
+            assert_equal {hset hexpire hset} [event_names_of { r hsetex h ex 100 fields 1 b 1; r hsetex h fields 1 b 1 }]
+            assert_equal {hdel} [event_names_of { r hgetdel h fields 2 b x }]
             r debug set-active-expire 0
             r hpexpire h 1 fields 2 c d
             after 10
-            assert_equal {hexpired} [events_of { r hmget h c d }]
+            assert_equal {hexpired} [event_names_of { r hmget h c d }]
             r debug set-active-expire 1
             set c [redis_client]
             $c psubscribe __keyevent@*

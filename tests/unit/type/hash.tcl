@@ -1,19 +1,5 @@
 # Hashes: fields, encodings, counters, random fields, scans, events, what is written to files.
 
-# The names of the events that a script causes.
-proc events_of {script} {
-    set c [redis_client]
-    $c psubscribe __keyevent@*
-    uplevel 1 $script
-    r publish __keyevent@end end
-    set events {}
-    while {[set event [$c read]] ne {pmessage __keyevent@* __keyevent@end end}} {
-        lappend events [lindex [split [lindex $event 2] :] end]
-    }
-    $c close
-    return $events
-}
-
 # Fields f0 to fn-1 with values v0 to vn-1.
 proc fields {n {value v}} {
     set all {}
@@ -207,11 +193,11 @@ start_server {tags {hash}} {
     test "events" {
         r del h g
         r config set notify-keyspace-events KEA
-        assert_equal {hset hset hset} [events_of { r hset h a 1; r hset h a 1; r hmset h b 2; r hsetnx h b 3 }]
-        assert_equal {hset} [events_of { r hsetnx h c 3 }]
-        assert_equal {hincrby hincrbyfloat} [events_of { r hincrby h a 1; r hincrbyfloat h a 1 }]
-        assert_equal {hdel} [events_of { r hdel h a x; r hdel h x }]
-        assert_equal {hdel del} [events_of { r hdel h b c }]
+        assert_equal {hset hset hset} [event_names_of { r hset h a 1; r hset h a 1; r hmset h b 2; r hsetnx h b 3 }]
+        assert_equal {hset} [event_names_of { r hsetnx h c 3 }]
+        assert_equal {hincrby hincrbyfloat} [event_names_of { r hincrby h a 1; r hincrbyfloat h a 1 }]
+        assert_equal {hdel} [event_names_of { r hdel h a x; r hdel h x }]
+        assert_equal {hdel del} [event_names_of { r hdel h b c }]
         r config set notify-keyspace-events ""
     }
 

@@ -23,25 +23,6 @@ proc blocked_on {args} {
     return $c
 }
 
-# The events that `body` causes, as {event key}.
-proc events_of {body} {
-    set c [redis_client]
-    r config set notify-keyspace-events EAn
-    $c psubscribe __keyevent@0__:*
-    uplevel 1 $body
-    r publish __keyevent@0__:end .
-    set events {}
-    while 1 {
-        lassign [$c read] - - channel key
-        set event [string range $channel 15 end]
-        if {$event eq "end"} break
-        lappend events [list $event $key]
-    }
-    $c close
-    r config set notify-keyspace-events ""
-    return $events
-}
-
 proc digest_of {key} { lindex [r debug digest-value $key] 0 }
 
 start_server {tags {list} overrides {enable-debug-command yes save ""}} {
@@ -429,6 +410,7 @@ start_server {tags {list} overrides {enable-debug-command yes save ""}} {
 
     test "events" {
         r flushall
+        r config set notify-keyspace-events EAn
         assert_equal {{new l} {lpush l} {rpush l} {lset l} {linsert l} {lrem l} {ltrim l}} [events_of {
             r lpush l a b
             r rpush l c d e
@@ -453,6 +435,7 @@ start_server {tags {list} overrides {enable-debug-command yes save ""}} {
             r rpush m a
             r ltrim m 1 0
         }]
+        r config set notify-keyspace-events ""
     }
 
     test "changes are counted" {

@@ -1,19 +1,5 @@
 # Sets: members, encodings, random members, algebra, scans, events, what is written to files.
 
-# The names of the events that a script causes, each with its key.
-proc events_of {script} {
-    set c [redis_client]
-    $c psubscribe __keyevent@*
-    uplevel 1 $script
-    r publish __keyevent@end end
-    set events {}
-    while {[set event [$c read]] ne {pmessage __keyevent@* __keyevent@end end}} {
-        lappend events [list [lindex [split [lindex $event 2] :] end] [lindex $event 3]]
-    }
-    $c close
-    return $events
-}
-
 proc fill {key members} {
     r del $key
     foreach {a b c d e} $members { r sadd $key {*}[lmap m [list $a $b $c $d $e] { if {$m eq {}} continue; set m }] }
