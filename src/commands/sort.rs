@@ -19,7 +19,7 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::util::num;
 use crate::value::list::List;
-use crate::value::{Collection, Object, Value, ValueRef};
+use crate::value::{Collection, ObjectRef, Value, ValueRef, View};
 use std::cmp::Ordering;
 
 pub const COMMANDS: &[DataRow] = &[("sort", sort), ("sort_ro", sort_ro)];
@@ -93,7 +93,7 @@ fn run(ctx: &mut Ctx<'_>, read_only: bool) -> CmdResult {
     let elements = match db.read(argv.at(1), fx).map(|entry| entry.value()) {
         None => Vec::new(),
         Some(ValueRef::Object(object)) => {
-            is_set = matches!(object, Object::Set(_));
+            is_set = matches!(object, ObjectRef::Set(_));
             elements(object, request.descending).ok_or(errors::WRONG_TYPE)?
         }
         Some(_) => return Err(errors::WRONG_TYPE),
@@ -116,21 +116,21 @@ fn run(ctx: &mut Ctx<'_>, read_only: bool) -> CmdResult {
 }
 
 /// The elements in their own order, those of a sorted set backwards if it is to be `descending`. None for other types.
-fn elements(object: &Object, descending: bool) -> Option<Vec<Vec<u8>>> {
+fn elements(object: ObjectRef<'_>, descending: bool) -> Option<Vec<Vec<u8>>> {
     let mut out = Vec::with_capacity(object.len());
     match object {
-        Object::List(list) => list.walk(0, End::Front, &mut |item| {
+        ObjectRef::List(list) => list.walk(0, End::Front, &mut |item| {
             out.push(item.to_vec());
             true
         }),
-        Object::Set(set) => out.extend(set.iter().map(|item| item.to_vec())),
-        Object::ZSet(zset) if descending => {
+        ObjectRef::Set(set) => out.extend(set.iter().map(|item| item.to_vec())),
+        ObjectRef::ZSet(zset) if descending => {
             zset.descend(zset.len().saturating_sub(1), zset.len(), |item, _| {
                 out.push(item.to_vec())
             });
         }
-        Object::ZSet(zset) => zset.each(|item, _| out.push(item.to_vec())),
-        Object::Hash(_) => return None,
+        ObjectRef::ZSet(zset) => zset.each(|item, _| out.push(item.to_vec())),
+        ObjectRef::Hash(_) => return None,
     }
     Some(out)
 }
@@ -214,7 +214,7 @@ fn follow(
     let key = [&pattern[..star], element, tail].concat();
     let entry = db.read(&key, fx)?;
     match (entry.value(), field) {
-        (ValueRef::Object(Object::Hash(hash)), Some(field)) => {
+        (ValueRef::Object(ObjectRef::Hash(hash)), Some(field)) => {
             let (value, expire) = hash.find(field)?;
             expire.is_none_or(|at| at >= env.now_ms).then(|| value.to_vec())
         }

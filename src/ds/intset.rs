@@ -28,6 +28,12 @@ pub struct Intset {
     bytes: Vec<u8>,
 }
 
+/// The stored form of an intset, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct IntsetRef<'a> {
+    bytes: &'a [u8],
+}
+
 /// The bytes are not an intset.
 #[derive(PartialEq, Eq, Debug)]
 pub struct Corrupt;
@@ -97,15 +103,16 @@ impl Intset {
         size_class::size_class(self.bytes.capacity())
     }
 
-    #[inline(always)]
-    fn width(&self) -> usize {
-        usize::from(self.bytes[0])
+    /// The stored form, to read it.
+    #[inline]
+    pub fn view(&self) -> IntsetRef<'_> {
+        IntsetRef { bytes: &self.bytes }
     }
 
     /// Number of integers. O(1).
     #[inline]
     pub fn len(&self) -> usize {
-        (self.bytes.len() - HEADER) / self.width()
+        self.view().len()
     }
 
     /// Whether there are none. O(1).
@@ -113,51 +120,12 @@ impl Intset {
         self.bytes.len() == HEADER
     }
 
-    /// The integer with this rank; None beyond the end. O(1).
-    #[inline]
-    pub fn get(&self, index: usize) -> Option<i64> {
-        let width = self.width();
-        let integer = self.bytes.get(HEADER + index * width..HEADER + (index + 1) * width)?;
-        Some(match width {
-            2 => read::<2>(integer),
-            4 => read::<4>(integer),
-            _ => read::<8>(integer),
-        })
-    }
-
-    /// The least. O(1).
-    pub fn min(&self) -> Option<i64> {
-        self.get(0)
-    }
-
-    /// The greatest. O(1).
-    pub fn max(&self) -> Option<i64> {
-        self.get(self.len().checked_sub(1)?)
-    }
-
-    /// Where `n` is, or where it belongs. O(log n).
-    #[inline]
-    fn find(&self, n: i64) -> Result<usize, usize> {
-        let integers = &self.bytes[HEADER..];
-        match self.width() {
-            2 => search::<2>(integers, n),
-            4 => search::<4>(integers, n),
-            _ => search::<8>(integers, n),
-        }
-    }
-
-    /// Whether `n` is in it. O(log n).
-    #[inline]
-    pub fn contains(&self, n: i64) -> bool {
-        self.find(n).is_ok()
-    }
-
     /// Adds `n`; false if it was there. O(n).
     pub fn insert(&mut self, n: i64) -> bool {
         if width_of(n) > self.width() {
             self.widen(width_of(n));
         }
-        let Err(rank) = self.find(n) else { return false };
+        let Err(rank) = self.view().find(n) else { return false };
         let (width, old) = (self.width(), self.bytes.len());
         let at = HEADER + rank * width;
         size_class::reserve(&mut self.bytes, width);
@@ -170,7 +138,7 @@ impl Intset {
 
     /// Removes `n`; false if it was not there. O(n).
     pub fn remove(&mut self, n: i64) -> bool {
-        let Ok(rank) = self.find(n) else { return false };
+        let Ok(rank) = self.view().find(n) else { return false };
         let at = HEADER + rank * self.width();
         self.bytes.drain(at..at + self.width());
         size_class::shrink(&mut self.bytes);
@@ -195,6 +163,88 @@ impl Intset {
 
     /// All integers, ascending.
     pub fn iter(&self) -> Iter<'_> {
+        self.view().iter()
+    }
+
+    #[inline(always)]
+    fn width(&self) -> usize {
+        self.view().width()
+    }
+}
+
+impl<'a> IntsetRef<'a> {
+    /// Bytes that were a sound intset's.
+    pub fn new(bytes: &'a [u8]) -> IntsetRef<'a> {
+        IntsetRef { bytes }
+    }
+
+    /// The stored form.
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// An intset of its own. O(n).
+    pub fn to_owned(self) -> Intset {
+        Intset { bytes: self.bytes.to_vec() }
+    }
+
+    #[inline(always)]
+    fn width(self) -> usize {
+        usize::from(self.bytes[0])
+    }
+
+    /// Number of integers. O(1).
+    #[inline]
+    pub fn len(self) -> usize {
+        (self.bytes.len() - HEADER) / self.width()
+    }
+
+    /// Whether there are none. O(1).
+    pub fn is_empty(self) -> bool {
+        self.bytes.len() == HEADER
+    }
+
+    /// The integer with this rank; None beyond the end. O(1).
+    #[inline]
+    pub fn get(self, index: usize) -> Option<i64> {
+        let width = self.width();
+        let integer = self.bytes.get(HEADER + index * width..HEADER + (index + 1) * width)?;
+        Some(match width {
+            2 => read::<2>(integer),
+            4 => read::<4>(integer),
+            _ => read::<8>(integer),
+        })
+    }
+
+    /// The least. O(1).
+    pub fn min(self) -> Option<i64> {
+        self.get(0)
+    }
+
+    /// The greatest. O(1).
+    pub fn max(self) -> Option<i64> {
+        self.get(self.len().checked_sub(1)?)
+    }
+
+    /// Where `n` is, or where it belongs. O(log n).
+    #[inline]
+    fn find(self, n: i64) -> Result<usize, usize> {
+        let integers = &self.bytes[HEADER..];
+        match self.width() {
+            2 => search::<2>(integers, n),
+            4 => search::<4>(integers, n),
+            _ => search::<8>(integers, n),
+        }
+    }
+
+    /// Whether `n` is in it. O(log n).
+    #[inline]
+    pub fn contains(self, n: i64) -> bool {
+        self.find(n).is_ok()
+    }
+
+    /// All integers, ascending.
+    pub fn iter(self) -> Iter<'a> {
         Iter { width: self.width(), rest: &self.bytes[HEADER..] }
     }
 }
@@ -264,9 +314,9 @@ mod tests {
             let n = rng() as i64 >> shift;
             match rng() % 4 {
                 0 | 1 if model.len() < 300 => assert_eq!(set.insert(n), model.insert(n)),
-                2 => assert_eq!(set.contains(n), model.contains(&n)),
+                2 => assert_eq!(set.view().contains(n), model.contains(&n)),
                 _ => {
-                    let n = set.get(rng() as usize % set.len().max(1)).unwrap_or(n);
+                    let n = set.view().get(rng() as usize % set.len().max(1)).unwrap_or(n);
                     assert_eq!(set.remove(n), model.remove(&n));
                 }
             }
@@ -274,7 +324,7 @@ mod tests {
             if round % 997 == 0 {
                 assert!(set.iter().eq(model.iter().copied()));
                 let ends = (model.first().copied(), model.last().copied());
-                assert_eq!((set.min(), set.max()), ends);
+                assert_eq!((set.view().min(), set.view().max()), ends);
                 let again = Intset::from_untrusted(set.as_bytes().to_vec()).expect("sound");
                 assert_eq!(again.as_bytes(), set.as_bytes());
             }

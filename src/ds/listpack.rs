@@ -33,6 +33,9 @@
 //! - I4  `count` is the number of entries, or [`COUNT_UNKNOWN`].
 //!
 //! All code here is safe: a position is an offset, never a pointer. Thresholds are the callers'.
+//!
+//! Whoever only reads needs a [`ListpackRef`]: the entries alone, wherever they are kept. A [`Listpack`] owns them, in
+//! the stored form, and can be edited.
 
 use crate::util::num;
 use crate::util::size_class;
@@ -51,6 +54,14 @@ pub struct Listpack {
     bytes: Vec<u8>,
 }
 
+/// The entries of a listpack, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct ListpackRef<'a> {
+    entries: &'a [u8],
+    /// As in the header.
+    count: u16,
+}
+
 /// An element as it is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Item<'a> {
@@ -58,7 +69,7 @@ pub enum Item<'a> {
     Str(&'a [u8]),
 }
 
-/// Offset of an element's first byte. Valid for the listpack that produced it until its next edit.
+/// Offset of an element's first byte from that of the first. Valid for the listpack that produced it until its next edit.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Pos(usize);
 
@@ -177,13 +188,16 @@ impl Listpack {
         size_class::size_class(self.bytes.capacity())
     }
 
+    /// The entries, to read them.
+    #[inline]
+    pub fn view(&self) -> ListpackRef<'_> {
+        ListpackRef { entries: self.entries(), count: self.count() }
+    }
+
     /// Number of elements. O(1) below 65535, else O(n).
     #[inline]
     pub fn len(&self) -> usize {
-        match self.count() {
-            COUNT_UNKNOWN => self.positions().count(),
-            n => usize::from(n),
-        }
+        self.view().len()
     }
 
     /// Whether there are no elements. O(1).
@@ -192,126 +206,31 @@ impl Listpack {
         self.bytes.len() == EMPTY_BYTES
     }
 
-    /// The first element.
-    #[inline]
-    pub fn first(&self) -> Option<Pos> {
-        self.element(HEADER)
-    }
-
-    /// The last element. O(1).
-    #[inline]
-    pub fn last(&self) -> Option<Pos> {
-        self.prev_of(self.bytes.len() - 1)
-    }
-
-    /// The element behind `pos`. O(1).
-    #[inline]
-    pub fn next(&self, pos: Pos) -> Option<Pos> {
-        self.element(pos.0 + self.span(pos.0))
-    }
-
-    /// The element before `pos`. O(1).
-    #[inline]
-    pub fn prev(&self, pos: Pos) -> Option<Pos> {
-        self.prev_of(pos.0)
-    }
-
-    #[inline]
-    fn element(&self, at: usize) -> Option<Pos> {
-        (self.bytes[at] != EOF).then_some(Pos(at))
-    }
-
-    #[inline]
-    fn prev_of(&self, at: usize) -> Option<Pos> {
-        if at == HEADER {
-            return None;
-        }
-        let (len, backlen_len) = decode_backlen(&self.bytes[..at]).expect("I3");
-        Some(Pos(at - backlen_len - len))
-    }
-
     /// The element at `pos`.
     #[inline]
     pub fn get(&self, pos: Pos) -> Item<'_> {
-        decode(&self.bytes[pos.0..]).expect("I2: a Pos is an entry").0
+        self.view().get(pos)
     }
 
     /// The element with this index; negative ones count from the end. O(distance to the nearer end).
     pub fn at(&self, index: i64) -> Option<Pos> {
-        let forward = match self.count() {
-            COUNT_UNKNOWN => index,
-            n => {
-                let n = i64::from(n);
-                let index = if index < 0 { index + n } else { index };
-                if !(0..n).contains(&index) {
-                    return None;
-                }
-                if index > n / 2 { index - n } else { index }
-            }
-        };
-        if forward >= 0 {
-            let mut pos = self.first()?;
-            for _ in 0..forward {
-                pos = self.next(pos)?;
-            }
-            Some(pos)
-        } else {
-            let mut pos = self.last()?;
-            for _ in 1..forward.unsigned_abs() {
-                pos = self.prev(pos)?;
-            }
-            Some(pos)
-        }
-    }
-
-    /// Positions from first to last.
-    pub fn positions(&self) -> impl Iterator<Item = Pos> + '_ {
-        std::iter::successors(self.first(), |&pos| self.next(pos))
+        self.view().at(index)
     }
 
     /// Elements from first to last.
     pub fn iter(&self) -> Iter<'_> {
-        Iter { rest: &self.bytes[HEADER..] }
+        self.view().iter()
     }
 
-    /// Elements from `pos` on.
-    pub fn iter_from(&self, pos: Pos) -> Iter<'_> {
-        Iter { rest: &self.bytes[pos.0..] }
+    /// Bytes of the element at `at` in `bytes`, backlen included.
+    #[inline]
+    fn span(&self, at: usize) -> usize {
+        span(&self.bytes[at..])
     }
 
-    /// Elements from last to first.
-    pub fn iter_rev(&self) -> impl Iterator<Item = Item<'_>> {
-        std::iter::successors(self.last(), |&pos| self.prev(pos)).map(|pos| self.get(pos))
-    }
-
-    /// Elements two by two: field and value, member and score. O(n) in all.
-    pub fn pairs(&self) -> impl Iterator<Item = (Item<'_>, Item<'_>)> {
-        let mut items = self.iter();
-        std::iter::from_fn(move || Some((items.next()?, items.next()?)))
-    }
-
-    /// The first element with the text of `needle`, at or behind `from`, comparing only every
-    /// `step`-th element. O(n).
-    pub fn find(&self, from: Option<Pos>, needle: &Needle<'_>, step: usize) -> Option<Pos> {
-        let mut at = from?.0;
-        // What does not start with one of these is not it: a string of other length, another integer.
-        loop {
-            let first = self.bytes[at];
-            if first == EOF {
-                return None;
-            }
-            let (item, len) = decode(&self.bytes[at..]).expect("I2");
-            if needle.is(item) {
-                return Some(Pos(at));
-            }
-            at += len + backlen_len(len);
-            for _ in 1..step {
-                if self.bytes[at] == EOF {
-                    return None;
-                }
-                at += self.span(at);
-            }
-        }
+    #[inline]
+    fn element(&self, at: usize) -> Option<Pos> {
+        (self.bytes[at] != EOF).then_some(Pos(at - HEADER))
     }
 
     /// Appends an element. Amortised O(its length).
@@ -360,15 +279,16 @@ impl Listpack {
 
     /// Inserts before `pos`; returns the position of the new element. O(n).
     pub fn insert_before(&mut self, pos: Pos, element: &[u8]) -> Pos {
-        self.splice_in(pos.0, element);
+        self.splice_in(HEADER + pos.0, element);
         pos
     }
 
     /// Inserts behind `pos`; returns the position of the new element. O(n).
     pub fn insert_after(&mut self, pos: Pos, element: &[u8]) -> Pos {
-        let at = pos.0 + self.span(pos.0);
+        let at = HEADER + pos.0;
+        let at = at + self.span(at);
         self.splice_in(at, element);
-        Pos(at)
+        Pos(at - HEADER)
     }
 
     fn splice_in(&mut self, at: usize, element: &[u8]) {
@@ -385,35 +305,34 @@ impl Listpack {
 
     /// Replaces the element at `pos`, which stays where it is. O(n), O(1) if the size stays.
     pub fn replace(&mut self, pos: Pos, element: &[u8]) {
-        let (old, mut new) = (self.span(pos.0), Vec::new());
+        let at = HEADER + pos.0;
+        let (old, mut new) = (self.span(at), Vec::new());
         encode(&mut new, element);
         if new.len() > old {
             self.grow_by(new.len() - old);
         }
         if new.len() == old {
-            self.bytes[pos.0..pos.0 + old].copy_from_slice(&new);
+            self.bytes[at..at + old].copy_from_slice(&new);
         } else {
-            self.bytes.splice(pos.0..pos.0 + old, new);
+            self.bytes.splice(at..at + old, new);
         }
         self.set_header(0);
     }
 
     /// Removes the element at `pos`; returns what is there now. O(n).
     pub fn remove(&mut self, pos: Pos) -> Option<Pos> {
-        let end = pos.0 + self.span(pos.0);
-        self.cut(pos.0, end, 1);
-        self.element(pos.0)
+        self.remove_from(pos, 1)
     }
 
     /// Removes up to `n` elements from `pos` on; returns what is there now. O(n).
     pub fn remove_from(&mut self, pos: Pos, n: usize) -> Option<Pos> {
-        let (mut end, mut removed) = (pos.0, 0);
+        let (at, mut end, mut removed) = (HEADER + pos.0, HEADER + pos.0, 0);
         while removed < n && self.bytes[end] != EOF {
             end += self.span(end);
             removed += 1;
         }
-        self.cut(pos.0, end, removed);
-        self.element(pos.0)
+        self.cut(at, end, removed);
+        self.element(at)
     }
 
     fn cut(&mut self, from: usize, to: usize, removed: usize) {
@@ -425,8 +344,9 @@ impl Listpack {
 
     /// Moves the elements from `pos` on into a listpack of their own. O(n).
     pub fn split_off(&mut self, pos: Pos) -> Listpack {
-        let tail = Listpack::of_entries(&self.bytes[pos.0..]);
-        self.bytes.truncate(pos.0);
+        let at = HEADER + pos.0;
+        let tail = Listpack::of_entries(&self.bytes[at..]);
+        self.bytes.truncate(at);
         self.bytes.push(EOF);
         size_class::shrink(&mut self.bytes);
         // Not the difference: the number may have been unknown.
@@ -478,17 +398,10 @@ impl Listpack {
     }
 
     fn recount(&mut self) {
-        let n = self.positions().count();
+        let n = self.view().positions().count();
         let count = u16::try_from(n).unwrap_or(COUNT_UNKNOWN);
         self.bytes[4..HEADER].copy_from_slice(&count.to_le_bytes());
         self.set_header(0);
-    }
-
-    /// Bytes of the element at `at`, backlen included.
-    #[inline]
-    fn span(&self, at: usize) -> usize {
-        let (_, len) = decode(&self.bytes[at..]).expect("I2: an entry is here");
-        len + backlen_len(len)
     }
 
     /// Walks the whole list. O(n).
@@ -525,6 +438,181 @@ pub fn count_sound(b: &[u8]) -> Result<usize, Corrupt> {
     if count_ok { Ok(seen) } else { Err(Corrupt) }
 }
 
+impl<'a> ListpackRef<'a> {
+    /// Entries that were a sound listpack's, and their number (65535 or more: that).
+    pub fn new(entries: &'a [u8], count: usize) -> ListpackRef<'a> {
+        ListpackRef { entries, count: u16::try_from(count).unwrap_or(COUNT_UNKNOWN) }
+    }
+
+    /// The entries, without header and end marker.
+    pub fn entries(self) -> &'a [u8] {
+        self.entries
+    }
+
+    /// Bytes of the stored form. O(1).
+    #[inline]
+    pub fn bytes_len(self) -> usize {
+        EMPTY_BYTES + self.entries.len()
+    }
+
+    /// The stored form. O(n).
+    pub fn to_vec(self) -> Vec<u8> {
+        self.to_owned(0).bytes
+    }
+
+    /// A listpack of its own with room for `more` bytes. O(n).
+    #[inline]
+    pub fn to_owned(self, more: usize) -> Listpack {
+        let total = self.bytes_len();
+        let mut bytes = Vec::with_capacity(size_class::size_class(total + more));
+        let head = u32::try_from(total).expect("callers cap a listpack at 1 GiB").to_le_bytes();
+        bytes.extend_from_slice(&head);
+        bytes.extend_from_slice(&self.count.to_le_bytes());
+        bytes.extend_from_slice(self.entries);
+        bytes.push(EOF);
+        Listpack { bytes }
+    }
+
+    /// Number of elements. O(1) below 65535, else O(n).
+    #[inline]
+    pub fn len(self) -> usize {
+        match self.count {
+            COUNT_UNKNOWN => self.positions().count(),
+            n => usize::from(n),
+        }
+    }
+
+    /// Whether there are no elements. O(1).
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The first element.
+    #[inline]
+    pub fn first(self) -> Option<Pos> {
+        self.element(0)
+    }
+
+    /// The last element. O(1).
+    #[inline]
+    pub fn last(self) -> Option<Pos> {
+        self.prev(Pos(self.entries.len()))
+    }
+
+    /// The element behind `pos`. O(1).
+    #[inline]
+    pub fn next(self, pos: Pos) -> Option<Pos> {
+        self.element(pos.0 + span(&self.entries[pos.0..]))
+    }
+
+    /// The element before `pos`. O(1).
+    #[inline]
+    pub fn prev(self, pos: Pos) -> Option<Pos> {
+        if pos.0 == 0 {
+            return None;
+        }
+        let (len, backlen_len) = decode_backlen(&self.entries[..pos.0]).expect("I3");
+        Some(Pos(pos.0 - backlen_len - len))
+    }
+
+    #[inline]
+    fn element(self, at: usize) -> Option<Pos> {
+        (at < self.entries.len()).then_some(Pos(at))
+    }
+
+    /// The element at `pos`.
+    #[inline]
+    pub fn get(self, pos: Pos) -> Item<'a> {
+        decode(&self.entries[pos.0..]).expect("I2: a Pos is an entry").0
+    }
+
+    /// The element with this index; negative ones count from the end. O(distance to the nearer end).
+    pub fn at(self, index: i64) -> Option<Pos> {
+        let forward = match self.count {
+            COUNT_UNKNOWN => index,
+            n => {
+                let n = i64::from(n);
+                let index = if index < 0 { index + n } else { index };
+                if !(0..n).contains(&index) {
+                    return None;
+                }
+                if index > n / 2 { index - n } else { index }
+            }
+        };
+        if forward >= 0 {
+            let mut pos = self.first()?;
+            for _ in 0..forward {
+                pos = self.next(pos)?;
+            }
+            Some(pos)
+        } else {
+            let mut pos = self.last()?;
+            for _ in 1..forward.unsigned_abs() {
+                pos = self.prev(pos)?;
+            }
+            Some(pos)
+        }
+    }
+
+    /// Positions from first to last.
+    pub fn positions(self) -> impl Iterator<Item = Pos> + 'a {
+        std::iter::successors(self.first(), move |&pos| self.next(pos))
+    }
+
+    /// Elements from first to last.
+    #[inline]
+    pub fn iter(self) -> Iter<'a> {
+        Iter { rest: self.entries }
+    }
+
+    /// Elements from `pos` on.
+    #[inline]
+    pub fn iter_from(self, pos: Pos) -> Iter<'a> {
+        Iter { rest: &self.entries[pos.0..] }
+    }
+
+    /// Elements two by two: field and value, member and score. O(n) in all.
+    pub fn pairs(self) -> impl Iterator<Item = (Item<'a>, Item<'a>)> {
+        let mut items = self.iter();
+        std::iter::from_fn(move || Some((items.next()?, items.next()?)))
+    }
+
+    /// The first element with the text of `needle`, at or behind `from`, comparing only every
+    /// `step`-th element. O(n).
+    #[inline]
+    pub fn find(self, from: Option<Pos>, needle: &Needle<'_>, step: usize) -> Option<Pos> {
+        let mut at = from?.0;
+        while at < self.entries.len() {
+            let rest = &self.entries[at..];
+            let (item, len) = decode(rest).expect("I2");
+            if needle.is(item) {
+                return Some(Pos(at));
+            }
+            at += len + backlen_len(len);
+            for _ in 1..step {
+                if at == self.entries.len() {
+                    return None;
+                }
+                at += span(&self.entries[at..]);
+            }
+        }
+        None
+    }
+}
+
+/// Bytes of the entry at the start of `b`, backlen included.
+#[inline]
+fn span(b: &[u8]) -> usize {
+    let first = b[0];
+    if first & 0xC0 == 0x80 {
+        // A short string, as most elements are: its backlen takes one byte.
+        return 2 + usize::from(first & 0x3F);
+    }
+    let (_, len) = decode(b).expect("I2: an entry is here");
+    len + backlen_len(len)
+}
+
 /// Elements from first to last.
 #[derive(Clone, Debug)]
 pub struct Iter<'a> {
@@ -536,16 +624,13 @@ impl<'a> Iterator for Iter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Item<'a>> {
-        let first = self.rest[0];
+        let first = *self.rest.first()?;
         // Most elements are short strings: their length is in the first byte, and how long they are in one at the end.
         if first & 0xC0 == 0x80 {
             let end = 1 + usize::from(first & 0x3F);
             let text = &self.rest[1..end];
             self.rest = &self.rest[end + 1..];
             return Some(Item::Str(text));
-        }
-        if first == EOF {
-            return None;
         }
         let (item, len) = decode(self.rest).expect("I2");
         self.rest = &self.rest[len + backlen_len(len)..];

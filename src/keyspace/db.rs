@@ -10,6 +10,7 @@
 use crate::keyspace::effects::{self, Effects, Why};
 use crate::keyspace::entry::Entry;
 use crate::keyspace::env::{Env, Expiry};
+use crate::keyspace::open::Open;
 use crate::keyspace::store::{EntryMut, Expire, Key, SetValue, Store};
 use crate::resp::errors::{self, CmdError};
 use crate::value::hash::Hash;
@@ -31,7 +32,7 @@ impl<'k> Ahead<'k> {
 }
 
 #[inline]
-fn of_type<T: Collection>(entry: &Entry) -> Result<&T, CmdError> {
+fn of_type<T: Collection>(entry: &Entry) -> Result<T::Ref<'_>, CmdError> {
     match entry.value() {
         ValueRef::Object(object) => T::of(object).ok_or(errors::WRONG_TYPE),
         _ => Err(errors::WRONG_TYPE),
@@ -39,8 +40,18 @@ fn of_type<T: Collection>(entry: &Entry) -> Result<&T, CmdError> {
 }
 
 #[inline]
-fn of_type_mut<T: Collection>(entry: EntryMut<'_>) -> Result<&mut T, CmdError> {
-    entry.into_object().and_then(T::of_mut).ok_or(errors::WRONG_TYPE)
+fn open<T: Collection>(entry: EntryMut<'_>) -> Result<Open<'_, T>, CmdError> {
+    Open::entry(entry).ok_or(errors::WRONG_TYPE)
+}
+
+/// What the access field becomes by an access now; None if it stays.
+#[inline]
+fn marked(env: &Env, access: u32) -> Option<u32> {
+    let now = match env.lfu {
+        None => env.lru_clock & 0xff_ffff,
+        Some(lfu) => lfu.touched(access, env.lru_clock, env.random),
+    };
+    (env.touch && now != access).then_some(now)
 }
 
 pub struct DbMut<'a> {
@@ -73,18 +84,15 @@ impl<'a> DbMut<'a> {
     /// `read` with a hash that is known.
     #[inline]
     pub fn read_at(&mut self, k: Key<'_>, fx: &mut Effects) -> Option<&Entry> {
-        match self.live(k, fx) {
+        match self.access(k, fx) {
             None => {
                 fx.counters.misses += 1;
                 fx.event(effects::EV_KEY_MISS, "keymiss", k.bytes);
                 None
             }
-            Some(access) => {
+            Some(entry) => {
                 fx.counters.hits += 1;
-                match self.marked(access) {
-                    Some(now) => self.store.touch(k, now),
-                    None => self.store.find(k),
-                }
+                Some(entry.into_entry())
             }
         }
     }
@@ -92,11 +100,17 @@ impl<'a> DbMut<'a> {
     /// Like `read`, for a command that will change the value: no hit or miss is counted.
     #[inline]
     pub fn write(&mut self, key: &[u8], fx: &mut Effects) -> Option<EntryMut<'_>> {
-        let k = self.key(key);
-        let access = self.live(k, fx)?;
-        let now = self.marked(access);
+        self.access(self.key(key), fx)
+    }
+
+    /// The entry at a key, marked as used; if its time has passed, it is deleted (or hidden).
+    #[inline]
+    fn access(&mut self, k: Key<'_>, fx: &mut Effects) -> Option<EntryMut<'_>> {
+        if self.store.expires() > 0 {
+            self.live(k, fx)?;
+        }
         let mut entry = self.store.find_mut(k)?;
-        if let Some(now) = now {
+        if let Some(now) = marked(&self.env, entry.lru()) {
             entry.set_lru(now);
         }
         Some(entry)
@@ -155,8 +169,11 @@ impl<'a> DbMut<'a> {
         &mut self,
         key: &[u8],
         fx: &mut Effects,
-    ) -> Result<Option<&T>, CmdError> {
-        self.read(key, fx).map(of_type).transpose()
+    ) -> Result<Option<T::Ref<'_>>, CmdError> {
+        match self.read(key, fx) {
+            Some(entry) => of_type::<T>(entry).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The collection at `key`, to change it. A command that empties it deletes the key.
@@ -165,39 +182,54 @@ impl<'a> DbMut<'a> {
         &mut self,
         key: &[u8],
         fx: &mut Effects,
-    ) -> Result<Option<&mut T>, CmdError> {
-        self.write(key, fx).map(of_type_mut).transpose()
+    ) -> Result<Option<Open<'_, T>>, CmdError> {
+        self.write(key, fx).map(open).transpose()
+    }
+
+    /// What `write_as` would open, to read it first: no hit or miss is counted.
+    #[inline]
+    pub fn read_to_write<T: Collection>(
+        &mut self,
+        key: &[u8],
+        fx: &mut Effects,
+    ) -> Result<Option<T::Ref<'_>>, CmdError> {
+        match self.write(key, fx) {
+            Some(entry) => of_type::<T>(entry.into_entry()).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The collection at `key`, to change it; the one that `make` makes if there is no such key.
     #[inline]
-    pub fn write_or_new<T: Collection>(
-        &mut self,
-        key: &[u8],
+    pub fn write_or_new<'s, T: Collection>(
+        &'s mut self,
+        key: &'s [u8],
         fx: &mut Effects,
         make: impl FnOnce() -> T,
-    ) -> Result<&mut T, CmdError> {
+    ) -> Result<Open<'s, T>, CmdError> {
         let k = self.key(key);
-        match self.live(k, fx) {
-            None => {
-                let value = Value::Object(Box::new(make().into_object()));
-                self.store.put(k, value, None, self.env.fresh_access());
-                if fx.armed != 0 {
-                    self.announce_new(key, fx);
-                }
-            }
-            Some(access) => {
-                if let Some(now) = self.marked(access) {
-                    self.store.touch(k, now);
-                }
-            }
+        if self.store.expires() > 0 {
+            self.live(k, fx);
         }
-        of_type_mut(self.store.find_mut(k).expect("just found or made"))
+        if self.store.find(k).is_none() {
+            if fx.armed != 0 {
+                self.announce_new(key, fx);
+            }
+            return Ok(Open::new(self.store, k, self.env.fresh_access(), make()));
+        }
+        let mut entry = self.store.find_mut(k).expect("just found");
+        if let Some(now) = marked(&self.env, entry.lru()) {
+            entry.set_lru(now);
+        }
+        open(entry)
     }
 
     /// `peek` for a collection: several can be held at once. The caller has dealt with expiry.
-    pub fn peek_as<T: Collection>(&self, key: &[u8]) -> Result<Option<&T>, CmdError> {
-        self.peek(key).map(of_type).transpose()
+    pub fn peek_as<T: Collection>(&self, key: &[u8]) -> Result<Option<T::Ref<'_>>, CmdError> {
+        match self.peek(key) {
+            Some(entry) => of_type::<T>(entry).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Removes a key that is there and not past its time; whether it did.
@@ -347,17 +379,6 @@ impl<'a> DbMut<'a> {
         None
     }
 
-    /// What the access field becomes by an access now; None if it stays.
-    #[inline]
-    fn marked(&self, access: u32) -> Option<u32> {
-        let Env { lru_clock, lfu, random, touch, .. } = self.env;
-        let now = match lfu {
-            None => lru_clock & 0xff_ffff,
-            Some(lfu) => lfu.touched(access, lru_clock, random),
-        };
-        (touch && now != access).then_some(now)
-    }
-
     /// Deletes a key because its time has come: event, statistics, and DEL or UNLINK in the stream.
     #[cold]
     pub fn expire(&mut self, key: &[u8], fx: &mut Effects) {
@@ -374,9 +395,8 @@ impl<'a> DbMut<'a> {
     pub fn expire_fields(&mut self, key: &[u8], fields: &[Vec<u8>], fx: &mut Effects) {
         let store = self.store();
         let k = store.key(key);
-        let found = store.find_mut(k).and_then(|entry| entry.into_object());
-        let Some(hash) = found.and_then(Hash::of_mut) else { return };
-        let was = hash.soonest();
+        let Some(mut hash) = store.find_mut(k).and_then(Open::<Hash>::entry) else { return };
+        let was = hash.view().soonest();
         for field in fields {
             if hash.remove(field) {
                 fx.counters.expired_fields += 1;
@@ -384,7 +404,8 @@ impl<'a> DbMut<'a> {
             }
         }
         let emptied = hash.is_empty();
-        store.retime(k, was);
+        drop(hash);
+        self.store.retime(k, was);
         fx.event(effects::EV_HASH, "hexpired", key);
         if emptied {
             self.delete(key, Why::Expire, fx);

@@ -7,16 +7,16 @@
 //! Invariant: `(time, key)` is here exactly if the hash at `key` has a field that expires, and none before `time`.
 
 use crate::keyspace::entry::{Entry, SetValue};
-use crate::value::{Object, Value, ValueRef};
+use crate::value::{ObjectRef, Value, ValueRef};
 use std::collections::BTreeSet;
 
 /// Hashes by the soonest time of a field. O(log n) each.
 #[derive(Default)]
 pub struct FieldIndex(BTreeSet<(i64, Box<[u8]>)>);
 
-fn of_object(object: &Object) -> Option<i64> {
+fn of_object(object: ObjectRef<'_>) -> Option<i64> {
     match object {
-        Object::Hash(hash) => hash.soonest(),
+        ObjectRef::Hash(hash) => hash.soonest(),
         _ => None,
     }
 }
@@ -34,7 +34,7 @@ pub fn of_entry(entry: &Entry) -> Option<i64> {
 #[inline]
 pub fn of_value(value: &Value) -> Option<i64> {
     match value {
-        Value::Object(object) => of_object(object),
+        Value::Object(object) => of_object(object.view()),
         _ => None,
     }
 }
@@ -44,6 +44,7 @@ pub fn of_value(value: &Value) -> Option<i64> {
 pub fn of_new(value: &SetValue<'_>) -> Option<i64> {
     match value {
         SetValue::Owned(value) => of_value(value),
+        SetValue::Collection(object) => of_object(object.view()),
         _ => None,
     }
 }

@@ -7,6 +7,7 @@ pub mod entry;
 pub mod env;
 pub mod fields;
 pub mod limits;
+pub mod open;
 pub mod store;
 
 use store::Store;

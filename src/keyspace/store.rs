@@ -103,8 +103,11 @@ impl Store {
         lru: u32,
     ) -> Option<Value> {
         let new = fields::of_new(&value);
+        let before = match self.fields.is_empty() {
+            true => None,
+            false => self.find(key).and_then(fields::of_entry),
+        };
         let old = self.table.set(key, value, expire, lru);
-        let before = old.as_ref().and_then(fields::of_value);
         if before.is_some() || new.is_some() {
             self.fields.update(key.bytes, before, new);
         }

@@ -11,7 +11,7 @@ use crate::keyspace::env::Origin;
 use crate::keyspace::store::Store;
 use crate::server::Server;
 use crate::server::turn::Timer;
-use crate::value::{Object, ValueRef};
+use crate::value::{ObjectRef, ValueRef};
 
 /// How a run and its pause share time.
 #[derive(Debug)]
@@ -151,7 +151,7 @@ fn drain_fields(srv: &mut Server, db: usize, start: u64) -> bool {
         let Some((_, key)) = store.first_field().filter(|first| first.0 < now) else { return true };
         let key = key.to_vec();
         let due = match store.find(store.key(&key)).map(Entry::value) {
-            Some(ValueRef::Object(Object::Hash(hash))) => hash.due(now, BATCH),
+            Some(ValueRef::Object(ObjectRef::Hash(hash))) => hash.due(now, BATCH),
             _ => return true,
         };
         expire_in(srv, db, |db, fx| db.expire_fields(&key, &due, fx));

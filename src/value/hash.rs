@@ -14,10 +14,11 @@
 
 use crate::ds::cell::Field;
 use crate::ds::dict::{Dict, Thin};
-use crate::ds::listpack::{self, Item, Listpack, Needle, Pos, Scratch};
+use crate::ds::listpack::{self, Item, Listpack, ListpackRef, Needle, Pos, Scratch};
 use crate::util::digest;
 use crate::util::siphash::Seed;
-use crate::value::{Collection, Encoding, variant};
+use crate::util::size_class::size_class;
+use crate::value::{Collection, Encoding, Object, View, variant};
 use std::collections::BTreeSet;
 
 /// Where the encodings end.
@@ -36,6 +37,14 @@ pub enum Hash {
     Packed(Listpack),
     Timed(Listpack),
     Table(Box<Table>),
+}
+
+/// A hash, to read it.
+#[derive(Clone, Copy)]
+pub enum HashRef<'a> {
+    Packed(ListpackRef<'a>),
+    Timed(ListpackRef<'a>),
+    Table(&'a Table),
 }
 
 /// A large hash.
@@ -94,51 +103,6 @@ impl Hash {
         }
     }
 
-    /// Elements that each field takes in a listpack.
-    fn step(&self) -> usize {
-        if matches!(self, Hash::Timed(_)) { 3 } else { 2 }
-    }
-
-    /// The table's cells, if it is one.
-    #[inline]
-    pub fn as_table(&self) -> Option<&Dict<Field>> {
-        match self {
-            Hash::Table(table) => Some(&table.fields),
-            _ => None,
-        }
-    }
-
-    /// The value of a field. O(1) in tables, O(n) in listpacks.
-    #[inline]
-    pub fn get(&self, field: &[u8]) -> Option<Item<'_>> {
-        match self {
-            Hash::Packed(lp) | Hash::Timed(lp) => {
-                let at = lp.find(lp.first(), &Needle::new(field), self.step())?;
-                Some(lp.get(lp.next(at)?))
-            }
-            Hash::Table(table) => {
-                let cell = table.fields.get(table.fields.hash(field), field)?;
-                Some(Item::Str(cell.value()))
-            }
-        }
-    }
-
-    /// The value of a field, and when it expires.
-    #[inline]
-    pub fn find(&self, field: &[u8]) -> Option<(Item<'_>, Option<i64>)> {
-        match self {
-            Hash::Packed(_) => Some((self.get(field)?, None)),
-            Hash::Timed(lp) => {
-                let at = lp.next(lp.find(lp.first(), &Needle::new(field), 3)?)?;
-                Some((lp.get(at), time_at(lp, lp.next(at)?)))
-            }
-            Hash::Table(table) => {
-                let cell = table.fields.get(table.fields.hash(field), field)?;
-                Some((Item::Str(cell.value()), cell.head().map(i64::from_le_bytes)))
-            }
-        }
-    }
-
     /// Gives a field a value; whether the field is new. May change the encoding.
     #[inline]
     pub fn insert(&mut self, field: &[u8], value: &[u8], time: Time, limits: &HashLimits) -> bool {
@@ -190,10 +154,10 @@ impl Hash {
     /// Removes a field; false if there is no such.
     #[inline]
     pub fn remove(&mut self, field: &[u8]) -> bool {
-        let step = self.step();
+        let step = self.view().step();
         match self {
             Hash::Packed(lp) | Hash::Timed(lp) => {
-                let at = lp.find(lp.first(), &Needle::new(field), step);
+                let at = lp.view().find(lp.view().first(), &Needle::new(field), step);
                 if let Some(at) = at {
                     lp.remove_from(at, step);
                 }
@@ -203,76 +167,12 @@ impl Hash {
         }
     }
 
-    /// When the first field expires; None if none does. O(1) in listpacks, O(log n) in tables.
-    #[inline]
-    pub fn soonest(&self) -> Option<i64> {
-        match self {
-            Hash::Packed(_) => None,
-            Hash::Timed(lp) => {
-                let value = lp.next(lp.first()?)?;
-                time_at(lp, lp.next(value)?)
-            }
-            Hash::Table(table) => table.due.as_ref()?.first().map(|first| first.0),
-        }
-    }
-
-    /// Up to `most` of the fields that expire before `now_ms`, soonest first. O(their number).
-    pub fn due(&self, now_ms: i64, most: usize) -> Vec<Vec<u8>> {
-        match self {
-            Hash::Table(table) => {
-                let due = table.due.iter().flat_map(|due| due.iter());
-                let before = due.take_while(|(at, _)| *at < now_ms);
-                before.take(most).map(|(_, field)| field.to_vec()).collect()
-            }
-            Hash::Timed(_) => {
-                let before = self.iter().take_while(|p| p.expire.is_some_and(|at| at < now_ms));
-                before.take(most).map(|p| p.field.to_vec()).collect()
-            }
-            Hash::Packed(_) => Vec::new(),
-        }
-    }
-
-    /// A field, each as likely as any other. O(1) in tables, O(n) in listpacks.
-    pub fn random(&self, rng: &mut impl FnMut() -> u64) -> Option<Pair<'_>> {
-        match self {
-            Hash::Packed(lp) | Hash::Timed(lp) => {
-                let n = ((u128::from(rng()) * self.len() as u128) >> 64) as usize;
-                let at = lp.at((n * self.step()) as i64)?;
-                let rest = Pairs::Packed { items: lp.iter_from(at), timed: self.step() == 3 };
-                rest.into_iter().next()
-            }
-            Hash::Table(table) => table.fields.random(rng).map(Pair::of),
-        }
-    }
-
-    /// All fields: those of a listpack in its order, those of a table in any.
-    pub fn iter(&self) -> Pairs<'_> {
-        match self {
-            Hash::Packed(lp) => Pairs::Packed { items: lp.iter(), timed: false },
-            Hash::Timed(lp) => Pairs::Packed { items: lp.iter(), timed: true },
-            Hash::Table(table) => Pairs::Table(table.fields.iter()),
-        }
-    }
-
-    /// The listpack of pairs or triples that it is, or would be.
-    pub fn to_listpack(&self, times: bool) -> Listpack {
-        let mut lp = Listpack::new();
-        for pair in self.iter() {
-            push(&mut lp, pair.field);
-            push(&mut lp, pair.value);
-            if times {
-                lp.push_back_int(pair.expire.unwrap_or(0));
-            }
-        }
-        lp
-    }
-
     /// Makes a table of it, with room for so many fields. O(n).
     pub fn change_to_table(&mut self, room: usize, seed: Seed) {
         let mut table = Table { fields: Dict::new(seed), due: None };
         table.fields.reserve(room);
         let (mut one, mut two) = (Scratch::default(), Scratch::default());
-        for pair in self.iter() {
+        for pair in self.view().iter() {
             let (field, value) = (pair.field.bytes(&mut one), pair.value.bytes(&mut two));
             table.add(field, value, pair.expire);
         }
@@ -281,7 +181,7 @@ impl Hash {
 
     #[cold]
     fn change_to_timed(&mut self) {
-        *self = Hash::Timed(self.to_listpack(true));
+        *self = Hash::Timed(self.view().to_listpack(true));
     }
 }
 
@@ -293,12 +193,13 @@ fn push(lp: &mut Listpack, item: Item<'_>) {
 }
 
 /// The time that stands at `at`.
-fn time_at(lp: &Listpack, at: Pos) -> Option<i64> {
+fn time_at(lp: ListpackRef<'_>, at: Pos) -> Option<i64> {
     lp.get(at).as_int().filter(|&time| time != 0)
 }
 
 fn insert_packed(lp: &mut Listpack, field: &[u8], value: &[u8]) -> bool {
-    let at = lp.find(lp.first(), &Needle::new(field), 2).and_then(|at| lp.next(at));
+    let all = lp.view();
+    let at = all.find(all.first(), &Needle::new(field), 2).and_then(|at| all.next(at));
     match at {
         Some(at) => lp.replace(at, value),
         None => {
@@ -311,15 +212,16 @@ fn insert_packed(lp: &mut Listpack, field: &[u8], value: &[u8]) -> bool {
 
 /// Gives a field a value (None: the one it has) and a time; whether it is new.
 fn insert_timed(lp: &mut Listpack, field: &[u8], value: Option<&[u8]>, time: Time) -> bool {
-    let found = lp.find(lp.first(), &Needle::new(field), 3);
-    let value_at = found.and_then(|at| lp.next(at));
+    let all = lp.view();
+    let found = all.find(all.first(), &Needle::new(field), 3);
+    let value_at = found.and_then(|at| all.next(at));
     let (Some(at), Some(value_at)) = (found, value_at) else {
         let Some(value) = value else { return false };
         let expire = if let Time::At(at) = time { at } else { 0 };
         place_timed(lp, field, value, expire);
         return true;
     };
-    let old = lp.next(value_at).and_then(|at| time_at(lp, at)).unwrap_or(0);
+    let old = all.next(value_at).and_then(|at| time_at(all, at)).unwrap_or(0);
     let new = match time {
         Time::Never => 0,
         Time::Keep => old,
@@ -340,8 +242,9 @@ fn place_timed(lp: &mut Listpack, field: &[u8], value: &[u8], expire: i64) {
     let later = if expire == 0 {
         None
     } else {
-        let fields = lp.positions().step_by(3);
-        let times = lp.positions().skip(2).step_by(3).map(|at| time_at(lp, at));
+        let all = lp.view();
+        let fields = all.positions().step_by(3);
+        let times = all.positions().skip(2).step_by(3).map(|at| time_at(all, at));
         let mut all = fields.zip(times);
         all.find(|(_, time)| time.is_none_or(|t| t > expire)).map(|(at, _)| at)
     };
@@ -357,6 +260,117 @@ fn place_timed(lp: &mut Listpack, field: &[u8], value: &[u8], expire: i64) {
             lp.push_back(value);
             lp.push_back_int(expire);
         }
+    }
+}
+
+impl<'a> HashRef<'a> {
+    /// Elements that each field takes in a listpack.
+    fn step(self) -> usize {
+        if matches!(self, HashRef::Timed(_)) { 3 } else { 2 }
+    }
+
+    /// The table's cells, if it is one.
+    #[inline]
+    pub fn as_table(self) -> Option<&'a Dict<Field>> {
+        match self {
+            HashRef::Table(table) => Some(&table.fields),
+            _ => None,
+        }
+    }
+
+    /// The value of a field. O(1) in tables, O(n) in listpacks.
+    #[inline]
+    pub fn get(self, field: &[u8]) -> Option<Item<'a>> {
+        match self {
+            HashRef::Packed(lp) | HashRef::Timed(lp) => {
+                let at = lp.find(lp.first(), &Needle::new(field), self.step())?;
+                Some(lp.get(lp.next(at)?))
+            }
+            HashRef::Table(table) => {
+                let cell = table.fields.get(table.fields.hash(field), field)?;
+                Some(Item::Str(cell.value()))
+            }
+        }
+    }
+
+    /// The value of a field, and when it expires.
+    #[inline]
+    pub fn find(self, field: &[u8]) -> Option<(Item<'a>, Option<i64>)> {
+        match self {
+            HashRef::Packed(_) => Some((self.get(field)?, None)),
+            HashRef::Timed(lp) => {
+                let at = lp.next(lp.find(lp.first(), &Needle::new(field), 3)?)?;
+                Some((lp.get(at), time_at(lp, lp.next(at)?)))
+            }
+            HashRef::Table(table) => {
+                let cell = table.fields.get(table.fields.hash(field), field)?;
+                Some((Item::Str(cell.value()), cell.head().map(i64::from_le_bytes)))
+            }
+        }
+    }
+
+    /// When the first field expires; None if none does. O(1) in listpacks, O(log n) in tables.
+    #[inline]
+    pub fn soonest(self) -> Option<i64> {
+        match self {
+            HashRef::Packed(_) => None,
+            HashRef::Timed(lp) => {
+                let value = lp.next(lp.first()?)?;
+                time_at(lp, lp.next(value)?)
+            }
+            HashRef::Table(table) => table.due.as_ref()?.first().map(|first| first.0),
+        }
+    }
+
+    /// Up to `most` of the fields that expire before `now_ms`, soonest first. O(their number).
+    pub fn due(self, now_ms: i64, most: usize) -> Vec<Vec<u8>> {
+        match self {
+            HashRef::Table(table) => {
+                let due = table.due.iter().flat_map(|due| due.iter());
+                let before = due.take_while(|(at, _)| *at < now_ms);
+                before.take(most).map(|(_, field)| field.to_vec()).collect()
+            }
+            HashRef::Timed(_) => {
+                let before = self.iter().take_while(|p| p.expire.is_some_and(|at| at < now_ms));
+                before.take(most).map(|p| p.field.to_vec()).collect()
+            }
+            HashRef::Packed(_) => Vec::new(),
+        }
+    }
+
+    /// A field, each as likely as any other. O(1) in tables, O(n) in listpacks.
+    pub fn random(self, rng: &mut impl FnMut() -> u64) -> Option<Pair<'a>> {
+        match self {
+            HashRef::Packed(lp) | HashRef::Timed(lp) => {
+                let n = ((u128::from(rng()) * self.len() as u128) >> 64) as usize;
+                let at = lp.at((n * self.step()) as i64)?;
+                let rest = Pairs::Packed { items: lp.iter_from(at), timed: self.step() == 3 };
+                rest.into_iter().next()
+            }
+            HashRef::Table(table) => table.fields.random(rng).map(Pair::of),
+        }
+    }
+
+    /// All fields: those of a listpack in its order, those of a table in any.
+    pub fn iter(self) -> Pairs<'a> {
+        match self {
+            HashRef::Packed(lp) => Pairs::Packed { items: lp.iter(), timed: false },
+            HashRef::Timed(lp) => Pairs::Packed { items: lp.iter(), timed: true },
+            HashRef::Table(table) => Pairs::Table(table.fields.iter()),
+        }
+    }
+
+    /// The listpack of pairs or triples that it is, or would be.
+    pub fn to_listpack(self, times: bool) -> Listpack {
+        let mut lp = Listpack::new();
+        for pair in self.iter() {
+            push(&mut lp, pair.field);
+            push(&mut lp, pair.value);
+            if times {
+                lp.push_back_int(pair.expire.unwrap_or(0));
+            }
+        }
+        lp
     }
 }
 
@@ -458,6 +472,21 @@ impl<'a> Iterator for Pairs<'a> {
 impl PartialEq for Hash {
     /// The same fields with the same values and times, whatever the encoding.
     fn eq(&self, other: &Hash) -> bool {
+        self.view() == other.view()
+    }
+}
+
+impl Eq for Hash {}
+
+impl std::fmt::Debug for Hash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.view().fmt(f)
+    }
+}
+
+impl PartialEq for HashRef<'_> {
+    /// The same fields with the same values and times, whatever the encoding.
+    fn eq(&self, other: &Self) -> bool {
         self.len() == other.len()
             && self.iter().all(|pair| {
                 let found = other.find(pair.field.bytes(&mut Scratch::default()));
@@ -468,9 +497,9 @@ impl PartialEq for Hash {
     }
 }
 
-impl Eq for Hash {}
+impl Eq for HashRef<'_> {}
 
-impl std::fmt::Debug for Hash {
+impl std::fmt::Debug for HashRef<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let text = |item: Item<'_>| item.to_vec().escape_ascii().to_string();
         let pairs = self.iter().map(|p| (text(p.field), (text(p.value), p.expire)));
@@ -480,29 +509,41 @@ impl std::fmt::Debug for Hash {
 
 impl Collection for Hash {
     variant!(Hash);
+    type Ref<'a> = HashRef<'a>;
 
-    fn encoding(&self) -> Encoding {
+    #[inline]
+    fn view(&self) -> HashRef<'_> {
         match self {
-            Hash::Packed(_) => Encoding::Listpack,
-            Hash::Timed(_) => Encoding::ListpackEx,
-            Hash::Table(_) => Encoding::Hashtable,
+            Hash::Packed(lp) => HashRef::Packed(lp.view()),
+            Hash::Timed(lp) => HashRef::Timed(lp.view()),
+            Hash::Table(table) => HashRef::Table(table),
+        }
+    }
+}
+
+impl View for HashRef<'_> {
+    fn encoding(self) -> Encoding {
+        match self {
+            HashRef::Packed(_) => Encoding::Listpack,
+            HashRef::Timed(_) => Encoding::ListpackEx,
+            HashRef::Table(_) => Encoding::Hashtable,
         }
     }
 
     #[inline]
-    fn len(&self) -> usize {
+    fn len(self) -> usize {
         match self {
-            Hash::Packed(lp) => lp.len() / 2,
-            Hash::Timed(lp) => lp.len() / 3,
-            Hash::Table(table) => table.fields.len(),
+            HashRef::Packed(lp) => lp.len() / 2,
+            HashRef::Timed(lp) => lp.len() / 3,
+            HashRef::Table(table) => table.fields.len(),
         }
     }
 
-    fn duplicate(&self) -> Hash {
-        match self {
-            Hash::Packed(lp) => Hash::Packed(lp.clone()),
-            Hash::Timed(lp) => Hash::Timed(lp.clone()),
-            Hash::Table(table) => {
+    fn duplicate(self, room: usize) -> Object {
+        Object::Hash(match self {
+            HashRef::Packed(lp) => Hash::Packed(lp.to_owned(room)),
+            HashRef::Timed(lp) => Hash::Timed(lp.to_owned(room)),
+            HashRef::Table(table) => {
                 let mut fields = Dict::new(table.fields.seed());
                 fields.reserve(table.fields.len());
                 for cell in table.fields.iter() {
@@ -511,20 +552,20 @@ impl Collection for Hash {
                 }
                 Hash::Table(Box::new(Table { fields, due: table.due.clone() }))
             }
-        }
+        })
     }
 
-    fn free_effort(&self) -> usize {
+    fn free_effort(self) -> usize {
         match self {
-            Hash::Table(table) => table.fields.len(),
+            HashRef::Table(table) => table.fields.len(),
             _ => 1,
         }
     }
 
-    fn mem_bytes(&self, samples: usize) -> usize {
+    fn mem_bytes(self, samples: usize) -> usize {
         match self {
-            Hash::Packed(lp) | Hash::Timed(lp) => lp.mem_bytes(),
-            Hash::Table(table) => {
+            HashRef::Packed(lp) | HashRef::Timed(lp) => size_class(lp.bytes_len()),
+            HashRef::Table(table) => {
                 let take = if samples == 0 { usize::MAX } else { samples };
                 let (mut seen, mut bytes) = (0, 0);
                 for cell in table.fields.iter().take(take) {
@@ -541,7 +582,7 @@ impl Collection for Hash {
         }
     }
 
-    fn digest(&self, sum: &mut [u8; 20]) {
+    fn digest(self, sum: &mut [u8; 20]) {
         for pair in self.iter() {
             let mut one = [0; 20];
             digest::mix(&mut one, pair.field.bytes(&mut Scratch::default()));

@@ -8,7 +8,7 @@ use crate::ds::listpack::{Item, Needle, Scratch};
 use crate::ds::pack::{Element, End, Pack};
 use crate::ds::quicklist::{NodeLimit, Quicklist, Shape, Side};
 use crate::util::digest;
-use crate::value::{Collection, Encoding, variant};
+use crate::value::{Collection, Encoding, Object, View, variant};
 
 /// A list.
 #[derive(Debug)]
@@ -18,6 +18,23 @@ pub enum List {
 }
 
 impl List {
+    /// Number of elements. O(1).
+    #[inline]
+    pub fn len(&self) -> usize {
+        View::len(self)
+    }
+
+    /// Whether there are none. O(1).
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The encoding that clients are told. O(1).
+    pub fn encoding(&self) -> Encoding {
+        View::encoding(self)
+    }
+
     /// An empty one, with room for `bytes` of elements.
     pub fn with_room(bytes: usize) -> List {
         List::Row(Pack::with_room(bytes))
@@ -203,8 +220,16 @@ fn row_of(nodes: &mut Quicklist, shape: Shape, shrunk: bool) -> Option<Pack> {
 
 impl Collection for List {
     variant!(List);
+    type Ref<'a> = &'a List;
 
-    fn encoding(&self) -> Encoding {
+    #[inline]
+    fn view(&self) -> &List {
+        self
+    }
+}
+
+impl View for &List {
+    fn encoding(self) -> Encoding {
         match self {
             List::Row(_) => Encoding::Listpack,
             List::Nodes(_) => Encoding::Quicklist,
@@ -212,35 +237,35 @@ impl Collection for List {
     }
 
     #[inline]
-    fn len(&self) -> usize {
+    fn len(self) -> usize {
         match self {
             List::Row(row) => row.len(),
             List::Nodes(nodes) => nodes.len(),
         }
     }
 
-    fn duplicate(&self) -> List {
-        match self {
+    fn duplicate(self, _room: usize) -> Object {
+        Object::List(match self {
             List::Row(row) => List::Row(row.clone()),
             List::Nodes(nodes) => List::Nodes(nodes.clone()),
-        }
+        })
     }
 
-    fn free_effort(&self) -> usize {
+    fn free_effort(self) -> usize {
         match self {
             List::Row(_) => 1,
             List::Nodes(nodes) => nodes.node_count(),
         }
     }
 
-    fn mem_bytes(&self, samples: usize) -> usize {
+    fn mem_bytes(self, samples: usize) -> usize {
         match self {
             List::Row(row) => row.mem_bytes(),
             List::Nodes(nodes) => nodes.mem_bytes(samples),
         }
     }
 
-    fn digest(&self, sum: &mut [u8; 20]) {
+    fn digest(self, sum: &mut [u8; 20]) {
         self.walk(0, End::Front, &mut |item| {
             digest::mix(sum, item.bytes(&mut Scratch::default()));
             true

@@ -3,22 +3,24 @@
 //!
 //! A `Value` is a value that stands alone: on its way into the keyspace, out of it, or to the
 //! thread that frees large ones. Inside the keyspace small values live in their key's allocation
-//! (`keyspace/entry`) and are seen through `ValueRef`.
+//! (`keyspace/entry`) and are seen through `ValueRef`. So there are two forms of each type: one that
+//! is owned and can be changed (`Hash`), and one to read it wherever its bytes are (`HashRef`).
 //!
 //! The encoding a client is told (`OBJECT ENCODING`) is a property of its own: it follows Redis's
 //! rules and not from how the bytes happen to be stored here.
 
 pub mod hash;
 pub mod list;
+pub mod packed;
 pub mod set;
 pub mod string;
 pub mod zset;
 
-use crate::value::hash::Hash;
+use crate::value::hash::{Hash, HashRef};
 use crate::value::list::List;
-use crate::value::set::Set;
+use crate::value::set::{Set, SetRef};
 use crate::value::string::StrBuf;
-use crate::value::zset::ZSet;
+use crate::value::zset::{ZSet, ZSetRef};
 
 /// The type of a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -103,39 +105,63 @@ pub enum Value {
 pub enum ValueRef<'a> {
     Int(i64),
     Str(&'a [u8]),
-    Object(&'a Object),
+    Object(ObjectRef<'a>),
 }
 
-/// What every collection type can say of itself.
+/// A collection type: what is owned, and what is seen of it.
 pub trait Collection: Sized {
     /// Its type.
     const TYPE: Type;
-    /// The collection in `object`, if it is of this type.
-    fn of(object: &Object) -> Option<&Self>;
-    /// The same, to change it.
+    /// How it is read.
+    type Ref<'a>: View
+    where
+        Self: 'a;
+    /// The collection, to read it.
+    fn view(&self) -> Self::Ref<'_>;
+    /// The collection that is seen, if it is of this type.
+    fn of(object: ObjectRef<'_>) -> Option<Self::Ref<'_>>;
+    /// The collection in `object`, to change it, if it is of this type.
     fn of_mut(object: &mut Object) -> Option<&mut Self>;
+    /// The collection that `object` is, if it is of this type.
+    fn from_object(object: Object) -> Option<Self>;
     /// The collection as an object.
     fn into_object(self) -> Object;
     /// The encoding that clients are told. O(1).
-    fn encoding(&self) -> Encoding;
+    fn encoding(&self) -> Encoding {
+        self.view().encoding()
+    }
     /// Number of elements. O(1).
-    fn len(&self) -> usize;
+    fn len(&self) -> usize {
+        self.view().len()
+    }
     /// Whether there are no elements: then its key must go. O(1).
     fn is_empty(&self) -> bool {
+        self.view().is_empty()
+    }
+}
+
+/// What can be said of a collection of any type.
+pub trait View: Copy {
+    /// The encoding that clients are told. O(1).
+    fn encoding(self) -> Encoding;
+    /// Number of elements. O(1).
+    fn len(self) -> usize;
+    /// Whether there are no elements. O(1).
+    fn is_empty(self) -> bool {
         self.len() == 0
     }
-    /// A copy. O(size).
-    fn duplicate(&self) -> Self;
+    /// A copy; one that is a listpack has room for so many bytes more. O(size).
+    fn duplicate(self, room: usize) -> Object;
     /// Steps that freeing it takes, in allocations. O(1).
-    fn free_effort(&self) -> usize;
+    fn free_effort(self) -> usize;
     /// Allocated bytes, the object's own box not counted; extrapolated from `samples` elements, from all if 0.
-    fn mem_bytes(&self, samples: usize) -> usize;
+    fn mem_bytes(self, samples: usize) -> usize;
     /// Continues a hash with the content, whatever the encoding and the order of insertion. O(size).
-    fn digest(&self, sum: &mut [u8; 20]);
+    fn digest(self, sum: &mut [u8; 20]);
 }
 
 /// A collection.
-#[derive(PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub enum Object {
     List(List),
     Set(Set),
@@ -143,14 +169,23 @@ pub enum Object {
     Hash(Hash),
 }
 
+/// A collection, to read it.
+#[derive(Clone, Copy, Debug)]
+pub enum ObjectRef<'a> {
+    List(&'a List),
+    Set(SetRef<'a>),
+    ZSet(ZSetRef<'a>),
+    Hash(HashRef<'a>),
+}
+
 /// Does the same with the collection of any type.
 macro_rules! each {
     ($object:expr, $name:ident => $with:expr) => {
         match $object {
-            Object::List($name) => $with,
-            Object::Set($name) => $with,
-            Object::ZSet($name) => $with,
-            Object::Hash($name) => $with,
+            ObjectRef::List($name) => $with,
+            ObjectRef::Set($name) => $with,
+            ObjectRef::ZSet($name) => $with,
+            ObjectRef::Hash($name) => $with,
         }
     };
 }
@@ -160,14 +195,20 @@ macro_rules! variant {
     ($name:ident) => {
         const TYPE: $crate::value::Type = $crate::value::Type::$name;
         #[inline]
-        fn of(object: &$crate::value::Object) -> Option<&Self> {
+        fn of(object: $crate::value::ObjectRef<'_>) -> Option<Self::Ref<'_>> {
             match object {
-                $crate::value::Object::$name(this) => Some(this),
+                $crate::value::ObjectRef::$name(this) => Some(this),
                 _ => None,
             }
         }
         #[inline]
         fn of_mut(object: &mut $crate::value::Object) -> Option<&mut Self> {
+            match object {
+                $crate::value::Object::$name(this) => Some(this),
+                _ => None,
+            }
+        }
+        fn from_object(object: $crate::value::Object) -> Option<Self> {
             match object {
                 $crate::value::Object::$name(this) => Some(this),
                 _ => None,
@@ -180,58 +221,100 @@ macro_rules! variant {
 }
 pub(crate) use variant;
 
-impl Clone for Object {
-    fn clone(&self) -> Object {
-        each!(self, x => x.duplicate().into_object())
-    }
-}
-
 impl Object {
+    /// The collection, to read it.
+    #[inline]
+    pub fn view(&self) -> ObjectRef<'_> {
+        match self {
+            Object::List(list) => ObjectRef::List(list),
+            Object::Set(set) => ObjectRef::Set(set.view()),
+            Object::ZSet(zset) => ObjectRef::ZSet(zset.view()),
+            Object::Hash(hash) => ObjectRef::Hash(hash.view()),
+        }
+    }
+
     /// The type of the collection.
     pub fn value_type(&self) -> Type {
-        match self {
-            Object::List(_) => Type::List,
-            Object::Set(_) => Type::Set,
-            Object::ZSet(_) => Type::ZSet,
-            Object::Hash(_) => Type::Hash,
-        }
+        self.view().value_type()
     }
 
     /// The encoding that clients are told.
     pub fn encoding(&self) -> Encoding {
-        each!(self, x => x.encoding())
+        self.view().encoding()
     }
 
     /// Number of elements.
     pub fn len(&self) -> usize {
-        each!(self, x => x.len())
+        self.view().len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.view().is_empty()
     }
+}
 
-    /// A copy. O(size).
-    pub fn duplicate(&self) -> Box<Object> {
-        Box::new(self.clone())
+impl Clone for Object {
+    fn clone(&self) -> Object {
+        self.view().duplicate(0)
     }
+}
 
-    /// Steps that freeing it takes, in allocations.
-    pub fn free_effort(&self) -> usize {
+impl PartialEq for Object {
+    fn eq(&self, other: &Object) -> bool {
+        self.view() == other.view()
+    }
+}
+
+impl Eq for Object {}
+
+impl ObjectRef<'_> {
+    /// The type of the collection.
+    pub fn value_type(self) -> Type {
+        match self {
+            ObjectRef::List(_) => Type::List,
+            ObjectRef::Set(_) => Type::Set,
+            ObjectRef::ZSet(_) => Type::ZSet,
+            ObjectRef::Hash(_) => Type::Hash,
+        }
+    }
+}
+
+impl View for ObjectRef<'_> {
+    fn encoding(self) -> Encoding {
+        each!(self, x => x.encoding())
+    }
+    fn len(self) -> usize {
+        each!(self, x => View::len(x))
+    }
+    fn duplicate(self, room: usize) -> Object {
+        each!(self, x => x.duplicate(room))
+    }
+    fn free_effort(self) -> usize {
         each!(self, x => x.free_effort())
     }
-
-    /// Allocated bytes, this object's own box not counted, from `samples` elements (0: all).
-    pub fn mem_bytes(&self, samples: usize) -> usize {
+    fn mem_bytes(self, samples: usize) -> usize {
         each!(self, x => x.mem_bytes(samples))
     }
-
-    /// Continues a hash with the content.
-    pub fn digest(&self, sum: &mut [u8; 20]) {
+    fn digest(self, sum: &mut [u8; 20]) {
         each!(self, x => x.digest(sum));
     }
 }
+
+/// The same content, whatever the encodings.
+impl PartialEq for ObjectRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (*self, *other) {
+            (ObjectRef::List(a), ObjectRef::List(b)) => a == b,
+            (ObjectRef::Set(a), ObjectRef::Set(b)) => a == b,
+            (ObjectRef::ZSet(a), ObjectRef::ZSet(b)) => a == b,
+            (ObjectRef::Hash(a), ObjectRef::Hash(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for ObjectRef<'_> {}
 
 impl Value {
     /// Whether it owns an allocation, so that when to free it is worth a thought.
@@ -244,7 +327,7 @@ impl Value {
         match self {
             Value::Int(_) => 0,
             Value::Str(_) => 1,
-            Value::Object(object) => object.free_effort(),
+            Value::Object(object) => object.view().free_effort(),
         }
     }
 

@@ -12,11 +12,12 @@
 
 use crate::ds::cell::Member;
 use crate::ds::dict::Dict;
-use crate::ds::intset::{self, Intset};
-use crate::ds::listpack::{self, Item, Listpack, Needle, Scratch};
+use crate::ds::intset::{self, Intset, IntsetRef};
+use crate::ds::listpack::{self, Item, Listpack, ListpackRef, Needle, Pos, Scratch};
 use crate::util::siphash::Seed;
+use crate::util::size_class::size_class;
 use crate::util::{digest, num};
-use crate::value::{Collection, Encoding, variant};
+use crate::value::{Collection, Encoding, Object, View, variant};
 
 /// Members that are looked ahead for together.
 const AHEAD: usize = 16;
@@ -44,6 +45,14 @@ pub enum Set {
     Ints(Intset),
     Packed(Listpack),
     Table(Box<Members>),
+}
+
+/// A set, to read it.
+#[derive(Clone, Copy)]
+pub enum SetRef<'a> {
+    Ints(IntsetRef<'a>),
+    Packed(ListpackRef<'a>),
+    Table(&'a Members),
 }
 
 /// A member to look for in several sets: its text and the hash that tables know it by.
@@ -77,34 +86,6 @@ impl Set {
         }
     }
 
-    /// The table, if it is one.
-    #[inline]
-    pub fn as_table(&self) -> Option<&Members> {
-        match self {
-            Set::Table(members) => Some(members),
-            _ => None,
-        }
-    }
-
-    /// Whether `text` is a member. O(1) in tables, O(log n) in intsets, O(n) in listpacks.
-    #[inline]
-    pub fn contains(&self, text: &[u8]) -> bool {
-        match self {
-            Set::Ints(ints) => num::parse_i64(text).is_some_and(|n| ints.contains(n)),
-            Set::Packed(lp) => lp.find(lp.first(), &Needle::new(text), 1).is_some(),
-            Set::Table(members) => members.get(members.hash(text), text).is_some(),
-        }
-    }
-
-    /// `contains` with a hash that is known.
-    #[inline]
-    pub fn has(&self, probe: Probe<'_>) -> bool {
-        match self {
-            Set::Table(members) => members.get(probe.hash, probe.text).is_some(),
-            _ => self.contains(probe.text),
-        }
-    }
-
     /// Adds a member; false if it was there. May change the encoding.
     #[inline]
     pub fn insert(&mut self, text: &[u8], limits: &SetLimits) -> bool {
@@ -115,7 +96,7 @@ impl Set {
                 None => {
                     let fits = ints.len() < limits.listpack_entries
                         && text.len() <= limits.listpack_value
-                        && widest(ints) <= limits.listpack_value;
+                        && widest(ints.view()) <= limits.listpack_value;
                     if fits {
                         let mut lp = Listpack::with_capacity(ints.as_bytes().len() * 2);
                         ints.iter().for_each(|n| lp.push_back_int(n));
@@ -128,7 +109,7 @@ impl Set {
                 }
             },
             Set::Packed(lp) => {
-                if lp.find(lp.first(), &Needle::new(text), 1).is_some() {
+                if find_packed(lp.view(), text).is_some() {
                     return false;
                 }
                 let fits = lp.len() < limits.listpack_entries
@@ -199,7 +180,7 @@ impl Set {
     pub fn remove(&mut self, text: &[u8]) -> bool {
         match self {
             Set::Ints(ints) => num::parse_i64(text).is_some_and(|n| ints.remove(n)),
-            Set::Packed(lp) => match lp.find(lp.first(), &Needle::new(text), 1) {
+            Set::Packed(lp) => match find_packed(lp.view(), text) {
                 Some(at) => {
                     lp.remove(at);
                     true
@@ -207,15 +188,6 @@ impl Set {
                 None => false,
             },
             Set::Table(members) => members.remove(members.hash(text), text).is_some(),
-        }
-    }
-
-    /// A member, each as likely as any other. O(1) in tables and intsets, O(n) in listpacks.
-    pub fn random(&self, rng: &mut impl FnMut() -> u64) -> Option<Item<'_>> {
-        match self {
-            Set::Ints(ints) => ints.get(below(rng(), ints.len())).map(Item::Int),
-            Set::Packed(lp) => lp.at(below(rng(), lp.len()) as i64).map(|at| lp.get(at)),
-            Set::Table(members) => members.random(rng).map(|m| Item::Str(m.key())),
         }
     }
 
@@ -228,19 +200,10 @@ impl Set {
                 Some(text)
             }
             _ => {
-                let text = self.random(rng)?.to_vec();
+                let text = self.view().random(rng)?.to_vec();
                 self.remove(&text);
                 Some(text)
             }
-        }
-    }
-
-    /// All members: integers ascending, those of a listpack in order of insertion, those of a table in any order.
-    pub fn iter(&self) -> Items<'_> {
-        match self {
-            Set::Ints(ints) => Items::Ints(ints.iter()),
-            Set::Packed(lp) => Items::Packed(lp.iter()),
-            Set::Table(members) => Items::Table(members.iter()),
         }
     }
 
@@ -249,7 +212,7 @@ impl Set {
         if matches!(self, Set::Ints(_)) || self.len() > limits.intset_entries.min(INTSET_MAX) {
             return;
         }
-        let ints: Option<Vec<i64>> = self.iter().map(Item::as_int).collect();
+        let ints: Option<Vec<i64>> = self.view().iter().map(Item::as_int).collect();
         let Some(mut ints) = ints else { return };
         // Ascending, each is appended.
         ints.sort_unstable();
@@ -263,7 +226,7 @@ impl Set {
     /// Makes a table of it, with room for so many members. O(n).
     pub fn change_to_table(&mut self, room: usize, seed: Seed) {
         let mut members = table(room, seed);
-        for item in self.iter() {
+        for item in self.view().iter() {
             let mut scratch = Scratch::default();
             let text = item.bytes(&mut scratch);
             members.insert_new(members.hash(text), Member::new(text, b"", None));
@@ -275,6 +238,64 @@ impl Set {
     pub fn shrink(&mut self) {
         if let Set::Packed(lp) = self {
             lp.shrink();
+        }
+    }
+}
+
+impl<'a> SetRef<'a> {
+    /// Whether it is the same set, not just an equal one.
+    pub fn is(self, other: SetRef<'_>) -> bool {
+        match (self, other) {
+            (SetRef::Ints(a), SetRef::Ints(b)) => std::ptr::eq(a.as_bytes(), b.as_bytes()),
+            (SetRef::Packed(a), SetRef::Packed(b)) => std::ptr::eq(a.entries(), b.entries()),
+            (SetRef::Table(a), SetRef::Table(b)) => std::ptr::eq(a, b),
+            _ => false,
+        }
+    }
+
+    /// The table, if it is one.
+    #[inline]
+    pub fn as_table(self) -> Option<&'a Members> {
+        match self {
+            SetRef::Table(members) => Some(members),
+            _ => None,
+        }
+    }
+
+    /// Whether `text` is a member. O(1) in tables, O(log n) in intsets, O(n) in listpacks.
+    #[inline]
+    pub fn contains(self, text: &[u8]) -> bool {
+        match self {
+            SetRef::Ints(ints) => num::parse_i64(text).is_some_and(|n| ints.contains(n)),
+            SetRef::Packed(lp) => find_packed(lp, text).is_some(),
+            SetRef::Table(members) => members.get(members.hash(text), text).is_some(),
+        }
+    }
+
+    /// `contains` with a hash that is known.
+    #[inline]
+    pub fn has(self, probe: Probe<'_>) -> bool {
+        match self {
+            SetRef::Table(members) => members.get(probe.hash, probe.text).is_some(),
+            _ => self.contains(probe.text),
+        }
+    }
+
+    /// A member, each as likely as any other. O(1) in tables and intsets, O(n) in listpacks.
+    pub fn random(self, rng: &mut impl FnMut() -> u64) -> Option<Item<'a>> {
+        match self {
+            SetRef::Ints(ints) => ints.get(below(rng(), ints.len())).map(Item::Int),
+            SetRef::Packed(lp) => lp.at(below(rng(), lp.len()) as i64).map(|at| lp.get(at)),
+            SetRef::Table(members) => members.random(rng).map(|m| Item::Str(m.key())),
+        }
+    }
+
+    /// All members: integers ascending, those of a listpack in order of insertion, those of a table in any order.
+    pub fn iter(self) -> Items<'a> {
+        match self {
+            SetRef::Ints(ints) => Items::Ints(ints.iter()),
+            SetRef::Packed(lp) => Items::Packed(lp.iter()),
+            SetRef::Table(members) => Items::Table(members.iter()),
         }
     }
 }
@@ -295,8 +316,14 @@ fn insert(members: &mut Members, hash: u64, text: &[u8]) -> bool {
     new
 }
 
+/// Where a member of a listpack is.
+#[inline]
+fn find_packed(lp: ListpackRef<'_>, text: &[u8]) -> Option<Pos> {
+    lp.find(lp.first(), &Needle::new(text), 1)
+}
+
 /// Bytes of the longest text of the integers.
-fn widest(ints: &Intset) -> usize {
+fn widest(ints: IntsetRef<'_>) -> usize {
     let ends = [ints.min(), ints.max()];
     ends.iter().flatten().map(|&n| num::len_i64(n)).max().unwrap_or(0)
 }
@@ -329,14 +356,29 @@ impl<'a> Iterator for Items<'a> {
 impl PartialEq for Set {
     /// The same members, whatever the encoding.
     fn eq(&self, other: &Set) -> bool {
-        self.len() == other.len()
-            && self.iter().all(|item| other.contains(item.bytes(&mut Scratch::default())))
+        self.view() == other.view()
     }
 }
 
 impl Eq for Set {}
 
 impl std::fmt::Debug for Set {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.view().fmt(f)
+    }
+}
+
+impl PartialEq for SetRef<'_> {
+    /// The same members, whatever the encoding.
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len()
+            && self.iter().all(|item| other.contains(item.bytes(&mut Scratch::default())))
+    }
+}
+
+impl Eq for SetRef<'_> {}
+
+impl std::fmt::Debug for SetRef<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let text = |item: Item<'_>| item.to_vec().escape_ascii().to_string();
         f.debug_set().entries(self.iter().map(text)).finish()
@@ -345,50 +387,62 @@ impl std::fmt::Debug for Set {
 
 impl Collection for Set {
     variant!(Set);
+    type Ref<'a> = SetRef<'a>;
 
-    fn encoding(&self) -> Encoding {
+    #[inline]
+    fn view(&self) -> SetRef<'_> {
         match self {
-            Set::Ints(_) => Encoding::Intset,
-            Set::Packed(_) => Encoding::Listpack,
-            Set::Table(_) => Encoding::Hashtable,
+            Set::Ints(ints) => SetRef::Ints(ints.view()),
+            Set::Packed(lp) => SetRef::Packed(lp.view()),
+            Set::Table(members) => SetRef::Table(members),
+        }
+    }
+}
+
+impl View for SetRef<'_> {
+    fn encoding(self) -> Encoding {
+        match self {
+            SetRef::Ints(_) => Encoding::Intset,
+            SetRef::Packed(_) => Encoding::Listpack,
+            SetRef::Table(_) => Encoding::Hashtable,
         }
     }
 
     #[inline]
-    fn len(&self) -> usize {
+    fn len(self) -> usize {
         match self {
-            Set::Ints(ints) => ints.len(),
-            Set::Packed(lp) => lp.len(),
-            Set::Table(members) => members.len(),
+            SetRef::Ints(ints) => ints.len(),
+            SetRef::Packed(lp) => lp.len(),
+            SetRef::Table(members) => members.len(),
         }
     }
 
-    fn duplicate(&self) -> Set {
-        match self {
-            Set::Ints(ints) => Set::Ints(ints.clone()),
-            Set::Packed(lp) => Set::Packed(lp.clone()),
-            Set::Table(members) => {
+    fn duplicate(self, room: usize) -> Object {
+        Object::Set(match self {
+            SetRef::Ints(ints) => Set::Ints(ints.to_owned()),
+            SetRef::Packed(lp) => Set::Packed(lp.to_owned(room)),
+            SetRef::Table(members) => {
                 let mut copy = table(members.len(), members.seed());
                 for m in members.iter() {
                     copy.insert_new(copy.hash(m.key()), Member::new(m.key(), b"", None));
                 }
                 Set::Table(Box::new(copy))
             }
-        }
+        })
     }
 
-    fn free_effort(&self) -> usize {
+    fn free_effort(self) -> usize {
         match self {
-            Set::Table(members) => members.len(),
+            SetRef::Table(members) => members.len(),
             _ => 1,
         }
     }
 
-    fn mem_bytes(&self, samples: usize) -> usize {
+    fn mem_bytes(self, samples: usize) -> usize {
         match self {
-            Set::Ints(ints) => ints.mem_bytes(),
-            Set::Packed(lp) => lp.mem_bytes(),
-            Set::Table(members) => {
+            SetRef::Ints(ints) => size_class(ints.as_bytes().len()),
+            SetRef::Packed(lp) => size_class(lp.bytes_len()),
+            SetRef::Table(members) => {
                 let take = if samples == 0 { usize::MAX } else { samples };
                 let (mut seen, mut bytes) = (0, 0);
                 for m in members.iter().take(take) {
@@ -401,7 +455,7 @@ impl Collection for Set {
         }
     }
 
-    fn digest(&self, sum: &mut [u8; 20]) {
+    fn digest(self, sum: &mut [u8; 20]) {
         self.iter().for_each(|item| digest::xor(sum, item.bytes(&mut Scratch::default())));
     }
 }

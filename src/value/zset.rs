@@ -9,19 +9,26 @@
 //!
 //! Invariants: elements ascend by score, then by member; no member is there twice; no score is NaN.
 
-use crate::ds::listpack::{BYTES_MAX, Item, Listpack, Needle, Pos, Scratch};
+use crate::ds::listpack::{BYTES_MAX, Item, Listpack, ListpackRef, Needle, Pos, Scratch};
 use crate::ds::ordered::table::{SortedTable, Unsorted};
 use crate::ds::ordered::{AtElement, Cut};
 use crate::util::digest;
 use crate::util::num;
 use crate::util::siphash::Seed;
 use crate::util::size_class::size_class;
-use crate::value::{Collection, Encoding, variant};
+use crate::value::{Collection, Encoding, Object, View, variant};
 
 /// A sorted set.
 pub enum ZSet {
     Packed(Listpack),
     Table(Box<SortedTable>),
+}
+
+/// A sorted set, to read it.
+#[derive(Clone, Copy)]
+pub enum ZSetRef<'a> {
+    Packed(ListpackRef<'a>),
+    Table(&'a SortedTable),
 }
 
 /// Up to where a sorted set is a listpack, and what members are hashed with above.
@@ -167,39 +174,10 @@ impl ZSet {
         let mut table = SortedTable::new(limits.seed);
         table.reserve(lp.len() / 2 + more);
         let mut scratch = Scratch::default();
-        for (member, score) in lp.pairs() {
+        for (member, score) in lp.view().pairs() {
             table.push_back(member.bytes(&mut scratch), packed_score(score));
         }
         *self = ZSet::Table(Box::new(table));
-    }
-
-    /// The score of a member. O(1) in a table.
-    #[inline]
-    pub fn score(&self, member: &[u8]) -> Option<f64> {
-        match self {
-            ZSet::Packed(lp) => find_packed(lp, member).map(|(_, score)| score),
-            ZSet::Table(table) => table.score(member),
-        }
-    }
-
-    /// The rank of a member, counted from the lowest, and its score. O(log n) in a table.
-    pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
-        match self {
-            ZSet::Packed(lp) => {
-                let needle = Needle::new(member);
-                let rank = lp.pairs().position(|(item, _)| needle.is(item))?;
-                Some((rank, packed_score(lp.get(lp.at(2 * rank as i64 + 1)?))))
-            }
-            ZSet::Table(table) => table.rank(member),
-        }
-    }
-
-    /// Number of elements before the cut. O(log n) in a table.
-    pub fn count_before(&self, cut: &impl Cut) -> usize {
-        match self {
-            ZSet::Packed(lp) => packed_place(lp, cut).0,
-            ZSet::Table(table) => table.count_before(cut),
-        }
     }
 
     /// Adds a member, or changes its score, as the rule says. O(log n) in a table.
@@ -213,7 +191,7 @@ impl ZSet {
         match self {
             ZSet::Table(table) => table.change(member, |old| rule.decide(score, old)),
             ZSet::Packed(lp) => {
-                let found = find_packed(lp, member);
+                let found = find_packed(lp.view(), member);
                 let (wanted, result) = rule.decide(score, found.map(|(_, old)| old));
                 let Some(score) = wanted else { return result };
                 if let Some((pos, _)) = found {
@@ -235,7 +213,7 @@ impl ZSet {
     pub fn remove(&mut self, member: &[u8]) -> bool {
         match self {
             ZSet::Packed(lp) => {
-                let found = find_packed(lp, member);
+                let found = find_packed(lp.view(), member);
                 if let Some((pos, _)) = found {
                     lp.remove_from(pos, 2);
                 }
@@ -257,7 +235,7 @@ impl ZSet {
             ZSet::Packed(lp) => {
                 let Some(pos) = lp.at(2 * from as i64) else { return 0 };
                 let n = n.min(lp.len() / 2 - from);
-                let mut items = lp.iter_from(pos);
+                let mut items = lp.view().iter_from(pos);
                 for _ in 0..n {
                     if let (Some(member), Some(score)) = (items.next(), items.next()) {
                         see(member, packed_score(score));
@@ -271,12 +249,52 @@ impl ZSet {
             }
         }
     }
+}
+
+impl<'a> ZSetRef<'a> {
+    /// Whether it is the same sorted set, not just an equal one.
+    pub fn is(self, other: ZSetRef<'_>) -> bool {
+        match (self, other) {
+            (ZSetRef::Packed(a), ZSetRef::Packed(b)) => std::ptr::eq(a.entries(), b.entries()),
+            (ZSetRef::Table(a), ZSetRef::Table(b)) => std::ptr::eq(a, b),
+            _ => false,
+        }
+    }
+
+    /// The score of a member. O(1) in a table.
+    #[inline]
+    pub fn score(self, member: &[u8]) -> Option<f64> {
+        match self {
+            ZSetRef::Packed(lp) => find_packed(lp, member).map(|(_, score)| score),
+            ZSetRef::Table(table) => table.score(member),
+        }
+    }
+
+    /// The rank of a member, counted from the lowest, and its score. O(log n) in a table.
+    pub fn rank(self, member: &[u8]) -> Option<(usize, f64)> {
+        match self {
+            ZSetRef::Packed(lp) => {
+                let needle = Needle::new(member);
+                let rank = lp.pairs().position(|(item, _)| needle.is(item))?;
+                Some((rank, packed_score(lp.get(lp.at(2 * rank as i64 + 1)?))))
+            }
+            ZSetRef::Table(table) => table.rank(member),
+        }
+    }
+
+    /// Number of elements before the cut. O(log n) in a table.
+    pub fn count_before(self, cut: &impl Cut) -> usize {
+        match self {
+            ZSetRef::Packed(lp) => packed_place(lp, cut).0,
+            ZSetRef::Table(table) => table.count_before(cut),
+        }
+    }
 
     /// Visits up to `n` elements from rank `from` upwards. O(n + log of all) in a table.
     #[inline]
-    pub fn ascend<'a>(&'a self, from: usize, n: usize, mut visit: impl FnMut(Item<'a>, f64)) {
+    pub fn ascend(self, from: usize, n: usize, mut visit: impl FnMut(Item<'a>, f64)) {
         match self {
-            ZSet::Packed(lp) => {
+            ZSetRef::Packed(lp) => {
                 let Some(pos) = lp.at(2 * from as i64) else { return };
                 let mut items = lp.iter_from(pos);
                 for _ in 0..n {
@@ -284,16 +302,16 @@ impl ZSet {
                     visit(member, packed_score(score));
                 }
             }
-            ZSet::Table(table) => {
+            ZSetRef::Table(table) => {
                 table.ascend(from, n).for_each(|(member, score)| visit(Item::Str(member), score));
             }
         }
     }
 
     /// Visits up to `n` elements from rank `from` downwards. O(n + log of all) in a table.
-    pub fn descend<'a>(&'a self, from: usize, n: usize, mut visit: impl FnMut(Item<'a>, f64)) {
+    pub fn descend(self, from: usize, n: usize, mut visit: impl FnMut(Item<'a>, f64)) {
         match self {
-            ZSet::Packed(lp) => {
+            ZSetRef::Packed(lp) => {
                 let mut at = lp.at(2 * from as i64 + 1);
                 for _ in 0..n {
                     let Some(score) = at else { return };
@@ -302,14 +320,14 @@ impl ZSet {
                     at = lp.prev(member);
                 }
             }
-            ZSet::Table(table) => {
+            ZSetRef::Table(table) => {
                 table.descend(from, n).for_each(|(member, score)| visit(Item::Str(member), score));
             }
         }
     }
 
     /// Visits all elements in order. O(n).
-    pub fn each<'a>(&'a self, visit: impl FnMut(Item<'a>, f64)) {
+    pub fn each(self, visit: impl FnMut(Item<'a>, f64)) {
         self.ascend(0, self.len(), visit);
     }
 }
@@ -327,14 +345,14 @@ fn push_packed(lp: &mut Listpack, member: &[u8], score: f64) {
 
 /// The place of a member and its score.
 #[inline]
-fn find_packed(lp: &Listpack, member: &[u8]) -> Option<(Pos, f64)> {
+fn find_packed(lp: ListpackRef<'_>, member: &[u8]) -> Option<(Pos, f64)> {
     let pos = lp.find(lp.first(), &Needle::new(member), 2)?;
     let score = lp.next(pos).expect("scores stand behind members");
     Some((pos, packed_score(lp.get(score))))
 }
 
 /// How many elements are before the cut, and the place of the first that isn't.
-fn packed_place(lp: &Listpack, cut: &impl Cut) -> (usize, Option<Pos>) {
+fn packed_place(lp: ListpackRef<'_>, cut: &impl Cut) -> (usize, Option<Pos>) {
     let mut scratch = Scratch::default();
     let (mut at, mut rank) = (lp.first(), 0);
     while let Some(pos) = at {
@@ -350,7 +368,7 @@ fn packed_place(lp: &Listpack, cut: &impl Cut) -> (usize, Option<Pos>) {
 
 /// Inserts a member that isn't there. O(n).
 fn insert_packed(lp: &mut Listpack, member: &[u8], score: f64) {
-    match packed_place(lp, &AtElement { score, member, behind: false }).1 {
+    match packed_place(lp.view(), &AtElement { score, member, behind: false }).1 {
         None => push_packed(lp, member, score),
         Some(pos) => {
             let pos = lp.insert_before(pos, member);
@@ -361,43 +379,56 @@ fn insert_packed(lp: &mut Listpack, member: &[u8], score: f64) {
 
 impl Collection for ZSet {
     variant!(ZSet);
+    type Ref<'a> = ZSetRef<'a>;
 
-    fn encoding(&self) -> Encoding {
+    #[inline]
+    fn view(&self) -> ZSetRef<'_> {
         match self {
-            ZSet::Packed(_) => Encoding::Listpack,
-            ZSet::Table(_) => Encoding::Skiplist,
+            ZSet::Packed(lp) => ZSetRef::Packed(lp.view()),
+            ZSet::Table(table) => ZSetRef::Table(table),
+        }
+    }
+}
+
+impl View for ZSetRef<'_> {
+    fn encoding(self) -> Encoding {
+        match self {
+            ZSetRef::Packed(_) => Encoding::Listpack,
+            ZSetRef::Table(_) => Encoding::Skiplist,
         }
     }
 
-    fn len(&self) -> usize {
+    fn len(self) -> usize {
         match self {
-            ZSet::Packed(lp) => lp.len() / 2,
-            ZSet::Table(table) => table.len(),
+            ZSetRef::Packed(lp) => lp.len() / 2,
+            ZSetRef::Table(table) => table.len(),
         }
     }
 
-    fn duplicate(&self) -> ZSet {
+    fn duplicate(self, room: usize) -> Object {
+        Object::ZSet(match self {
+            ZSetRef::Packed(lp) => ZSet::Packed(lp.to_owned(room)),
+            ZSetRef::Table(table) => ZSet::Table(Box::new(table.duplicate())),
+        })
+    }
+
+    fn free_effort(self) -> usize {
         match self {
-            ZSet::Packed(lp) => ZSet::Packed(lp.clone()),
-            ZSet::Table(table) => ZSet::Table(Box::new(table.duplicate())),
+            ZSetRef::Packed(_) => 1,
+            ZSetRef::Table(table) => table.len(),
         }
     }
 
-    fn free_effort(&self) -> usize {
+    fn mem_bytes(self, samples: usize) -> usize {
         match self {
-            ZSet::Packed(_) => 1,
-            ZSet::Table(table) => table.len(),
+            ZSetRef::Packed(lp) => size_class(lp.bytes_len()),
+            ZSetRef::Table(table) => {
+                size_class(size_of::<SortedTable>()) + table.mem_bytes(samples)
+            }
         }
     }
 
-    fn mem_bytes(&self, samples: usize) -> usize {
-        match self {
-            ZSet::Packed(lp) => lp.mem_bytes(),
-            ZSet::Table(table) => size_class(size_of::<SortedTable>()) + table.mem_bytes(samples),
-        }
-    }
-
-    fn digest(&self, sum: &mut [u8; 20]) {
+    fn digest(self, sum: &mut [u8; 20]) {
         let mut text = Vec::with_capacity(32);
         self.each(|member, score| {
             let mut element = [0; 20];
@@ -413,6 +444,21 @@ impl Collection for ZSet {
 impl PartialEq for ZSet {
     /// The same members with the same scores.
     fn eq(&self, other: &ZSet) -> bool {
+        self.view() == other.view()
+    }
+}
+
+impl Eq for ZSet {}
+
+impl std::fmt::Debug for ZSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.view().fmt(f)
+    }
+}
+
+impl PartialEq for ZSetRef<'_> {
+    /// The same members with the same scores.
+    fn eq(&self, other: &Self) -> bool {
         let mut same = self.len() == other.len();
         self.each(|member, score| {
             same = same && other.score(member.bytes(&mut Scratch::default())) == Some(score);
@@ -421,9 +467,9 @@ impl PartialEq for ZSet {
     }
 }
 
-impl Eq for ZSet {}
+impl Eq for ZSetRef<'_> {}
 
-impl std::fmt::Debug for ZSet {
+impl std::fmt::Debug for ZSetRef<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut map = f.debug_map();
         self.each(|member, score| {

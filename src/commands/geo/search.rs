@@ -15,7 +15,7 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::util::geohash::{self, Bounds, Place};
-use crate::value::zset::{ZSet, ZSetLimits};
+use crate::value::zset::{ZSet, ZSetLimits, ZSetRef};
 
 pub const COMMANDS: &[DataRow] = &[
     ("georadius", georadius),
@@ -159,7 +159,7 @@ enum Center<'a> {
 
 impl Center<'_> {
     /// The place; None only if there is no set.
-    fn place(self, zset: Option<&ZSet>) -> Result<Option<Place>, CmdError> {
+    fn place(self, zset: Option<ZSetRef<'_>>) -> Result<Option<Place>, CmdError> {
         match (self, zset) {
             (Center::Place(place), _) => Ok(Some(place)),
             (Center::Member(_), None) => Ok(None),
@@ -189,7 +189,7 @@ impl<'a> Request<'a> {
         argv: Argv<'a>,
         at: usize,
         kind: Kind,
-        zset: Option<&ZSet>,
+        zset: Option<ZSetRef<'_>>,
     ) -> Result<(), CmdError> {
         let mut options = Options::new(argv, at);
         let searches = matches!(kind, Kind::Search | Kind::SearchStore);
@@ -235,7 +235,7 @@ impl<'a> Request<'a> {
         &mut self,
         word: &[u8],
         options: &mut Options<'a>,
-        zset: Option<&ZSet>,
+        zset: Option<ZSetRef<'_>>,
     ) -> Result<bool, CmdError> {
         let left = options.remaining();
         let polygon = matches!(self.shape, Some(Shape::Polygon(_)));
@@ -330,7 +330,7 @@ impl<'a> Request<'a> {
     }
 
     /// The places inside, as many and in the order that is asked for.
-    fn find<'z>(&self, zset: &'z ZSet, area: &Area) -> Vec<Found<'z>> {
+    fn find<'z>(&self, zset: ZSetRef<'z>, area: &Area) -> Vec<Found<'z>> {
         let mut found = Vec::new();
         let enough = if self.any { self.count } else { usize::MAX };
         for cell in area.cells() {

@@ -12,8 +12,8 @@ use crate::keyspace::effects::{EV_GENERIC, EV_HASH, Effects, Why};
 use crate::keyspace::env::{Env, Expiry};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
-use crate::value::Collection;
 use crate::value::hash::Hash;
+use crate::value::{Collection, View};
 
 pub const COMMANDS: &[DataRow] = &[
     ("hexpire", hexpire),
@@ -182,30 +182,31 @@ fn hpexpireat(ctx: &mut Ctx<'_>) -> CmdResult {
 fn set_expire(ctx: &mut Ctx<'_>, form: Form) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let key = argv.at(1);
-    let hash = db.write_as::<Hash>(key, fx)?;
+    db.read_to_write::<Hash>(key, fx)?;
     let at = time_of(argv.at(2), form, env, *argv)?;
     let only = Only::of(argv.at(3));
     let fields_at = if only == Only::Always { 3 } else { 4 };
     let positive = "Parameter `numFields` should be greater than 0";
     let fields = named(*argv, fields_at, positive)?;
     reply.array(fields.len());
-    let Some(hash) = hash else {
+    let Some(mut hash) = db.write_as::<Hash>(key, fx)? else {
         fields.iter().for_each(|_| reply.int(NO_FIELD));
         return Ok(Flow::Done);
     };
-    let (was, now_ms) = (hash.soonest(), horizon(hash, env));
+    let (was, now_ms) = (hash.view().soonest(), horizon(hash.view(), env));
     let mut timing = Timing::new(key, Some(at), env);
     for field in fields {
-        let found = Seen { hash, now_ms }.find(field).map(|found| found.1);
+        let found = Seen { hash: hash.view(), now_ms }.find(field).map(|found| found.1);
         reply.int(match found {
             None => NO_FIELD,
             Some(old) if !only.allows(old, at) => 0,
             Some(_) => {
-                timing.apply(hash, field, fx);
+                timing.apply(&mut hash, field, fx);
                 if timing.past { 2 } else { 1 }
             }
         });
     }
+    drop(hash);
     db.retime(key, was);
     if timing.changed() > 0 {
         changed(fx, key, timing.changed());
@@ -267,17 +268,17 @@ fn times(ctx: &mut Ctx<'_>, show: fn(at: i64, now: i64) -> i64) -> CmdResult {
 fn hpersist(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let key = argv.at(1);
-    let hash = db.write_as::<Hash>(key, fx)?;
+    db.read_to_write::<Hash>(key, fx)?;
     let fields = named(*argv, 2, NOT_POSITIVE)?;
     reply.array(fields.len());
-    let Some(hash) = hash else {
+    let Some(mut hash) = db.write_as::<Hash>(key, fx)? else {
         fields.iter().for_each(|_| reply.int(NO_FIELD));
         return Ok(Flow::Done);
     };
-    let (was, due) = (hash.soonest(), is_due(hash, env));
+    let (was, due) = (hash.view().soonest(), is_due(hash.view(), env));
     let mut persisted = false;
     for field in fields {
-        reply.int(match hash.find(field) {
+        reply.int(match hash.view().find(field) {
             None => NO_FIELD,
             Some((_, None)) => NO_TIME,
             Some((_, Some(at))) if due && at < env.now_ms => NO_FIELD,
@@ -288,6 +289,7 @@ fn hpersist(ctx: &mut Ctx<'_>) -> CmdResult {
             }
         });
     }
+    drop(hash);
     db.retime(key, was);
     if persisted {
         fx.event(EV_HASH, "hpersist", key);

@@ -8,6 +8,7 @@ use crate::keyspace::effects::EV_HASH;
 use crate::keyspace::env::Env;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
+use crate::value::Collection;
 use crate::value::hash::{Hash, Time};
 
 pub const COMMANDS: &[DataRow] = &[("hgetdel", hgetdel), ("hgetex", hgetex), ("hsetex", hsetex)];
@@ -22,20 +23,20 @@ const NO_TIME_GIVEN: CmdError = CmdError::new("ERR missing expire time");
 fn hgetdel(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let key = argv.at(1);
-    let due = db.write_as::<Hash>(key, fx)?.is_some_and(|hash| is_due(hash, env));
+    let due = db.read_to_write::<Hash>(key, fx)?.is_some_and(|hash| is_due(hash, env));
     let fields = named(*argv, 2, "Number of fields must be a positive integer")?;
     if due {
         expire_named(db, key, fields, env, fx);
     }
     reply.array(fields.len());
-    let Some(hash) = db.write_as::<Hash>(key, fx)? else {
+    let Some(mut hash) = db.write_as::<Hash>(key, fx)? else {
         fields.iter().for_each(|_| reply.null());
         return Ok(Flow::Done);
     };
-    let (was, now_ms) = (hash.soonest(), horizon(hash, env));
+    let (was, now_ms) = (hash.view().soonest(), horizon(hash.view(), env));
     let mut removed = 0;
     for field in fields {
-        match (Seen { hash, now_ms }).get(field) {
+        match (Seen { hash: hash.view(), now_ms }).get(field) {
             Some(value) => {
                 reply_item(reply, value);
                 hash.remove(field);
@@ -44,6 +45,7 @@ fn hgetdel(ctx: &mut Ctx<'_>) -> CmdResult {
             None => reply.null(),
         }
     }
+    drop(hash);
     db.retime(key, was);
     if removed > 0 {
         changed(fx, key, removed);
@@ -67,7 +69,7 @@ fn form(word: &[u8]) -> Option<Form> {
 fn hgetex(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let key = argv.at(1);
-    let due = db.write_as::<Hash>(key, fx)?.is_some_and(|hash| is_due(hash, env));
+    let due = db.read_to_write::<Hash>(key, fx)?.is_some_and(|hash| is_due(hash, env));
     let persist = arg::is(argv.at(2), "persist");
     let (at, fields_at) = match form(argv.at(2)) {
         Some(form) => (Some(time_of(argv.at(3), form, env, *argv)?), 4),
@@ -78,22 +80,23 @@ fn hgetex(ctx: &mut Ctx<'_>) -> CmdResult {
         expire_named(db, key, fields, env, fx);
     }
     reply.array(fields.len());
-    let Some(hash) = db.write_as::<Hash>(key, fx)? else {
+    let Some(mut hash) = db.write_as::<Hash>(key, fx)? else {
         fields.iter().for_each(|_| reply.null());
         return Ok(Flow::Done);
     };
-    let (was, now_ms) = (hash.soonest(), horizon(hash, env));
+    let (was, now_ms) = (hash.view().soonest(), horizon(hash.view(), env));
     let mut timing = Timing::new(key, at, env);
     for field in fields {
-        let Some((value, expire)) = (Seen { hash, now_ms }).find(field) else {
+        let Some((value, expire)) = (Seen { hash: hash.view(), now_ms }).find(field) else {
             reply.null();
             continue;
         };
         reply_item(reply, value);
         if at.is_some() || persist && expire.is_some() {
-            timing.apply(hash, field, fx);
+            timing.apply(&mut hash, field, fx);
         }
     }
+    drop(hash);
     db.retime(key, was);
     if timing.changed() == 0 {
         return Ok(Flow::Done);
@@ -194,7 +197,7 @@ fn hsetex(ctx: &mut Ctx<'_>) -> CmdResult {
     let o = SetArgs::parse(*argv, env)?;
     if o.only != Only::Always {
         let fields: Vec<&[u8]> = o.pairs.iter().copied().step_by(2).collect();
-        if db.write_as::<Hash>(key, fx)?.is_some_and(|hash| is_due(hash, env)) {
+        if db.read_to_write::<Hash>(key, fx)?.is_some_and(|hash| is_due(hash, env)) {
             expire_named(db, key, &fields, env, fx);
         }
         let hash = db.peek_as::<Hash>(key)?;
@@ -209,17 +212,18 @@ fn hsetex(ctx: &mut Ctx<'_>) -> CmdResult {
             return Ok(Flow::Done);
         }
     }
-    let hash = db.write_or_new(key, fx, Hash::default)?;
-    let was = hash.soonest();
+    let mut hash = db.write_or_new(key, fx, Hash::default)?;
+    let was = hash.view().soonest();
     hash.expect(o.pairs.len() / 2, o.pairs.iter().copied(), &limits);
     let time = if o.keep || o.at.is_some() { Time::Keep } else { Time::Never };
     let mut timing = Timing::new(key, o.at, env);
     for pair in o.pairs.chunks_exact(2) {
         hash.insert(pair[0], pair[1], time, &limits);
         if o.at.is_some() {
-            timing.apply(hash, pair[0], fx);
+            timing.apply(&mut hash, pair[0], fx);
         }
     }
+    drop(hash);
     db.retime(key, was);
     changed(fx, key, o.pairs.len() / 2);
     if timing.removed > 0 {

@@ -20,8 +20,8 @@ use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::util::longdouble::LongDouble;
 use crate::util::{glob, num};
-use crate::value::Collection;
-use crate::value::hash::{Hash, Pair, Time};
+use crate::value::hash::{Hash, HashRef, Pair, Time};
+use crate::value::{Collection, View};
 
 pub const COMMANDS: &[DataRow] = &[
     ("hset", hset),
@@ -48,13 +48,13 @@ const INFINITE: CmdError = CmdError::new("ERR value is NaN or Infinity");
 /// A hash as a call sees it: without the fields whose time has passed.
 #[derive(Clone, Copy)]
 struct Seen<'h> {
-    hash: &'h Hash,
+    hash: HashRef<'h>,
     /// Fields that expire before are not there.
     now_ms: i64,
 }
 
 impl<'h> Seen<'h> {
-    fn whole(hash: &'h Hash) -> Seen<'h> {
+    fn whole(hash: HashRef<'h>) -> Seen<'h> {
         Seen { hash, now_ms: i64::MIN }
     }
 
@@ -81,7 +81,7 @@ impl<'h> Seen<'h> {
     #[inline]
     fn for_each(&self, mut visit: impl FnMut(Item<'h>, Item<'h>)) {
         match self.hash {
-            Hash::Packed(lp) => {
+            HashRef::Packed(lp) => {
                 let mut items = lp.iter();
                 while let (Some(field), Some(value)) = (items.next(), items.next()) {
                     visit(field, value);
@@ -98,12 +98,12 @@ impl<'h> Seen<'h> {
 
 /// Whether some field's time has passed, as this call sees it.
 #[inline]
-fn is_due(hash: &Hash, env: &Env) -> bool {
+fn is_due(hash: HashRef<'_>, env: &Env) -> bool {
     hash.soonest().is_some_and(|at| at < env.now_ms) && env.expiry != Expiry::Ignore
 }
 
 /// The time before which fields are not there.
-fn horizon(hash: &Hash, env: &Env) -> i64 {
+fn horizon(hash: HashRef<'_>, env: &Env) -> i64 {
     if is_due(hash, env) { env.now_ms } else { i64::MIN }
 }
 
@@ -156,7 +156,7 @@ fn read_field<R>(
     fx: &mut Effects,
     read: impl Fn(Item<'_>, Option<i64>) -> R,
 ) -> Result<Option<R>, CmdError> {
-    let Some(hash) = db.write_as::<Hash>(key, fx)? else { return Ok(None) };
+    let Some(hash) = db.read_to_write::<Hash>(key, fx)? else { return Ok(None) };
     let found = hash.find(field);
     if is_due(hash, env)
         && let Some((_, Some(at))) = found
@@ -203,13 +203,14 @@ fn set_pairs(ctx: &mut Ctx<'_>) -> Result<usize, CmdError> {
     if !pairs.len().is_multiple_of(2) {
         return Err(errors::wrong_arity(&arg::name(*argv)));
     }
-    let hash = db.write_or_new(key, fx, Hash::default)?;
-    let was = hash.soonest();
+    let mut hash = db.write_or_new(key, fx, Hash::default)?;
+    let was = hash.view().soonest();
     hash.expect(pairs.len() / 2, pairs.iter().copied(), &limits);
     let mut new = 0;
     for pair in pairs.chunks_exact(2) {
         new += usize::from(hash.insert(pair[0], pair[1], Time::Never, &limits));
     }
+    drop(hash);
     if was.is_some() {
         db.retime(key, was);
     }
@@ -226,10 +227,11 @@ fn hsetnx(ctx: &mut Ctx<'_>) -> CmdResult {
         reply.int(0);
         return Ok(Flow::Done);
     }
-    let hash = db.write_or_new(key, fx, Hash::default)?;
-    let was = hash.soonest();
+    let mut hash = db.write_or_new(key, fx, Hash::default)?;
+    let was = hash.view().soonest();
     hash.expect(1, [field, value].into_iter(), &limits);
     hash.insert(field, value, Time::Never, &limits);
+    drop(hash);
     if was.is_some() {
         db.retime(key, was);
     }
@@ -299,11 +301,11 @@ fn hvals(ctx: &mut Ctx<'_>) -> CmdResult {
 fn hdel(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
-    let Some(hash) = db.write_as::<Hash>(key, fx)? else {
+    let Some(mut hash) = db.write_as::<Hash>(key, fx)? else {
         reply.int(0);
         return Ok(Flow::Done);
     };
-    let was = hash.soonest();
+    let was = hash.view().soonest();
     let mut removed = 0;
     for field in argv.from(2) {
         if hash.remove(field) {
@@ -314,6 +316,7 @@ fn hdel(ctx: &mut Ctx<'_>) -> CmdResult {
         }
     }
     let emptied = hash.is_empty();
+    drop(hash);
     if was.is_some() {
         db.retime(key, was);
     }
@@ -332,7 +335,7 @@ fn hdel(ctx: &mut Ctx<'_>) -> CmdResult {
 /// `HLEN key`. O(1). Fields past their time that are not yet gone are counted.
 fn hlen(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
-    reply.len_int(db.read_as::<Hash>(argv.at(1), fx)?.map_or(0, Hash::len));
+    reply.len_int(db.read_as::<Hash>(argv.at(1), fx)?.map_or(0, View::len));
     Ok(Flow::Done)
 }
 
@@ -363,7 +366,7 @@ fn hincrby(ctx: &mut Ctx<'_>) -> CmdResult {
     let new = old.checked_add(by).ok_or(errors::OVERFLOW)?;
     let mut text = [0; num::MAX_I64_CHARS];
     let len = num::format_i64(&mut text, new);
-    let hash = db.write_or_new(key, fx, Hash::default)?;
+    let mut hash = db.write_or_new(key, fx, Hash::default)?;
     hash.insert(field, &text[..len], Time::Keep, &limits.hash());
     fx.modified(key);
     fx.event(EV_HASH, "hincrby", key);
@@ -386,7 +389,7 @@ fn hincrbyfloat(ctx: &mut Ctx<'_>) -> CmdResult {
         None => (LongDouble::from(0), None::<i64>),
     };
     let text = old.checked_add(by).ok_or(errors::NAN_OR_INF)?.format_human();
-    let hash = db.write_or_new(key, fx, Hash::default)?;
+    let mut hash = db.write_or_new(key, fx, Hash::default)?;
     hash.insert(field, &text, Time::Keep, &limits.hash());
     fx.modified(key);
     fx.event(EV_HASH, "hincrbyfloat", key);

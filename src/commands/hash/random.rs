@@ -10,8 +10,8 @@ use crate::keyspace::env::{Env, Expiry};
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::util::rand;
-use crate::value::Collection;
-use crate::value::hash::{Hash, Pair};
+use crate::value::View;
+use crate::value::hash::{Hash, HashRef, Pair};
 use std::collections::HashSet;
 
 pub const COMMANDS: &[DataRow] = &[("hrandfield", hrandfield)];
@@ -68,7 +68,7 @@ fn without_due<'d>(
     key: &[u8],
     env: &Env,
     fx: &mut Effects,
-) -> Result<Option<&'d Hash>, CmdError> {
+) -> Result<Option<HashRef<'d>>, CmdError> {
     let due = match db.read_as::<Hash>(key, fx)? {
         Some(hash) if env.expiry == Expiry::Delete => hash.due(env.now_ms, usize::MAX),
         _ => Vec::new(),
@@ -81,7 +81,7 @@ fn without_due<'d>(
 
 /// `count` different fields.
 fn sample<'h>(
-    hash: &'h Hash,
+    hash: HashRef<'h>,
     count: usize,
     rng: &mut impl FnMut() -> u64,
     mut out: impl FnMut(Pair<'h>),
@@ -110,7 +110,7 @@ fn sample<'h>(
 
 /// Independent draws.
 fn repeated<'h>(
-    hash: &'h Hash,
+    hash: HashRef<'h>,
     count: usize,
     rng: &mut impl FnMut() -> u64,
     mut out: impl FnMut(Pair<'h>),

@@ -13,7 +13,6 @@ use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::{EV_GENERIC, EV_LIST, Effects, Why};
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
-use crate::value::Collection;
 use crate::value::list::List;
 
 pub const COMMANDS: &[DataRow] = &[
@@ -121,7 +120,7 @@ fn rpush(ctx: &mut Ctx<'_>) -> CmdResult {
 fn push(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let (key, elements) = (argv.at(1), argv.from(2));
-    let list = db.write_or_new(key, fx, || {
+    let mut list = db.write_or_new(key, fx, || {
         let bytes = elements.iter().map(|e| e.len() + 2).sum::<usize>();
         List::with_room(bytes.min(ROOM_MAX))
     })?;
@@ -144,7 +143,7 @@ fn rpushx(ctx: &mut Ctx<'_>) -> CmdResult {
 fn push_existing(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let (key, elements) = (argv.at(1), argv.from(2));
-    let Some(list) = db.write_as::<List>(key, fx)? else {
+    let Some(mut list) = db.write_as::<List>(key, fx)? else {
         reply.int(0);
         return Ok(Flow::Done);
     };
@@ -171,11 +170,12 @@ fn pop(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     }
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let key = argv.at(1);
-    let Some(list) = db.write_as::<List>(key, fx)? else {
+    let Some(mut list) = db.write_as::<List>(key, fx)? else {
         reply.null();
         return Ok(Flow::Done);
     };
-    let emptied = pop_one(list, end, limits.list(), reply);
+    let emptied = pop_one(&mut list, end, limits.list(), reply);
+    drop(list);
     popped(db, fx, key, end, 1, emptied);
     Ok(Flow::Done)
 }
@@ -203,7 +203,7 @@ fn pop_many(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
         return Err(errors::wrong_arity(&arg::name(*argv)));
     }
     let count = arg::int_in(argv.at(2), 0, i64::MAX, "value is out of range, must be positive")?;
-    let Some(list) = db.write_as::<List>(key, fx)? else {
+    let Some(mut list) = db.write_as::<List>(key, fx)? else {
         reply.null_array();
         return Ok(Flow::Done);
     };
@@ -211,8 +211,9 @@ fn pop_many(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
         reply.array(0);
         return Ok(Flow::Done);
     }
-    let n = pop_range(list, end, count as usize, limits.list(), reply);
+    let n = pop_range(&mut list, end, count as usize, limits.list(), reply);
     let emptied = list.is_empty();
+    drop(list);
     popped(db, fx, key, end, n, emptied);
     Ok(Flow::Done)
 }
@@ -279,7 +280,7 @@ fn lrange(ctx: &mut Ctx<'_>) -> CmdResult {
 fn lset(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let key = argv.at(1);
-    let list = db.write_as::<List>(key, fx)?.ok_or(errors::NO_SUCH_KEY)?;
+    let mut list = db.write_as::<List>(key, fx)?.ok_or(errors::NO_SUCH_KEY)?;
     let index = arg::int(argv.at(2))?;
     // Even if there is no such index, the encoding may change, as in Redis.
     let index = place(index, list.len()).unwrap_or(usize::MAX);
@@ -301,7 +302,7 @@ fn linsert(ctx: &mut Ctx<'_>) -> CmdResult {
         word if arg::is(word, "before") => Side::Before,
         _ => return Err(errors::SYNTAX),
     };
-    let Some(list) = db.write_as::<List>(key, fx)? else {
+    let Some(mut list) = db.write_as::<List>(key, fx)? else {
         reply.int(0);
         return Ok(Flow::Done);
     };
@@ -325,12 +326,13 @@ fn lrem(ctx: &mut Ctx<'_>) -> CmdResult {
         1.. => (End::Front, count as usize),
         _ => (End::Back, count.unsigned_abs() as usize),
     };
-    let Some(list) = db.write_as::<List>(key, fx)? else {
+    let Some(mut list) = db.write_as::<List>(key, fx)? else {
         reply.int(0);
         return Ok(Flow::Done);
     };
     let removed = list.remove_equal(&Needle::new(argv.at(3)), max, from, limits.list());
     let emptied = list.is_empty();
+    drop(list);
     if removed > 0 {
         fx.dirty += removed as u64 - 1;
         fx.modified(key);
@@ -348,7 +350,7 @@ fn ltrim(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let key = argv.at(1);
     let (start, end) = (arg::int(argv.at(2))?, arg::int(argv.at(3))?);
-    let Some(list) = db.write_as::<List>(key, fx)? else {
+    let Some(mut list) = db.write_as::<List>(key, fx)? else {
         reply.ok();
         return Ok(Flow::Done);
     };
@@ -361,6 +363,7 @@ fn ltrim(ctx: &mut Ctx<'_>) -> CmdResult {
     list.remove(before + kept, behind, limits.list());
     list.remove(0, before, limits.list());
     let emptied = list.is_empty();
+    drop(list);
     fx.event(EV_LIST, "ltrim", key);
     if emptied {
         delete(db, fx, key);

@@ -6,8 +6,8 @@ use crate::commands::{CmdResult, Ctx, Flow, Wait};
 use crate::ds::pack::End;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Nothing;
+use crate::value::Type;
 use crate::value::list::List;
-use crate::value::{Collection, Type};
 
 /// `BLPOP key [key ...] timeout`. O(keys).
 pub fn blpop(ctx: &mut Ctx<'_>) -> CmdResult {
@@ -25,10 +25,11 @@ fn pop_first(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     let keys = &ctx.argv.from(1)[..last - 1];
     let Ctx { db, reply, fx, limits, .. } = ctx;
     for key in keys {
-        let Some(list) = db.write_as::<List>(key, fx)? else { continue };
+        let Some(mut list) = db.write_as::<List>(key, fx)? else { continue };
         reply.array(2);
         reply.bulk(key);
-        let emptied = pop_one(list, end, limits.list(), reply);
+        let emptied = pop_one(&mut list, end, limits.list(), reply);
+        drop(list);
         popped(db, fx, key, end, 1, emptied);
         fx.rewrite(&[pop_name(end), key]);
         return Ok(Flow::Done);
@@ -87,11 +88,12 @@ impl<'a> Pops<'a> {
     fn run(&self, ctx: &mut Ctx<'_>) -> Result<bool, CmdError> {
         let Ctx { db, reply, fx, limits, .. } = ctx;
         for key in self.keys {
-            let Some(list) = db.write_as::<List>(key, fx)? else { continue };
+            let Some(mut list) = db.write_as::<List>(key, fx)? else { continue };
             reply.array(2);
             reply.bulk(key);
-            let n = pop_range(list, self.end, self.count, limits.list(), reply);
+            let n = pop_range(&mut list, self.end, self.count, limits.list(), reply);
             let emptied = list.is_empty();
+            drop(list);
             popped(db, fx, key, self.end, n, emptied);
             fx.rewrite(&[pop_name(self.end), key, n.to_string().as_bytes()]);
             return Ok(true);

@@ -6,7 +6,6 @@ use crate::ds::listpack::Needle;
 use crate::ds::pack::End;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
-use crate::value::Collection;
 use crate::value::list::List;
 
 /// What to look for.

@@ -21,8 +21,8 @@ use crate::keyspace::effects::{EV_GENERIC, EV_SET, Effects, Why};
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::util::siphash::Seed;
-use crate::value::set::{Members, Probe, Set, SetLimits};
-use crate::value::{Collection, Value};
+use crate::value::set::{Members, Probe, Set, SetLimits, SetRef};
+use crate::value::{Collection, Value, View};
 
 pub const COMMANDS: &[DataRow] = &[
     ("sinter", sinter),
@@ -46,7 +46,7 @@ fn sets_at<'d>(
     db: &'d mut DbMut<'_>,
     keys: &[&[u8]],
     fx: &mut Effects,
-) -> Result<Vec<Option<&'d Set>>, CmdError> {
+) -> Result<Vec<Option<SetRef<'d>>>, CmdError> {
     for key in keys {
         db.read_as::<Set>(key, fx)?;
     }
@@ -62,7 +62,7 @@ enum Found {
 }
 
 impl Found {
-    fn within(self, others: &[&Set], probe: Probe<'_>) -> bool {
+    fn within(self, others: &[SetRef<'_>], probe: Probe<'_>) -> bool {
         match self {
             Found::InAll => others.iter().all(|other| other.has(probe)),
             Found::InAny => others.iter().any(|other| other.has(probe)),
@@ -72,8 +72,8 @@ impl Found {
 
 /// Visits the members of `set`, each with whether it was found in `others`, until `visit` says false.
 fn each_checked<'s>(
-    set: &'s Set,
-    others: &[&Set],
+    set: SetRef<'s>,
+    others: &[SetRef<'_>],
     how: Found,
     seed: Seed,
     mut visit: impl FnMut(Item<'s>, bool) -> bool,
@@ -86,7 +86,7 @@ fn each_checked<'s>(
     let Some((i, table)) = partner.and_then(|i| Some((i, others[i].as_table()?))) else {
         return each_looked_up(set, others, how, seed, visit);
     };
-    let rest: Vec<&Set> = [&others[..i], &others[i + 1..]].concat();
+    let rest: Vec<SetRef<'_>> = [&others[..i], &others[i + 1..]].concat();
     let decided = how == Found::InAny;
     members.join(table, |member, found| {
         let text = member.key();
@@ -101,8 +101,8 @@ fn each_checked<'s>(
 
 /// `each_checked` by looking each member up: hashed once, and what it leads to fetched for many together.
 fn each_looked_up<'s>(
-    set: &'s Set,
-    others: &[&Set],
+    set: SetRef<'s>,
+    others: &[SetRef<'_>],
     how: Found,
     seed: Seed,
     mut visit: impl FnMut(Item<'s>, bool) -> bool,
@@ -139,16 +139,15 @@ fn each_looked_up<'s>(
 }
 
 /// Visits the members that all sets have until `visit` says false. `sets` are in ascending order of size.
-fn intersect<'s>(sets: &[&'s Set], seed: Seed, mut visit: impl FnMut(Item<'s>) -> bool) {
+fn intersect<'s>(sets: &[SetRef<'s>], seed: Seed, mut visit: impl FnMut(Item<'s>) -> bool) {
     let Some((&first, others)) = sets.split_first() else { return };
-    let others: Vec<&Set> =
-        others.iter().copied().filter(|other| !std::ptr::eq(*other, first)).collect();
+    let others: Vec<SetRef<'_>> = others.iter().copied().filter(|other| !other.is(first)).collect();
     each_checked(first, &others, Found::InAll, seed, |item, found| !found || visit(item));
 }
 
 /// The sets to intersect, smallest first; None if one of them is empty.
-fn by_size(sets: Vec<Option<&Set>>) -> Option<Vec<&Set>> {
-    let mut sets: Vec<&Set> = sets.into_iter().collect::<Option<_>>()?;
+fn by_size(sets: Vec<Option<SetRef<'_>>>) -> Option<Vec<SetRef<'_>>> {
+    let mut sets: Vec<SetRef<'_>> = sets.into_iter().collect::<Option<_>>()?;
     sets.sort_by_key(|set| set.len());
     Some(sets)
 }
@@ -206,7 +205,7 @@ fn sinterstore(ctx: &mut Ctx<'_>) -> CmdResult {
     let limits = limits.set();
     let result = by_size(sets_at(db, argv.from(2), fx)?).map(|sets| {
         let mut result = match sets[0] {
-            Set::Ints(_) => Set::Ints(Intset::new()),
+            SetRef::Ints(_) => Set::Ints(Intset::new()),
             _ => Set::Packed(Listpack::new()),
         };
         let mut all_ints = true;
@@ -226,27 +225,29 @@ fn sinterstore(ctx: &mut Ctx<'_>) -> CmdResult {
 /// `SUNION key [key ...]`. O(members of all sets).
 fn sunion(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
-    let mut sets: Vec<&Set> = sets_at(db, argv.from(1), fx)?.into_iter().flatten().collect();
+    let mut sets: Vec<SetRef<'_>> = sets_at(db, argv.from(1), fx)?.into_iter().flatten().collect();
     sets.sort_by_key(|set| std::cmp::Reverse(set.len()));
-    sets.dedup_by(|a, b| std::ptr::eq(*a, *b));
+    sets.dedup_by(|a, b| a.is(*b));
     // Integers come in order, as from the intset that Redis makes of them.
-    let all_ints = sets.iter().all(|set| matches!(set, Set::Ints(_)));
+    let all_ints = sets.iter().all(|set| matches!(set, SetRef::Ints(_)));
     match sets[..] {
         [] => reply.set(0),
         [set] => reply_set(reply, set),
-        _ if all_ints || sets.len() > DIRECT_MAX => reply_set(reply, &union(&sets, &limits.set())),
+        _ if all_ints || sets.len() > DIRECT_MAX => {
+            reply_set(reply, union(&sets, &limits.set()).view())
+        }
         _ => reply_union(reply, &sets, limits.seed),
     }
     Ok(Flow::Done)
 }
 
 /// Writes the union of sets, largest first.
-fn reply_union(reply: &mut Reply, sets: &[&Set], seed: Seed) {
+fn reply_union(reply: &mut Reply, sets: &[SetRef<'_>], seed: Seed) {
     let (at, mut count) = (reply.begin_array(), sets[0].len());
     sets[0].iter().for_each(|item| reply_item(reply, item));
     for (i, set) in sets.iter().enumerate().skip(1) {
         let before = &sets[..i];
-        each_checked(set, before, Found::InAny, seed, |item, found| {
+        each_checked(*set, before, Found::InAny, seed, |item, found| {
             if !found {
                 reply_item(reply, item);
                 count += 1;
@@ -257,7 +258,7 @@ fn reply_union(reply: &mut Reply, sets: &[&Set], seed: Seed) {
     reply.end_set(at, count);
 }
 
-fn union(sets: &[&Set], limits: &SetLimits) -> Set {
+fn union(sets: &[SetRef<'_>], limits: &SetLimits) -> Set {
     let mut result = Set::Ints(Intset::new());
     for set in sets {
         set.iter().for_each(|item| {
@@ -270,27 +271,27 @@ fn union(sets: &[&Set], limits: &SetLimits) -> Set {
 /// `SUNIONSTORE destination key [key ...]`. O(members of all sets).
 fn sunionstore(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, fx, limits, .. } = ctx;
-    let sets: Vec<&Set> = sets_at(db, argv.from(2), fx)?.into_iter().flatten().collect();
+    let sets: Vec<SetRef<'_>> = sets_at(db, argv.from(2), fx)?.into_iter().flatten().collect();
     let result = union(&sets, &limits.set());
     store(ctx, Some(result).filter(|set| !set.is_empty()), "sunionstore")
 }
 
 /// A difference to compute.
 struct Diff<'d> {
-    first: &'d Set,
+    first: SetRef<'d>,
     /// What is subtracted.
-    others: Vec<&'d Set>,
+    others: Vec<SetRef<'d>>,
     /// Looking each member up everywhere costs more than taking the members of all others out of a copy.
     subtract: bool,
 }
 
 impl<'d> Diff<'d> {
     /// None if it is plain that nothing is left.
-    fn of(sets: Vec<Option<&'d Set>>) -> Option<Diff<'d>> {
+    fn of(sets: Vec<Option<SetRef<'d>>>) -> Option<Diff<'d>> {
         let (first, others) = sets.split_first()?;
         let first = (*first)?;
-        let mut others: Vec<&Set> = others.iter().copied().flatten().collect();
-        if others.iter().any(|other| std::ptr::eq(*other, first)) {
+        let mut others: Vec<SetRef<'_>> = others.iter().copied().flatten().collect();
+        if others.iter().any(|other| other.is(first)) {
             return None;
         }
         let lookups = first.len() * (others.len() + 1) / 2;
@@ -341,7 +342,7 @@ fn sdiff(ctx: &mut Ctx<'_>) -> CmdResult {
     if diff.others.is_empty() {
         reply_set(reply, diff.first);
     } else if diff.subtract && diff.others.len() > DIRECT_MAX {
-        reply_set(reply, &diff.build(&limits.set()));
+        reply_set(reply, diff.build(&limits.set()).view());
     } else {
         let (at, mut count) = (reply.begin_array(), 0);
         diff.each(limits.seed, |item| {

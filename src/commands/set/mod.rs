@@ -10,8 +10,8 @@ use crate::ds::listpack::{Item, Scratch};
 use crate::keyspace::effects::{EV_GENERIC, EV_SET, Effects, Why};
 use crate::resp::reply::Reply;
 use crate::util::glob;
-use crate::value::Collection;
-use crate::value::set::Set;
+use crate::value::set::{Set, SetRef};
+use crate::value::{Collection, View};
 
 pub const COMMANDS: &[DataRow] = &[
     ("sadd", sadd),
@@ -40,7 +40,7 @@ fn reply_item(reply: &mut Reply, item: Item<'_>) {
 }
 
 /// Writes a whole set.
-fn reply_set(reply: &mut Reply, set: &Set) {
+fn reply_set(reply: &mut Reply, set: SetRef<'_>) {
     reply.set(set.len());
     set.iter().for_each(|item| reply_item(reply, item));
 }
@@ -50,7 +50,7 @@ fn sadd(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let (key, members, limits) = (argv.at(1), argv.from(2), limits.set());
     let make = || Set::for_member(members[0], members.len(), &limits);
-    let set = db.write_or_new(key, fx, make)?;
+    let mut set = db.write_or_new(key, fx, make)?;
     set.expect(members.len(), &limits);
     let added = set.insert_all(members, &limits);
     if added > 0 {
@@ -65,7 +65,7 @@ fn sadd(ctx: &mut Ctx<'_>) -> CmdResult {
 fn srem(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
-    let Some(set) = db.write_as::<Set>(key, fx)? else {
+    let Some(mut set) = db.write_as::<Set>(key, fx)? else {
         reply.int(0);
         return Ok(Flow::Done);
     };
@@ -79,6 +79,7 @@ fn srem(ctx: &mut Ctx<'_>) -> CmdResult {
         }
     }
     let emptied = set.is_empty();
+    drop(set);
     if removed > 0 {
         changed(fx, key, removed);
         fx.event(EV_SET, "srem", key);
@@ -114,7 +115,7 @@ fn smismember(ctx: &mut Ctx<'_>) -> CmdResult {
 /// `SCARD key`. O(1).
 fn scard(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
-    reply.len_int(db.read_as::<Set>(argv.at(1), fx)?.map_or(0, Set::len));
+    reply.len_int(db.read_as::<Set>(argv.at(1), fx)?.map_or(0, View::len));
     Ok(Flow::Done)
 }
 
@@ -122,19 +123,19 @@ fn scard(ctx: &mut Ctx<'_>) -> CmdResult {
 fn smove(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let (from, to, member) = (argv.at(1), argv.at(2), argv.at(3));
-    let there = match db.write_as::<Set>(from, fx)? {
+    let there = match db.read_to_write::<Set>(from, fx)? {
         Some(set) => set.contains(member),
         None => {
             reply.int(0);
             return Ok(Flow::Done);
         }
     };
-    db.write_as::<Set>(to, fx)?;
+    db.read_to_write::<Set>(to, fx)?;
     if !there || from == to {
         reply.int(i64::from(there));
         return Ok(Flow::Done);
     }
-    let emptied = db.write_as::<Set>(from, fx)?.is_some_and(|set| {
+    let emptied = db.write_as::<Set>(from, fx)?.is_some_and(|mut set| {
         set.remove(member);
         set.is_empty()
     });
@@ -144,7 +145,7 @@ fn smove(ctx: &mut Ctx<'_>) -> CmdResult {
         fx.event(EV_GENERIC, "del", from);
     }
     let limits = limits.set();
-    let target = db.write_or_new(to, fx, || Set::for_member(member, 1, &limits))?;
+    let mut target = db.write_or_new(to, fx, || Set::for_member(member, 1, &limits))?;
     let added = target.insert(member, &limits);
     fx.modified(from);
     if added {

@@ -11,8 +11,8 @@ use crate::keyspace::effects::{EV_GENERIC, EV_SET, Effects, Why};
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::util::rand;
-use crate::value::Collection;
-use crate::value::set::{Set, SetLimits};
+use crate::value::set::{Set, SetLimits, SetRef};
+use crate::value::{Collection, View};
 use std::collections::HashSet;
 
 pub const COMMANDS: &[DataRow] = &[("spop", spop), ("srandmember", srandmember)];
@@ -75,7 +75,7 @@ fn pop_one(ctx: &mut Ctx<'_>) -> CmdResult {
     let key = argv.at(1);
     let mut rng = rand::generator(env.random);
     let popped =
-        db.write_as::<Set>(key, fx)?.and_then(|set| Some((set.pop(&mut rng)?, set.is_empty())));
+        db.write_as::<Set>(key, fx)?.and_then(|mut set| Some((set.pop(&mut rng)?, set.is_empty())));
     let Some((member, emptied)) = popped else {
         reply.null();
         return Ok(Flow::Done);
@@ -96,7 +96,7 @@ fn pop_many(ctx: &mut Ctx<'_>) -> CmdResult {
     let key = argv.at(1);
     let count = arg::int_in(argv.at(2), 0, i64::MAX, "value is out of range, must be positive")?;
     let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let Some(set) = db.write_as::<Set>(key, fx)? else {
+    let Some(mut set) = db.write_as::<Set>(key, fx)? else {
         reply.set(0);
         return Ok(Flow::Done);
     };
@@ -107,7 +107,8 @@ fn pop_many(ctx: &mut Ctx<'_>) -> CmdResult {
     }
     fx.event(EV_SET, "spop", key);
     if count >= size {
-        reply_set(reply, set);
+        reply_set(reply, set.view());
+        drop(set);
         db.delete(key, Why::Overwrite, fx);
         fx.event(EV_GENERIC, "del", key);
         fx.rewrite(&[if limits.lazy_server_del { b"UNLINK" } else { b"DEL" }, key]);
@@ -121,7 +122,7 @@ fn pop_many(ctx: &mut Ctx<'_>) -> CmdResult {
         reply_item(reply, item);
         removals.push(item, fx);
     };
-    if (size - count).saturating_mul(MOVE_FACTOR) > count && !matches!(set, Set::Packed(_)) {
+    if (size - count).saturating_mul(MOVE_FACTOR) > count && !matches!(*set, Set::Packed(_)) {
         for _ in 0..count {
             if let Some(member) = set.pop(&mut rng) {
                 out(Item::Str(&member), reply, fx);
@@ -129,9 +130,11 @@ fn pop_many(ctx: &mut Ctx<'_>) -> CmdResult {
         }
     } else {
         let limits = limits.set();
-        let rest = leave(set, size - count, &limits, &mut rng, |item| out(item, reply, fx));
+        let rest = leave(set.view(), size - count, &limits, &mut rng, |item| out(item, reply, fx));
         fx.drop_value(
-            Some(crate::value::Value::Object(Box::new(std::mem::replace(set, rest).into_object()))),
+            Some(crate::value::Value::Object(Box::new(
+                std::mem::replace(&mut *set, rest).into_object(),
+            ))),
             Why::Overwrite,
         );
     }
@@ -143,14 +146,14 @@ fn pop_many(ctx: &mut Ctx<'_>) -> CmdResult {
 
 /// The set that is left with `stay` random members of `set`; all others are given to `out`. O(size).
 fn leave(
-    set: &Set,
+    set: SetRef<'_>,
     mut stay: usize,
     limits: &SetLimits,
     rng: &mut impl FnMut() -> u64,
     mut out: impl FnMut(Item<'_>),
 ) -> Set {
     let mut rest = match set {
-        Set::Ints(_) => Set::Ints(Default::default()),
+        SetRef::Ints(_) => Set::Ints(Default::default()),
         _ => Set::Packed(Default::default()),
     };
     rest.expect(stay, limits);
@@ -238,8 +241,8 @@ fn sample(ctx: &mut Ctx<'_>) -> CmdResult {
 }
 
 /// Independent draws.
-fn repeated(set: &Set, count: usize, rng: &mut impl FnMut() -> u64, reply: &mut Reply) {
-    if let (Set::Packed(lp), true) = (set, count > 1) {
+fn repeated(set: SetRef<'_>, count: usize, rng: &mut impl FnMut() -> u64, reply: &mut Reply) {
+    if let (SetRef::Packed(lp), true) = (set, count > 1) {
         // Walked once instead of once for each.
         let items: Vec<Item<'_>> = lp.iter().collect();
         for _ in 0..count {

@@ -15,8 +15,8 @@ use crate::keyspace::effects::{EV_GENERIC, EV_ZSET, Effects, Why};
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::util::{glob, num, rand};
-use crate::value::Collection;
-use crate::value::zset::{AddRule, Added, ZSet};
+use crate::value::zset::{AddRule, Added, ZSet, ZSetRef};
+use crate::value::{Collection, View};
 use std::collections::HashSet;
 
 pub const COMMANDS: &[DataRow] = &[
@@ -143,7 +143,7 @@ pub fn add_members(ctx: &mut Ctx<'_>, options: AddOptions, members: &[(f64, &[u8
         let make = || ZSet::for_adding(members.len(), members[0].1.len(), &limits);
         Some(db.write_or_new(key, fx, make)?)
     };
-    let Some(zset) = zset else {
+    let Some(mut zset) = zset else {
         match rule.increment {
             true => reply.null(),
             false => reply.int(0),
@@ -197,7 +197,7 @@ fn check_rule(rule: AddRule, pairs: usize) -> Result<(), CmdError> {
 fn zrem(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
-    let Some(zset) = db.write_as::<ZSet>(key, fx)? else {
+    let Some(mut zset) = db.write_as::<ZSet>(key, fx)? else {
         reply.int(0);
         return Ok(Flow::Done);
     };
@@ -209,6 +209,7 @@ fn zrem(ctx: &mut Ctx<'_>) -> CmdResult {
         }
     }
     let emptied = zset.is_empty();
+    drop(zset);
     if removed > 0 {
         fx.event(EV_ZSET, "zrem", key);
         if emptied {
@@ -248,7 +249,7 @@ fn zmscore(ctx: &mut Ctx<'_>) -> CmdResult {
 /// `ZCARD key`. O(1).
 fn zcard(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
-    reply.len_int(db.read_as::<ZSet>(argv.at(1), fx)?.map_or(0, ZSet::len));
+    reply.len_int(db.read_as::<ZSet>(argv.at(1), fx)?.map_or(0, View::len));
     Ok(Flow::Done)
 }
 
@@ -333,7 +334,7 @@ fn zrandmember(ctx: &mut Ctx<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-fn reply_rank(reply: &mut Reply, zset: &ZSet, rank: usize, scores: bool) {
+fn reply_rank(reply: &mut Reply, zset: ZSetRef<'_>, rank: usize, scores: bool) {
     zset.ascend(rank, 1, |member, score| reply_element(reply, member, scores.then_some(score)));
 }
 
@@ -371,7 +372,7 @@ fn zscan(ctx: &mut Ctx<'_>) -> CmdResult {
     let wanted = |member: &[u8]| o.pattern.is_none_or(|p| glob::matches(p, member, false));
     let (mut found, mut n, mut text) = (Reply::new(Vec::new(), reply.resp3()), 0, Vec::new());
     match zset {
-        ZSet::Packed(lp) => {
+        ZSetRef::Packed(lp) => {
             at = 0;
             let mut scratch = Scratch::default();
             for (member, score) in lp.pairs().filter(|(m, _)| wanted(m.bytes(&mut scratch))) {
@@ -380,7 +381,7 @@ fn zscan(ctx: &mut Ctx<'_>) -> CmdResult {
                 n += 2;
             }
         }
-        ZSet::Table(table) => {
+        ZSetRef::Table(table) => {
             let (mut seen, mut steps) = (0, o.count.saturating_mul(STEPS_PER_COUNT));
             loop {
                 at = table.scan(at, |member, score| {

@@ -59,7 +59,7 @@ fn pop(
     form: Form,
 ) -> Result<Option<usize>, CmdError> {
     let Ctx { db, reply, fx, .. } = ctx;
-    let Some(zset) = db.write_as::<ZSet>(key, fx)? else { return Ok(None) };
+    let Some(mut zset) = db.write_as::<ZSet>(key, fx)? else { return Ok(None) };
     let len = zset.len();
     let n = count.min(len);
     match form {
@@ -88,10 +88,11 @@ fn pop(
             zset.remove_range(0, n, show);
         }
         End::Max => {
-            zset.descend(len - 1, n, &mut show);
+            zset.view().descend(len - 1, n, &mut show);
             zset.remove_range(len - n, n, |_, _| {});
         }
     }
+    drop(zset);
     fx.event(EV_ZSET, end.command(), key);
     fx.dirty += n as u64 - 1;
     fx.modified(key);
@@ -125,7 +126,7 @@ fn pop_one_key(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     let key = argv.at(1);
     if count == 0 {
         // Still an error if the key holds something else.
-        ctx.db.write_as::<ZSet>(key, ctx.fx)?;
+        ctx.db.read_to_write::<ZSet>(key, ctx.fx)?;
         ctx.reply.array(0);
     } else if pop(ctx, key, end, count, form)?.is_none() {
         ctx.reply.array(0);

@@ -14,8 +14,8 @@ use crate::keyspace::effects::EV_ZSET;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::util::{num, split};
-use crate::value::Collection;
-use crate::value::zset::ZSet;
+use crate::value::zset::{ZSet, ZSetRef};
+use crate::value::{Collection, View};
 
 pub const COMMANDS: &[DataRow] = &[
     ("zrange", zrange),
@@ -113,7 +113,7 @@ impl<'a> Range<'a> {
     }
 
     /// The rank of the first element, and the number of them. Ranks count from the other end if `reverse`.
-    fn ranks(&self, zset: &ZSet, reverse: bool) -> (usize, usize) {
+    fn ranks(&self, zset: ZSetRef<'_>, reverse: bool) -> (usize, usize) {
         let (from, to) = match self {
             Range::Rank(start, end) => return ranks(*start, *end, zset.len(), reverse),
             Range::Score(low, high) => (zset.count_before(low), zset.count_before(high)),
@@ -195,7 +195,7 @@ impl<'a> Request<'a> {
     }
 
     /// The rank of the lowest element asked for, and the number of them.
-    fn ranks(&self, zset: &ZSet) -> (usize, usize) {
+    fn ranks(&self, zset: ZSetRef<'_>) -> (usize, usize) {
         let (from, n) = self.range.ranks(zset, self.reverse);
         // Compat: LIMIT with a count of -1 gets past the check, and has no effect.
         if matches!(self.range, Range::Rank(..)) {
@@ -322,17 +322,18 @@ fn remove(ctx: &mut Ctx<'_>, by: By, event: &'static str) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
     let range = Range::parse(by, argv.at(2), argv.at(3))?;
-    let Some(zset) = db.write_as::<ZSet>(key, fx)? else {
+    let Some(mut zset) = db.write_as::<ZSet>(key, fx)? else {
         reply.int(0);
         return Ok(Flow::Done);
     };
-    let (from, n) = range.ranks(zset, false);
+    let (from, n) = range.ranks(zset.view(), false);
     let all = n == zset.len();
     if n > 0 {
         // The whole set goes with its key, and is freed when that suits.
         if !all {
             zset.remove_range(from, n, |_, _| {});
         }
+        drop(zset);
         fx.dirty += n as u64 - 1;
         fx.modified(key);
         fx.event(EV_ZSET, event, key);

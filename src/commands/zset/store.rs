@@ -12,9 +12,9 @@ use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::{EV_GENERIC, EV_ZSET, Effects, Why};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
-use crate::value::set::Set;
-use crate::value::zset::{ZSet, ZSetLimits};
-use crate::value::{Collection, Object, Value, ValueRef};
+use crate::value::set::SetRef;
+use crate::value::zset::{ZSet, ZSetLimits, ZSetRef};
+use crate::value::{Collection, ObjectRef, Value, ValueRef, View};
 
 pub const COMMANDS: &[DataRow] = &[
     ("zunion", zunion),
@@ -86,8 +86,8 @@ fn not_nan(score: f64) -> f64 {
 #[derive(Clone, Copy)]
 enum Source<'a> {
     None,
-    ZSet(&'a ZSet),
-    Set(&'a Set),
+    ZSet(ZSetRef<'a>),
+    Set(SetRef<'a>),
 }
 
 impl<'a> Source<'a> {
@@ -95,8 +95,8 @@ impl<'a> Source<'a> {
     fn at(db: &'a DbMut<'_>, key: &[u8]) -> Result<Source<'a>, CmdError> {
         match db.peek(key).map(|entry| entry.value()) {
             None => Ok(Source::None),
-            Some(ValueRef::Object(Object::ZSet(zset))) => Ok(Source::ZSet(zset)),
-            Some(ValueRef::Object(Object::Set(set))) => Ok(Source::Set(set)),
+            Some(ValueRef::Object(ObjectRef::ZSet(zset))) => Ok(Source::ZSet(zset)),
+            Some(ValueRef::Object(ObjectRef::Set(set))) => Ok(Source::Set(set)),
             Some(_) => Err(errors::WRONG_TYPE),
         }
     }
@@ -141,8 +141,8 @@ impl<'a> Source<'a> {
     /// Whether both are one and the same value.
     fn is(self, other: Source<'_>) -> bool {
         match (self, other) {
-            (Source::ZSet(a), Source::ZSet(b)) => std::ptr::eq(a, b),
-            (Source::Set(a), Source::Set(b)) => std::ptr::eq(a, b),
+            (Source::ZSet(a), Source::ZSet(b)) => a.is(b),
+            (Source::Set(a), Source::Set(b)) => a.is(b),
             _ => false,
         }
     }
@@ -183,7 +183,7 @@ impl<'a> Request<'a> {
         let keys = &rest[..n];
         for key in keys {
             match ctx.db.read(key, ctx.fx).map(|entry| entry.value()) {
-                None | Some(ValueRef::Object(Object::ZSet(_) | Object::Set(_))) => {}
+                None | Some(ValueRef::Object(ObjectRef::ZSet(_) | ObjectRef::Set(_))) => {}
                 Some(_) => return Err(errors::WRONG_TYPE),
             }
         }

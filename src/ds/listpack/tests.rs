@@ -9,6 +9,11 @@ fn pack(elements: &[&[u8]]) -> Listpack {
     lp
 }
 
+fn backwards(lp: &Listpack) -> impl Iterator<Item = Item<'_>> {
+    let view = lp.view();
+    std::iter::successors(view.last(), move |&pos| view.prev(pos)).map(move |pos| view.get(pos))
+}
+
 fn texts(lp: &Listpack) -> Vec<Vec<u8>> {
     lp.iter().map(Item::to_vec).collect()
 }
@@ -39,9 +44,9 @@ fn elements_of_every_size_go_both_ways() {
     }
     let lp = pack(&model.iter().map(|e| &e[..]).collect::<Vec<_>>());
     assert_eq!(texts(&lp), model);
-    let mut backwards: Vec<_> = lp.iter_rev().map(Item::to_vec).collect();
-    backwards.reverse();
-    assert_eq!(backwards, model);
+    let mut reversed: Vec<_> = backwards(&lp).map(Item::to_vec).collect();
+    reversed.reverse();
+    assert_eq!(reversed, model);
     for element in &model {
         let one = pack(&[element]);
         assert_eq!(one.bytes_len(), EMPTY_BYTES + encoded_bytes(element));
@@ -107,9 +112,10 @@ fn edits_agree_with_a_vector() {
             }
             (10, Some(_)) => {
                 let needle = Needle::new(&model[index]);
-                let found = lp.find(lp.first(), &needle, 1).expect("it is there");
+                let found = lp.view().find(lp.view().first(), &needle, 1).expect("it is there");
                 assert_eq!(lp.get(found).to_vec(), model[index]);
-                let step = lp.find(lp.first(), &needle, 2).map(|p| lp.get(p).to_vec());
+                let step =
+                    lp.view().find(lp.view().first(), &needle, 2).map(|p| lp.get(p).to_vec());
                 let expected = model.iter().step_by(2).find(|e| **e == model[index]);
                 assert_eq!(step.as_ref(), expected);
             }
@@ -122,6 +128,8 @@ fn edits_agree_with_a_vector() {
         }
         assert_eq!(lp.len(), model.len());
         if round % 97 == 0 {
+            let again = ListpackRef::new(lp.view().entries(), lp.len());
+            assert_eq!((again.to_vec(), again.len()), (lp.as_bytes().to_vec(), lp.len()));
             assert_eq!(texts(&lp), model);
             assert_eq!(lp.validate(), Ok(()));
         }
@@ -156,7 +164,7 @@ fn untrusted_bytes_never_panic() {
             bad[at] = byte;
             if let Ok(lp) = Listpack::from_untrusted(bad) {
                 lp.iter().for_each(drop);
-                lp.iter_rev().for_each(drop);
+                backwards(&lp).for_each(drop);
             }
         }
     }

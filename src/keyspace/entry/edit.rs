@@ -10,7 +10,7 @@ use super::layout::{Kind, Shape};
 use super::{Entry, EntryBox, INLINE_MAX, Put, allocate, layout_of};
 use crate::util::size_class::size_class as class;
 use crate::value::string::{IntText, parse_int};
-use crate::value::{Object, Value, ValueRef};
+use crate::value::{Value, ValueRef};
 use std::alloc::dealloc;
 
 /// Strings grow by doubling up to this; above, by an eighth: at 512 MiB a spare half is too much.
@@ -79,12 +79,6 @@ impl EntryBox {
     /// Sets or clears the expiry. If it had none before, the place in the wheel is yet to be set.
     pub(super) fn set_expire(&mut self, expire: Option<i64>) {
         self.reshape(self.shape_with(self.kind(), self.value_bytes(), expire), expire);
-    }
-
-    /// The collection, if it is one.
-    pub fn object_mut(&mut self) -> Option<&mut Object> {
-        // SAFETY: E2 -- the entry owns the box, and is borrowed exclusively.
-        self.kind().is_object().then(|| unsafe { &mut *self.object_pointer() })
     }
 
     /// Adds `by` to an integer, or to a string that spells one.

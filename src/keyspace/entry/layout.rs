@@ -22,6 +22,8 @@ pub(super) enum Kind {
     Raw,
     /// A string of its own allocation, reported as raw.
     Heap,
+    /// A small collection (`value/packed`).
+    Packed,
     List,
     Set,
     ZSet,
@@ -29,7 +31,7 @@ pub(super) enum Kind {
     Stream,
 }
 
-const KINDS: [Kind; 13] = [
+const KINDS: [Kind; 14] = [
     Kind::Int1,
     Kind::Int2,
     Kind::Int3,
@@ -38,6 +40,7 @@ const KINDS: [Kind; 13] = [
     Kind::Embstr,
     Kind::Raw,
     Kind::Heap,
+    Kind::Packed,
     Kind::List,
     Kind::Set,
     Kind::ZSet,
@@ -45,7 +48,7 @@ const KINDS: [Kind; 13] = [
     Kind::Stream,
 ];
 
-/// `KINDS` by the low four bits of the first byte; the last three are never written.
+/// `KINDS` by the low four bits of the first byte; the last two are never written.
 static KIND_OF: [Kind; 16] = {
     let mut of = [Kind::Stream; 16];
     let mut i = 0;
@@ -85,17 +88,18 @@ impl Kind {
         }
     }
 
+    /// Whether the value's bytes are in the entry, and their number in its header.
     #[inline(always)]
-    pub(super) const fn is_inline_string(self) -> bool {
-        matches!(self, Kind::Embstr | Kind::Raw)
+    pub(super) const fn is_inline(self) -> bool {
+        matches!(self, Kind::Embstr | Kind::Raw | Kind::Packed)
     }
 
     #[inline(always)]
-    pub(super) fn is_object(self) -> bool {
+    pub(super) fn is_boxed(self) -> bool {
         self as u8 >= Kind::List as u8
     }
 
-    /// Bytes of the value in the entry, unless it is an inline string.
+    /// Bytes of the value in the entry, unless it is an inline one.
     #[inline(always)]
     pub(super) const fn fixed_bytes(self) -> usize {
         match self {
@@ -103,7 +107,7 @@ impl Kind {
             Kind::Int2 => 2,
             Kind::Int3 => 3,
             Kind::Int4 => 4,
-            Kind::Embstr | Kind::Raw => 0,
+            Kind::Embstr | Kind::Raw | Kind::Packed => 0,
             Kind::Heap => 24,
             _ => 8,
         }
@@ -118,7 +122,7 @@ static HEADS: [u8; 256] = {
         let flags = meta as u8;
         let mut at = 4;
         at += if flags & WIDE_KEY == 0 { 1 } else { 4 };
-        if (meta & 15) < KINDS.len() && KINDS[meta & 15].is_inline_string() {
+        if (meta & 15) < KINDS.len() && KINDS[meta & 15].is_inline() {
             at += if flags & WIDE_VALUE == 0 { 1 } else { 2 };
         }
         if flags & TIMED != 0 {
@@ -156,7 +160,7 @@ impl Shape {
         if key_len > 0xff {
             meta |= WIDE_KEY;
         }
-        if kind.is_inline_string() && value_bytes > 0xff {
+        if kind.is_inline() && value_bytes > 0xff {
             meta |= WIDE_VALUE;
         }
         if let Some(ms) = expire {

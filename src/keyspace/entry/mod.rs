@@ -4,11 +4,12 @@
 //!   0      kind (4 bits) | TIMED | WIDE_TIME | WIDE_KEY | WIDE_VALUE
 //!   1..4   LRU clock or LFU counter, 24 bits
 //!   4      length of the key: 1 byte, or 4 if WIDE_KEY
-//!   ..     length of the value, only if it is an inline string: 1 byte, or 2 if WIDE_VALUE
+//!   ..     length of the value, only if it is an inline string or collection: 1 byte, or 2 if WIDE_VALUE
 //!   ..     only if TIMED: expiry in ms, 6 bytes, or 8 if WIDE_TIME; then its place in the wheel, 4
 //!   head   the key
-//!   ..     the value: 1, 2, 3, 4 or 8 bytes of an integer; the bytes of a short string;
-//!          pointer, length and capacity of a long one; the pointer of a collection
+//!   ..     the value: 1, 2, 3, 4 or 8 bytes of an integer; the bytes of a short string or of a
+//!          small collection; pointer, length and capacity of a long string; the pointer of a
+//!          larger collection
 //! ```
 //!
 //! So a 16-byte key with a 16-byte value takes 38 bytes, with an expiry 48, with an integer below
@@ -23,7 +24,7 @@
 //! - E1  an `EntryBox` owns an allocation of `class(total)` bytes, aligned to 8, whose first
 //!   `total` bytes are laid out as above;
 //! - E2  kind `HEAP` holds the parts of a `Vec<u8>`, kinds from `LIST` on hold a `Box<Object>` of
-//!   that type; the entry owns them;
+//!   that type; the entry owns them; kind `PACKED` holds what `value::packed` made;
 //! - E3  `Entry` is only seen behind a reference to such an allocation; its address has been
 //!   exposed.
 
@@ -38,8 +39,9 @@ pub mod timed;
 use crate::ds::dict::Thin;
 use crate::ds::wheel::Place;
 use crate::util::size_class::size_class as class;
+use crate::value::packed::Packed;
 use crate::value::string::{EMBSTR_MAX, StrBuf, parse_int};
-use crate::value::{Encoding, Object, Type, Value, ValueRef};
+use crate::value::{Encoding, Object, Type, Value, ValueRef, View};
 pub use edit::IncrError;
 use layout::{Kind, Shape, TIMED, WIDE_KEY, WIDE_TIME, WIDE_VALUE, head_of};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
@@ -57,6 +59,7 @@ pub enum SetValue<'a> {
     /// A string that stays a string, whatever it spells (INCRBYFLOAT's result).
     Text(&'a [u8]),
     Owned(Value),
+    Collection(Object),
 }
 
 /// A value with its kind decided.
@@ -65,6 +68,9 @@ enum Put<'a> {
     Inline(Kind, &'a [u8]),
     InlineOwned(Kind, Vec<u8>),
     Heap(Vec<u8>),
+    Packed(Packed<'a>),
+    /// A collection that is small enough to be packed.
+    ToPack(Object),
     Object(Box<Object>),
 }
 
@@ -88,7 +94,14 @@ impl<'a> Put<'a> {
                     Put::InlineOwned(Kind::Raw, bytes)
                 }
             }
-            SetValue::Owned(Value::Object(object)) => Put::Object(object),
+            SetValue::Owned(Value::Object(object)) => match Packed::of(object.view()) {
+                Some(_) => Put::ToPack(*object),
+                None => Put::Object(object),
+            },
+            SetValue::Collection(object) => match Packed::of(object.view()) {
+                Some(_) => Put::ToPack(object),
+                None => Put::Object(Box::new(object)),
+            },
         }
     }
 
@@ -114,12 +127,20 @@ impl<'a> Put<'a> {
             Put::Inline(kind, bytes) => (*kind, bytes.len()),
             Put::InlineOwned(kind, bytes) => (*kind, bytes.len()),
             Put::Heap(_) => (Kind::Heap, Kind::Heap.fixed_bytes()),
+            Put::Packed(packed) => (Kind::Packed, packed.size()),
+            Put::ToPack(object) => (Kind::Packed, packed(object).size()),
             Put::Object(object) => {
                 let kind = Kind::of_object(object.value_type());
                 (kind, kind.fixed_bytes())
             }
         }
     }
+}
+
+/// The packed form of a collection that was found to have one.
+#[inline]
+fn packed(object: &Object) -> Packed<'_> {
+    Packed::of(object.view()).expect("a small collection")
 }
 
 /// An entry, borrowed. Opaque: it is read through its address (E3).
@@ -188,7 +209,7 @@ impl Entry {
     #[inline(always)]
     fn value_bytes(&self) -> usize {
         let meta = self.meta();
-        if !self.kind().is_inline_string() {
+        if !self.kind().is_inline() {
             return self.kind().fixed_bytes();
         }
         let at = if meta & WIDE_KEY == 0 { 5 } else { 8 };
@@ -226,9 +247,10 @@ impl Entry {
                 // SAFETY: E2 -- the parts of a vector that the entry owns.
                 ValueRef::Str(unsafe { std::slice::from_raw_parts(pointer, len) })
             }
+            Kind::Packed => ValueRef::Object(self.packed(at).view()),
             Kind::List | Kind::Set | Kind::ZSet | Kind::Hash | Kind::Stream => {
                 // SAFETY: E2 -- a box that the entry owns, borrowed with the entry.
-                ValueRef::Object(unsafe { &*self.object_pointer() })
+                ValueRef::Object(unsafe { &*self.object_pointer() }.view())
             }
             kind => ValueRef::Int(self.int(kind, at)),
         }
@@ -248,6 +270,11 @@ impl Entry {
         }
     }
 
+    #[inline]
+    fn packed(&self, at: usize) -> Packed<'_> {
+        Packed::stored(self.slice(at, self.value_bytes()))
+    }
+
     fn word(&self, index: usize) -> usize {
         u64::from_le_bytes(self.load(self.value_at() + index * 8)) as usize
     }
@@ -259,7 +286,7 @@ impl Entry {
     }
 
     fn object_pointer(&self) -> *mut Object {
-        debug_assert!(self.kind().is_object());
+        debug_assert!(self.kind().is_boxed());
         std::ptr::with_exposed_provenance_mut(self.word(0))
     }
 
@@ -272,6 +299,7 @@ impl Entry {
             Kind::ZSet => Type::ZSet,
             Kind::Hash => Type::Hash,
             Kind::Stream => Type::Stream,
+            Kind::Packed => self.packed(self.value_at()).value_type(),
             _ => Type::String,
         }
     }
@@ -326,7 +354,7 @@ impl Entry {
             ValueRef::Str(bytes) => {
                 Value::Str(StrBuf { bytes: bytes.to_vec(), enc: self.encoding() })
             }
-            ValueRef::Object(object) => Value::Object(object.duplicate()),
+            ValueRef::Object(object) => Value::Object(Box::new(object.duplicate(0))),
         }
     }
 
@@ -336,6 +364,7 @@ impl Entry {
         class(self.shape().total())
             + match self.kind() {
                 Kind::Heap => class(self.heap_parts().2),
+                Kind::Packed => 0,
                 _ => match self.value() {
                     ValueRef::Object(object) => {
                         class(size_of::<Object>()) + object.mem_bytes(samples)
@@ -467,7 +496,7 @@ impl EntryBox {
             self.store(at, (key_len as u32).to_le_bytes());
             at += 4;
         }
-        if shape.kind().is_inline_string() {
+        if shape.kind().is_inline() {
             if meta & WIDE_VALUE == 0 {
                 self.store(at, [value_bytes as u8]);
                 at += 1;
@@ -503,12 +532,20 @@ impl EntryBox {
             }
             Put::Inline(_, bytes) => self.store_slice(at, bytes),
             Put::InlineOwned(_, bytes) => self.store_slice(at, &bytes),
+            Put::Packed(packed) => self.write_packed(at, packed),
+            Put::ToPack(object) => self.write_packed(at, packed(&object)),
             Put::Heap(bytes) => self.write_heap(bytes),
             Put::Object(object) => {
                 let address = Box::into_raw(object).expose_provenance() as u64;
                 self.store(at, address.to_le_bytes());
             }
         }
+    }
+
+    #[inline]
+    fn write_packed(&mut self, at: usize, packed: Packed<'_>) {
+        self.store(at, packed.head);
+        self.store_slice(at + packed.head.len(), packed.bytes);
     }
 
     /// Writes the parts of a long string; the entry owns it from here on.
@@ -530,7 +567,7 @@ impl EntryBox {
             // SAFETY: E2 -- the parts were taken from a vector by `write_heap`.
             let bytes = unsafe { Vec::from_raw_parts(pointer, len, capacity) };
             Some(Value::Str(StrBuf { bytes, enc: Encoding::Raw }))
-        } else if kind.is_object() {
+        } else if kind.is_boxed() {
             // SAFETY: E2 -- made by `Box::into_raw` in `write_value`.
             Some(Value::Object(unsafe { Box::from_raw(self.object_pointer()) }))
         } else {
@@ -538,7 +575,7 @@ impl EntryBox {
         }
     }
 
-    /// The value alone; the rest is freed. Copies a short string.
+    /// The value alone; the rest is freed. Copies a short string or a small collection.
     pub fn into_value(mut self) -> Value {
         if let Some(heavy) = self.read_heavy() {
             let entry = std::mem::ManuallyDrop::new(self);
@@ -551,13 +588,13 @@ impl EntryBox {
             ValueRef::Str(bytes) => {
                 Value::Str(StrBuf { bytes: bytes.to_vec(), enc: self.encoding() })
             }
-            ValueRef::Object(_) => unreachable!("collections are heavy"),
+            ValueRef::Object(object) => Value::Object(Box::new(object.duplicate(0))),
         }
     }
 
-    /// Whether freeing it may take long: a collection, or a string of its own allocation.
+    /// Whether freeing it may take long: a large collection, or a string of its own allocation.
     pub fn is_heavy(&self) -> bool {
-        self.kind() == Kind::Heap || self.kind().is_object()
+        self.kind() == Kind::Heap || self.kind().is_boxed()
     }
 
     /// Sets the access data; 24 bits count.

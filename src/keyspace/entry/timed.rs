@@ -13,6 +13,7 @@ use super::{Entry, EntryBox, IncrError, Put, SetValue};
 use crate::ds::dict::{Dict, Occupied, Resize, Thin, prefetch};
 use crate::ds::wheel::{Items, Next, Place, Wheel};
 use crate::util::siphash::Seed;
+use crate::value::packed::Packed;
 use crate::value::{Object, Value};
 use std::ptr::NonNull;
 
@@ -312,12 +313,28 @@ impl<'a> EntryMut<'a> {
         self.change(|entry| entry.set_range(offset, bytes))
     }
 
-    /// The collection, for as long as the table is borrowed; None if the value is none.
+    /// Whether the value is a collection of its own allocation.
     #[inline]
-    pub fn into_object(self) -> Option<&'a mut Object> {
+    pub fn is_boxed(&self) -> bool {
+        self.kind().is_boxed()
+    }
+
+    /// A collection of its own allocation, for as long as the table is borrowed; None if the value is none.
+    #[inline]
+    pub fn into_boxed(self) -> Option<&'a mut Object> {
         let entry: &'a Entry = self.place.into_view();
         // SAFETY: E2 -- the entry owns the box, and the exclusive borrow of the table lasts for `'a`.
-        entry.kind().is_object().then(|| unsafe { &mut *entry.object_pointer() })
+        entry.kind().is_boxed().then(|| unsafe { &mut *entry.object_pointer() })
+    }
+
+    /// Stores a collection in place of a small one; expiry and access data stay.
+    #[inline]
+    pub fn set_object(&mut self, object: Object) {
+        let expire = self.expire_ms();
+        self.change(|entry| match Packed::of(object.view()) {
+            Some(packed) => drop(entry.replace(Put::Packed(packed), expire)),
+            None => drop(entry.replace(Put::Object(Box::new(object)), expire)),
+        });
     }
 
     /// Removes the entry and hands it over.

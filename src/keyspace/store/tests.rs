@@ -174,7 +174,7 @@ fn collections_pass_through() {
     let mut store = Store::new(SEED, 0);
     let key = store.key(b"h");
     assert_eq!(store.put(key, list(&[b"1"]), Some(77), 5), None);
-    let object = store.find_mut(key).unwrap().into_object().unwrap();
+    let object = store.find_mut(key).unwrap().into_boxed().unwrap();
     push(List::of_mut(object).unwrap(), b"2");
     assert_eq!(store.find(key).unwrap().value_type(), crate::value::Type::List);
     assert_eq!(store.take(key), Some((list(&[b"1", b"2"]), Some(77), 5)));

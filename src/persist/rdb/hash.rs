@@ -18,8 +18,8 @@ use super::types::{TIMED_FIELDS_SINCE, ValueKind};
 use super::write::Writer;
 use crate::ds::listpack::{Item, Listpack};
 use crate::keyspace::limits::Limits;
-use crate::value::Collection;
-use crate::value::hash::{Hash, HashLimits, Time};
+use crate::value::hash::{Hash, HashLimits, HashRef, Time};
+use crate::value::{Collection, View};
 use std::io::{self, Read, Write};
 
 /// Room is made for at most so many fields that the file only claims to have.
@@ -28,26 +28,26 @@ const RESERVE_MAX: usize = 64 << 10;
 const TIME_MAX: i64 = (1 << 46) - 1;
 
 /// The form in which it is written.
-pub fn kind(hash: &Hash, version: u32) -> ValueKind {
+pub fn kind(hash: HashRef<'_>, version: u32) -> ValueKind {
     let timed = version >= TIMED_FIELDS_SINCE && hash.soonest().is_some();
     match hash {
-        Hash::Packed(_) => ValueKind::HashListpack,
-        Hash::Timed(_) if timed => ValueKind::HashListpackEx,
-        Hash::Timed(_) => ValueKind::HashListpack,
-        Hash::Table(_) if timed => ValueKind::HashMetadata,
-        Hash::Table(_) => ValueKind::Hash,
+        HashRef::Packed(_) => ValueKind::HashListpack,
+        HashRef::Timed(_) if timed => ValueKind::HashListpackEx,
+        HashRef::Timed(_) => ValueKind::HashListpack,
+        HashRef::Table(_) if timed => ValueKind::HashMetadata,
+        HashRef::Table(_) => ValueKind::Hash,
     }
 }
 
 /// Writes it in that form.
-pub fn save<W: Write>(to: &mut Writer<W>, hash: &Hash, version: u32) -> io::Result<()> {
+pub fn save<W: Write>(to: &mut Writer<W>, hash: HashRef<'_>, version: u32) -> io::Result<()> {
     let soonest = hash.soonest().unwrap_or(0);
     match (kind(hash, version), hash) {
-        (ValueKind::HashListpackEx, Hash::Timed(lp)) => {
+        (ValueKind::HashListpackEx, HashRef::Timed(lp)) => {
             to.bytes(&soonest.to_le_bytes())?;
-            to.string(lp.as_bytes())
+            to.string(&lp.to_vec())
         }
-        (ValueKind::HashListpack, Hash::Packed(lp)) => to.string(lp.as_bytes()),
+        (ValueKind::HashListpack, HashRef::Packed(lp)) => to.string(&lp.to_vec()),
         (ValueKind::HashListpack, _) => to.string(hash.to_listpack(false).as_bytes()),
         (kind, _) => {
             let timed = kind == ValueKind::HashMetadata;

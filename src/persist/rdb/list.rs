@@ -139,7 +139,6 @@ fn ziplist<R: Read>(from: &mut Reader<R>) -> Result<Pack, Error> {
 mod tests {
     use super::*;
     use crate::ds::quicklist::Shape;
-    use crate::value::Collection;
 
     fn texts(texts: &[&str], shape: Shape) -> List {
         let mut list = List::with_room(0);

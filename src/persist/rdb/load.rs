@@ -364,7 +364,7 @@ impl Loader<'_> {
             && let Object::Hash(hash) = &mut **object
             && self.opts.drop_expired
         {
-            for field in hash.due(self.opts.now_ms, usize::MAX) {
+            for field in hash.view().due(self.opts.now_ms, usize::MAX) {
                 hash.remove(&field);
             }
             if hash.is_empty() {

@@ -10,7 +10,7 @@ use super::{hash, list, set, zset};
 use crate::keyspace::Keyspace;
 use crate::keyspace::entry::Entry;
 use crate::keyspace::store::Store;
-use crate::value::{Object, ValueRef};
+use crate::value::{ObjectRef, ValueRef};
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -174,10 +174,10 @@ pub(crate) fn kind_of(entry: &Entry, version: u32) -> ValueKind {
     match entry.value() {
         ValueRef::Int(_) | ValueRef::Str(_) => ValueKind::String,
         ValueRef::Object(object) => match object {
-            Object::List(x) => list::kind(x),
-            Object::Set(x) => set::kind(x, version),
-            Object::ZSet(x) => zset::kind(x),
-            Object::Hash(x) => hash::kind(x, version),
+            ObjectRef::List(x) => list::kind(x),
+            ObjectRef::Set(x) => set::kind(x, version),
+            ObjectRef::ZSet(x) => zset::kind(x),
+            ObjectRef::Hash(x) => hash::kind(x, version),
         },
     }
 }
@@ -189,10 +189,10 @@ pub(crate) fn value<W: Write>(to: &mut Writer<W>, entry: &Entry, version: u32) -
         ValueRef::Int(int) => to.int(int),
         ValueRef::Str(bytes) => to.string(bytes),
         ValueRef::Object(object) => match object {
-            Object::List(x) => list::save(to, x),
-            Object::Set(x) => set::save(to, x, version),
-            Object::ZSet(x) => zset::save(to, x),
-            Object::Hash(x) => hash::save(to, x, version),
+            ObjectRef::List(x) => list::save(to, x),
+            ObjectRef::Set(x) => set::save(to, x, version),
+            ObjectRef::ZSet(x) => zset::save(to, x),
+            ObjectRef::Hash(x) => hash::save(to, x, version),
         },
     }
 }

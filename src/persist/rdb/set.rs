@@ -13,8 +13,8 @@ use super::write::Writer;
 use crate::ds::intset::Intset;
 use crate::ds::listpack::{Item, Listpack};
 use crate::keyspace::limits::Limits;
-use crate::value::Collection;
-use crate::value::set::Set;
+use crate::value::View;
+use crate::value::set::{Set, SetRef};
 use std::collections::HashSet;
 use std::io::{self, Read, Write};
 
@@ -24,19 +24,19 @@ const LISTPACKS_SINCE: u32 = 11;
 const RESERVE_MAX: usize = 64 << 10;
 
 /// The form in which it is written.
-pub fn kind(set: &Set, version: u32) -> ValueKind {
+pub fn kind(set: SetRef<'_>, version: u32) -> ValueKind {
     match set {
-        Set::Ints(_) => ValueKind::SetIntset,
-        Set::Packed(_) if version >= LISTPACKS_SINCE => ValueKind::SetListpack,
-        Set::Packed(_) | Set::Table(_) => ValueKind::Set,
+        SetRef::Ints(_) => ValueKind::SetIntset,
+        SetRef::Packed(_) if version >= LISTPACKS_SINCE => ValueKind::SetListpack,
+        SetRef::Packed(_) | SetRef::Table(_) => ValueKind::Set,
     }
 }
 
 /// Writes it in that form.
-pub fn save<W: Write>(to: &mut Writer<W>, set: &Set, version: u32) -> io::Result<()> {
+pub fn save<W: Write>(to: &mut Writer<W>, set: SetRef<'_>, version: u32) -> io::Result<()> {
     match (kind(set, version), set) {
-        (ValueKind::SetIntset, Set::Ints(ints)) => return to.string(ints.as_bytes()),
-        (ValueKind::SetListpack, Set::Packed(lp)) => return to.string(lp.as_bytes()),
+        (ValueKind::SetIntset, SetRef::Ints(ints)) => return to.string(ints.as_bytes()),
+        (ValueKind::SetListpack, SetRef::Packed(lp)) => return to.string(&lp.to_vec()),
         _ => {}
     }
     to.length(set.len() as u64)?;

@@ -8,7 +8,7 @@ use crate::keyspace::Keyspace;
 use crate::keyspace::store::{Expire, SetValue};
 use crate::util::siphash::Seed;
 use crate::value::list::List;
-use crate::value::{Collection, Value, ValueRef};
+use crate::value::{Collection, Value, ValueRef, View};
 use std::collections::BTreeMap;
 
 /// The time of all tests.

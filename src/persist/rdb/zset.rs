@@ -19,7 +19,7 @@ use crate::ds::listpack::{Item, Listpack, Scratch};
 use crate::ds::ordered::table::Unsorted;
 use crate::keyspace::limits::Limits;
 use crate::util::num;
-use crate::value::zset::{ZSet, ZSetLimits, packed_score};
+use crate::value::zset::{ZSet, ZSetLimits, ZSetRef, packed_score};
 use std::io::{self, Read, Write};
 
 /// Room is made for at most so many members that a file only claims to have.
@@ -29,18 +29,18 @@ const RESERVE_MAX: usize = 1 << 16;
 const SMALL: usize = 256;
 
 /// The form in which it is written.
-pub fn kind(zset: &ZSet) -> ValueKind {
+pub fn kind(zset: ZSetRef<'_>) -> ValueKind {
     match zset {
-        ZSet::Packed(_) => ValueKind::ZSetListpack,
-        ZSet::Table(_) => ValueKind::ZSet2,
+        ZSetRef::Packed(_) => ValueKind::ZSetListpack,
+        ZSetRef::Table(_) => ValueKind::ZSet2,
     }
 }
 
 /// Writes it in that form.
-pub fn save<W: Write>(to: &mut Writer<W>, zset: &ZSet) -> io::Result<()> {
+pub fn save<W: Write>(to: &mut Writer<W>, zset: ZSetRef<'_>) -> io::Result<()> {
     match zset {
-        ZSet::Packed(lp) => to.string(lp.as_bytes()),
-        ZSet::Table(table) => {
+        ZSetRef::Packed(lp) => to.string(&lp.to_vec()),
+        ZSetRef::Table(table) => {
             to.length(table.len() as u64)?;
             // Compat: downwards, so that a skip list is loaded at its head.
             for (member, score) in table.descend(table.len() - 1, table.len()) {
@@ -83,7 +83,7 @@ fn packed(lp: Listpack, limits: &ZSetLimits) -> Option<ZSet> {
     let mut hashes = [0; SMALL];
     let mut sorted = items / 2 <= SMALL;
     let mut last = None::<(Item<'_>, f64)>;
-    for (i, (member, score)) in lp.pairs().enumerate() {
+    for (i, (member, score)) in lp.view().pairs().enumerate() {
         if !matches!(score, Item::Int(_)) && !is_score(score) {
             return None;
         }
@@ -109,7 +109,7 @@ fn packed(lp: Listpack, limits: &ZSetLimits) -> Option<ZSet> {
     // Compat: redis-server takes an unsorted one as it is; whoever looks for a range in it finds anything.
     let (mut elements, mut scratch) = (Unsorted::new(limits.seed, items / 2), Scratch::default());
     let mut distinct = true;
-    lp.pairs().for_each(|(member, score)| {
+    lp.view().pairs().for_each(|(member, score)| {
         distinct &= elements.add(member.bytes(&mut scratch), packed_score(score), |old| old);
     });
     distinct.then(|| ZSet::from_unsorted(elements, limits))
@@ -162,7 +162,7 @@ mod tests {
     fn written(zset: &ZSet) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut to = Writer::new(&mut bytes, 4096, false, false);
-        save(&mut to, zset).and_then(|()| to.flush()).expect("memory takes every write");
+        save(&mut to, zset.view()).and_then(|()| to.flush()).expect("memory takes every write");
         bytes
     }
 
@@ -181,14 +181,14 @@ mod tests {
             let zset = zset(&elements, limits);
             let bytes = written(&zset);
             for other in [&Limits::default(), &small] {
-                let back = read(&bytes, kind(&zset), other).expect("sound");
+                let back = read(&bytes, kind(zset.view()), other).expect("sound");
                 assert_eq!(back, zset);
                 let packed = other.zset_listpack_entries > 5;
                 let encoding = if packed { Encoding::Listpack } else { Encoding::Skiplist };
                 assert_eq!(back.encoding(), encoding);
             }
             for cut in 0..bytes.len() {
-                assert!(read(&bytes[..cut], kind(&zset), limits).is_err());
+                assert!(read(&bytes[..cut], kind(zset.view()), limits).is_err());
             }
         }
     }
@@ -235,7 +235,7 @@ mod tests {
         assert!(packed(&["a", "nan"]).is_err(), "NaN");
         let unsorted = packed(&["a", "2", "c", "1", "b", "1"]).expect("sorted while loading");
         assert_eq!(unsorted, zset(&[("b", 1.0), ("c", 1.0), ("a", 2.0)], &limits));
-        assert_eq!(unsorted.rank(b"a"), Some((2, 2.0)));
+        assert_eq!(unsorted.view().rank(b"a"), Some((2, 2.0)));
         let mut doubled = vec![2, 1, b'a'];
         doubled.extend(1.0f64.to_le_bytes());
         doubled.extend([1, b'a']);

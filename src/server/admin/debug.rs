@@ -13,7 +13,7 @@ use crate::server::table::ServerRow;
 use crate::server::{Call, Server, load, save};
 use crate::sys::signals;
 use crate::util::digest;
-use crate::value::{Object, ValueRef};
+use crate::value::{ObjectRef, ValueRef, View};
 
 pub const COMMANDS: &[ServerRow] = &[("debug", debug)];
 
@@ -374,8 +374,8 @@ fn object_at<'a>(srv: &'a Server, call: &Call<'_>) -> Result<&'a Entry, CmdError
 /// Figures of the table of a large collection. It never has a second one: it grows by a bucket at a time.
 fn htstats_key(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     let stats = match object_at(srv, call)?.value() {
-        ValueRef::Object(Object::Set(set)) => set.as_table().map(|table| table.stats()),
-        ValueRef::Object(Object::Hash(hash)) => hash.as_table().map(|table| table.stats()),
+        ValueRef::Object(ObjectRef::Set(set)) => set.as_table().map(|table| table.stats()),
+        ValueRef::Object(ObjectRef::Hash(hash)) => hash.as_table().map(|table| table.stats()),
         _ => None,
     };
     let stats = stats.ok_or(CmdError::new(

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ds::wheel::tests::rng;
+use crate::value::ObjectRef;
 use std::collections::BTreeMap;
 
 const LIMITS: HashLimits =
@@ -10,7 +11,7 @@ const LIMITS: HashLimits =
 type Model = BTreeMap<Vec<u8>, (Vec<u8>, Option<i64>)>;
 
 fn all(hash: &Hash) -> Model {
-    hash.iter().map(|p| (p.field.to_vec(), (p.value.to_vec(), p.expire))).collect()
+    hash.view().iter().map(|p| (p.field.to_vec(), (p.value.to_vec(), p.expire))).collect()
 }
 
 fn numbers(n: usize) -> Hash {
@@ -67,9 +68,9 @@ fn agrees_with_a_map() {
             }
             4 => assert_eq!(hash.remove(&field), model.remove(&field).is_some()),
             5 => {
-                let due = hash.due(10, 1).pop();
+                let due = hash.view().due(10, 1).pop();
                 let least = model.values().filter_map(|found| found.1).min();
-                assert_eq!(hash.soonest(), least);
+                assert_eq!(hash.view().soonest(), least);
                 assert_eq!(due.is_some(), least.is_some_and(|at| at < 10));
                 if let Some(field) = due {
                     assert_eq!(model.remove(&field).map(|found| found.1), Some(least));
@@ -77,17 +78,17 @@ fn agrees_with_a_map() {
                 }
             }
             _ => {
-                let found = hash.find(&field).map(|(value, at)| (value.to_vec(), at));
+                let found = hash.view().find(&field).map(|(value, at)| (value.to_vec(), at));
                 assert_eq!(found.as_ref(), model.get(&field));
-                assert_eq!(hash.get(&field).map(Item::to_vec), found.map(|found| found.0));
+                assert_eq!(hash.view().get(&field).map(Item::to_vec), found.map(|found| found.0));
             }
         }
         assert_eq!(hash.len(), model.len());
         if round % 101 == 0 {
             assert_eq!(all(&hash), model);
-            assert_eq!(hash.duplicate(), hash);
-            assert_eq!(hash.duplicate().encoding(), hash.encoding());
-            if let Some(pair) = hash.random(&mut rng) {
+            assert_eq!(hash.view().duplicate(0).view(), ObjectRef::Hash(hash.view()));
+            assert_eq!(hash.view().duplicate(0).encoding(), hash.encoding());
+            if let Some(pair) = hash.view().random(&mut rng) {
                 let found = (pair.value.to_vec(), pair.expire);
                 assert_eq!(model.get(&pair.field.to_vec()), Some(&found));
             }
@@ -126,10 +127,10 @@ fn encodings_change_where_those_of_redis_do() {
     hash.set_expire(b"1", Some(5));
     assert_eq!(hash.encoding(), Encoding::ListpackEx);
     hash.set_expire(b"1", None);
-    assert_eq!((hash.encoding(), hash.soonest()), (Encoding::ListpackEx, None));
+    assert_eq!((hash.encoding(), hash.view().soonest()), (Encoding::ListpackEx, None));
     hash.set_expire(b"0", Some(7));
     hash.expect(1, [&[b'x'; 65][..]].into_iter(), &LIMITS);
-    assert_eq!((hash.encoding(), hash.soonest()), (Encoding::Hashtable, Some(7)));
+    assert_eq!((hash.encoding(), hash.view().soonest()), (Encoding::Hashtable, Some(7)));
     let mut hash = numbers(2);
     hash.expect(129, std::iter::empty(), &LIMITS);
     assert_eq!((hash.encoding(), hash), (Encoding::Hashtable, numbers(2)));
@@ -139,7 +140,7 @@ fn encodings_change_where_those_of_redis_do() {
 fn equal_hashes_have_equal_digests() {
     let sum = |hash: &Hash| {
         let mut sum = [7; 20];
-        hash.digest(&mut sum);
+        hash.view().digest(&mut sum);
         sum
     };
     let mut table = numbers(5);

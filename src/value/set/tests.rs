@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ds::wheel::tests::rng;
+use crate::value::ObjectRef;
 use std::collections::BTreeSet;
 
 const LIMITS: SetLimits = SetLimits {
@@ -49,18 +50,18 @@ fn agrees_with_a_tree() {
             },
             _ => {
                 let hash = LIMITS.seed.hash(text);
-                assert_eq!(set.contains(text), model.contains(text));
-                assert_eq!(set.has(Probe { text, hash }), model.contains(text));
+                assert_eq!(set.view().contains(text), model.contains(text));
+                assert_eq!(set.view().has(Probe { text, hash }), model.contains(text));
             }
         }
         assert_eq!(set.len(), model.len());
         if round % 101 == 0 {
-            let mut all: Vec<_> = set.iter().map(Item::to_vec).collect();
+            let mut all: Vec<_> = set.view().iter().map(Item::to_vec).collect();
             all.sort_unstable();
             assert!(all.iter().eq(&model));
-            assert_eq!(set.duplicate(), set);
-            assert_eq!(set.duplicate().encoding(), set.encoding());
-            if let Some(item) = set.random(&mut rng) {
+            assert_eq!(set.view().duplicate(0).view(), ObjectRef::Set(set.view()));
+            assert_eq!(set.view().duplicate(0).encoding(), set.encoding());
+            if let Some(item) = set.view().random(&mut rng) {
                 assert!(model.contains(&item.to_vec()));
             }
         }
@@ -120,7 +121,7 @@ fn equal_sets_have_equal_digests() {
     table.change_to_table(3, LIMITS.seed);
     let sum = |set: &Set| {
         let mut sum = [7; 20];
-        set.digest(&mut sum);
+        set.view().digest(&mut sum);
         sum
     };
     assert_eq!(sum(&table), sum(&of(&["x", "2", "1"])));
@@ -134,7 +135,7 @@ fn draws_are_fair() {
         for _ in 0..2 {
             let mut seen = std::collections::HashMap::new();
             for _ in 0..10_000 {
-                let drawn = set.random(&mut rng).expect("some").to_vec();
+                let drawn = set.view().random(&mut rng).expect("some").to_vec();
                 *seen.entry(drawn).or_insert(0) += 1;
             }
             assert!(seen.len() == 10 && seen.values().all(|n| (800..1200).contains(n)), "{seen:?}");

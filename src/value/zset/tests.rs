@@ -3,6 +3,7 @@
 use super::*;
 use crate::ds::ordered::AtScore;
 use crate::ds::wheel::tests::rng;
+use crate::value::ObjectRef;
 use std::collections::BTreeMap;
 
 fn limits(entries: usize) -> ZSetLimits {
@@ -11,7 +12,7 @@ fn limits(entries: usize) -> ZSetLimits {
 
 fn elements(zset: &ZSet) -> Vec<(Vec<u8>, f64)> {
     let mut all = Vec::new();
-    zset.each(|member, score| all.push((member.to_vec(), score)));
+    zset.view().each(|member, score| all.push((member.to_vec(), score)));
     all
 }
 
@@ -73,20 +74,20 @@ fn both_encodings_agree_with_a_map() {
             assert_eq!(zset.len(), want.len());
             let i = rng() as usize % 60;
             let mut down = Vec::new();
-            zset.descend(i, 5, |member, score| down.push((member.to_vec(), score)));
+            zset.view().descend(i, 5, |member, score| down.push((member.to_vec(), score)));
             let upto = if i < want.len() { &want[..=i] } else { &[] };
             assert!(down.iter().eq(upto.iter().rev().take(5)));
             if let Some((member, score)) = want.get(i) {
-                assert_eq!(zset.rank(member), Some((i, *score)));
-                assert_eq!(zset.score(member), Some(*score));
+                assert_eq!(zset.view().rank(member), Some((i, *score)));
+                assert_eq!(zset.view().score(member), Some(*score));
                 let before = want.partition_point(|x| x.1 <= *score);
                 let cut = AtScore { score: *score, behind: true };
-                assert_eq!(zset.count_before(&cut), before);
+                assert_eq!(zset.view().count_before(&cut), before);
             }
             let mut unsorted = Unsorted::new(limits.seed, 0);
             want.iter().rev().for_each(|(m, s)| assert!(unsorted.add(m, *s, |_| 0.0)));
             assert_eq!(elements(&ZSet::from_unsorted(unsorted, &limits)), want);
-            assert_eq!(zset.duplicate(), zset);
+            assert_eq!(zset.view().duplicate(0).view(), ObjectRef::ZSet(zset.view()));
         }
     }
 }
@@ -100,12 +101,12 @@ fn encodings_change_at_the_limits() {
     }
     assert_eq!(zset.encoding(), Encoding::Listpack);
     let mut packed = [0; 20];
-    zset.digest(&mut packed);
+    zset.view().digest(&mut packed);
     zset.add(b"d", 1.0, AddRule::default(), &limits).unwrap();
     assert_eq!(zset.encoding(), Encoding::Skiplist);
     zset.remove(b"d");
     let mut table = [0; 20];
-    zset.digest(&mut table);
+    zset.view().digest(&mut table);
     assert_eq!(packed, table);
 
     let mut long = ZSet::new();
@@ -125,7 +126,7 @@ fn packed_scores_are_integers_where_they_can_be() {
         zset.add(&[b'a' + i as u8], *score, AddRule::default(), &limits).unwrap();
     }
     let ZSet::Packed(lp) = &zset else { panic!("small") };
-    let stored: Vec<Item<'_>> = lp.pairs().map(|(_, score)| score).collect();
+    let stored: Vec<Item<'_>> = lp.view().pairs().map(|(_, score)| score).collect();
     let text = |text: &'static str| Item::Str(text.as_bytes());
     let want = [
         Item::Int(0),
@@ -147,6 +148,6 @@ fn digests_are_those_of_redis() {
     // What redis-server mixes in before the content: the type.
     let mut sum = [0; 20];
     digest::mix(&mut sum, &[0, 0, 0, 3]);
-    zset.digest(&mut sum);
+    zset.view().digest(&mut sum);
     assert_eq!(digest::hex(&sum), "430190c6ed5abafff87d97b4f51a92796ed05895");
 }

@@ -7,7 +7,7 @@ use crate::resp::errors::{self, CmdError};
 use crate::server::{Call, Server};
 use crate::util::num;
 use crate::value::list::List;
-use crate::value::{Encoding, Object, ValueRef};
+use crate::value::{Encoding, ObjectRef, ValueRef, View};
 use std::fmt::Write as _;
 
 /// Thresholds from here on are refused: a packed element is far below 4 GiB.
@@ -15,7 +15,7 @@ const PLAIN_FROM_MAX: u64 = (1 << 32) - (1 << 20);
 
 fn quicklist(entry: &Entry) -> Option<&Quicklist> {
     match entry.value() {
-        ValueRef::Object(Object::List(List::Nodes(nodes))) => Some(nodes),
+        ValueRef::Object(ObjectRef::List(List::Nodes(nodes))) => Some(nodes),
         _ => None,
     }
 }

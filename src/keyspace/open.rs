@@ -1,0 +1,238 @@
+//! A collection of the keyspace, open to be changed.
+//!
+//! A large one is changed where it is. A small one lies packed in its key's entry: it is copied out, and closing it
+//! puts it back, be it small or large by then. One that is new gets its entry when it is closed, unless it is empty. So nothing of the
+//! database can be looked at while a collection is open, and the compiler sees to that.
+//!
+//! Invariant: `Held::Out::value` is there until the drop.
+
+use crate::keyspace::entry::timed::EntryMut;
+use crate::keyspace::store::{Expire, Key, SetValue, Store};
+use crate::value::{Collection, ValueRef, View};
+use std::ops::{Deref, DerefMut};
+
+/// Bytes that a small collection may grow by before its copy is moved.
+const ROOM: usize = 64;
+
+/// A collection, closed when dropped.
+pub struct Open<'a, T: Collection>(Held<'a, T>);
+
+enum Held<'a, T: Collection> {
+    Boxed(&'a mut T),
+    Out { value: Option<T>, changed: bool, home: Home<'a> },
+}
+
+enum Home<'a> {
+    Entry(EntryMut<'a>),
+    New { store: &'a mut Store, key: Key<'a>, access: u32 },
+}
+
+impl<'a, T: Collection> Open<'a, T> {
+    /// Opens the collection of an entry; None if it is of another type.
+    #[inline]
+    pub fn entry(entry: EntryMut<'a>) -> Option<Open<'a, T>> {
+        if entry.is_boxed() {
+            return Some(Open(Held::Boxed(T::of_mut(entry.into_boxed()?)?)));
+        }
+        let ValueRef::Object(object) = entry.value() else { return None };
+        let value = T::from_object(T::of(object)?.duplicate(ROOM));
+        value.map(|value| {
+            Open(Held::Out { value: Some(value), changed: false, home: Home::Entry(entry) })
+        })
+    }
+
+    /// One that is new: stored when it is closed. There is nothing at `key`.
+    #[inline]
+    pub fn new(store: &'a mut Store, key: Key<'a>, access: u32, value: T) -> Open<'a, T> {
+        let home = Home::New { store, key, access };
+        Open(Held::Out { value: Some(value), changed: true, home })
+    }
+}
+
+impl<T: Collection> Deref for Open<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        match &self.0 {
+            Held::Boxed(value) => value,
+            Held::Out { value, .. } => value.as_ref().expect("open"),
+        }
+    }
+}
+
+impl<T: Collection> DerefMut for Open<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        match &mut self.0 {
+            Held::Boxed(value) => value,
+            Held::Out { value, changed, .. } => {
+                *changed = true;
+                value.as_mut().expect("open")
+            }
+        }
+    }
+}
+
+impl<T: Collection> Drop for Open<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        let Held::Out { value, changed: true, home } = &mut self.0 else { return };
+        let Some(value) = value.take() else { return };
+        match home {
+            Home::Entry(entry) => entry.set_object(value.into_object()),
+            Home::New { .. } if value.is_empty() => {}
+            Home::New { store, key, access } => {
+                store.set(*key, SetValue::Collection(value.into_object()), Expire::None, *access);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ds::wheel::tests::rng;
+    use crate::util::siphash::Seed;
+    use crate::value::hash::{Hash, HashLimits, Time};
+    use crate::value::set::{Set, SetLimits};
+    use crate::value::zset::ZSet;
+    use crate::value::{Encoding, Value};
+    use std::collections::BTreeMap;
+
+    const SEED: Seed = Seed([5, 6]);
+    const LIMITS: HashLimits = HashLimits { listpack_entries: 40, listpack_value: 40, seed: SEED };
+
+    fn open<'a, T: Collection>(store: &'a mut Store, key: &'a [u8], new: T) -> Open<'a, T> {
+        let key = store.key(key);
+        if store.find(key).is_some() {
+            return Open::entry(store.find_mut(key).expect("there")).expect("of this type");
+        }
+        Open::new(store, key, 7, new)
+    }
+
+    fn value<'a>(store: &'a Store, key: &[u8]) -> Option<ValueRef<'a>> {
+        Some(store.find(store.key(key))?.value())
+    }
+
+    /// Hashes of all sizes, with and without times, in entries with and without an expiry.
+    #[test]
+    fn hashes_agree_with_maps_wherever_they_lie() {
+        let mut rng = rng(31);
+        let mut store = Store::new(SEED, 0);
+        let mut model = BTreeMap::<Vec<u8>, BTreeMap<Vec<u8>, (Vec<u8>, Option<i64>)>>::new();
+        let (mut packed, mut boxed) = (0, 0);
+        let rounds = if cfg!(miri) { 1_000 } else { 300_000 };
+        for round in 0..rounds {
+            // Names whose length fits in a byte, and some whose doesn't.
+            let key = format!("{:0>1$}", rng() % 20, 1 + (rng() % 2 * 299) as usize).into_bytes();
+            let field = format!("f{}", rng() % 45).into_bytes();
+            let text = vec![b'v'; (rng() % 30) as usize];
+            if rng().is_multiple_of(50) {
+                let key = store.key(&key);
+                let expire =
+                    (!rng().is_multiple_of(3)).then_some((rng() >> (rng() % 40 + 8)) as i64);
+                store.set_expire(key, expire);
+            }
+            let was = match value(&store, &key) {
+                Some(ValueRef::Object(object)) => Hash::of(object).and_then(|h| h.soonest()),
+                _ => None,
+            };
+            let mut hash = open(&mut store, &key, Hash::default());
+            let fields = model.entry(key.clone()).or_default();
+            match rng() % 5 {
+                0..3 => {
+                    let at = rng().is_multiple_of(9).then_some(1 + (rng() % 99) as i64);
+                    let time = at.map_or(Time::Never, Time::At);
+                    let new = fields.insert(field.clone(), (text.clone(), at)).is_none();
+                    assert_eq!(hash.insert(&field, &text, time, &LIMITS), new);
+                }
+                3 => assert_eq!(hash.remove(&field), fields.remove(&field).is_some()),
+                // Looked at only.
+                _ => assert_eq!(hash.view().find(&field).is_some(), fields.contains_key(&field)),
+            }
+            drop(hash);
+            let at = store.key(&key);
+            store.retime(at, was);
+            if model[&key].is_empty() {
+                model.remove(&key);
+                store.remove(at);
+                continue;
+            }
+            let Some(entry) = store.find(at) else { panic!("{key:?} is gone") };
+            let ValueRef::Object(object) = entry.value() else { panic!("a hash was stored") };
+            let seen = Hash::of(object).expect("a hash");
+            let all = seen.iter().map(|p| (p.field.to_vec(), (p.value.to_vec(), p.expire)));
+            if round % 20 == 0 {
+                assert_eq!(all.collect::<BTreeMap<_, _>>(), model[&key]);
+                assert_eq!(entry.to_value(), Value::Object(Box::new(object.duplicate(0))));
+                let stored = entry.mem_bytes(0);
+                match seen.encoding() {
+                    Encoding::Hashtable => boxed += 1,
+                    _ if stored <= 512 => packed += 1,
+                    _ => {}
+                }
+            }
+            if round % 5000 == 0 {
+                store.check();
+            }
+            if rng().is_multiple_of(300) {
+                let (taken, expire, lru) = store.take(at).expect("there");
+                store.put(at, taken, expire, lru);
+            }
+            if rng().is_multiple_of(300) {
+                store.remove(at);
+                model.remove(&key);
+            }
+        }
+        assert!(packed > rounds / 500 && boxed > rounds / 1500, "{packed} {boxed}");
+        assert_eq!(store.len(), model.len());
+    }
+
+    #[test]
+    fn each_type_comes_back_as_it_was_left() {
+        let mut store = Store::new(SEED, 0);
+        let limits = SetLimits {
+            intset_entries: 512,
+            listpack_entries: 128,
+            listpack_value: 64,
+            seed: SEED,
+        };
+        for i in 0..400 {
+            let text = (i * 77_777).to_string();
+            let mut ints = open(&mut store, b"ints", Set::for_member(b"1", 1, &limits));
+            assert!(ints.insert(text.as_bytes(), &limits));
+            drop(ints);
+            let mut words = open(&mut store, b"words", Set::for_member(b"a", 1, &limits));
+            assert!(words.insert(format!("w{i}").as_bytes(), &limits));
+            drop(words);
+            for (key, encoding) in
+                [(&b"ints"[..], Encoding::Intset), (b"words", Encoding::Listpack)]
+            {
+                let Some(ValueRef::Object(object)) = value(&store, key) else { panic!("a set") };
+                assert_eq!(object.len(), i + 1);
+                if i < 128 {
+                    assert_eq!(object.encoding(), encoding);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_changed_or_empty_is_not_stored() {
+        let mut store = Store::new(SEED, 0);
+        drop(open(&mut store, b"z", ZSet::new()));
+        assert!(value(&store, b"z").is_none(), "nothing was added");
+        let key = store.key(b"h");
+        let mut hash = open(&mut store, b"h", Hash::default());
+        hash.insert(b"f", b"v", Time::Never, &LIMITS);
+        drop(hash);
+        assert!(Open::<ZSet>::entry(store.find_mut(key).expect("there")).is_none());
+        let address = std::ptr::from_ref(store.find(key).expect("there"));
+        let hash = open(&mut store, b"h", Hash::default());
+        assert_eq!(hash.view().get(b"f").map(|v| v.to_vec()), Some(b"v".to_vec()));
+        drop(hash);
+        let entry = store.find(key).expect("there");
+        assert_eq!((std::ptr::from_ref(entry), entry.lru()), (address, 7));
+    }
+}
