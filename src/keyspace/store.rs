@@ -7,7 +7,7 @@
 //!
 //! Absent by design: a clock. Times are absolute milliseconds, given by the caller.
 
-use crate::ds::dict::{Iter, Resize, Stats};
+use crate::ds::dict::{Iter, Stats};
 use crate::keyspace::entry::timed::Timed;
 pub use crate::keyspace::entry::timed::{EntryMut, Expire, Key};
 pub use crate::keyspace::entry::{Entry, EntryBox, IncrError, SetValue};
@@ -234,11 +234,6 @@ impl Store {
     /// Does up to `n` splits or merges that are due; false if none is left.
     pub fn step(&mut self, n: usize) -> bool {
         self.table.step(n)
-    }
-
-    /// Says whether the table may rearrange itself; not while a fork child lives.
-    pub fn set_resize(&mut self, resize: Resize) {
-        self.table.set_resize(resize);
     }
 
     /// Brings the bucket of a hash closer.

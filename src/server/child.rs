@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 
+use crate::ds::dict::{self, Resize};
 use crate::keyspace::Keyspace;
 use crate::log;
 use crate::server::{Server, save};
@@ -118,17 +119,11 @@ pub fn spawn(
             let progress = Progress { keys_total: srv.ks.len() as u64, ..Progress::default() };
             srv.child =
                 Some(Child { pid, kind, started_ms: srv.clock.now_ms, progress, pipe: reader });
-            hold_back_growth(srv, true);
+            // While a child lives, every page written is copied: tables grow only when they must.
+            dict::set_resize(Resize::Avoid);
             Ok(())
         }
     }
-}
-
-/// While a child lives, every page written is copied: tables grow only when they must.
-fn hold_back_growth(srv: &mut Server, hold: bool) {
-    use crate::ds::dict::Resize;
-    let policy = if hold { Resize::Avoid } else { Resize::Allow };
-    srv.ks.dbs.iter_mut().for_each(|db| db.set_resize(policy));
 }
 
 /// The pipe has something to say, or has ended.
@@ -169,7 +164,7 @@ pub fn check(srv: &mut Server) {
     };
     let Some(child) = srv.child.take() else { return };
     srv.net.unwatch_child(child.pipe.as_raw_fd());
-    hold_back_growth(srv, false);
+    dict::set_resize(Resize::Allow);
     match child.kind {
         Kind::Rdb => save::finished(srv, &child, exit),
     }

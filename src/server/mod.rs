@@ -4,6 +4,7 @@
 //! A function that joins parts is named after the joint: `gate`, `settle`, `reap`.
 
 pub mod admin;
+mod ahead;
 pub mod bio;
 pub mod boot;
 mod child;

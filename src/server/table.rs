@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::commands::spec::{self, Spec};
-use crate::commands::{CmdResult, DataHandler, TABLES};
+use crate::commands::{CmdResult, DataHandler, ELEMENT_AT, TABLES};
 use crate::net::session::CommandId;
 use crate::server::{Call, Server};
 
@@ -32,6 +32,8 @@ pub struct Row {
     pub flags: u32,
     /// The first key is the first argument, so that its bucket can be prefetched.
     pub key_first: bool,
+    /// Which argument names an element that is looked up in the first key's collection; 0: none.
+    pub element: u8,
     /// By name of the subcommand, in order of name.
     pub subs: Vec<&'static Row>,
 }
@@ -65,6 +67,10 @@ fn fold(name: &[u8]) -> u64 {
 
 fn slot(word: u64) -> usize {
     (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize
+}
+
+fn element_at(name: &str) -> u8 {
+    ELEMENT_AT.iter().find(|row| row.0 == name).map_or(0, |row| row.1)
 }
 
 impl Table {
@@ -104,6 +110,7 @@ impl Table {
                     handler,
                     flags: spec.flags,
                     key_first: spec.legacy.0 == 1,
+                    element: element_at(spec.name),
                     subs: subs.remove(spec.name).unwrap_or_default(),
                 }));
                 table.rows.push(row);

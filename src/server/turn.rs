@@ -8,8 +8,7 @@
 //! client. mio is edge-triggered: a read that did not fill its buffer has drained the socket, one that
 //! did puts the client on the list for the next turn, so a flood waits for everybody else's turn.
 //!
-//! Before a batch of commands runs, their keys are hashed and their buckets and entries prefetched, so
-//! the cache misses of sixteen commands overlap.
+//! Before a batch of commands runs, what they will look up is prefetched (`ahead`).
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -17,7 +16,6 @@ use std::time::Duration;
 
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use crate::keyspace::store::Key;
 use crate::log;
 use crate::net::clients::ClientId;
 use crate::net::conn::Conn;
@@ -29,14 +27,12 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::parser::{self, Batch, Cmd, Limits, Partial, ProtoError};
 use crate::resp::reply::Reply;
+use crate::server::ahead::{self, Ahead, PREFETCH};
 use crate::server::dispatch::{self, Outcome};
-use crate::server::table::Row;
 use crate::server::{Server, child, cron, shutdown};
 
 /// Bytes read from one client in one turn.
 const READ_SIZE: usize = 64 * 1024;
-/// Commands whose keys are prefetched together.
-const PREFETCH: usize = 16;
 /// Reply bytes after which a pipeline lets others go first.
 const YIELD_BYTES: usize = 512 * 1024;
 /// Connections accepted from one listener in one turn.
@@ -536,13 +532,6 @@ fn with_argv<R>(data: &[u8], batch: &Batch, cmd: &Cmd, f: impl FnOnce(Argv<'_>) 
     f(Argv::new(&many))
 }
 
-/// A command looked at before it runs: its row, and its first key with the hash.
-#[derive(Clone, Copy, Default)]
-struct Ahead<'a> {
-    row: Option<&'static Row>,
-    key: Option<Key<'a>>,
-}
-
 /// Runs the commands of a batch. `Some(offset)`: stopped early, the client goes on from there later.
 fn run_batch(
     srv: &mut Server,
@@ -553,7 +542,7 @@ fn run_batch(
 ) -> Option<usize> {
     let mut ahead = [Ahead::default(); PREFETCH];
     for group in batch.cmds.chunks(PREFETCH) {
-        look_ahead(srv, id, data, batch, group, &mut ahead);
+        ahead::look(srv, id, data, batch, group, &mut ahead);
         for (cmd, ahead) in group.iter().zip(&ahead) {
             srv.exec.query_bytes = data.len() - cmd.span.start;
             let outcome = with_argv(data, batch, cmd, |argv| {
@@ -572,36 +561,6 @@ fn run_batch(
         }
     }
     None
-}
-
-fn look_ahead<'a>(
-    srv: &Server,
-    id: ClientId,
-    data: &'a [u8],
-    batch: &Batch,
-    group: &[Cmd],
-    ahead: &mut [Ahead<'a>; PREFETCH],
-) {
-    let db = srv.clients.session(id).map_or(0, |s| s.db as usize);
-    let store = &srv.ks.dbs[db];
-    for (cmd, slot) in group.iter().zip(ahead.iter_mut()) {
-        *slot = Ahead::default();
-        let ranges = &batch.args[cmd.args.clone()];
-        let Some(name) = ranges.first() else { continue };
-        slot.row = srv.table.lookup(&data[name.clone()]);
-        if let (Some(row), Some(key)) = (slot.row, ranges.get(1))
-            && row.key_first
-        {
-            let key = store.key(&data[key.clone()]);
-            store.prefetch_bucket(key.hash);
-            slot.key = Some(key);
-        }
-    }
-    if group.len() > 1 {
-        for key in ahead[..group.len()].iter().filter_map(|a| a.key) {
-            store.prefetch_item(key.hash);
-        }
-    }
 }
 
 /// Writes what is owed to every client that was given something.

@@ -9,6 +9,7 @@
 //! The encoding a client is told (`OBJECT ENCODING`) is a property of its own: it follows Redis's
 //! rules and not from how the bytes happen to be stored here.
 
+pub mod elements;
 pub mod hash;
 pub mod list;
 pub mod packed;

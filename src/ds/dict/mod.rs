@@ -52,6 +52,7 @@ pub use node::prefetch;
 use node::{Bits, Node, Overflow, Raw, SLOTS, expose};
 use segments::Segments;
 pub use stats::Stats;
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
@@ -77,7 +78,7 @@ pub unsafe trait Thin: Sized {
     fn key(view: &Self::View) -> &[u8];
 }
 
-/// Whether the table may rearrange itself.
+/// Whether tables may rearrange themselves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Resize {
     /// Split and merge as the load demands.
@@ -87,11 +88,23 @@ pub enum Resize {
     Avoid,
 }
 
+thread_local! {
+    /// For all tables that this thread changes: those of members can't be told one by one.
+    static RESIZE: Cell<Resize> = const { Cell::new(Resize::Allow) };
+}
+
+/// Says whether the tables that this thread changes may rearrange themselves from now on.
+pub fn set_resize(resize: Resize) {
+    RESIZE.set(resize);
+}
+
 /// Items per bucket, in eighths, above which a bucket is split. Measured: see
 /// `tools/bench/table.rs`.
 const LOAD_EIGHTHS: usize = 60;
 /// Under `Resize::Avoid` splits wait for this many times the load.
 const AVOID_FACTOR: usize = 4;
+/// Under `Resize::Avoid` merges wait until the load is so many times less than it may be otherwise.
+const AVOID_SHRINK: usize = 8;
 /// Inserts before a split at which the items to be moved are prefetched.
 const WARM_UP: usize = 3;
 
@@ -108,7 +121,6 @@ pub struct Dict<T: Thin> {
     /// Below this length a bucket is merged.
     shrink_at: usize,
     overflow: Overflow,
-    resize: Resize,
     seed: Seed,
     items: PhantomData<T>,
 }
@@ -139,7 +151,6 @@ impl<T: Thin> Dict<T> {
             grow_at: 0,
             shrink_at: 0,
             overflow: Overflow::default(),
-            resize: Resize::Allow,
             seed,
             items: PhantomData,
         };
@@ -268,7 +279,7 @@ impl<T: Thin> Dict<T> {
         let head = self.segments.bucket(self.index(hash));
         let raw = self.overflow.take(head, node, slot);
         self.len -= 1;
-        if self.len < self.shrink_at {
+        if self.must_shrink() {
             self.merge_last();
         }
         // SAFETY: D3 -- the slot no longer holds it.
@@ -324,25 +335,34 @@ impl<T: Thin> Dict<T> {
         }
     }
 
-    /// Says whether the table may rearrange itself from now on.
-    pub fn set_resize(&mut self, resize: Resize) {
-        self.resize = resize;
-        self.set_limits();
-    }
-
     /// Splits or merges up to `n` buckets that are due; false if none is. For idle time, to work
     /// off what `Resize::Avoid` held back.
     pub fn step(&mut self, n: usize) -> bool {
         for _ in 0..n {
-            if self.len > self.grow_at && self.n > 0 {
+            if self.must_grow() && self.n > 0 {
                 self.split_next();
-            } else if self.len < self.shrink_at {
+            } else if self.must_shrink() {
                 self.merge_last();
             } else {
                 return false;
             }
         }
-        self.len > self.grow_at || self.len < self.shrink_at
+        self.must_grow() || self.must_shrink()
+    }
+
+    /// The fork's copy of a page costs more than a longer chain.
+    #[inline]
+    fn must_grow(&self) -> bool {
+        self.len > self.grow_at
+            && (RESIZE.get() == Resize::Allow || self.len > self.grow_at * AVOID_FACTOR)
+    }
+
+    /// `random` needs some bound on how empty a table can be: under `Avoid` it shrinks below a
+    /// sixteenth.
+    #[inline]
+    fn must_shrink(&self) -> bool {
+        self.len < self.shrink_at
+            && (RESIZE.get() == Resize::Allow || self.len < self.shrink_at / AVOID_SHRINK)
     }
 
     /// The first bucket.
@@ -358,22 +378,16 @@ impl<T: Thin> Dict<T> {
         self.mask = self.n.next_power_of_two() - 1;
         // The lone bucket holds nine items anyway.
         let full = if self.n == 1 { SLOTS } else { full };
-        // The fork's copy of a page costs more than a longer chain, but `random` needs some
-        // bound on how empty a table can be: under `Avoid` it shrinks below a sixteenth.
-        let (grow, shrink) = match self.resize {
-            Resize::Allow => (full, full / 2),
-            Resize::Avoid => (full * AVOID_FACTOR, full / 16),
-        };
-        self.grow_at = grow;
-        self.shrink_at = if self.n > 1 { shrink } else { 0 };
+        self.grow_at = full;
+        self.shrink_at = if self.n > 1 { full / 2 } else { 0 };
     }
 
     #[inline]
     fn grow_if_due(&mut self) {
-        if self.len > self.grow_at {
+        if self.must_grow() {
             self.split_next();
             // After `Avoid` there is a backlog; two at a time catch up without a pause.
-            if self.len > self.grow_at {
+            if self.must_grow() {
                 self.split_next();
             }
             prefetch(self.segments.bucket(self.next_to_split()).address());

@@ -87,7 +87,7 @@ impl<T: Thin> Dict<T> {
         assert_eq!((full, half), (self.overflow.full, self.overflow.half));
         assert_eq!(full * NODE_BYTES + half * HALF_BYTES, self.overflow.bytes());
         assert!(deepest <= self.overflow.max_depth());
-        if self.resize == Resize::Allow && self.n > 1 && !self.is_empty() {
+        if super::RESIZE.get() == Resize::Allow && self.n > 1 && !self.is_empty() {
             // Merges are one a removal, so a table that was reserved or held back may lag; but the
             // load a bucket bears is never above what `Avoid` lets through.
             assert!(self.len <= self.grow_at.max(1) * 5, "load {} in {}", self.len, self.n);

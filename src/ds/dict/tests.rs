@@ -91,7 +91,7 @@ fn behaves_like_a_hash_map() {
                     assert_eq!(place.view().1, old ^ 1);
                 }
             }
-            98 => dict.set_resize([Resize::Allow, Resize::Avoid][(rng() & 1) as usize]),
+            98 => set_resize([Resize::Allow, Resize::Avoid][(rng() & 1) as usize]),
             _ => {
                 dict.step(3);
             }
@@ -194,7 +194,7 @@ fn random_is_fair_also_when_the_table_shrank() {
     for key in 100..3_000 {
         if key == 1_500 {
             // From here on the buckets stay, nearly empty.
-            dict.set_resize(Resize::Avoid);
+            set_resize(Resize::Avoid);
         }
         remove(&mut dict, key);
     }
@@ -260,7 +260,7 @@ fn chains_stay_short_and_memory_small() {
 fn avoid_holds_splits_back_and_step_catches_up() {
     let mut dict = filled(1_000);
     let before = dict.buckets();
-    dict.set_resize(Resize::Avoid);
+    set_resize(Resize::Avoid);
     for key in 1_000..3_500 {
         dict.insert_new(hash(key), num(key, 0));
     }
@@ -270,7 +270,7 @@ fn avoid_holds_splits_back_and_step_catches_up() {
     }
     assert!(dict.buckets() > before, "an extreme load splits all the same");
     dict.check();
-    dict.set_resize(Resize::Allow);
+    set_resize(Resize::Allow);
     while dict.step(10) {}
     assert_eq!(dict.buckets(), filled(9_000).buckets());
     dict.check();

@@ -86,6 +86,24 @@ impl SortedTable {
         self.dict.seed()
     }
 
+    /// What the table knows a member by.
+    #[inline]
+    pub fn hash(&self, member: &[u8]) -> u64 {
+        self.dict.hash(member)
+    }
+
+    /// Brings the bucket of a member closer to the processor.
+    #[inline]
+    pub fn prefetch_bucket(&self, hash: u64) {
+        self.dict.prefetch_bucket(hash);
+    }
+
+    /// Brings the likely member closer. Reads the bucket: call it after `prefetch_bucket` of a whole batch.
+    #[inline]
+    pub fn prefetch_item(&self, hash: u64) {
+        self.dict.prefetch_item(hash);
+    }
+
     /// Makes room for so many members in all. The caller vouches for the number.
     pub fn reserve(&mut self, members: usize) {
         self.dict.reserve(members);

@@ -10,7 +10,7 @@
 #![allow(unsafe_code)] // Handles of the wheel are addresses of entries; fenced in by T1.
 
 use super::{Entry, EntryBox, IncrError, Put, SetValue};
-use crate::ds::dict::{Dict, Occupied, Resize, Thin, prefetch};
+use crate::ds::dict::{Dict, Occupied, Thin, prefetch};
 use crate::ds::wheel::{Items, Next, Place, Wheel};
 use crate::util::siphash::Seed;
 use crate::value::packed::Packed;
@@ -198,11 +198,6 @@ impl Timed {
         let handle = self.clock.wheel.soonest(&Entries)?;
         // SAFETY: T1 -- it lives, and is borrowed with `self`.
         Some(unsafe { Entry::at(pointer(handle)) })
-    }
-
-    /// Says whether the table may rearrange itself.
-    pub fn set_resize(&mut self, resize: Resize) {
-        self.dict.set_resize(resize);
     }
 
     /// Panics if an invariant doesn't hold. O(n).

@@ -68,9 +68,9 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             call.reply.ok();
         }
         (b"dict-resizing", 3) => {
-            use crate::ds::dict::Resize;
+            use crate::ds::dict::{self, Resize};
             let policy = if flag(argv[2])? { Resize::Allow } else { Resize::Avoid };
-            srv.ks.dbs.iter_mut().for_each(|db| db.set_resize(policy));
+            dict::set_resize(policy);
             call.reply.ok();
         }
         (b"log", 3) => {
