@@ -122,6 +122,16 @@ impl Reply {
     /// An integer as a bulk string, as GET replies a value that is held as an integer.
     #[inline]
     pub fn bulk_int(&mut self, n: i64) {
+        // Scores, counters and flags mostly have one digit or two.
+        if (0..10).contains(&n) {
+            let text = [b'$', b'1', b'\r', b'\n', b'0' + n as u8, b'\r', b'\n', 0];
+            return self.start_of(&text, 7);
+        }
+        if (10..100).contains(&n) {
+            let (tens, ones) = (b'0' + (n / 10) as u8, b'0' + (n % 10) as u8);
+            let text = [b'$', b'2', b'\r', b'\n', tens, ones, b'\r', b'\n'];
+            return self.start_of(&text, 8);
+        }
         // Two digits of length at most, and 20 of the number.
         let mut text = [b'$'; 32];
         let mut digits = [0u8; 20];
@@ -421,7 +431,10 @@ mod tests {
         let pair = |a: &str, b: &str| (a.to_string(), b.to_string());
         assert_eq!(both(|r| r.bulk(b"ab")), same("$2\r\nab\r\n"));
         assert_eq!(both(|r| r.bulk_int(-123)), same("$4\r\n-123\r\n"));
-        assert_eq!(both(|r| r.bulk_int(0)), same("$1\r\n0\r\n"));
+        for n in [0, 9, 10, 99, 100] {
+            let want = format!("${}\r\n{n}\r\n", n.to_string().len());
+            assert_eq!(both(|r| r.bulk_int(n)), same(&want));
+        }
         assert_eq!(both(|r| r.bulk_int(1234567890)), same("$10\r\n1234567890\r\n"));
         assert_eq!(both(|r| r.bulk_int(i64::MIN)), same("$20\r\n-9223372036854775808\r\n"));
         assert_eq!(both(|r| r.int(i64::MIN)), same(":-9223372036854775808\r\n"));

@@ -121,7 +121,7 @@ pub fn load<R: Read>(
 
 /// Fields and values in turn; None if they can't be.
 fn packed(lp: Listpack, limits: &Limits) -> Option<Hash> {
-    if !lp.len().is_multiple_of(2) || !distinct(lp.iter().step_by(2)) {
+    if !lp.len().is_multiple_of(2) || !distinct(lp.iter().step_by(2), limits.seed) {
         return None;
     }
     let mut hash = Hash::Packed(lp);
@@ -133,7 +133,7 @@ fn packed(lp: Listpack, limits: &Limits) -> Option<Hash> {
 
 /// Fields, values and times in turn; None if they can't be.
 fn triples(lp: &Listpack, limits: &Limits) -> Option<Hash> {
-    if !lp.len().is_multiple_of(3) || !distinct(lp.iter().step_by(3)) {
+    if !lp.len().is_multiple_of(3) || !distinct(lp.iter().step_by(3), limits.seed) {
         return None;
     }
     let mut hash = Hash::Timed(Listpack::new());

@@ -11,8 +11,9 @@ use super::read::Reader;
 use super::types::ValueKind;
 use super::write::Writer;
 use crate::ds::intset::Intset;
-use crate::ds::listpack::{Item, Listpack};
+use crate::ds::listpack::{Item, Listpack, Scratch};
 use crate::keyspace::limits::Limits;
+use crate::util::siphash::Seed;
 use crate::value::View;
 use crate::value::set::{Set, SetRef};
 use std::collections::HashSet;
@@ -62,7 +63,7 @@ pub fn load<R: Read>(from: &mut Reader<R>, kind: ValueKind, limits: &Limits) -> 
         ValueKind::SetListpack => {
             let lp = Listpack::from_untrusted(from.string()?)
                 .ok()
-                .filter(|lp| distinct(lp.iter()))
+                .filter(|lp| distinct(lp.iter(), limits.seed))
                 .ok_or_else(|| Error::corrupt(at, "Set listpack integrity check failed"))?;
             let (len, mut set) = (lp.len(), Set::Packed(lp));
             if len > limits.set_listpack_entries {
@@ -94,8 +95,24 @@ fn members<R: Read>(from: &mut Reader<R>, limits: &Limits) -> Result<Set, Error>
     Ok(set)
 }
 
-/// Whether no element has the text of another.
-pub(super) fn distinct<'a>(mut items: impl Iterator<Item = Item<'a>>) -> bool {
+/// Elements of a listpack that are compared on the stack.
+const SMALL: usize = 128;
+
+/// Whether no element has the text of another. O(n log n).
+pub(super) fn distinct<'a>(items: impl Iterator<Item = Item<'a>> + Clone, seed: Seed) -> bool {
+    let (mut hashes, mut len, mut scratch) = ([0; SMALL], 0, Scratch::default());
+    for item in items.clone() {
+        let Some(hash) = hashes.get_mut(len) else { return distinct_texts(items) };
+        *hash = seed.hash(item.bytes(&mut scratch));
+        len += 1;
+    }
+    let hashes = &mut hashes[..len];
+    hashes.sort_unstable();
+    hashes.is_sorted_by(|a, b| a < b) || distinct_texts(items)
+}
+
+/// `distinct` by the texts themselves: for many, and for few of which two have the same hash.
+fn distinct_texts<'a>(mut items: impl Iterator<Item = Item<'a>>) -> bool {
     let (mut ints, mut texts) = (HashSet::new(), HashSet::new());
     // A string that spells an integer is the same member as the integer.
     items.all(|item| match (item.as_int(), item) {
