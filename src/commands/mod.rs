@@ -41,7 +41,7 @@ pub struct Ctx<'a> {
     pub fx: &'a mut Effects,
     /// Encoding thresholds and size limits; not the whole configuration.
     pub limits: &'a Limits,
-    pub env: Env,
+    pub env: &'a Env,
 }
 
 /// What a command asks of the dispatcher once it has run.

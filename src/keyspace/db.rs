@@ -56,14 +56,19 @@ fn marked(env: &Env, access: u32) -> Option<u32> {
 
 pub struct DbMut<'a> {
     store: &'a mut Store,
-    env: Env,
+    env: &'a Env,
     /// The hash of one key, computed when its bucket was prefetched.
     memo: Option<Key<'a>>,
     lazy_expire: bool,
 }
 
 impl<'a> DbMut<'a> {
-    pub fn new(store: &'a mut Store, env: Env, memo: Option<Key<'a>>, lazy_expire: bool) -> Self {
+    pub fn new(
+        store: &'a mut Store,
+        env: &'a Env,
+        memo: Option<Key<'a>>,
+        lazy_expire: bool,
+    ) -> Self {
         DbMut { store, env, memo, lazy_expire }
     }
 
@@ -110,7 +115,7 @@ impl<'a> DbMut<'a> {
             self.live(k, fx)?;
         }
         let mut entry = self.store.find_mut(k)?;
-        if let Some(now) = marked(&self.env, entry.lru()) {
+        if let Some(now) = marked(self.env, entry.lru()) {
             entry.set_lru(now);
         }
         Some(entry)
@@ -218,7 +223,7 @@ impl<'a> DbMut<'a> {
             return Ok(Open::new(self.store, k, self.env.fresh_access(), make()));
         }
         let mut entry = self.store.find_mut(k).expect("just found");
-        if let Some(now) = marked(&self.env, entry.lru()) {
+        if let Some(now) = marked(self.env, entry.lru()) {
             entry.set_lru(now);
         }
         open(entry)

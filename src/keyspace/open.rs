@@ -29,11 +29,16 @@ enum Home<'a> {
 
 impl<'a, T: Collection> Open<'a, T> {
     /// Opens the collection of an entry; None if it is of another type.
-    #[inline]
+    #[inline(always)]
     pub fn entry(entry: EntryMut<'a>) -> Option<Open<'a, T>> {
         if entry.is_boxed() {
             return Some(Open(Held::Boxed(T::of_mut(entry.into_boxed()?)?)));
         }
+        Self::unpack(entry)
+    }
+
+    #[inline(never)]
+    fn unpack(entry: EntryMut<'a>) -> Option<Open<'a, T>> {
         let ValueRef::Object(object) = entry.value() else { return None };
         let value = T::from_object(T::of(object)?.duplicate(ROOM));
         value.map(|value| {

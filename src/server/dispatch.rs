@@ -258,12 +258,12 @@ pub fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>) -> Cmd
             let Server { ks, limits, .. } = &mut *srv;
             let store = &mut ks.dbs[call.env.db as usize];
             f(&mut Ctx {
-                db: DbMut::new(store, call.env, memo, limits.lazy_expire),
+                db: DbMut::new(store, &call.env, memo, limits.lazy_expire),
                 argv: call.argv,
                 reply: call.reply,
                 fx: &mut call.fx,
                 limits,
-                env: call.env,
+                env: &call.env,
             })
         }
         Handler::Server(f) => f(srv, call),

@@ -38,7 +38,7 @@ pub fn perform(srv: &mut Server) -> bool {
 fn evict(srv: &mut Server, db: usize, key: &[u8]) {
     let env = srv.env(db as u32, Origin::Client, true);
     let mut fx = Effects::new(srv.exec.armed, db as u32);
-    DbMut::new(&mut srv.ks.dbs[db], env, None, false).delete(key, Why::Evict, &mut fx);
+    DbMut::new(&mut srv.ks.dbs[db], &env, None, false).delete(key, Why::Evict, &mut fx);
     fx.touched(key);
     fx.event(EV_EVICTED, "evicted", key);
     let word: &[u8] = if srv.cfg.keyspace.lazy_eviction { b"UNLINK" } else { b"DEL" };

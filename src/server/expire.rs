@@ -170,7 +170,7 @@ fn expire_key(srv: &mut Server, db: usize, key: &[u8]) {
 fn expire_in(srv: &mut Server, db: usize, act: impl FnOnce(&mut DbMut<'_>, &mut Effects)) {
     let env = srv.env(db as u32, Origin::Client, true);
     let mut fx = Effects::new(srv.exec.armed, db as u32);
-    act(&mut DbMut::new(&mut srv.ks.dbs[db], env, None, srv.limits.lazy_expire), &mut fx);
+    act(&mut DbMut::new(&mut srv.ks.dbs[db], &env, None, srv.limits.lazy_expire), &mut fx);
     srv.stats.n.expired_keys += fx.counters.expired;
     srv.stats.n.expired_fields += fx.counters.expired_fields;
     srv.settle(&mut fx);

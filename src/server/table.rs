@@ -58,11 +58,17 @@ pub struct Table {
 }
 
 fn fold(name: &[u8]) -> u64 {
-    let mut word = [0u8; 8];
-    word[..name.len()].copy_from_slice(name);
+    // Two loads that may overlap: a call to copy a few bytes costs more than they do.
+    let word = match (name.first_chunk(), name.last_chunk()) {
+        (Some(first), Some(last)) => {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            u64::from(first) | u64::from(last) << (8 * (name.len() - 4))
+        }
+        _ => name.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+    };
     // Sets the bit that tells lower case from upper in letters; other bytes of names are digits,
     // '-', '|' and '_', which no other name turns into.
-    u64::from_le_bytes(word) | 0x2020_2020_2020_2020
+    word | 0x2020_2020_2020_2020
 }
 
 fn slot(word: u64) -> usize {

@@ -20,7 +20,7 @@ fn take_or_wait(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let keys = &call.argv.from(1)[..call.argv.len() - 2];
     let (env, lazy) = (call.env, srv.limits.lazy_expire);
     let store = &mut srv.ks.dbs[env.db as usize];
-    let mut db = crate::keyspace::db::DbMut::new(store, env, None, lazy);
+    let mut db = crate::keyspace::db::DbMut::new(store, &env, None, lazy);
     for &key in keys {
         let Some(entry) = db.read(key, &mut call.fx) else { continue };
         call.reply.array(2);

@@ -474,12 +474,12 @@ mod tests {
         let tables = crate::commands::TABLES.iter().flat_map(|table| table.iter());
         let row = tables.into_iter().find(|row| row.0.as_bytes() == words[0]).expect("a command");
         let mut ctx = Ctx {
-            db: DbMut::new(store, env, None, false),
+            db: DbMut::new(store, &env, None, false),
             argv: Argv::new(&words),
             reply: &mut reply,
             fx: &mut fx,
             limits: &Limits { seed: Seed([1, 2]), ..Limits::default() },
-            env,
+            env: &env,
         };
         (row.1)(&mut ctx).expect("no error");
         store.check();

@@ -30,7 +30,7 @@ pub fn rpoplpush(ctx: &mut Ctx<'_>) -> CmdResult {
 /// `BLMOVE source destination LEFT|RIGHT LEFT|RIGHT timeout`. O(1).
 pub fn blmove(ctx: &mut Ctx<'_>) -> CmdResult {
     let (from, to) = (end(ctx.argv.at(3))?, end(ctx.argv.at(4))?);
-    let until_ms = arg::timeout(ctx.argv.at(5), &ctx.env)?;
+    let until_ms = arg::timeout(ctx.argv.at(5), ctx.env)?;
     if !transfer(ctx, from, to)? {
         return wait(ctx, until_ms);
     }
@@ -41,7 +41,7 @@ pub fn blmove(ctx: &mut Ctx<'_>) -> CmdResult {
 
 /// `BRPOPLPUSH source destination timeout`. O(1).
 pub fn brpoplpush(ctx: &mut Ctx<'_>) -> CmdResult {
-    let until_ms = arg::timeout(ctx.argv.at(3), &ctx.env)?;
+    let until_ms = arg::timeout(ctx.argv.at(3), ctx.env)?;
     if !transfer(ctx, End::Back, End::Front)? {
         return wait(ctx, until_ms);
     }

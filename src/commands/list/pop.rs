@@ -21,7 +21,7 @@ pub fn brpop(ctx: &mut Ctx<'_>) -> CmdResult {
 
 fn pop_first(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     let last = ctx.argv.len() - 1;
-    let until_ms = arg::timeout(ctx.argv.at(last), &ctx.env)?;
+    let until_ms = arg::timeout(ctx.argv.at(last), ctx.env)?;
     let keys = &ctx.argv.from(1)[..last - 1];
     let Ctx { db, reply, fx, limits, .. } = ctx;
     for key in keys {
@@ -114,7 +114,7 @@ pub fn lmpop(ctx: &mut Ctx<'_>) -> CmdResult {
 /// `BLMPOP timeout numkeys key [key ...] LEFT|RIGHT [COUNT count]`. O(keys + count).
 pub fn blmpop(ctx: &mut Ctx<'_>) -> CmdResult {
     let pops = Pops::parse(ctx, 2)?;
-    let until_ms = arg::timeout(ctx.argv.at(1), &ctx.env)?;
+    let until_ms = arg::timeout(ctx.argv.at(1), ctx.env)?;
     match pops.run(ctx)? {
         true => Ok(Flow::Done),
         false => wait_for(ctx, pops.keys, until_ms),

@@ -190,7 +190,7 @@ fn zmpop(ctx: &mut Ctx<'_>) -> CmdResult {
 /// `BZMPOP timeout numkeys key [key ...] MIN|MAX [COUNT count]`: ZMPOP that waits.
 fn bzmpop(ctx: &mut Ctx<'_>) -> CmdResult {
     let many = Many::parse(ctx.argv, 2)?;
-    let until_ms = arg::timeout(ctx.argv.at(1), &ctx.env)?;
+    let until_ms = arg::timeout(ctx.argv.at(1), ctx.env)?;
     if many.pop(ctx)? {
         return Ok(Flow::Done);
     }
@@ -211,7 +211,7 @@ fn bzpopmax(ctx: &mut Ctx<'_>) -> CmdResult {
 
 fn pop_or_wait(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     let (argv, last) = (ctx.argv, ctx.argv.len() - 1);
-    let until_ms = arg::timeout(argv.at(last), &ctx.env)?;
+    let until_ms = arg::timeout(argv.at(last), ctx.env)?;
     let keys = &argv.from(1)[..last - 1];
     for &key in keys {
         if pop(ctx, key, end, 1, Form::KeyFlat)?.is_some() {

@@ -17,9 +17,9 @@ pub const COMMANDS: &[ServerRow] = &[
     ("flushall", flushall),
 ];
 
-fn db<'a>(srv: &'a mut Server, env: Env, n: u32) -> DbMut<'a> {
+fn db<'a>(srv: &'a mut Server, env: &'a Env, n: u32) -> DbMut<'a> {
     let lazy = srv.limits.lazy_expire;
-    DbMut::new(&mut srv.ks.dbs[n as usize], Env { db: n, ..env }, None, lazy)
+    DbMut::new(&mut srv.ks.dbs[n as usize], env, None, lazy)
 }
 
 /// `MOVE key db`: only if the other database has no such key. O(1). Joins: keyspace.
@@ -34,15 +34,15 @@ fn move_(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let free = !{
         // An expired key in the way is deleted in its own database.
         fx.db = target;
-        let there = db(srv, *env, target).has(key, fx);
+        let there = db(srv, env, target).has(key, fx);
         fx.db = env.db;
         there
     };
-    if !db(srv, *env, env.db).has(key, fx) || !free {
+    if !db(srv, env, env.db).has(key, fx) || !free {
         reply.int(0);
         return Ok(Flow::Done);
     }
-    let taken = db(srv, *env, env.db).take(key);
+    let taken = db(srv, env, env.db).take(key);
     let (value, expire, access) = taken.expect("the key was just there");
     let to = &mut srv.ks.dbs[target as usize];
     to.put(to.key(key), value, expire, access);
@@ -77,20 +77,20 @@ fn copy(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if target == env.db && from == to {
         return Err(errors::SAME_OBJECT);
     }
-    let source = db(srv, *env, env.db).read(from, fx).map(|e| (e.to_value(), e.expire_ms()));
+    let source = db(srv, env, env.db).read(from, fx).map(|e| (e.to_value(), e.expire_ms()));
     let Some((value, expire)) = source else {
         reply.int(0);
         return Ok(Flow::Done);
     };
     fx.db = target;
-    let taken = db(srv, *env, target).has(to, fx);
+    let taken = db(srv, env, target).has(to, fx);
     if taken && !replace {
         fx.db = env.db;
         reply.int(0);
         return Ok(Flow::Done);
     }
-    db(srv, *env, target).delete(to, Why::Overwrite, fx);
-    db(srv, *env, target).put(to, value, expire, None, fx);
+    db(srv, env, target).delete(to, Why::Overwrite, fx);
+    db(srv, env, target).put(to, value, expire, None, fx);
     fx.modified(to);
     fx.event(EV_GENERIC, "copy_to", to);
     fx.db = env.db;

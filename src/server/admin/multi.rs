@@ -116,7 +116,7 @@ fn watch(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         // A key past its time is gone for the watcher: its deletion later is no change.
         let lazy = srv.limits.lazy_expire;
         let store = &mut srv.ks.dbs[env.db as usize];
-        crate::keyspace::db::DbMut::new(store, *env, None, lazy).has(key, fx);
+        crate::keyspace::db::DbMut::new(store, env, None, lazy).has(key, fx);
         if srv.watch.add(id, env.db, key)
             && let Some(s) = srv.clients.session_mut(id)
         {
