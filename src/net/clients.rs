@@ -16,6 +16,7 @@ use crate::net::conn::Conn;
 use crate::net::outbox::Outbox;
 use crate::net::query::Query;
 use crate::net::session::{Close, Session};
+use crate::net::usage::{Counted, OutputLimit, Recent, ReplyRoom, Tally};
 
 /// Names a client for as long as it lives, and nobody afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,7 +52,35 @@ pub struct Client {
     queued_close: bool,
     /// Registered for writable events, because the socket was full.
     pub wants_writable: bool,
+    /// Neither read nor served until it has read more of what waits for it.
+    pub held: bool,
+    /// The reply buffer it is charged for.
+    pub room: ReplyRoom,
+    counted: Counted,
 }
+
+impl Client {
+    /// Memory it holds, without what other parts hold for it by shares. O(1).
+    pub fn memory(&self) -> usize {
+        self.memory_with(0)
+    }
+
+    /// The same, with `reply` bytes of a running command.
+    fn memory_with(&self, reply: usize) -> usize {
+        size_of::<Client>()
+            + self.session.memory()
+            + self.query.memory()
+            + self.outbox.memory()
+            + reply
+    }
+}
+
+/// Output above which a client of a class without limits is no longer served, and below which it is again.
+///
+/// Far above what a healthy connection has waiting, and far below what hurts: who pipelines faster than it
+/// reads meets it, instead of filling the machine's memory.
+const HOLD_FROM: usize = 16 << 20;
+const HOLD_UNTIL: usize = HOLD_FROM / 2;
 
 /// Outgoing buffers kept for reuse at most, and the largest worth keeping.
 const POOL_MAX: usize = 64;
@@ -71,6 +100,16 @@ pub struct Clients {
     pool: Vec<Vec<u8>>,
     /// Clients that see every command.
     monitors: Vec<ClientId>,
+    /// Memory by class, and the largest clients.
+    pub tally: Tally,
+    /// The largest buffers of the last seconds.
+    pub recent: Recent,
+    /// Output limits: normal, replica, pubsub.
+    pub limits: [OutputLimit; 3],
+    /// The time of the turn, for soft limits.
+    pub now_ms: i64,
+    /// Clients that exceeded their output limit, for the server to report.
+    over_limit: Vec<ClientId>,
 }
 
 impl Clients {
@@ -128,6 +167,7 @@ impl Clients {
         session.serial = self.next_serial;
         // 31 bits, so that token offsets can't overflow.
         self.generation = (self.generation + 1) & 0x7fff_ffff;
+        let now_ms = session.created_ms;
         let slot = self.slab.vacant_entry();
         let id = ClientId::new(slot.key(), self.generation);
         self.serials.insert(session.serial, id);
@@ -140,14 +180,20 @@ impl Clients {
             queued_write: false,
             queued_close: false,
             wants_writable: false,
+            held: false,
+            room: ReplyRoom::new(now_ms),
+            counted: Counted::default(),
         }));
+        self.account(id, 0);
         id
     }
 
-    /// Notes that the client has something to be written at the end of the turn.
+    /// Notes that the client has something to be written at the end of the turn. One whose socket is full
+    /// is written to when it has room again.
     pub fn schedule_write(&mut self, id: ClientId) {
         if let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id)
             && !c.queued_write
+            && !c.wants_writable
         {
             c.queued_write = true;
             self.to_write.push(id);
@@ -156,17 +202,128 @@ impl Clients {
 
     /// Appends an out-of-band message; nobody home is not an error.
     pub fn push(&mut self, id: ClientId, bytes: &[u8]) {
-        if let Some(c) = self.get_mut(id) {
-            c.outbox.push(bytes);
-            self.schedule_write(id);
-        }
+        self.append(id, |outbox| outbox.push(bytes));
     }
 
     pub fn push_shared(&mut self, id: ClientId, message: &bytes::Bytes) {
-        if let Some(c) = self.get_mut(id) {
-            c.outbox.push_shared(message);
-            self.schedule_write(id);
+        self.append(id, |outbox| outbox.push_shared(message));
+    }
+
+    #[inline]
+    fn append(&mut self, id: ClientId, f: impl FnOnce(&mut Outbox)) {
+        let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return };
+        if c.session.close == Close::Now {
+            return;
         }
+        f(&mut c.outbox);
+        let long = c.outbox.is_long();
+        if !c.queued_write && !c.wants_writable {
+            c.queued_write = true;
+            self.to_write.push(id);
+        }
+        if long {
+            self.check_output(id, 0);
+        }
+        if self.tally.files() {
+            self.account(id, 0);
+        }
+    }
+
+    /// A reply has been put into the outbox: it is written at the end of the turn, unless it is too much.
+    pub fn after_reply(&mut self, id: ClientId) {
+        let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return };
+        if c.outbox.is_long() {
+            self.check_output(id, 0);
+        }
+        if self.tally.files() {
+            self.account(id, 0);
+        }
+        self.schedule_write(id);
+    }
+
+    /// Notes a client's memory; `reply` is what its running command has written so far.
+    pub fn account(&mut self, id: ClientId, reply: usize) {
+        let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return };
+        let (class, bytes) = (c.session.class(), c.memory_with(reply));
+        let exempt = c.session.no_evict || c.session.close == Close::Now;
+        c.counted = self.tally.note(c.counted, id, class, bytes, exempt);
+    }
+
+    /// Notes a client that is to be evicted as gone. False if there is none.
+    pub fn evict_largest(&mut self) -> Option<ClientId> {
+        let id = self.tally.largest()?;
+        let c = self.slab.get_mut(id.index()).filter(|c| c.id == id)?;
+        let counted = std::mem::take(&mut c.counted);
+        self.tally.forget(counted);
+        Some(id)
+    }
+
+    /// Starts or ends filing of clients by size.
+    pub fn set_files(&mut self, on: bool) {
+        if on != self.tally.files() {
+            self.tally.set_files(on);
+            let ids: Vec<ClientId> = self.serials.values().copied().collect();
+            ids.into_iter().for_each(|id| self.account(id, 0));
+        }
+    }
+
+    /// Marks a client for closing when more waits for it than its class allows; `reply` is what its running
+    /// command has written so far. Whether it is to be closed.
+    pub fn check_output(&mut self, id: ClientId, reply: usize) -> bool {
+        let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return false };
+        if c.session.close == Close::Now {
+            return true;
+        }
+        let limit = self.limits[c.session.class().limit()];
+        if limit.is_none() {
+            return false;
+        }
+        let bytes = c.outbox.waiting_with(reply).bytes;
+        let hard = limit.hard_bytes > 0 && bytes >= limit.hard_bytes;
+        let since = (limit.soft_bytes > 0 && bytes >= limit.soft_bytes)
+            .then(|| c.session.soft_limit_since_ms.unwrap_or(self.now_ms));
+        c.session.soft_limit_since_ms = since;
+        let soft = since.is_some_and(|since| self.now_ms - since > limit.soft_ms);
+        if hard || soft {
+            self.over_limit.push(id);
+            self.close(id, Close::Now);
+        }
+        hard || soft
+    }
+
+    /// Clients that have exceeded their output limit since this was last asked.
+    pub fn take_over_limit(&mut self) -> Vec<ClientId> {
+        std::mem::take(&mut self.over_limit)
+    }
+
+    pub fn has_over_limit(&self) -> bool {
+        !self.over_limit.is_empty()
+    }
+
+    /// How long a client's reply may get before a limit or the others' turn must be thought of.
+    pub fn reply_bound(&self, id: ClientId) -> Option<usize> {
+        let c = self.get(id)?;
+        let hard = self.limits[c.session.class().limit()].hard_bytes;
+        let waiting = c.outbox.memory();
+        (hard > 0).then(|| (hard + crate::net::outbox::FIXED).saturating_sub(waiting))
+    }
+
+    /// Whether a client has to read before it is served again. It is written to as it reads.
+    pub fn hold(&mut self, id: ClientId) -> bool {
+        let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return false };
+        if c.outbox.pending() >= HOLD_FROM {
+            // Whose class has a limit runs into it.
+            c.held = self.limits[c.session.class().limit()].is_none();
+        }
+        c.held
+    }
+
+    /// Whether a held client has read enough to be served again.
+    pub fn release(&mut self, id: ClientId) -> bool {
+        let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return false };
+        let free = c.held && c.outbox.pending() < HOLD_UNTIL;
+        c.held &= !free;
+        free
     }
 
     pub fn take_to_write(&mut self) -> Vec<ClientId> {
@@ -225,6 +382,7 @@ impl Clients {
         self.set_monitor(id, false);
         self.get(id)?;
         let client = self.slab.remove(id.index());
+        self.tally.forget(client.counted);
         self.serials.remove(&client.session.serial);
         Some(*client)
     }

@@ -200,6 +200,7 @@ fn run(
             super::pause::postpone(srv, id);
             return Outcome::Postponed;
         }
+        Ok(gate::Admitted::Gone) => return Outcome::Closing,
         Err(e) => {
             gate::refuse(srv, id, Some(row), &e, reply);
             return Outcome::Done;
@@ -216,6 +217,7 @@ fn queue(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>) {
     let Some(session) = srv.clients.session_mut(id) else { return };
     let multi = session.multi.get_or_insert_default();
     multi.flags |= row.flags;
+    multi.arg_bytes += argv.bytes() + argv.len() * size_of::<usize>();
     multi.queue.push(Queued { command: row.id, argv: argv.to_owned() });
 }
 
@@ -472,12 +474,14 @@ pub fn with_reply(srv: &mut Server, id: ClientId, f: impl FnOnce(&mut Server, &m
     let Some(client) = srv.clients.get_mut(id) else { return srv.clients.give_back(spare) };
     let mut reply = Reply::new(client.outbox.check_out(spare), client.session.resp3);
     let before = reply.len();
+    reply.set_limit(srv.clients.reply_bound(id));
     f(srv, &mut reply);
     if let Some(client) = srv.clients.get_mut(id) {
         if client.session.reply_mode == ReplyMode::Off {
             reply.truncate(before);
         }
+        client.room.used(reply.len());
         client.outbox.check_in(reply.into_buf());
-        srv.clients.schedule_write(id);
+        srv.clients.after_reply(id);
     }
 }

@@ -172,7 +172,7 @@ static CLIENTS: &[Row] = &[
     row("client-query-buffer-limit", memory!(clients.query_buffer_limit, 1 << 20, I64))
         .flags(CRASH),
     row("client-output-buffer-limit", Kind::Special(&special::OUTPUT_LIMITS)).flags(MULTI),
-    row("maxmemory-clients", memory_or_percent!(clients.max_memory, -100, I64)).inert(),
+    row("maxmemory-clients", memory_or_percent!(clients.max_memory, -100, I64)),
     row("proto-max-bulk-len", memory!(clients.max_bulk_bytes, 1 << 20, I64)).flags(CRASH),
     row("tracking-table-max-keys", int!(clients.tracking_table_max_keys, 0, I64)).inert(),
     row("client-default-resp", int!(clients.default_resp, 2, 3)).flags(IMMUTABLE | HIDDEN),
