@@ -13,7 +13,7 @@ use mio::Token;
 use slab::Slab;
 
 use crate::net::conn::Conn;
-use crate::net::outbox::Outbox;
+use crate::net::outbox::{FIXED, Outbox};
 use crate::net::query::Query;
 use crate::net::session::{Close, Session};
 use crate::net::usage::{Counted, OutputLimit, Recent, ReplyRoom, Tally};
@@ -61,17 +61,20 @@ pub struct Client {
 
 impl Client {
     /// Memory it holds, without what other parts hold for it by shares. O(1).
+    ///
+    /// A buffer of the pool that a reply passes through is not its own: output counts when it has to wait.
     pub fn memory(&self) -> usize {
         self.memory_with(0)
     }
 
-    /// The same, with `reply` bytes of a running command.
-    fn memory_with(&self, reply: usize) -> usize {
+    /// The same, with `running` bytes of a command and its reply that are in other hands now.
+    fn memory_with(&self, running: usize) -> usize {
+        let waits = self.wants_writable || self.outbox.is_long();
         size_of::<Client>()
             + self.session.memory()
             + self.query.memory()
-            + self.outbox.memory()
-            + reply
+            + if waits { self.outbox.memory() } else { 0 }
+            + if running > FIXED { running } else { 0 }
     }
 }
 
@@ -229,6 +232,16 @@ impl Clients {
         }
     }
 
+    /// Marks a client for closing and frees its buffers at once: its memory is what it is closed for.
+    pub fn evict(&mut self, id: ClientId) {
+        self.close(id, Close::Now);
+        if let Some(c) = self.get_mut(id) {
+            c.outbox.clear();
+            c.query = Query::default();
+            c.session.multi = None;
+        }
+    }
+
     /// A reply has been put into the outbox: it is written at the end of the turn, unless it is too much.
     pub fn after_reply(&mut self, id: ClientId) {
         let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return };
@@ -241,21 +254,14 @@ impl Clients {
         self.schedule_write(id);
     }
 
-    /// Notes a client's memory; `reply` is what its running command has written so far.
-    pub fn account(&mut self, id: ClientId, reply: usize) {
+    /// Notes a client's memory; `running` bytes of its command and reply are in other hands now.
+    pub fn account(&mut self, id: ClientId, running: usize) {
         let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return };
-        let (class, bytes) = (c.session.class(), c.memory_with(reply));
-        let exempt = c.session.no_evict || c.session.close == Close::Now;
-        c.counted = self.tally.note(c.counted, id, class, bytes, exempt);
-    }
-
-    /// Notes a client that is to be evicted as gone. False if there is none.
-    pub fn evict_largest(&mut self) -> Option<ClientId> {
-        let id = self.tally.largest()?;
-        let c = self.slab.get_mut(id.index()).filter(|c| c.id == id)?;
-        let counted = std::mem::take(&mut c.counted);
-        self.tally.forget(counted);
-        Some(id)
+        if c.session.close == Close::Now {
+            return;
+        }
+        let (class, bytes) = (c.session.class(), c.memory_with(running));
+        c.counted = self.tally.note(c.counted, id, class, bytes, c.session.no_evict);
     }
 
     /// Starts or ends filing of clients by size.
@@ -305,7 +311,7 @@ impl Clients {
         let c = self.get(id)?;
         let hard = self.limits[c.session.class().limit()].hard_bytes;
         let waiting = c.outbox.memory();
-        (hard > 0).then(|| (hard + crate::net::outbox::FIXED).saturating_sub(waiting))
+        (hard > 0).then(|| hard.saturating_sub(waiting).max(FIXED))
     }
 
     /// Whether a client has to read before it is served again. It is written to as it reads.
@@ -355,6 +361,8 @@ impl Clients {
             c.session.close = how;
         }
         if how == Close::Now && !c.queued_close {
+            // What it holds is as good as free: nobody else is to be evicted for it.
+            self.tally.forget(std::mem::take(&mut c.counted));
             c.queued_close = true;
             self.to_close.push(id);
         }
@@ -382,7 +390,6 @@ impl Clients {
         self.set_monitor(id, false);
         self.get(id)?;
         let client = self.slab.remove(id.index());
-        self.tally.forget(client.counted);
         self.serials.remove(&client.session.serial);
         Some(*client)
     }

@@ -13,9 +13,9 @@
 //! A tail that has filled up and could not be written becomes a chunk, so what a slow reader has taken is
 //! freed a piece at a time, and nothing that waits is ever moved.
 //!
-//! What CLIENT LIST and the output limits see of it are Redis's figures: the first 16 KiB that wait are
-//! the client's fixed buffer (`obl`), and all beyond are list nodes (`oll`, `omem`). A shared message
-//! counts in full for each client that waits for it.
+//! What CLIENT LIST and the output limits see of it are Redis's figures: up to 16 KiB that wait are in
+//! the client's fixed buffer (`obl`) and count for nothing; more than that are list nodes (`oll`, `omem`).
+//! A shared message counts in full for each client that waits for it.
 //!
 //! Invariants: `chunk_bytes` and `chunk_room` are the sums over `chunks`; `sent` is less than the first
 //! piece's length unless nothing waits.
@@ -81,8 +81,6 @@ pub struct Outbox {
     sent: usize,
     chunk_bytes: usize,
     chunk_room: usize,
-    /// Bytes written since nothing waited.
-    drained: usize,
     /// The tail is lent to a running command; `tail` holds what arrived since.
     lent: bool,
     /// Bytes of the lent buffer at the time it was lent.
@@ -122,11 +120,9 @@ impl Outbox {
         if self.chunks.is_empty() && open <= FIXED {
             return Waiting { fixed: open, pieces: 0, bytes: 0 };
         }
-        // The fixed buffer is reused only when all of it has been written.
-        let fixed = if self.drained < FIXED { FIXED } else { 0 };
         let pieces = self.chunks.len() + usize::from(open > 0);
         let room = self.chunk_room + if self.tail.is_empty() { 0 } else { tail } + reply;
-        Waiting { fixed, pieces, bytes: room.saturating_sub(fixed) + NODE * pieces }
+        Waiting { fixed: 0, pieces, bytes: room + NODE * pieces }
     }
 
     /// What waits, in the terms of CLIENT LIST.
@@ -266,7 +262,6 @@ impl Outbox {
     }
 
     fn advance(&mut self, mut n: usize) {
-        self.drained += n;
         while let Some(first) = self.chunks.front() {
             let left = first.bytes().len() - self.sent;
             if n < left {
@@ -282,7 +277,7 @@ impl Outbox {
         self.sent += n;
         if self.sent == self.tail.len() {
             self.tail.clear();
-            (self.sent, self.drained) = (0, 0);
+            self.sent = 0;
         }
     }
 

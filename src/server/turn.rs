@@ -603,7 +603,9 @@ fn run_batch(
             }
             match outcome {
                 Outcome::Done if reply.len() < bound && !slice_is_over(srv) => {}
-                Outcome::Done if reply.is_too_long() && srv.clients.check_output(id, reply.len()) => {
+                Outcome::Done
+                    if reply.is_too_long() && srv.clients.check_output(id, reply.len()) =>
+                {
                     return Some(data.len());
                 }
                 Outcome::Done => {

@@ -109,6 +109,7 @@ pub fn report_over_limit(srv: &mut Server) {
             describe(srv, client)
         );
         srv.stats.n.output_limit_disconnections += 1;
+        srv.clients.evict(id);
     }
 }
 
@@ -151,7 +152,7 @@ pub fn evict_clients(srv: &mut Server) {
     }
     let Some(limit) = srv.client_memory_limit() else { return };
     while srv.clients.tally.evictable_bytes() >= limit {
-        let Some(id) = srv.clients.evict_largest() else {
+        let Some(id) = srv.clients.tally.largest() else {
             log!(Warning, "Over client maxmemory after evicting all evictable clients");
             return;
         };
@@ -159,6 +160,6 @@ pub fn evict_clients(srv: &mut Server) {
             log!(Notice, "Evicting client: {}", describe(srv, client));
         }
         srv.stats.n.evicted_clients += 1;
-        srv.clients.close(id, Close::Now);
+        srv.clients.evict(id);
     }
 }
