@@ -4,10 +4,14 @@
 //! nobody. Clients are only *marked* for closing; `reap` hands them out between events, so a handler
 //! may keep an id across anything.
 //!
-//! Invariants: `serials` has one entry per client; a client is in `to_write` (or `to_close`) at most
-//! once, its `queued_write` (`queued_close`) flag says so.
+//! Replies are written at the end of the turn (`to_write`). Messages from others (`to_deliver`) go out in
+//! turns' shares, first come first served: a channel with ten thousand subscribers holds nobody up, and what
+//! is published meanwhile leaves in one write with what waits already.
+//!
+//! Invariants: `serials` has one entry per client; a client is in `to_write` (`to_deliver`, `to_close`) at
+//! most once, its `queued_write` (`queued_deliver`, `queued_close`) flag says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use mio::Token;
 use slab::Slab;
@@ -49,6 +53,7 @@ pub struct Client {
     pub query: Query,
     pub outbox: Outbox,
     queued_write: bool,
+    queued_deliver: bool,
     queued_close: bool,
     /// Registered for writable events, because the socket was full.
     pub wants_writable: bool,
@@ -99,6 +104,7 @@ pub struct Clients {
     next_serial: u64,
     serials: BTreeMap<u64, ClientId>,
     to_write: Vec<ClientId>,
+    to_deliver: VecDeque<ClientId>,
     to_close: Vec<ClientId>,
     pool: Vec<Vec<u8>>,
     /// Clients that see every command.
@@ -181,6 +187,7 @@ impl Clients {
             query: Query::default(),
             outbox: Outbox::default(),
             queued_write: false,
+            queued_deliver: false,
             queued_close: false,
             wants_writable: false,
             held: false,
@@ -221,8 +228,14 @@ impl Clients {
         f(&mut c.outbox);
         let long = c.outbox.is_long();
         if !c.queued_write && !c.wants_writable {
-            c.queued_write = true;
-            self.to_write.push(id);
+            // More than fits a buffer waits for nobody's turn.
+            if long {
+                c.queued_write = true;
+                self.to_write.push(id);
+            } else if !c.queued_deliver {
+                c.queued_deliver = true;
+                self.to_deliver.push_back(id);
+            }
         }
         if long {
             self.check_output(id, 0);
@@ -351,7 +364,20 @@ impl Clients {
     }
 
     pub fn has_to_write(&self) -> bool {
-        !self.to_write.is_empty()
+        !self.to_write.is_empty() || !self.to_deliver.is_empty()
+    }
+
+    /// The next client that messages wait for, in the order in which they came.
+    pub fn next_to_deliver(&mut self) -> Option<ClientId> {
+        loop {
+            let id = self.to_deliver.pop_front()?;
+            let Some(c) = self.get_mut(id) else { continue };
+            c.queued_deliver = false;
+            // A reply may have taken them along.
+            if !c.outbox.is_empty() && !c.wants_writable {
+                return Some(id);
+            }
+        }
     }
 
     /// Marks a client for closing.

@@ -58,7 +58,7 @@ const FLUSH_MAX: usize = 256 * 1024;
 /// What may wait before it counts as output memory, and the size of the pieces of a slow reader's tail.
 pub const FIXED: usize = 16 * 1024;
 /// The list of pieces is kept for the next message while it is no longer than this.
-const FEW_CHUNKS: usize = 4;
+const FEW_CHUNKS: usize = 32;
 /// What a node of the list costs in Redis's account of the output.
 const NODE: usize = 40;
 

@@ -352,7 +352,7 @@ mod tests {
         for second in 0..20 {
             recent.turn(second * 1000);
             recent.note(second * 1000, if second == 9 { 500 } else { 10 }, 20);
-            let expected = if (9..17).contains(&second) { 500 } else { 10 };
+            let expected = if (9..16).contains(&second) { 500 } else { 10 };
             assert_eq!(recent.largest(), (expected, 20), "second {second}");
         }
     }

@@ -79,6 +79,7 @@ fn clients(srv: &mut Server, hz: usize) {
             idle.push(client.id);
         }
         client.query.tend(now);
+        client.outbox.trim();
         match client.room.tend(debug.reply_rules, client.outbox.waiting_now().fixed, now) {
             Resized::No => {}
             Resized::Shrunk => stats.n.reply_buffer_shrinks += 1,

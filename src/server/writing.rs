@@ -1,7 +1,7 @@
 //! What clients are owed goes out, and those who don't take it or hold too much are dealt with.
 //!
 //! ```text
-//! write_replies       end of a turn: one writev a client, a bounded number of bytes
+//! write_replies       end of a turn: one writev a client, a bounded number of bytes; messages for a bounded time
 //! report_over_limit   who exceeded an output limit is logged and counted (Clients marked it when it happened)
 //! evict_clients       while all clients together are above `maxmemory-clients`, the largest leave
 //! ```
@@ -23,7 +23,12 @@ use crate::server::turn::CLIENTS;
 /// The least that `maxmemory-clients` can mean: below it nobody could say anything to the server.
 const MIN_CLIENT_MEMORY: usize = 128 * 1024;
 
-/// Writes what is owed to every client that was given something.
+/// How long messages are delivered before the others have their turn, in microseconds.
+const DELIVER_US: u64 = 250;
+/// Clients between two looks at the time.
+const DELIVER_STEP: usize = 8;
+
+/// Writes what is owed to every client that ran a command, and delivers messages for a while.
 pub fn write_replies(srv: &mut Server) {
     if !srv.clients.has_to_write() {
         return;
@@ -33,6 +38,18 @@ pub fn write_replies(srv: &mut Server) {
         write_client(srv, id);
     }
     srv.clients.recycle_to_write(list);
+    let start = srv.clock.watch.ticks();
+    loop {
+        for _ in 0..DELIVER_STEP {
+            match srv.clients.next_to_deliver() {
+                Some(id) => write_client(srv, id),
+                None => return,
+            }
+        }
+        if srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start)) >= DELIVER_US {
+            return;
+        }
+    }
 }
 
 /// The client's socket has room again.
