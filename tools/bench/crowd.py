@@ -64,14 +64,15 @@ def flood(port, stop):
     link = connect(port)
     link.setblocking(False)
     batch = b"".join(command("set", f"key:{i}", "x" * 64) + command("get", f"key:{i}") for i in range(500))
-    todo = b""
+    todo, poll = b"", select.poll()
+    poll.register(link, select.POLLIN | select.POLLOUT)
     while not stop.is_set():
-        readable, writable, _ = select.select([link], [link], [], 0.1)
-        if readable:
-            link.recv(1 << 20)
-        if writable:
-            todo = todo or batch
-            todo = todo[link.send(todo):]
+        for _, event in poll.poll(100):
+            if event & select.POLLIN:
+                link.recv(1 << 20)
+            if event & select.POLLOUT:
+                todo = todo or batch
+                todo = todo[link.send(todo):]
 
 
 def publisher(port, stop, per_second):
