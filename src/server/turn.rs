@@ -86,6 +86,8 @@ pub struct Net {
     /// When the running client's share of the turn began, and how long it is, in ticks.
     slice_from: u64,
     slice_ticks: u64,
+    /// When it was last logged that clients take too much and none can be evicted.
+    pub said_over_ms: i64,
     /// Wall time minus this is the wheel's time; the wheel never goes back.
     wheel_now: u64,
 }
@@ -106,6 +108,7 @@ impl Net {
             batch: Batch::default(),
             slice_from: 0,
             slice_ticks: watch.ticks_in(SLICE_US),
+            said_over_ms: 0,
             wheel_now: now_ms as u64,
         })
     }

@@ -119,11 +119,13 @@ pub fn report_over_limit(srv: &mut Server) {
         return;
     }
     for id in srv.clients.take_over_limit() {
-        let Some(client) = srv.clients.get(id) else { continue };
+        // The line shows what the client was before it was marked.
+        let Some(session) = srv.clients.session_mut(id) else { continue };
+        session.close = Close::No;
+        let text = srv.clients.get(id).map(|client| describe(srv, client)).unwrap_or_default();
         log!(
             Warning,
-            "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
-            describe(srv, client)
+            "Client {text} scheduled to be closed ASAP for overcoming of output buffer limits."
         );
         srv.stats.n.output_limit_disconnections += 1;
         srv.clients.evict(id);
@@ -170,7 +172,11 @@ pub fn evict_clients(srv: &mut Server) {
     let Some(limit) = srv.client_memory_limit() else { return };
     while srv.clients.tally.evictable_bytes() >= limit {
         let Some(id) = srv.clients.tally.largest() else {
-            log!(Warning, "Over client maxmemory after evicting all evictable clients");
+            // Every command comes here: saying so once a second is enough.
+            if srv.clock.now_ms - srv.net.said_over_ms >= 1000 {
+                srv.net.said_over_ms = srv.clock.now_ms;
+                log!(Warning, "Over client maxmemory after evicting all evictable clients");
+            }
             return;
         };
         if let Some(client) = srv.clients.get(id) {
