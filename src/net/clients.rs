@@ -8,7 +8,7 @@
 //! turns' shares, first come first served: a channel with ten thousand subscribers holds nobody up, and what
 //! is published meanwhile leaves in one write with what waits already.
 //!
-//! Invariants: `serials` has one entry per client; a client is in `to_write` (`to_deliver`, `to_close`) at
+//! Invariants: `serials` has one entry per client, except for evicted ones; a client is in `to_write` (`to_deliver`, `to_close`) at
 //! most once, its `queued_write` (`queued_deliver`, `queued_close`) flag says so.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -123,10 +123,10 @@ pub struct Clients {
 
 impl Clients {
     pub fn len(&self) -> usize {
-        self.slab.len()
+        self.serials.len()
     }
     pub fn is_empty(&self) -> bool {
-        self.slab.is_empty()
+        self.serials.is_empty()
     }
     pub fn get(&self, id: ClientId) -> Option<&Client> {
         self.slab.get(id.index()).map(Box::as_ref).filter(|c| c.id == id)
@@ -246,12 +246,15 @@ impl Clients {
     }
 
     /// Marks a client for closing and frees its buffers at once: its memory is what it is closed for.
+    /// Nobody sees it any more.
     pub fn evict(&mut self, id: ClientId) {
         self.close(id, Close::Now);
         if let Some(c) = self.get_mut(id) {
             c.outbox.clear();
             c.query = Query::default();
             c.session.multi = None;
+            let serial = c.session.serial;
+            self.serials.remove(&serial);
         }
     }
 
@@ -397,15 +400,15 @@ impl Clients {
         }
     }
 
-    /// Clients that are marked, before they are removed.
-    pub fn marked(&self) -> Vec<ClientId> {
-        self.to_close.clone()
+    /// The first `most` clients that were marked, before they are removed.
+    pub fn marked(&self, most: usize) -> Vec<ClientId> {
+        self.to_close.iter().take(most).copied().collect()
     }
 
-    /// Removes the clients that were marked, for the caller to forget elsewhere.
-    pub fn reap(&mut self) -> Vec<Client> {
-        let ids = std::mem::take(&mut self.to_close);
-        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+    /// Removes those clients, the first that were marked, for the caller to forget elsewhere.
+    pub fn reap(&mut self, marked: Vec<ClientId>) -> Vec<Client> {
+        self.to_close.drain(..marked.len());
+        marked.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
     pub fn has_to_reap(&self) -> bool {

@@ -68,6 +68,8 @@ pub enum Timer {
     Expire,
     /// A pause may be over.
     Unpause,
+    /// Memory is still above the limit, and nobody may come to ask for more.
+    Evict,
 }
 
 /// The reactor's own state.
@@ -235,14 +237,15 @@ pub fn finish_turn(srv: &mut Server) {
     writing::report_over_limit(srv);
     // A turn inside a command (a reload serves others meanwhile) frees nobody: the client whose
     // command it is may be among those that were marked.
-    while srv.exec.nesting == 0 && srv.clients.has_to_reap() {
+    if srv.exec.nesting == 0 && srv.clients.has_to_reap() {
         super::reap::reap(srv);
-        write_replies(srv);
     }
 }
 
 fn wait_time(srv: &Server, max_wait: Option<Duration>) -> Option<Duration> {
-    if !srv.net.again.is_empty() || !srv.net.accept_again.is_empty() || srv.clients.has_to_write() {
+    let more = !srv.net.again.is_empty() || !srv.net.accept_again.is_empty();
+    let leaving = srv.exec.nesting == 0 && srv.clients.has_to_reap();
+    if more || leaving || srv.clients.has_to_write() {
         return Some(Duration::ZERO);
     }
     let now = crate::sys::clock::wall_ms().max(0) as u64;
@@ -264,6 +267,7 @@ fn timers(srv: &mut Server) {
             Timer::Cron => cron::run(srv),
             Timer::Expire => super::expire::run(srv),
             Timer::Unpause => super::pause::on_timer(srv),
+            Timer::Evict => super::evict::on_timer(srv),
             Timer::Unblock(id) => time_out(srv, id),
         }
     }
@@ -525,6 +529,7 @@ fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> 
         batch = Batch::default();
     }
     srv.net.batch = batch;
+    srv.exec.query_bytes = 0;
     (used, partial)
 }
 

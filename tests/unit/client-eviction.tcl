@@ -136,4 +136,21 @@ start_server {tags {client-eviction}} {
         $c close
         r config set maxmemory-clients 0
     }
+
+    test "an evicted client is seen by nobody from then on" {
+        r config set maxmemory-clients 400000
+        for {set i 0} {$i < 20} {incr i} {
+            set c [redis_client]
+            $c client setname goner
+            # Both arrive in one turn: who asks comes after the one that grew.
+            send_signal [srv pid] STOP
+            $c write "*1\r\n\$500000\r\nx"
+            $c flush
+            r send client list
+            send_signal [srv pid] CONT
+            assert_no_match {*name=goner*} [r read]
+            $c close
+        }
+        r config set maxmemory-clients 0
+    }
 }

@@ -319,7 +319,7 @@ static MEMORY: &[Row] = &[
     row("maxmemory", memory!(memory.max_memory, 0, U64)),
     row("maxmemory-policy", choice!(memory.policy: EvictionPolicy)),
     row("maxmemory-samples", int!(memory.samples, 1, I32)),
-    row("maxmemory-eviction-tenacity", int!(memory.eviction_tenacity, 0, 100)).inert(),
+    row("maxmemory-eviction-tenacity", int!(memory.eviction_tenacity, 0, 100)),
     row("lfu-log-factor", int!(memory.lfu_log_factor, 0, I32)),
     row("lfu-decay-time", int!(memory.lfu_decay_time_mins, 0, I32)),
     row("activedefrag", flag!(memory.active_defrag)).flags(CRASH).inert(),
