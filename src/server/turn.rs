@@ -6,7 +6,8 @@
 //! ```
 //! A socket is read into one buffer that all clients share; only an unfinished rest is kept with its
 //! client. mio is edge-triggered: a read that did not fill its buffer has drained the socket, one that
-//! did puts the client on the list for the next turn, so a flood waits for everybody else's turn.
+//! did puts the client on the list for the next turn, so a flood waits for everybody else's turn. So does
+//! a client whose commands have run for `SLICE_US`, and one that doesn't read is not served (`writing`).
 //!
 //! Before a batch of commands runs, their keys are hashed and their buckets and entries prefetched, so
 //! the cache misses of sixteen commands overlap.
