@@ -341,4 +341,80 @@ mod tests {
         let one = [b"head", &message[..]].concat();
         assert!(got.chunks(one.len()).all(|c| c == one));
     }
+
+    #[test]
+    fn a_backlog_is_counted_in_pieces_and_freed_in_pieces() {
+        let (mut conn, mut peer) = pair();
+        let mut o = Outbox::default();
+        o.push(&[b'a'; FIXED]);
+        assert_eq!(o.waiting_now(), Waiting { fixed: FIXED, pieces: 0, bytes: 0 });
+        assert!(!o.is_long());
+        for _ in 0..1000 {
+            o.push(&[b'b'; 1000]);
+        }
+        let full = o.waiting_now();
+        assert!(o.is_long() && full.fixed == 0);
+        assert!((60..70).contains(&full.pieces), "{full:?}");
+        assert!((1_000_000..1_100_000).contains(&full.bytes), "{full:?}");
+        // A reply that is still being written counts, too.
+        assert!(o.waiting_with(5_000_000).bytes >= full.bytes + 5_000_000);
+        let mut buf = vec![0; 1 << 20];
+        let mut last = full.bytes;
+        let mut got = 0;
+        while got < FIXED + 1_000_000 {
+            o.flush(&mut conn).expect("open");
+            got += peer.read(&mut buf).expect("open");
+            let now = o.waiting_now().bytes;
+            assert!(now <= last);
+            last = now;
+        }
+        assert_eq!((o.waiting_now(), o.pending()), (Waiting::default(), 0));
+        o.trim();
+        assert!(o.take_spare().is_some() && o.memory() == 0);
+    }
+
+    #[test]
+    fn bytes_come_out_as_they_went_in() {
+        let (mut conn, mut peer) = pair();
+        peer.set_nonblocking(true).expect("non-blocking");
+        let mut next = crate::util::rand::generator(11);
+        let (mut o, mut want, mut got) = (Outbox::default(), Vec::new(), Vec::new());
+        let mut buf = vec![0; 1 << 16];
+        for step in 0..3000u32 {
+            let size = ((next() % 9) * (next() % 9) * (next() % 9) * 60) as usize;
+            let text: Vec<u8> = (0..size).map(|i| (i as u32 ^ step) as u8).collect();
+            match next() % 5 {
+                0 => o.push(&text),
+                1 => o.push_shared(&Bytes::from(text.clone())),
+                2 => {
+                    // Messages that arrive during a command follow its reply.
+                    let mut reply = o.check_out(Vec::new());
+                    o.push_shared(&Bytes::from(text.clone()));
+                    assert_eq!(o.flush(&mut conn).expect("open"), (0, Flush::Empty));
+                    reply.extend_from_slice(b"reply");
+                    want.extend_from_slice(b"reply");
+                    o.check_in(reply);
+                }
+                3 => {
+                    o.flush(&mut conn).expect("open");
+                    continue;
+                }
+                _ => {
+                    if let Ok(n) = peer.read(&mut buf) {
+                        got.extend_from_slice(&buf[..n]);
+                    }
+                    continue;
+                }
+            }
+            want.extend_from_slice(&text);
+            assert!(o.pending() <= want.len() - got.len());
+            assert_eq!(o.is_empty(), o.pending() == 0);
+        }
+        while got.len() < want.len() {
+            o.flush(&mut conn).expect("open");
+            let n = peer.read(&mut buf).expect("there is more");
+            got.extend_from_slice(&buf[..n]);
+        }
+        assert!(got == want && o.is_empty());
+    }
 }

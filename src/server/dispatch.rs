@@ -428,7 +428,9 @@ fn serve_ready(srv: &mut Server, current: ClientId, current_reply: &mut Reply) {
         // Those that wait now: one that parks again goes to the tail and is not tried twice.
         for id in srv.blocked.waiting_for(&key) {
             let Some(holds) = srv.ks.type_of(key.0, &key.1, srv.clock.now_ms) else { break };
-            let parked = srv.clients.session_mut(id).and_then(|s| s.parked.as_ref());
+            // One that is about to leave takes nothing with it.
+            let session = srv.clients.session(id).filter(|s| s.close != Close::Now);
+            let parked = session.and_then(|s| s.parked.as_ref());
             // Who waits for another type keeps its place.
             if parked.is_none_or(|p| p.wants.is_some_and(|wants| wants != holds)) {
                 continue;

@@ -110,4 +110,19 @@ start_server {tags {backpressure}} {
         assert_match {*} [$c read]
         $c close
     }
+
+    test "a client that is being closed takes no element with it" {
+        r del queue
+        set c [redis_client]
+        set id [$c client id]
+        $c send blpop queue 0
+        wait_for_condition {[s blocked_clients] == 1}
+        # In one turn: it is killed, and what it waited for comes.
+        r write "client kill id $id\r\nrpush queue x\r\n"
+        r flush
+        assert_equal {1 1} [list [r read] [r read]]
+        assert_equal x [r lpop queue]
+        assert [$c at_eof]
+        $c close
+    }
 }
