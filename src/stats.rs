@@ -170,6 +170,9 @@ pub struct Counters {
     pub dump_sanitized: u64,
     pub query_limit_disconnections: u64,
     pub output_limit_disconnections: u64,
+    pub evicted_clients: u64,
+    pub reply_buffer_shrinks: u64,
+    pub reply_buffer_expands: u64,
 }
 
 #[derive(Debug, Default)]

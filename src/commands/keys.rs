@@ -110,7 +110,7 @@ fn keys(ctx: &mut Ctx<'_>) -> CmdResult {
     let mut count = 0;
     // Collected by `for_each` on a shared borrow, so `is_due` is asked of the same database.
     db.for_each_live(|entry| {
-        if every || glob::matches(pattern, entry.key(), false) {
+        if !reply.is_too_long() && (every || glob::matches(pattern, entry.key(), false)) {
             reply.bulk(entry.key());
             count += 1;
         }

@@ -4,18 +4,23 @@
 //! nobody. Clients are only *marked* for closing; `reap` hands them out between events, so a handler
 //! may keep an id across anything.
 //!
-//! Invariants: `serials` has one entry per client; a client is in `to_write` (or `to_close`) at most
-//! once, its `queued_write` (`queued_close`) flag says so.
+//! Replies are written at the end of the turn (`to_write`). Messages from others (`to_deliver`) go out in
+//! turns' shares, first come first served: a channel with ten thousand subscribers holds nobody up, and what
+//! is published meanwhile leaves in one write with what waits already.
+//!
+//! Invariants: `serials` has one entry per client, except for evicted ones; a client is in `to_write` (`to_deliver`, `to_close`) at
+//! most once, its `queued_write` (`queued_deliver`, `queued_close`) flag says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use mio::Token;
 use slab::Slab;
 
 use crate::net::conn::Conn;
-use crate::net::outbox::Outbox;
+use crate::net::outbox::{FIXED, Outbox};
 use crate::net::query::Query;
 use crate::net::session::{Close, Session};
+use crate::net::usage::{Counted, OutputLimit, Recent, ReplyRoom, Tally};
 
 /// Names a client for as long as it lives, and nobody afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,10 +53,42 @@ pub struct Client {
     pub query: Query,
     pub outbox: Outbox,
     queued_write: bool,
+    queued_deliver: bool,
     queued_close: bool,
     /// Registered for writable events, because the socket was full.
     pub wants_writable: bool,
+    /// Neither read nor served until it has read more of what waits for it.
+    pub held: bool,
+    /// The reply buffer it is charged for.
+    pub room: ReplyRoom,
+    counted: Counted,
 }
+
+impl Client {
+    /// Memory it holds, without what other parts hold for it by shares. O(1).
+    ///
+    /// A buffer of the pool that a reply passes through is not its own: output counts when it has to wait.
+    pub fn memory(&self) -> usize {
+        self.memory_with(0)
+    }
+
+    /// The same, with `running` bytes of a command and its reply that are in other hands now.
+    fn memory_with(&self, running: usize) -> usize {
+        let waits = self.wants_writable || self.outbox.is_long();
+        size_of::<Client>()
+            + self.session.memory()
+            + self.query.memory()
+            + if waits { self.outbox.memory() } else { 0 }
+            + if running > FIXED { running } else { 0 }
+    }
+}
+
+/// Output above which a client of a class without limits is no longer served, and below which it is again.
+///
+/// Far above what a healthy connection has waiting, and far below what hurts: who pipelines faster than it
+/// reads meets it, instead of filling the machine's memory.
+const HOLD_FROM: usize = 16 << 20;
+const HOLD_UNTIL: usize = HOLD_FROM / 2;
 
 /// Outgoing buffers kept for reuse at most, and the largest worth keeping.
 const POOL_MAX: usize = 64;
@@ -67,18 +104,29 @@ pub struct Clients {
     next_serial: u64,
     serials: BTreeMap<u64, ClientId>,
     to_write: Vec<ClientId>,
+    to_deliver: VecDeque<ClientId>,
     to_close: Vec<ClientId>,
     pool: Vec<Vec<u8>>,
     /// Clients that see every command.
     monitors: Vec<ClientId>,
+    /// Memory by class, and the largest clients.
+    pub tally: Tally,
+    /// The largest buffers of the last seconds.
+    pub recent: Recent,
+    /// Output limits: normal, replica, pubsub.
+    pub limits: [OutputLimit; 3],
+    /// The time of the turn, for soft limits.
+    pub now_ms: i64,
+    /// Clients that exceeded their output limit, for the server to report.
+    over_limit: Vec<ClientId>,
 }
 
 impl Clients {
     pub fn len(&self) -> usize {
-        self.slab.len()
+        self.serials.len()
     }
     pub fn is_empty(&self) -> bool {
-        self.slab.is_empty()
+        self.serials.is_empty()
     }
     pub fn get(&self, id: ClientId) -> Option<&Client> {
         self.slab.get(id.index()).map(Box::as_ref).filter(|c| c.id == id)
@@ -128,6 +176,7 @@ impl Clients {
         session.serial = self.next_serial;
         // 31 bits, so that token offsets can't overflow.
         self.generation = (self.generation + 1) & 0x7fff_ffff;
+        let now_ms = session.created_ms;
         let slot = self.slab.vacant_entry();
         let id = ClientId::new(slot.key(), self.generation);
         self.serials.insert(session.serial, id);
@@ -138,16 +187,23 @@ impl Clients {
             query: Query::default(),
             outbox: Outbox::default(),
             queued_write: false,
+            queued_deliver: false,
             queued_close: false,
             wants_writable: false,
+            held: false,
+            room: ReplyRoom::new(now_ms),
+            counted: Counted::default(),
         }));
+        self.account(id, 0);
         id
     }
 
-    /// Notes that the client has something to be written at the end of the turn.
+    /// Notes that the client has something to be written at the end of the turn. One whose socket is full
+    /// is written to when it has room again.
     pub fn schedule_write(&mut self, id: ClientId) {
         if let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id)
             && !c.queued_write
+            && !c.wants_writable
         {
             c.queued_write = true;
             self.to_write.push(id);
@@ -156,17 +212,140 @@ impl Clients {
 
     /// Appends an out-of-band message; nobody home is not an error.
     pub fn push(&mut self, id: ClientId, bytes: &[u8]) {
-        if let Some(c) = self.get_mut(id) {
-            c.outbox.push(bytes);
-            self.schedule_write(id);
-        }
+        self.append(id, |outbox| outbox.push(bytes));
     }
 
     pub fn push_shared(&mut self, id: ClientId, message: &bytes::Bytes) {
-        if let Some(c) = self.get_mut(id) {
-            c.outbox.push_shared(message);
-            self.schedule_write(id);
+        self.append(id, |outbox| outbox.push_shared(message));
+    }
+
+    #[inline]
+    fn append(&mut self, id: ClientId, f: impl FnOnce(&mut Outbox)) {
+        let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return };
+        if c.session.close == Close::Now {
+            return;
         }
+        f(&mut c.outbox);
+        let long = c.outbox.is_long();
+        if !c.queued_write && !c.wants_writable {
+            // More than fits a buffer waits for nobody's turn.
+            if long {
+                c.queued_write = true;
+                self.to_write.push(id);
+            } else if !c.queued_deliver {
+                c.queued_deliver = true;
+                self.to_deliver.push_back(id);
+            }
+        }
+        if long {
+            self.check_output(id, 0);
+        }
+        if self.tally.files() {
+            self.account(id, 0);
+        }
+    }
+
+    /// Marks a client for closing and frees its buffers at once: its memory is what it is closed for.
+    /// Nobody sees it any more.
+    pub fn evict(&mut self, id: ClientId) {
+        self.close(id, Close::Now);
+        if let Some(c) = self.get_mut(id) {
+            c.outbox.clear();
+            c.query = Query::default();
+            c.session.multi = None;
+            let serial = c.session.serial;
+            self.serials.remove(&serial);
+        }
+    }
+
+    /// A reply has been put into the outbox: it is written at the end of the turn, unless it is too much.
+    pub fn after_reply(&mut self, id: ClientId) {
+        let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return };
+        if c.outbox.is_long() {
+            self.check_output(id, 0);
+        }
+        if self.tally.files() {
+            self.account(id, 0);
+        }
+        self.schedule_write(id);
+    }
+
+    /// Notes a client's memory; `running` bytes of its command and reply are in other hands now.
+    pub fn account(&mut self, id: ClientId, running: usize) {
+        let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return };
+        if c.session.close == Close::Now {
+            return;
+        }
+        let (class, bytes) = (c.session.class(), c.memory_with(running));
+        c.counted = self.tally.note(c.counted, id, class, bytes, c.session.no_evict);
+    }
+
+    /// Starts or ends filing of clients by size.
+    pub fn set_files(&mut self, on: bool) {
+        if on != self.tally.files() {
+            self.tally.set_files(on);
+            let ids: Vec<ClientId> = self.serials.values().copied().collect();
+            ids.into_iter().for_each(|id| self.account(id, 0));
+        }
+    }
+
+    /// Marks a client for closing when more waits for it than its class allows; `reply` is what its running
+    /// command has written so far. Whether it is to be closed.
+    pub fn check_output(&mut self, id: ClientId, reply: usize) -> bool {
+        let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return false };
+        if c.session.close == Close::Now {
+            return true;
+        }
+        let limit = self.limits[c.session.class().limit()];
+        if limit.is_none() {
+            return false;
+        }
+        let bytes = c.outbox.waiting_with(reply).bytes;
+        let hard = limit.hard_bytes > 0 && bytes >= limit.hard_bytes;
+        let since = (limit.soft_bytes > 0 && bytes >= limit.soft_bytes)
+            .then(|| c.session.soft_limit_since_ms.unwrap_or(self.now_ms));
+        c.session.soft_limit_since_ms = since;
+        let soft = since.is_some_and(|since| self.now_ms - since > limit.soft_ms);
+        if hard || soft {
+            self.over_limit.push(id);
+            self.close(id, Close::Now);
+        }
+        hard || soft
+    }
+
+    /// Clients that have exceeded their output limit since this was last asked.
+    pub fn take_over_limit(&mut self) -> Vec<ClientId> {
+        std::mem::take(&mut self.over_limit)
+    }
+
+    pub fn has_over_limit(&self) -> bool {
+        !self.over_limit.is_empty()
+    }
+
+    /// How long a client's reply may get before a limit or the others' turn must be thought of.
+    pub fn reply_bound(&self, id: ClientId) -> Option<usize> {
+        let c = self.get(id)?;
+        let hard = self.limits[c.session.class().limit()].hard_bytes;
+        let waiting = c.outbox.memory();
+        (hard > 0).then(|| hard.saturating_sub(waiting).max(FIXED))
+    }
+
+    /// Whether a client has to read before it is served again. It is written to as it reads.
+    pub fn hold(&mut self, id: ClientId) -> bool {
+        let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return false };
+        if c.outbox.pending() >= HOLD_FROM {
+            // Whose class has a limit runs into it.
+            c.held = self.limits[c.session.class().limit()].is_none();
+        }
+        c.held
+    }
+
+    /// Whether a held client has read enough to be served again.
+    pub fn release(&mut self, id: ClientId) -> bool {
+        let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return false };
+        let free = c.held && c.outbox.pending() < HOLD_UNTIL;
+        c.held &= !free;
+        free
     }
 
     pub fn take_to_write(&mut self) -> Vec<ClientId> {
@@ -188,7 +367,20 @@ impl Clients {
     }
 
     pub fn has_to_write(&self) -> bool {
-        !self.to_write.is_empty()
+        !self.to_write.is_empty() || !self.to_deliver.is_empty()
+    }
+
+    /// The next client that messages wait for, in the order in which they came.
+    pub fn next_to_deliver(&mut self) -> Option<ClientId> {
+        loop {
+            let id = self.to_deliver.pop_front()?;
+            let Some(c) = self.get_mut(id) else { continue };
+            c.queued_deliver = false;
+            // A reply may have taken them along.
+            if !c.outbox.is_empty() && !c.wants_writable {
+                return Some(id);
+            }
+        }
     }
 
     /// Marks a client for closing.
@@ -198,6 +390,8 @@ impl Clients {
             c.session.close = how;
         }
         if how == Close::Now && !c.queued_close {
+            // What it holds is as good as free: nobody else is to be evicted for it.
+            self.tally.forget(std::mem::take(&mut c.counted));
             c.queued_close = true;
             self.to_close.push(id);
         }
@@ -206,15 +400,15 @@ impl Clients {
         }
     }
 
-    /// Clients that are marked, before they are removed.
-    pub fn marked(&self) -> Vec<ClientId> {
-        self.to_close.clone()
+    /// The first `most` clients that were marked, before they are removed.
+    pub fn marked(&self, most: usize) -> Vec<ClientId> {
+        self.to_close.iter().take(most).copied().collect()
     }
 
-    /// Removes the clients that were marked, for the caller to forget elsewhere.
-    pub fn reap(&mut self) -> Vec<Client> {
-        let ids = std::mem::take(&mut self.to_close);
-        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+    /// Removes those clients, the first that were marked, for the caller to forget elsewhere.
+    pub fn reap(&mut self, marked: Vec<ClientId>) -> Vec<Client> {
+        self.to_close.drain(..marked.len());
+        marked.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
     pub fn has_to_reap(&self) -> bool {

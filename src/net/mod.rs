@@ -8,3 +8,4 @@ pub mod outbox;
 pub mod query;
 pub mod session;
 pub mod timers;
+pub mod usage;

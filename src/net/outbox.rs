@@ -9,6 +9,16 @@
 //!
 //! While a client's own command runs, the tail is out of the slot, in the hands of the command
 //! (`check_out`); messages that arrive meanwhile wait in the slot and follow the reply (`check_in`).
+//!
+//! A tail that has filled up and could not be written becomes a chunk, so what a slow reader has taken is
+//! freed a piece at a time, and nothing that waits is ever moved.
+//!
+//! What CLIENT LIST and the output limits see of it are Redis's figures: up to 16 KiB that wait are in
+//! the client's fixed buffer (`obl`) and count for nothing; more than that are list nodes (`oll`, `omem`).
+//! A shared message counts in full for each client that waits for it.
+//!
+//! Invariants: `chunk_bytes` and `chunk_room` are the sums over `chunks`; `sent` is less than the first
+//! piece's length unless nothing waits.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -30,12 +40,38 @@ impl Chunk {
             Chunk::Shared(b) => b,
         }
     }
+    /// Memory it holds.
+    fn room(&self) -> usize {
+        match self {
+            Chunk::Own(b) => b.capacity(),
+            Chunk::Shared(b) => b.len(),
+        }
+    }
 }
 
 /// A message of at least this many bytes is shared rather than copied.
 const SHARE_FROM: usize = 64;
 /// Pieces handed to one writev.
 const MAX_PIECES: usize = 64;
+/// Bytes written in one turn: then others go first, however fast the peer reads.
+const FLUSH_MAX: usize = 256 * 1024;
+/// What may wait before it counts as output memory, and the size of the pieces of a slow reader's tail.
+pub const FIXED: usize = 16 * 1024;
+/// The list of pieces is kept for the next message while it is no longer than this.
+const FEW_CHUNKS: usize = 32;
+/// What a node of the list costs in Redis's account of the output.
+const NODE: usize = 40;
+
+/// What waits, in the terms of CLIENT LIST.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// `obl`: bytes in the fixed buffer.
+    pub fixed: usize,
+    /// `oll`: pieces beyond it.
+    pub pieces: usize,
+    /// `omem`: their memory, which the output limits are about.
+    pub bytes: usize,
+}
 
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -44,6 +80,7 @@ pub struct Outbox {
     /// Written bytes of the first piece (the first chunk, else the tail).
     sent: usize,
     chunk_bytes: usize,
+    chunk_room: usize,
     /// The tail is lent to a running command; `tail` holds what arrived since.
     lent: bool,
     /// Bytes of the lent buffer at the time it was lent.
@@ -56,6 +93,8 @@ pub enum Flush {
     Empty,
     /// The socket takes no more; wait until it is writable.
     Full,
+    /// More could be written, in the next turn.
+    Paused,
 }
 
 impl Outbox {
@@ -68,19 +107,40 @@ impl Outbox {
         self.chunk_bytes + self.tail.len() + self.lent_bytes - self.sent
     }
 
-    /// Pieces apart from the tail; `oll` in CLIENT LIST.
-    pub fn chunks(&self) -> usize {
-        self.chunks.len()
+    /// Whether more waits than the fixed buffer holds: only then can a limit be exceeded.
+    #[inline]
+    pub fn is_long(&self) -> bool {
+        self.chunk_bytes + self.tail.len() > FIXED
     }
 
-    /// Bytes in chunks and memory of the tail, for accounting: (chunks, tail capacity).
-    pub fn memory(&self) -> (usize, usize) {
-        (self.chunk_bytes + self.chunks.capacity() * size_of::<Chunk>(), self.tail.capacity())
+    /// What waits, with `reply` bytes of a running command that are not here yet.
+    pub fn waiting_with(&self, reply: usize) -> Waiting {
+        let tail = if self.tail.len() > FIXED { self.tail.len() } else { self.tail.capacity() };
+        let open = self.tail.len() + reply;
+        if self.chunks.is_empty() && open <= FIXED {
+            return Waiting { fixed: open, pieces: 0, bytes: 0 };
+        }
+        let pieces = self.chunks.len() + usize::from(open > 0);
+        let room = self.chunk_room + if self.tail.is_empty() { 0 } else { tail } + reply;
+        Waiting { fixed: 0, pieces, bytes: room + NODE * pieces }
+    }
+
+    /// What waits, in the terms of CLIENT LIST.
+    pub fn waiting_now(&self) -> Waiting {
+        self.waiting_with(0)
+    }
+
+    /// Memory held: pieces, the tail, and the list of pieces.
+    pub fn memory(&self) -> usize {
+        self.chunk_room + self.chunks.capacity() * size_of::<Chunk>() + self.tail.capacity()
     }
 
     /// Lends the tail to a running command. `spare` is used when the tail has no memory of its own.
     pub fn check_out(&mut self, spare: Vec<u8>) -> Vec<u8> {
         debug_assert!(!self.lent, "a client runs one command at a time");
+        if self.tail.len() >= FIXED {
+            self.seal();
+        }
         self.lent = true;
         let tail = std::mem::take(&mut self.tail);
         self.lent_bytes = tail.len();
@@ -88,14 +148,39 @@ impl Outbox {
     }
 
     /// Takes the tail back; what arrived meanwhile follows it.
-    pub fn check_in(&mut self, mut tail: Vec<u8>) {
+    pub fn check_in(&mut self, tail: Vec<u8>) {
         debug_assert!(self.lent);
         self.lent = false;
         self.lent_bytes = 0;
-        if !self.tail.is_empty() {
-            tail.extend_from_slice(&self.tail);
+        let pushed = std::mem::replace(&mut self.tail, tail);
+        if !pushed.is_empty() {
+            self.push(&pushed);
         }
-        self.tail = tail;
+    }
+
+    /// Makes the tail a chunk.
+    fn seal(&mut self) {
+        let mut tail = std::mem::take(&mut self.tail);
+        if tail.capacity() / 4 > tail.len() / 3 {
+            tail.shrink_to_fit();
+        }
+        self.add(Chunk::Own(tail));
+    }
+
+    fn add(&mut self, chunk: Chunk) {
+        self.chunk_bytes += chunk.bytes().len();
+        self.chunk_room += chunk.room();
+        self.chunks.push_back(chunk);
+    }
+
+    /// Gives back the room that a long tail doesn't use, and an empty list; for a client that has to wait.
+    pub fn trim(&mut self) {
+        if self.chunks.is_empty() {
+            self.chunks = VecDeque::new();
+        }
+        if !self.lent && self.tail.len() > FIXED && self.tail.capacity() / 4 > self.tail.len() / 3 {
+            self.tail.shrink_to_fit();
+        }
     }
 
     /// Messages that arrived while the tail was lent, taken so that they precede what follows.
@@ -104,6 +189,10 @@ impl Outbox {
     }
 
     pub fn push(&mut self, bytes: &[u8]) {
+        if self.tail.len() + bytes.len() > FIXED && !self.lent && !self.tail.is_empty() {
+            self.seal();
+            self.tail.reserve_exact(bytes.len().max(FIXED));
+        }
         self.tail.extend_from_slice(bytes);
     }
 
@@ -113,11 +202,9 @@ impl Outbox {
             return self.push(message);
         }
         if !self.tail.is_empty() {
-            self.chunk_bytes += self.tail.len();
-            self.chunks.push_back(Chunk::Own(std::mem::take(&mut self.tail)));
+            self.seal();
         }
-        self.chunk_bytes += message.len();
-        self.chunks.push_back(Chunk::Shared(message.clone()));
+        self.add(Chunk::Shared(message.clone()));
     }
 
     /// A copy of what waits, for looking at it.
@@ -139,6 +226,9 @@ impl Outbox {
             return Ok((0, Flush::Empty));
         }
         while !self.is_empty() {
+            if total >= FLUSH_MAX {
+                return Ok((total, Flush::Paused));
+            }
             let wrote = if self.chunks.is_empty() {
                 conn.write(&self.tail[self.sent..])
             } else {
@@ -180,6 +270,7 @@ impl Outbox {
             }
             n -= left;
             self.chunk_bytes -= first.bytes().len();
+            self.chunk_room -= first.room();
             self.chunks.pop_front();
             self.sent = 0;
         }
@@ -192,6 +283,9 @@ impl Outbox {
 
     /// The tail's memory when nothing waits in it, for the pool.
     pub fn take_spare(&mut self) -> Option<Vec<u8>> {
+        if self.chunks.is_empty() && self.chunks.capacity() > FEW_CHUNKS {
+            self.chunks = VecDeque::new();
+        }
         let idle = self.is_empty() && self.tail.capacity() > 0 && !self.lent;
         idle.then(|| std::mem::take(&mut self.tail))
     }
@@ -246,5 +340,81 @@ mod tests {
         }
         let one = [b"head", &message[..]].concat();
         assert!(got.chunks(one.len()).all(|c| c == one));
+    }
+
+    #[test]
+    fn a_backlog_is_counted_in_pieces_and_freed_in_pieces() {
+        let (mut conn, mut peer) = pair();
+        let mut o = Outbox::default();
+        o.push(&[b'a'; FIXED]);
+        assert_eq!(o.waiting_now(), Waiting { fixed: FIXED, pieces: 0, bytes: 0 });
+        assert!(!o.is_long());
+        for _ in 0..1000 {
+            o.push(&[b'b'; 1000]);
+        }
+        let full = o.waiting_now();
+        assert!(o.is_long() && full.fixed == 0);
+        assert!((60..70).contains(&full.pieces), "{full:?}");
+        assert!((1_000_000..1_100_000).contains(&full.bytes), "{full:?}");
+        // A reply that is still being written counts, too.
+        assert!(o.waiting_with(5_000_000).bytes >= full.bytes + 5_000_000);
+        let mut buf = vec![0; 1 << 20];
+        let mut last = full.bytes;
+        let mut got = 0;
+        while got < FIXED + 1_000_000 {
+            o.flush(&mut conn).expect("open");
+            got += peer.read(&mut buf).expect("open");
+            let now = o.waiting_now().bytes;
+            assert!(now <= last);
+            last = now;
+        }
+        assert_eq!((o.waiting_now(), o.pending()), (Waiting::default(), 0));
+        o.trim();
+        assert!(o.take_spare().is_some() && o.memory() == 0);
+    }
+
+    #[test]
+    fn bytes_come_out_as_they_went_in() {
+        let (mut conn, mut peer) = pair();
+        peer.set_nonblocking(true).expect("non-blocking");
+        let mut next = crate::util::rand::generator(11);
+        let (mut o, mut want, mut got) = (Outbox::default(), Vec::new(), Vec::new());
+        let mut buf = vec![0; 1 << 16];
+        for step in 0..3000u32 {
+            let size = ((next() % 9) * (next() % 9) * (next() % 9) * 60) as usize;
+            let text: Vec<u8> = (0..size).map(|i| (i as u32 ^ step) as u8).collect();
+            match next() % 5 {
+                0 => o.push(&text),
+                1 => o.push_shared(&Bytes::from(text.clone())),
+                2 => {
+                    // Messages that arrive during a command follow its reply.
+                    let mut reply = o.check_out(Vec::new());
+                    o.push_shared(&Bytes::from(text.clone()));
+                    assert_eq!(o.flush(&mut conn).expect("open"), (0, Flush::Empty));
+                    reply.extend_from_slice(b"reply");
+                    want.extend_from_slice(b"reply");
+                    o.check_in(reply);
+                }
+                3 => {
+                    o.flush(&mut conn).expect("open");
+                    continue;
+                }
+                _ => {
+                    if let Ok(n) = peer.read(&mut buf) {
+                        got.extend_from_slice(&buf[..n]);
+                    }
+                    continue;
+                }
+            }
+            want.extend_from_slice(&text);
+            assert!(o.pending() <= want.len() - got.len());
+            assert_eq!(o.is_empty(), o.pending() == 0);
+        }
+        while got.len() < want.len() {
+            o.flush(&mut conn).expect("open");
+            let n = peer.read(&mut buf).expect("there is more");
+            got.extend_from_slice(&buf[..n]);
+        }
+        assert!(got == want && o.is_empty());
     }
 }

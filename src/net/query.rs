@@ -20,8 +20,8 @@ pub struct Query {
     pub peak: usize,
 }
 
-/// What an active client counts of the shared read buffer.
-const SHARE: usize = 16 * 1024;
+/// What an active client counts of the shared read buffer: the size of Redis's buffer of its own.
+const SHARE: usize = 20 * 1024 - 6;
 /// Room made at once for an announced argument; more only as bytes arrive.
 const RESERVE_MAX: usize = 32 << 20;
 /// Buffers below this many bytes are left alone.
@@ -53,15 +53,21 @@ impl Query {
         }
     }
 
-    /// Bytes held: (used, free). `running` are those of the command that is being run.
+    /// Bytes of input that are no argument yet, and free room: `qbuf` and `qbuf-free` in CLIENT LIST.
+    /// `running` are those of the batch that is being run.
     ///
     /// A client that was active lately is charged for its share of the shared read buffer, as far as
     /// it has no buffer of its own.
     pub fn sizes(&self, running: usize, now_ms: i64) -> (usize, usize) {
-        let used = self.pending.len() + running;
+        let used = self.pending.len().saturating_sub(self.partial.parsed()) + running;
         let recent = self.touched_ms != 0 && now_ms - self.touched_ms <= IDLE_MS;
         let share = if recent { SHARE } else { 0 };
         (used, self.pending.capacity().max(share).saturating_sub(used))
+    }
+
+    /// Memory it holds itself.
+    pub fn memory(&self) -> usize {
+        self.pending.capacity() + self.partial.bytes()
     }
 
     /// Gives memory back that an idle or once large buffer no longer needs; whether it did.

@@ -3,6 +3,7 @@
 use crate::net::conn::{self, Conn};
 use crate::net::listener;
 use crate::net::timers::TimerId;
+use crate::net::usage::Class;
 use crate::resp::reply::Nothing;
 use crate::value::Type;
 
@@ -26,6 +27,8 @@ impl Queued {
 #[derive(Debug, Default)]
 pub struct Multi {
     pub queue: Vec<Queued>,
+    /// Bytes of all arguments, and a pointer's size for each: `multi-mem` in CLIENT LIST.
+    pub arg_bytes: usize,
     /// A command was refused while queueing: EXEC must fail.
     pub broken: bool,
     /// Flags of all queued commands together.
@@ -104,6 +107,10 @@ pub struct Session {
     pub loopback: bool,
     pub created_ms: i64,
     pub active_ms: i64,
+    /// Bytes that registries hold for it: watched keys, subscriptions.
+    pub registry_bytes: usize,
+    /// Those of the watched keys.
+    pub watched_bytes: usize,
     /// Since when more output waits than the soft limit allows.
     pub soft_limit_since_ms: Option<i64>,
     /// The peer has closed its side; what it sent before is still read.
@@ -142,6 +149,8 @@ impl Session {
             loopback: listener::is_local(conn),
             created_ms: now_ms,
             active_ms: now_ms,
+            registry_bytes: 0,
+            watched_bytes: 0,
             soft_limit_since_ms: None,
             eof: false,
             last_command: None,
@@ -151,6 +160,24 @@ impl Session {
     /// In RESP2 a subscribed client may only subscribe, unsubscribe, ping and leave.
     pub fn subscribed(&self) -> bool {
         self.channels + self.patterns + self.shard_channels > 0
+    }
+
+    pub fn class(&self) -> Class {
+        if self.subscribed() { Class::PubSub } else { Class::Normal }
+    }
+
+    /// Memory of its texts and of the commands kept for it, and what registries hold for it.
+    pub fn memory(&self) -> usize {
+        let texts = self.name.capacity()
+            + self.lib_name.capacity()
+            + self.lib_ver.capacity()
+            + self.peer.capacity()
+            + self.local.capacity();
+        let multi = self.multi.as_deref().map_or(0, |m| {
+            size_of::<Multi>() + m.queue.capacity() * size_of::<Queued>() + m.arg_bytes
+        });
+        let parked = self.parked.as_deref().map_or(0, |p| size_of::<Parked>() + p.command.bytes());
+        texts + multi + parked + self.registry_bytes
     }
 
     /// Letters of CLIENT LIST's `flags`.

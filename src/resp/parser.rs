@@ -79,6 +79,16 @@ impl Partial {
         self.bulk.map_or(0, |len| (self.pos + len + 2).saturating_sub(have))
     }
 
+    /// Bytes from the start of the command that have been understood.
+    pub fn parsed(&self) -> usize {
+        self.pos
+    }
+
+    /// Bytes of the arguments that are complete. O(arguments).
+    pub fn arg_bytes(&self) -> usize {
+        self.args.iter().map(Range::len).sum()
+    }
+
     /// Bytes the argument ranges take, for memory accounting.
     pub fn bytes(&self) -> usize {
         self.args.capacity() * size_of::<Range<usize>>()

@@ -15,6 +15,8 @@ const ONE_PIECE: usize = 25;
 pub struct Reply {
     buf: Vec<u8>,
     resp3: bool,
+    /// The caller is closed when the reply is longer; 0: no limit.
+    limit: usize,
 }
 
 /// A place kept for the header of an array whose length is known only at its end.
@@ -41,7 +43,19 @@ impl Nothing {
 
 impl Reply {
     pub fn new(buf: Vec<u8>, resp3: bool) -> Reply {
-        Reply { buf, resp3 }
+        Reply { buf, resp3, limit: 0 }
+    }
+    /// Sets the length from which nobody will read the reply.
+    pub fn set_limit(&mut self, bytes: Option<usize>) {
+        self.limit = bytes.map_or(0, |b| b.max(1));
+    }
+    pub fn limit(&self) -> Option<usize> {
+        (self.limit > 0).then_some(self.limit)
+    }
+    /// Whether it is too long to be sent: a command that could go on for ever stops.
+    #[inline]
+    pub fn is_too_long(&self) -> bool {
+        self.limit > 0 && self.buf.len() >= self.limit
     }
     pub fn resp3(&self) -> bool {
         self.resp3

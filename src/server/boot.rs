@@ -324,7 +324,8 @@ pub fn assemble(
     let entropy = random_bytes();
     let word = |i: usize| u64::from_le_bytes(entropy[i..i + 8].try_into().expect("eight bytes"));
     let seed = Seed([word(0), word(8)]);
-    let net = turn::Net::new(now).map_err(|e| format!("Can't create the event loop: {e}\n"))?;
+    let net = turn::Net::new(now, clock.watch);
+    let net = net.map_err(|e| format!("Can't create the event loop: {e}\n"))?;
     let bio = super::bio::Bio::start(&String::from_utf8_lossy(&cfg.process.bio_cpulist));
     let bio = bio.map_err(|e| format!("Can't start the helper thread: {e}\n"))?;
     let counters = mem::ThreadCounters::here().into_iter().chain(bio.memory()).collect();
@@ -415,6 +416,7 @@ impl Server {
         l.zset_listpack_value = cfg.limits.zset_max_listpack_value;
         l.hll_sparse_bytes = cfg.limits.hll_sparse_max_bytes;
         self.rdb.refresh(&self.cfg);
+        self.adopt_client_settings();
         self.rearm();
     }
 }

@@ -1,6 +1,8 @@
 //! What is done `hz` times a second: samples, clients that idle, tables that shrink, save points.
 
 use crate::log;
+use crate::net::session::Close;
+use crate::net::usage::Resized;
 use crate::server::turn::Timer;
 use crate::server::{Server, child, save};
 
@@ -67,16 +69,38 @@ fn clients(srv: &mut Server, hz: usize) {
     let from = srv.cron.next_client;
     srv.cron.next_client = if from + count >= total { 0 } else { from + count };
     let mut idle = Vec::new();
-    for client in srv.clients.slots(from, count) {
+    let mut seen = Vec::new();
+    let Server { clients, stats, debug, .. } = &mut *srv;
+    clients.recent.turn(now);
+    for client in clients.slots(from, count) {
         let s = &client.session;
         let exempt = s.parked.is_some() || s.subscribed();
         if limit > 0 && !exempt && now - s.active_ms > limit {
             idle.push(client.id);
         }
         client.query.tend(now);
+        client.outbox.trim();
+        match client.room.tend(debug.reply_rules, client.outbox.waiting_now().fixed, now) {
+            Resized::No => {}
+            Resized::Shrunk => stats.n.reply_buffer_shrinks += 1,
+            Resized::Expanded => stats.n.reply_buffer_expands += 1,
+        }
+        seen.push(client.id);
     }
     for id in idle {
         log!(Verbose, "Closing idle client");
-        srv.clients.close(id, crate::net::session::Close::Now);
+        srv.clients.close(id, Close::Now);
+    }
+    for id in seen {
+        let Some(client) = srv.clients.get(id) else { continue };
+        let (used, free) = client.query.sizes(0, now);
+        let input = used + free + client.query.partial.arg_bytes();
+        let output = client.outbox.waiting_now().bytes;
+        srv.clients.recent.note(now, input, output);
+        srv.clients.account(id, 0);
+        if output > 0 {
+            // Without traffic nobody else would notice that the time of a soft limit is up.
+            srv.clients.check_output(id, 0);
+        }
     }
 }

@@ -200,6 +200,7 @@ fn run(
             super::pause::postpone(srv, id);
             return Outcome::Postponed;
         }
+        Ok(gate::Admitted::Gone) => return Outcome::Closing,
         Err(e) => {
             gate::refuse(srv, id, Some(row), &e, reply);
             return Outcome::Done;
@@ -216,6 +217,7 @@ fn queue(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>) {
     let Some(session) = srv.clients.session_mut(id) else { return };
     let multi = session.multi.get_or_insert_default();
     multi.flags |= row.flags;
+    multi.arg_bytes += argv.bytes() + argv.len() * size_of::<usize>();
     multi.queue.push(Queued { command: row.id, argv: argv.to_owned() });
 }
 
@@ -426,7 +428,9 @@ fn serve_ready(srv: &mut Server, current: ClientId, current_reply: &mut Reply) {
         // Those that wait now: one that parks again goes to the tail and is not tried twice.
         for id in srv.blocked.waiting_for(&key) {
             let Some(holds) = srv.ks.type_of(key.0, &key.1, srv.clock.now_ms) else { break };
-            let parked = srv.clients.session_mut(id).and_then(|s| s.parked.as_ref());
+            // One that is about to leave takes nothing with it.
+            let session = srv.clients.session(id).filter(|s| s.close != Close::Now);
+            let parked = session.and_then(|s| s.parked.as_ref());
             // Who waits for another type keeps its place.
             if parked.is_none_or(|p| p.wants.is_some_and(|wants| wants != holds)) {
                 continue;
@@ -472,12 +476,14 @@ pub fn with_reply(srv: &mut Server, id: ClientId, f: impl FnOnce(&mut Server, &m
     let Some(client) = srv.clients.get_mut(id) else { return srv.clients.give_back(spare) };
     let mut reply = Reply::new(client.outbox.check_out(spare), client.session.resp3);
     let before = reply.len();
+    reply.set_limit(srv.clients.reply_bound(id));
     f(srv, &mut reply);
     if let Some(client) = srv.clients.get_mut(id) {
         if client.session.reply_mode == ReplyMode::Off {
             reply.truncate(before);
         }
+        client.room.used(reply.len());
         client.outbox.check_in(reply.into_buf());
-        srv.clients.schedule_write(id);
+        srv.clients.after_reply(id);
     }
 }

@@ -2,16 +2,37 @@
 //!
 //! LRU and LFU keep a small pool of the best candidates seen, fed by samples, as Redis does;
 //! `volatile-ttl` takes the key that expires soonest, which the wheel knows; the random policies draw.
-//! Each victim is a unit of its own, before the command that needed the room.
+//! Each victim is a unit of its own, before the command that needed the room. `maxmemory-eviction-tenacity`
+//! bounds the time that one command spends on it; what is left goes on in the following turns.
 
 use crate::config::choice::EvictionPolicy as Policy;
 use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::{EV_EVICTED, Effects, Why};
 use crate::keyspace::env::{Env, Origin};
 use crate::server::Server;
+use crate::server::turn::Timer;
 
-/// Time one command may spend on making room, in microseconds; the rest is left to the next ones.
-const MAX_US: u64 = 10_000;
+/// Time one command may spend on making room, in microseconds: 50 for each step of the tenacity up to 10, then
+/// 15% more for each, and at 100 without end.
+fn patience_us(tenacity: u32) -> u64 {
+    match tenacity {
+        0..=10 => 50 * u64::from(tenacity),
+        11..100 => (500.0 * 1.15f64.powi(tenacity as i32 - 10)) as u64,
+        _ => u64::MAX,
+    }
+}
+
+/// Goes on making room in the next turn, unless that is planned already.
+pub fn go_on(srv: &mut Server) {
+    if !std::mem::replace(&mut srv.eviction.planned, true) {
+        srv.net.set_timer(srv.clock.now_ms, Timer::Evict);
+    }
+}
+
+pub fn on_timer(srv: &mut Server) {
+    srv.eviction.planned = false;
+    perform(srv);
+}
 
 /// Makes room; false if memory is still above the limit and nothing can be evicted.
 pub fn perform(srv: &mut Server) -> bool {
@@ -23,10 +44,12 @@ pub fn perform(srv: &mut Server) -> bool {
         return false;
     }
     let start = srv.clock.watch.ticks();
+    let patience = patience_us(srv.cfg.memory.eviction_tenacity);
     while srv.memory.used() > limit {
         let Some((db, key)) = victim(srv) else { return false };
         evict(srv, db, &key);
-        if srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start)) > MAX_US {
+        if srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start)) > patience {
+            go_on(srv);
             break;
         }
     }
@@ -55,6 +78,8 @@ fn evict(srv: &mut Server, db: usize, key: &[u8]) {
 #[derive(Debug, Default)]
 pub struct Pool {
     best: Vec<Candidate>,
+    /// A timer is set that goes on.
+    planned: bool,
 }
 
 #[derive(Debug)]
@@ -67,6 +92,11 @@ struct Candidate {
 const POOL_MAX: usize = 16;
 
 impl Pool {
+    /// Drops the candidates.
+    pub fn forget(&mut self) {
+        self.best.clear();
+    }
+
     fn offer(&mut self, score: u64, db: usize, key: &[u8]) {
         let at = self.best.partition_point(|c| c.score < score);
         if self.best.len() == POOL_MAX && at == 0

@@ -6,12 +6,13 @@
 use crate::commands::spec::{DENYOOM, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, WRITE};
 use crate::config::choice::ProtectedAction;
 use crate::net::clients::ClientId;
+use crate::net::session::Close;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::pause::Scope;
 use crate::server::table::{Handler, Row};
-use crate::server::{Server, evict};
+use crate::server::{Server, evict, writing};
 
 /// What to do with a command that passed.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub enum Admitted {
     Queue,
     /// Run it again from here when the pause is over.
     Postpone,
+    /// Its client has just been evicted: it does not run.
+    Gone,
 }
 
 /// Writes a refusal; an open transaction is broken by it.
@@ -69,6 +72,7 @@ pub fn admit(
     let calm = srv.pause.scope().is_none()
         && srv.loading.is_none()
         && srv.cfg.memory.max_memory == 0
+        && !srv.clients.tally.files()
         && !srv.rdb.write_refused();
     if plain && calm && !row.has(PROTECTED) {
         return Ok(Admitted::Run);
@@ -88,6 +92,13 @@ fn admit_slow(srv: &mut Server, id: ClientId, row: &'static Row) -> Result<Admit
     }
     if in_multi && row.has(NO_MULTI) {
         return Err(CmdError::new("ERR Command not allowed inside a transaction"));
+    }
+    if srv.clients.tally.files() && srv.exec.nesting == 0 {
+        writing::evict_clients(srv);
+    }
+    let session = srv.clients.session(id).expect("eviction only marks clients");
+    if session.close == Close::Now {
+        return Ok(Admitted::Gone);
     }
     let queued_flags = session.multi.as_ref().map_or(0, |m| m.flags);
     let exec = row.name() == "exec";

@@ -6,6 +6,7 @@
 use std::fmt::{Display, Write};
 
 use crate::net::listener::Listener;
+use crate::server::footprint::Footprint;
 use crate::server::{Server, boot};
 use crate::sys::process::{self, CpuTime, Whose};
 use crate::sys::{clock, mem};
@@ -130,11 +131,7 @@ fn server(srv: &Server, o: &mut Lines) {
 }
 
 fn clients(srv: &Server, o: &mut Lines) {
-    let (mut input, mut output) = (0, 0);
-    for c in srv.clients.iter() {
-        input = input.max(c.query.pending.capacity());
-        output = output.max(c.outbox.pending());
-    }
+    let (input, output) = srv.clients.recent.largest();
     o.add("connected_clients", srv.clients.len());
     o.add("cluster_connections", 0);
     o.add("maxclients", srv.cfg.clients.max_clients);
@@ -165,19 +162,8 @@ fn percent(a: u64, b: u64) -> String {
 fn memory(srv: &Server, o: &mut Lines) {
     let m = &srv.memory;
     let s = &m.stats;
-    let used = m.used();
-    let peak = m.peak.max(used);
-    let tables: u64 = srv.ks.dbs.iter().map(|d| d.mem_bytes() as u64).sum();
-    let buffers: u64 = srv
-        .clients
-        .iter()
-        .map(|c| {
-            let (chunks, tail) = c.outbox.memory();
-            (size_of_val(c) + c.query.pending.capacity() + chunks + tail) as u64
-        })
-        .sum();
-    let overhead = m.at_start + tables + buffers;
-    let dataset = used.saturating_sub(overhead);
+    let f = Footprint::of(srv);
+    let Footprint { used, peak, overhead, dataset, .. } = f;
     o.size("used_memory", used);
     o.size("used_memory_rss", m.rss);
     o.size("used_memory_peak", peak);
@@ -185,7 +171,7 @@ fn memory(srv: &Server, o: &mut Lines) {
     o.add("used_memory_overhead", overhead);
     o.add("used_memory_startup", m.at_start);
     o.add("used_memory_dataset", dataset);
-    o.add("used_memory_dataset_perc", percent(dataset, used.saturating_sub(m.at_start)));
+    o.add("used_memory_dataset_perc", format!("{:.2}%", f.dataset_percent()));
     o.add("allocator_allocated", s.allocated);
     o.add("allocator_active", s.active);
     o.add("allocator_resident", s.resident);
@@ -214,8 +200,8 @@ fn memory(srv: &Server, o: &mut Lines) {
     o.add("mem_not_counted_for_evict", 0);
     o.add("mem_replication_backlog", 0);
     o.add("mem_total_replication_buffers", 0);
-    o.add("mem_clients_slaves", 0);
-    o.add("mem_clients_normal", buffers);
+    o.add("mem_clients_slaves", f.clients_replicas);
+    o.add("mem_clients_normal", f.clients_normal);
     o.add("mem_cluster_links", 0);
     o.add("mem_aof_buffer", 0);
     o.add("mem_allocator", mem::allocator());
@@ -307,7 +293,7 @@ fn stats(srv: &Server, o: &mut Lines) {
     o.add("expire_cycle_cpu_milliseconds", n.expire_us / 1000);
     o.add("redust_expire_lag_milliseconds", srv.expiry.lag_ms);
     o.add("evicted_keys", n.evicted_keys);
-    o.add("evicted_clients", 0);
+    o.add("evicted_clients", n.evicted_clients);
     o.add("total_eviction_exceeded_time", n.eviction_exceeded_ms);
     o.add("current_eviction_exceeded_time", 0);
     o.add("keyspace_hits", n.keyspace_hits);
@@ -341,8 +327,8 @@ fn stats(srv: &Server, o: &mut Lines) {
     o.add("io_threaded_writes_processed", 0);
     o.add("client_query_buffer_limit_disconnections", n.query_limit_disconnections);
     o.add("client_output_buffer_limit_disconnections", n.output_limit_disconnections);
-    o.add("reply_buffer_shrinks", 0);
-    o.add("reply_buffer_expands", 0);
+    o.add("reply_buffer_shrinks", n.reply_buffer_shrinks);
+    o.add("reply_buffer_expands", n.reply_buffer_expands);
     o.add("eventloop_cycles", n.loop_cycles);
     o.add("eventloop_duration_sum", n.loop_us);
     o.add("eventloop_duration_cmd_sum", s.commands.iter().map(|c| c.us).sum::<u64>());

@@ -13,6 +13,7 @@ mod cron;
 mod dispatch;
 mod evict;
 mod expire;
+mod footprint;
 mod gate;
 pub mod info;
 mod load;
@@ -23,6 +24,7 @@ mod settle;
 mod shutdown;
 mod table;
 mod turn;
+mod writing;
 
 use crate::blocked::Blocked;
 use crate::config::Config;
@@ -113,7 +115,7 @@ pub struct Exec {
     pub ops: Vec<Op>,
     /// The stream of writes, for tests: nothing consumes it yet.
     pub stream: Option<Vec<Op>>,
-    /// Bytes of the buffer from the running command on; shown as its client's `qbuf`.
+    /// Bytes of the buffer that the running command came in; shown as its client's `qbuf`.
     pub query_bytes: usize,
     /// The running command asked not to be logged as slow (its arguments are secret or huge).
     pub skip_slowlog: bool,
@@ -131,6 +133,8 @@ pub struct Memory {
     pub base: u64,
     pub at_start: u64,
     pub peak: u64,
+    /// What INFO shows as used: read before the reply takes memory itself.
+    pub shown: u64,
     /// The allocator's figures and the resident set when INFO last asked for them.
     pub stats: crate::sys::mem::AllocStats,
     pub rss: u64,
@@ -156,9 +160,10 @@ impl Memory {
     /// Asks the allocator for its figures. Not for the reactor's regular work: it can take
     /// milliseconds while the allocator gives pages back.
     pub fn refresh(&mut self) {
+        self.shown = self.used();
         self.stats = crate::sys::mem::alloc_stats();
         self.rss = crate::sys::mem::rss();
-        self.peak = self.peak.max(self.used());
+        self.peak = self.peak.max(self.shown);
     }
 }
 

@@ -6,7 +6,8 @@
 //! ```
 //! A socket is read into one buffer that all clients share; only an unfinished rest is kept with its
 //! client. mio is edge-triggered: a read that did not fill its buffer has drained the socket, one that
-//! did puts the client on the list for the next turn, so a flood waits for everybody else's turn.
+//! did puts the client on the list for the next turn, so a flood waits for everybody else's turn. So does
+//! a client whose commands have run for `SLICE_US`, and one that doesn't read is not served (`writing`).
 //!
 //! Before a batch of commands runs, what they will look up is prefetched (`ahead`).
 
@@ -20,7 +21,6 @@ use crate::log;
 use crate::net::clients::ClientId;
 use crate::net::conn::Conn;
 use crate::net::listener::{self, Listener};
-use crate::net::outbox::Flush;
 use crate::net::session::{Close, Session};
 use crate::net::timers::{TimerId, Timers};
 use crate::resp::argv::Argv;
@@ -29,14 +29,21 @@ use crate::resp::parser::{self, Batch, Cmd, Limits, Partial, ProtoError};
 use crate::resp::reply::Reply;
 use crate::server::ahead::{self, Ahead, PREFETCH};
 use crate::server::dispatch::{self, Outcome};
+use crate::server::writing::{self, write_replies};
 use crate::server::{Server, child, cron, shutdown};
+use crate::sys::clock::Stopwatch;
 
 /// Bytes read from one client in one turn.
 const READ_SIZE: usize = 64 * 1024;
 /// Reply bytes after which a pipeline lets others go first.
 const YIELD_BYTES: usize = 512 * 1024;
 /// Connections accepted from one listener in one turn.
-const ACCEPTS: usize = 256;
+const ACCEPTS: usize = 64;
+/// How long one client's commands may run before the others have their turn, in microseconds. A command
+/// that has begun is not interrupted.
+const SLICE_US: u64 = 250;
+/// Commands that are parsed and run before the time is looked at.
+const AT_ONCE: usize = 256;
 
 /// Room for arguments that is kept for the next batch.
 const BATCH_KEPT: usize = 64 * 1024;
@@ -46,7 +53,7 @@ const WAKER: Token = Token(1);
 const CHILD: Token = Token(2);
 const FIRST_LISTENER: usize = 16;
 /// Tokens of clients start here; listeners fit below.
-const CLIENTS: usize = 128;
+pub const CLIENTS: usize = 128;
 
 /// What a timer of the reactor is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +65,8 @@ pub enum Timer {
     Expire,
     /// A pause may be over.
     Unpause,
+    /// Memory is still above the limit, and nobody may come to ask for more.
+    Evict,
 }
 
 /// The reactor's own state.
@@ -73,12 +82,17 @@ pub struct Net {
     accept_again: Vec<usize>,
     read_buf: Vec<u8>,
     batch: Batch,
+    /// When the running client's share of the turn began, and how long it is, in ticks.
+    slice_from: u64,
+    slice_ticks: u64,
+    /// When it was last logged that clients take too much and none can be evicted.
+    pub said_over_ms: i64,
     /// Wall time minus this is the wheel's time; the wheel never goes back.
     wheel_now: u64,
 }
 
 impl Net {
-    pub fn new(now_ms: i64) -> io::Result<Net> {
+    pub fn new(now_ms: i64, watch: Stopwatch) -> io::Result<Net> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         Ok(Net {
@@ -91,6 +105,9 @@ impl Net {
             accept_again: Vec::new(),
             read_buf: vec![0; READ_SIZE],
             batch: Batch::default(),
+            slice_from: 0,
+            slice_ticks: watch.ticks_in(SLICE_US),
+            said_over_ms: 0,
             wheel_now: now_ms as u64,
         })
     }
@@ -149,6 +166,10 @@ impl Net {
         self.timers.cancel(id);
     }
 
+    pub fn registry(&self) -> &mio::Registry {
+        self.poll.registry()
+    }
+
     /// Lets a client go on with what it has already sent.
     pub fn resume(&mut self, id: ClientId) {
         self.again.push(id);
@@ -173,12 +194,16 @@ pub fn turn(srv: &mut Server, events: &mut Events, max_wait: Option<Duration>) {
         std::thread::sleep(Duration::from_millis(10));
     }
     srv.clock.refresh();
+    srv.clients.now_ms = srv.clock.now_ms;
     let started = srv.clock.ticks;
     let commands = srv.stats.n.commands;
     for i in std::mem::take(&mut srv.net.accept_again) {
         accept(srv, i);
     }
-    let again = std::mem::take(&mut srv.net.again);
+    let mut again = std::mem::take(&mut srv.net.again);
+    // A client may have several reasons to go on; it has one share of the turn.
+    again.sort_unstable();
+    again.dedup();
     for event in events.iter() {
         match event.token() {
             SIGNALS => shutdown::on_signals(srv),
@@ -198,23 +223,26 @@ pub fn turn(srv: &mut Server, events: &mut Events, max_wait: Option<Duration>) {
     s.n.loop_cycles += 1;
     s.n.loop_us += used;
     s.loop_us_max = s.loop_us_max.max(used);
-    s.commands_per_cycle_max = s.commands_per_cycle_max.max(s.n.commands - commands);
+    s.commands_per_cycle_max = s.commands_per_cycle_max.max(s.n.commands.saturating_sub(commands));
 }
 
 /// Writes replies, frees marked clients, and does what must happen before the server waits.
 pub fn finish_turn(srv: &mut Server) {
     super::expire::notice(srv);
+    writing::evict_clients(srv);
     write_replies(srv);
+    writing::report_over_limit(srv);
     // A turn inside a command (a reload serves others meanwhile) frees nobody: the client whose
     // command it is may be among those that were marked.
-    while srv.exec.nesting == 0 && srv.clients.has_to_reap() {
+    if srv.exec.nesting == 0 && srv.clients.has_to_reap() {
         super::reap::reap(srv);
-        write_replies(srv);
     }
 }
 
 fn wait_time(srv: &Server, max_wait: Option<Duration>) -> Option<Duration> {
-    if !srv.net.again.is_empty() || !srv.net.accept_again.is_empty() || srv.clients.has_to_write() {
+    let more = !srv.net.again.is_empty() || !srv.net.accept_again.is_empty();
+    let leaving = srv.exec.nesting == 0 && srv.clients.has_to_reap();
+    if more || leaving || srv.clients.has_to_write() {
         return Some(Duration::ZERO);
     }
     let now = crate::sys::clock::wall_ms().max(0) as u64;
@@ -236,6 +264,7 @@ fn timers(srv: &mut Server) {
             Timer::Cron => cron::run(srv),
             Timer::Expire => super::expire::run(srv),
             Timer::Unpause => super::pause::on_timer(srv),
+            Timer::Evict => super::evict::on_timer(srv),
             Timer::Unblock(id) => time_out(srv, id),
         }
     }
@@ -316,7 +345,7 @@ const PROTECTED: CmdError = CmdError::new(
 
 fn client_event(srv: &mut Server, id: ClientId, event: &mio::event::Event) {
     if event.is_writable() {
-        srv.clients.schedule_write(id);
+        writing::on_writable(srv, id);
     }
     let Some(client) = srv.clients.get_mut(id) else { return };
     if event.is_read_closed() || event.is_error() {
@@ -340,6 +369,10 @@ fn read_client(srv: &mut Server, id: ClientId) {
         }
         return;
     }
+    if srv.clients.hold(id) {
+        return;
+    }
+    let Some(client) = srv.clients.get_mut(id) else { return };
     if client.query.behind {
         // Commands that have arrived wait already; more is read when they have run.
         let buf = std::mem::take(&mut client.query.pending);
@@ -410,6 +443,9 @@ fn run_held(srv: &mut Server, id: ClientId, mut buf: Vec<u8>, have: usize) {
     client.query.pending = buf;
     client.query.reserve_for(partial);
     check_query_limit(srv, id);
+    if srv.clients.tally.files() {
+        srv.clients.account(id, 0);
+    }
 }
 
 fn keep_rest(srv: &mut Server, id: ClientId, rest: &[u8], partial: Partial) {
@@ -420,18 +456,22 @@ fn keep_rest(srv: &mut Server, id: ClientId, rest: &[u8], partial: Partial) {
         client.query.keep(rest, partial);
     }
     check_query_limit(srv, id);
+    if srv.clients.tally.files() {
+        srv.clients.account(id, 0);
+    }
 }
 
 fn check_query_limit(srv: &mut Server, id: ClientId) {
     let limit = srv.cfg.clients.query_buffer_limit;
     let Some(client) = srv.clients.get(id) else { return };
     if client.query.pending.len() > limit {
+        let mut start = Vec::new();
+        crate::util::split::repr_into(&mut start, &client.query.pending[..64.min(limit)]);
         log!(
             Warning,
-            "Closing client that reached max query buffer length: id={} addr={} qbuf={}",
-            client.session.serial,
-            client.session.peer,
-            client.query.pending.len()
+            "Closing client that reached max query buffer length: {} (qbuf initial bytes: {})",
+            writing::describe(srv, client),
+            String::from_utf8_lossy(&start)
         );
         srv.stats.n.query_limit_disconnections += 1;
         srv.clients.close(id, Close::Now);
@@ -451,15 +491,21 @@ fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> 
     };
     let mut batch = std::mem::take(&mut srv.net.batch);
     // Before a client has authenticated its limits are narrow, and AUTH lifts them for what follows it.
-    let at_once = if limits.trusted { usize::MAX } else { 1 };
+    let mut at_once = if limits.trusted { AT_ONCE } else { 1 };
     let (mut used, mut partial) = (0, partial);
+    srv.exec.query_bytes = data.len();
+    srv.net.slice_from = srv.clock.ticks;
     loop {
         batch.clear();
         let rest = &data[used..];
         let parsed = parser::parse(rest, partial, limits, at_once, &mut batch);
         let more = batch.cmds.len() == at_once && parsed.used < rest.len();
         let failed = parsed.error.is_some();
-        let stopped = run_parsed(srv, id, rest, &batch, parsed.error);
+        let mut stopped = run_parsed(srv, id, rest, &batch, parsed.error);
+        if more && stopped.is_none() && slice_is_over(srv) {
+            srv.net.again.push(id);
+            stopped = Some(parsed.used);
+        }
         partial = parsed.partial;
         used += stopped.unwrap_or(parsed.used);
         match stopped {
@@ -474,11 +520,13 @@ fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> 
             break;
         }
         limits.trusted = client.session.authenticated;
+        at_once = if limits.trusted { AT_ONCE } else { 1 };
     }
     if batch.args.capacity() > BATCH_KEPT {
         batch = Batch::default();
     }
     srv.net.batch = batch;
+    srv.exec.query_bytes = 0;
     (used, partial)
 }
 
@@ -497,6 +545,7 @@ fn run_parsed(
     let spare = srv.clients.spare();
     let client = srv.clients.get_mut(id).expect("looked up above");
     let mut reply = Reply::new(client.outbox.check_out(spare), client.session.resp3);
+    reply.set_limit(srv.clients.reply_bound(id));
     let stopped = run_batch(srv, id, data, batch, &mut reply);
     if let (None, Some(e)) = (stopped, error) {
         let e = CmdError::err(format!("Protocol error: {}", e.text()));
@@ -507,8 +556,9 @@ fn run_parsed(
     }
     if let Some(client) = srv.clients.get_mut(id) {
         client.session.resp3 = reply.resp3();
+        client.room.used(reply.len());
         client.outbox.check_in(reply.into_buf());
-        srv.clients.schedule_write(id);
+        srv.clients.after_reply(id);
     }
     stopped
 }
@@ -541,15 +591,24 @@ fn run_batch(
     reply: &mut Reply,
 ) -> Option<usize> {
     let mut ahead = [Ahead::default(); PREFETCH];
+    let bound = reply.limit().map_or(YIELD_BYTES, |limit| limit.min(YIELD_BYTES));
+    let files = srv.clients.tally.files();
     for group in batch.cmds.chunks(PREFETCH) {
         ahead::look(srv, id, data, batch, group, &mut ahead);
         for (cmd, ahead) in group.iter().zip(&ahead) {
-            srv.exec.query_bytes = data.len() - cmd.span.start;
             let outcome = with_argv(data, batch, cmd, |argv| {
                 dispatch::process_command(srv, id, argv, ahead.row, ahead.key, reply)
             });
+            if files {
+                srv.clients.account(id, reply.len() + data.len());
+            }
             match outcome {
-                Outcome::Done if reply.len() < YIELD_BYTES => {}
+                Outcome::Done if reply.len() < bound && !slice_is_over(srv) => {}
+                Outcome::Done
+                    if reply.is_too_long() && srv.clients.check_output(id, reply.len()) =>
+                {
+                    return Some(data.len());
+                }
                 Outcome::Done => {
                     srv.net.again.push(id);
                     return Some(cmd.span.end);
@@ -563,81 +622,10 @@ fn run_batch(
     None
 }
 
-/// Writes what is owed to every client that was given something.
-fn write_replies(srv: &mut Server) {
-    if !srv.clients.has_to_write() {
-        return;
-    }
-    let list = srv.clients.take_to_write();
-    for &id in &list {
-        write_client(srv, id);
-    }
-    srv.clients.recycle_to_write(list);
-}
-
-fn write_client(srv: &mut Server, id: ClientId) {
-    let Server { clients, net, stats, .. } = srv;
-    let Some(client) = clients.get_mut(id) else { return };
-    let flushed = client.outbox.flush(&mut client.conn);
-    match flushed {
-        Ok((n, how)) => {
-            stats.n.net_out += n as u64;
-            stats.n.writes += u64::from(n > 0);
-            let want = how == Flush::Full;
-            if want && !client.wants_writable {
-                client.wants_writable = true;
-                let both = Interest::READABLE | Interest::WRITABLE;
-                let token = id.token(CLIENTS);
-                if client.conn.reregister(net.poll.registry(), token, both).is_err() {
-                    clients.close(id, Close::Now);
-                    return;
-                }
-            }
-            if want {
-                check_output_limit(srv, id);
-            } else {
-                let close = client.session.close;
-                client.session.soft_limit_since_ms = None;
-                if let Some(spare) = client.outbox.take_spare() {
-                    clients.give_back(spare);
-                }
-                if close == Close::AfterReply {
-                    clients.close(id, Close::Now);
-                }
-            }
-        }
-        Err(e) => {
-            log!(Verbose, "Error writing to client: {e}");
-            clients.close(id, Close::Now);
-        }
-    }
-}
-
-/// Closes a client that does not read what it asked for.
-fn check_output_limit(srv: &mut Server, id: ClientId) {
-    let Some(client) = srv.clients.get_mut(id) else { return };
-    let class = if client.session.subscribed() { 2 } else { 0 };
-    let limit = srv.cfg.clients.output_buffer_limits[class];
-    let pending = client.outbox.pending() as u64;
-    let hard = limit.hard_bytes > 0 && pending >= limit.hard_bytes;
-    let over_soft = limit.soft_bytes > 0 && pending >= limit.soft_bytes;
-    let since = match (over_soft, client.session.soft_limit_since_ms) {
-        (true, Some(since)) => Some(since),
-        (true, None) => Some(srv.clock.now_ms),
-        (false, _) => None,
-    };
-    client.session.soft_limit_since_ms = since;
-    let soft = since.is_some_and(|s| srv.clock.now_ms - s > limit.soft_seconds as i64 * 1000);
-    if hard || soft {
-        log!(
-            Warning,
-            "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.",
-            client.session.serial,
-            client.session.peer
-        );
-        srv.stats.n.output_limit_disconnections += 1;
-        srv.clients.close(id, Close::Now);
-    }
+/// Whether the running client has had its share of the turn. The time is that of the latest command's end.
+#[inline]
+fn slice_is_over(srv: &Server) -> bool {
+    srv.clock.ticks.wrapping_sub(srv.net.slice_from) > srv.net.slice_ticks
 }
 
 /// Serves other clients while something slow is going on: one turn that does not wait.

@@ -54,6 +54,14 @@ impl Stopwatch {
         }
     }
 
+    /// Ticks in so many microseconds, about.
+    pub fn ticks_in(&self, us: u64) -> u64 {
+        match self.scale {
+            0 => us * 1000,
+            scale => (us << 32) / scale,
+        }
+    }
+
     /// Nanoseconds in `ticks`.
     #[inline]
     pub fn ns(&self, ticks: u64) -> u64 {
@@ -107,6 +115,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(20));
             let (us, real) = (watch.us(watch.ticks() - c) as f64, t.elapsed().as_micros() as f64);
             assert!((us / real - 1.0).abs() < 0.2, "{us} against {real} with {}", watch.name());
+            assert!(watch.us(watch.ticks_in(5000)).abs_diff(5000) < 5);
         }
     }
 }

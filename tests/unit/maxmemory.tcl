@@ -110,3 +110,19 @@ start_server {tags {maxmemory} overrides {save {""}}} {
         assert_error_like "ERR An LFU maxmemory policy is not selected*" {r object freq hot}
     }
 }
+
+start_server {tags {maxmemory}} {
+    test "a lower limit is reached by itself, a bit at a time" {
+        populate 50000 k: 100
+        r config set maxmemory-policy allkeys-lru
+        r config set maxmemory-eviction-tenacity 1
+        # Down to a third of the keys; nobody asks for memory.
+        r config set maxmemory [expr {[s used_memory] - 4000000}]
+        wait_for_condition {[s used_memory] <= [s maxmemory] + 20000}
+        assert_between 5000 40000 [r dbsize]
+        wait_for_condition {50000 - [r dbsize] == [s evicted_keys]}
+        # The server was there for others meanwhile: no turn took all of it.
+        assert_equal PONG [r ping]
+        r config set maxmemory 0
+    }
+}

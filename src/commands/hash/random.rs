@@ -46,7 +46,10 @@ fn hrandfield(ctx: &mut Ctx<'_>) -> CmdResult {
     reply.array(if values && !reply.resp3() { count * 2 } else { count });
     match distinct {
         true => sample(hash, count, &mut rng, |pair| reply_pair(reply, pair, values)),
-        false => repeated(hash, count, &mut rng, |pair| reply_pair(reply, pair, values)),
+        false => repeated(hash, count, &mut rng, |pair| {
+            reply_pair(reply, pair, values);
+            !reply.is_too_long()
+        }),
     }
     Ok(Flow::Done)
 }
@@ -108,24 +111,28 @@ fn sample<'h>(
     }
 }
 
-/// Independent draws.
+/// Independent draws, for as long as `out` wants more.
 fn repeated<'h>(
     hash: HashRef<'h>,
     count: usize,
     rng: &mut impl FnMut() -> u64,
-    mut out: impl FnMut(Pair<'h>),
+    mut out: impl FnMut(Pair<'h>) -> bool,
 ) {
     if hash.as_table().is_none() && count > 1 {
         // Walked once instead of once for each.
         let pairs: Vec<Pair<'_>> = hash.iter().collect();
         for _ in 0..count {
-            out(pairs[((u128::from(rng()) * pairs.len() as u128) >> 64) as usize]);
+            if !out(pairs[((u128::from(rng()) * pairs.len() as u128) >> 64) as usize]) {
+                break;
+            }
         }
         return;
     }
     for _ in 0..count {
-        if let Some(pair) = hash.random(rng) {
-            out(pair);
+        if let Some(pair) = hash.random(rng)
+            && !out(pair)
+        {
+            break;
         }
     }
 }

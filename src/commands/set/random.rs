@@ -248,10 +248,16 @@ fn repeated(set: SetRef<'_>, count: usize, rng: &mut impl FnMut() -> u64, reply:
         for _ in 0..count {
             let i = ((u128::from(rng()) * items.len() as u128) >> 64) as usize;
             reply_item(reply, items[i]);
+            if reply.is_too_long() {
+                break;
+            }
         }
         return;
     }
     for _ in 0..count {
+        if reply.is_too_long() {
+            break;
+        }
         if let Some(item) = set.random(rng) {
             reply_item(reply, item);
         }

@@ -316,6 +316,9 @@ fn zrandmember(ctx: &mut Ctx<'_>) -> CmdResult {
         reply_elements(reply, wanted, scores);
         for _ in 0..wanted {
             reply_rank(reply, zset, below(len), scores);
+            if reply.is_too_long() {
+                break;
+            }
         }
     } else if wanted >= len {
         reply_elements(reply, len, scores);

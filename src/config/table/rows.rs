@@ -172,7 +172,7 @@ static CLIENTS: &[Row] = &[
     row("client-query-buffer-limit", memory!(clients.query_buffer_limit, 1 << 20, I64))
         .flags(CRASH),
     row("client-output-buffer-limit", Kind::Special(&special::OUTPUT_LIMITS)).flags(MULTI),
-    row("maxmemory-clients", memory_or_percent!(clients.max_memory, -100, I64)).inert(),
+    row("maxmemory-clients", memory_or_percent!(clients.max_memory, -100, I64)),
     row("proto-max-bulk-len", memory!(clients.max_bulk_bytes, 1 << 20, I64)).flags(CRASH),
     row("tracking-table-max-keys", int!(clients.tracking_table_max_keys, 0, I64)).inert(),
     row("client-default-resp", int!(clients.default_resp, 2, 3)).flags(IMMUTABLE | HIDDEN),
@@ -319,7 +319,7 @@ static MEMORY: &[Row] = &[
     row("maxmemory", memory!(memory.max_memory, 0, U64)),
     row("maxmemory-policy", choice!(memory.policy: EvictionPolicy)),
     row("maxmemory-samples", int!(memory.samples, 1, I32)),
-    row("maxmemory-eviction-tenacity", int!(memory.eviction_tenacity, 0, 100)).inert(),
+    row("maxmemory-eviction-tenacity", int!(memory.eviction_tenacity, 0, 100)),
     row("lfu-log-factor", int!(memory.lfu_log_factor, 0, I32)),
     row("lfu-decay-time", int!(memory.lfu_decay_time_mins, 0, I32)),
     row("activedefrag", flag!(memory.active_defrag)).flags(CRASH).inert(),

@@ -3,6 +3,7 @@
 use crate::commands::{CmdResult, Flow, arg};
 use crate::net::clients::{Client, ClientId};
 use crate::net::session::{Close, ReplyMode};
+use crate::net::usage::Class;
 use crate::resp::errors::{self, CmdError};
 use crate::server::pause::{self, Scope};
 use crate::server::table::ServerRow;
@@ -85,22 +86,26 @@ fn setinfo(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 /// One line of CLIENT LIST, without its end.
 pub fn line(srv: &Server, client: &Client) -> Vec<u8> {
+    line_with(srv, client, 0)
+}
+
+/// The same; `args` are the bytes of the running command's arguments.
+fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
     let s = &client.session;
     let now = srv.clock.now_ms;
     let running = if srv.exec.current == Some(client.id) { srv.exec.query_bytes } else { 0 };
     let (qbuf, qbuf_free) = client.query.sizes(running, now);
     let multi = s.multi.as_ref();
-    let multi_bytes: usize =
-        multi.map_or(0, |m| m.queue.iter().map(crate::net::session::Queued::bytes).sum());
-    let (chunks, tail) = client.outbox.memory();
-    let argv_bytes = if running > 0 { 10 } else { client.query.partial.bytes() };
-    let total = CLIENT_BYTES + qbuf + qbuf_free + multi_bytes + chunks + tail + argv_bytes;
+    let multi_bytes = multi.map_or(0, |m| m.arg_bytes);
+    let out = client.outbox.waiting_now();
+    let argv_bytes = if running > 0 { args } else { client.query.partial.arg_bytes() };
+    let total = client.memory() + running + args;
     let command = s.last_command.map_or("NULL", |c| srv.table.by_id(c).name());
     let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
     format!(
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} \
          multi={} qbuf={qbuf} qbuf-free={qbuf_free} argv-mem={argv_bytes} multi-mem={multi_bytes} \
-         rbs={tail} rbp={tail} obl={} oll={} omem={chunks} tot-mem={total} events={} cmd={command} \
+         rbs={} rbp={} obl={} oll={} omem={} tot-mem={total} events={} cmd={command} \
          user=default redir=-1 resp={} lib-name={} lib-ver={}",
         s.serial,
         s.peer,
@@ -115,8 +120,11 @@ pub fn line(srv: &Server, client: &Client) -> Vec<u8> {
         s.patterns,
         s.shard_channels,
         multi.map_or(-1, |m| m.queue.len() as i64),
-        if running > 0 { 0 } else { client.outbox.pending() },
-        client.outbox.chunks(),
+        client.room.size,
+        client.room.peak,
+        out.fixed,
+        out.pieces,
+        out.bytes,
         if client.wants_writable { "rw" } else { "r" },
         if s.resp3 { 3 } else { 2 },
         text(&s.lib_name),
@@ -125,13 +133,10 @@ pub fn line(srv: &Server, client: &Client) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Memory of a client without its buffers.
-const CLIENT_BYTES: usize = size_of::<Client>();
-
 /// `CLIENT INFO`. Joins: clients.
 fn info(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let Some(client) = srv.clients.get(call.client) else { return Ok(Flow::Done) };
-    let mut text = line(srv, client);
+    let mut text = line_with(srv, client, call.argv.bytes());
     text.push(b'\n');
     call.reply.verbatim("txt", &text);
     Ok(Flow::Done)
@@ -142,7 +147,7 @@ fn list(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let argv = call.argv;
     let mut text = Vec::new();
     let mut add = |client: &Client| {
-        text.extend(line(srv, client));
+        text.extend(line_with(srv, client, argv.bytes()));
         text.push(b'\n');
     };
     match argv.len() {
@@ -167,14 +172,6 @@ fn list(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Normal,
-    Replica,
-    PubSub,
-    Primary,
-}
-
 fn class(word: &[u8]) -> Result<Class, CmdError> {
     match word.to_ascii_lowercase().as_slice() {
         b"normal" => Ok(Class::Normal),
@@ -186,7 +183,7 @@ fn class(word: &[u8]) -> Result<Class, CmdError> {
 }
 
 fn class_of(client: &Client) -> Class {
-    if client.session.subscribed() { Class::PubSub } else { Class::Normal }
+    client.session.class()
 }
 
 /// `CLIENT REPLY ON|OFF|SKIP`. Joins: clients.
@@ -219,6 +216,7 @@ fn no_evict(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if let Some(s) = srv.clients.session_mut(call.client) {
         s.no_evict = on;
     }
+    srv.clients.account(call.client, 0);
     call.reply.ok();
     Ok(Flow::Done)
 }

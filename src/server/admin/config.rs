@@ -82,7 +82,7 @@ const APPLY: &[(&str, Apply)] = &[
     }),
     ("maxmemory-policy", |srv, _| {
         // Scores of one policy mean nothing to another.
-        srv.eviction = Default::default();
+        srv.eviction.forget();
         Ok(())
     }),
     ("maxmemory", |srv, _| {
@@ -94,6 +94,7 @@ const APPLY: &[(&str, Apply)] = &[
                  current memory usage ({used}). This will result in key eviction and/or the inability \
                  to accept new write commands depending on the maxmemory-policy."
             );
+            super::super::evict::go_on(srv);
         }
         Ok(())
     }),

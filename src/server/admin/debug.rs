@@ -5,6 +5,7 @@ mod lists;
 use crate::commands::{CmdResult, Flow, arg};
 use crate::keyspace::entry::Entry;
 use crate::keyspace::store::{Expire, SetValue};
+use crate::net::usage::ReplyRules;
 use crate::persist::dump;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
@@ -23,11 +24,18 @@ pub struct Switches {
     pub pause_cron: bool,
     pub verify_checksum: bool,
     pub rewrite_all: bool,
+    /// How the reply buffers that clients are charged for follow their use.
+    pub reply_rules: ReplyRules,
 }
 
 impl Default for Switches {
     fn default() -> Switches {
-        Switches { pause_cron: false, verify_checksum: true, rewrite_all: false }
+        Switches {
+            pause_cron: false,
+            verify_checksum: true,
+            rewrite_all: false,
+            reply_rules: ReplyRules::default(),
+        }
     }
 }
 
@@ -45,6 +53,10 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         (b"set-active-expire", 3) => {
             srv.expiry.enabled = flag(argv[2])?;
             super::super::expire::schedule(srv);
+            call.reply.ok();
+        }
+        (b"replybuffer", 4) => {
+            reply_rules(&mut srv.debug.reply_rules, argv[2], argv[3])?;
             call.reply.ok();
         }
         (b"pause-cron", 3) => {
@@ -130,6 +142,24 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         _ => return Err(errors::unknown_subcommand("debug", argv[1])),
     }
     Ok(Flow::Done)
+}
+
+/// `DEBUG REPLYBUFFER PEAK-RESET-TIME ms|NEVER|RESET` and `RESIZING 0|1`.
+fn reply_rules(rules: &mut ReplyRules, what: &[u8], value: &[u8]) -> Result<(), CmdError> {
+    if arg::is(what, "peak-reset-time") {
+        rules.peak_reset_ms = if arg::is(value, "never") {
+            None
+        } else if arg::is(value, "reset") {
+            Some(ReplyRules::PEAK_RESET_MS)
+        } else {
+            Some(arg::int(value)?).filter(|ms| *ms >= 0)
+        };
+    } else if arg::is(what, "resizing") {
+        rules.resize = flag(value)?;
+    } else {
+        return Err(errors::unknown_subcommand("debug", b"replybuffer"));
+    }
+    Ok(())
 }
 
 const HELP: &[(&str, &str)] = &[

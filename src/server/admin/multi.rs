@@ -28,6 +28,9 @@ fn multi(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
+/// What a watched key takes beside its name, which is there twice: once in each direction.
+const WATCHED_KEY: usize = 48;
+
 /// Ends a transaction and forgets its watches.
 pub fn discard(srv: &mut Server, id: ClientId) {
     if let Some(session) = srv.clients.session_mut(id) {
@@ -41,6 +44,7 @@ fn unwatch_all(srv: &mut Server, id: ClientId) {
     if let Some(session) = srv.clients.session_mut(id) {
         session.watch_broken = false;
         session.watching = 0;
+        session.registry_bytes -= std::mem::take(&mut session.watched_bytes);
     }
     srv.rearm();
 }
@@ -86,6 +90,10 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         let mut inner = Call { client: id, row, argv, reply: call.reply, fx, env };
         // An error is in the reply already and does not stop the others.
         let _ = dispatch::call(srv, &mut inner, None);
+        if call.reply.is_too_long() && srv.clients.check_output(id, call.reply.len()) {
+            // Nobody will read it, but the transaction runs to its end.
+            call.reply.truncate(0);
+        }
     }
     Ok(Flow::Done)
 }
@@ -121,6 +129,9 @@ fn watch(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             && let Some(s) = srv.clients.session_mut(id)
         {
             s.watching += 1;
+            let bytes = 2 * (key.len() + WATCHED_KEY);
+            s.watched_bytes += bytes;
+            s.registry_bytes += bytes;
         }
     }
     srv.rearm();

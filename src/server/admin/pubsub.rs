@@ -26,6 +26,9 @@ pub const COMMANDS: &[ServerRow] = &[
     ("pubsub|shardnumsub", shard_numsub),
 ];
 
+/// What a subscription takes beside the channel's name: its place in the client's list and in the channel's.
+const SUBSCRIPTION: usize = 40;
+
 /// A message encoded for clients of one protocol version, made when the first of them is met.
 struct Encoded<'a> {
     parts: &'a [&'a [u8]],
@@ -130,6 +133,12 @@ fn announce(
         Kind::Shard => &mut s.shard_channels,
     };
     *count = (i64::from(*count) + change) as u32;
+    let bytes = name.map_or(0, |name| name.len() + SUBSCRIPTION);
+    match change {
+        1 => s.registry_bytes += bytes,
+        -1 => s.registry_bytes = s.registry_bytes.saturating_sub(bytes),
+        _ => {}
+    }
     // Shard channels are counted on their own.
     let total = if kind == Kind::Shard { s.shard_channels } else { s.channels + s.patterns };
     call.reply.push(3);

@@ -1,0 +1,188 @@
+//! What clients are owed goes out, and those who don't take it or hold too much are dealt with.
+//!
+//! ```text
+//! write_replies       end of a turn: one writev a client, a bounded number of bytes; messages for a bounded time
+//! report_over_limit   who exceeded an output limit is logged and counted (Clients marked it when it happened)
+//! evict_clients       while all clients together are above `maxmemory-clients`, the largest leave
+//! ```
+//! A client whose socket is full is not tried again before the socket says that it has room. One whose
+//! unread output has grown large is held (neither read nor served) if its class has no limit; a class with
+//! a limit meets it, as in Redis.
+
+use mio::Interest;
+
+use crate::log;
+use crate::net::clients::{Client, ClientId};
+use crate::net::outbox::Flush;
+use crate::net::session::Close;
+use crate::net::usage::OutputLimit;
+use crate::server::Server;
+use crate::server::admin::client::line;
+use crate::server::turn::CLIENTS;
+
+/// The least that `maxmemory-clients` can mean: below it nobody could say anything to the server.
+const MIN_CLIENT_MEMORY: usize = 128 * 1024;
+
+/// How long messages are delivered before the others have their turn, in microseconds.
+const DELIVER_US: u64 = 250;
+/// Clients between two looks at the time.
+const DELIVER_STEP: usize = 8;
+
+/// Writes what is owed to every client that ran a command, and delivers messages for a while.
+pub fn write_replies(srv: &mut Server) {
+    if !srv.clients.has_to_write() {
+        return;
+    }
+    let list = srv.clients.take_to_write();
+    for &id in &list {
+        write_client(srv, id);
+    }
+    srv.clients.recycle_to_write(list);
+    let start = srv.clock.watch.ticks();
+    loop {
+        for _ in 0..DELIVER_STEP {
+            match srv.clients.next_to_deliver() {
+                Some(id) => write_client(srv, id),
+                None => return,
+            }
+        }
+        if srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start)) >= DELIVER_US {
+            return;
+        }
+    }
+}
+
+/// The client's socket has room again.
+pub fn on_writable(srv: &mut Server, id: ClientId) {
+    match srv.clients.get(id) {
+        Some(client) if client.wants_writable => write_client(srv, id),
+        _ => {}
+    }
+}
+
+fn write_client(srv: &mut Server, id: ClientId) {
+    let now_ms = srv.clock.now_ms;
+    let Server { clients, net, stats, .. } = srv;
+    let Some(client) = clients.get_mut(id) else { return };
+    if client.session.close == Close::Now {
+        return;
+    }
+    let (n, how) = match client.outbox.flush(&mut client.conn) {
+        Ok(done) => done,
+        Err(e) => {
+            log!(Verbose, "Error writing to client: {e}");
+            return clients.close(id, Close::Now);
+        }
+    };
+    if n > 0 {
+        stats.n.net_out += n as u64;
+        stats.n.writes += 1;
+        client.session.active_ms = now_ms;
+    }
+    let full = how == Flush::Full;
+    if full != client.wants_writable {
+        client.wants_writable = full;
+        let interest =
+            if full { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        if client.conn.reregister(net.registry(), id.token(CLIENTS), interest).is_err() {
+            return clients.close(id, Close::Now);
+        }
+    }
+    match how {
+        Flush::Full => {
+            client.outbox.trim();
+            clients.check_output(id, 0);
+        }
+        Flush::Paused => clients.schedule_write(id),
+        Flush::Empty => {
+            let close = client.session.close;
+            client.session.soft_limit_since_ms = None;
+            if let Some(spare) = client.outbox.take_spare() {
+                clients.give_back(spare);
+            }
+            if close == Close::AfterReply {
+                clients.close(id, Close::Now);
+            }
+        }
+    }
+    if n > 0 && clients.release(id) {
+        net.resume(id);
+    }
+    if clients.tally.files() {
+        clients.account(id, 0);
+    }
+}
+
+/// Logs and counts the clients that were marked for exceeding an output limit.
+pub fn report_over_limit(srv: &mut Server) {
+    if !srv.clients.has_over_limit() {
+        return;
+    }
+    for id in srv.clients.take_over_limit() {
+        // The line shows what the client was before it was marked.
+        let Some(session) = srv.clients.session_mut(id) else { continue };
+        session.close = Close::No;
+        let text = srv.clients.get(id).map(|client| describe(srv, client)).unwrap_or_default();
+        log!(
+            Warning,
+            "Client {text} scheduled to be closed ASAP for overcoming of output buffer limits."
+        );
+        srv.stats.n.output_limit_disconnections += 1;
+        srv.clients.evict(id);
+    }
+}
+
+/// A client as logs name it.
+pub fn describe(srv: &Server, client: &Client) -> String {
+    String::from_utf8_lossy(&line(srv, client)).into_owned()
+}
+
+impl Server {
+    /// Bytes that all clients together may take; None: no limit.
+    pub fn client_memory_limit(&self) -> Option<usize> {
+        let limit = match self.cfg.clients.max_memory {
+            0 => return None,
+            bytes if bytes > 0 => bytes as usize,
+            // A percentage of no limit is no limit, but clients are filed.
+            _ if self.cfg.memory.max_memory == 0 => usize::MAX,
+            percent => (self.cfg.memory.max_memory as f64 * -percent as f64 / 100.0) as usize,
+        };
+        Some(limit.max(MIN_CLIENT_MEMORY))
+    }
+
+    /// Copies the settings that clients are measured by.
+    pub fn adopt_client_settings(&mut self) {
+        for (to, from) in self.clients.limits.iter_mut().zip(&self.cfg.clients.output_buffer_limits)
+        {
+            *to = OutputLimit {
+                hard_bytes: from.hard_bytes as usize,
+                soft_bytes: from.soft_bytes as usize,
+                soft_ms: (from.soft_seconds as i64).saturating_mul(1000),
+            };
+        }
+        self.clients.set_files(self.cfg.clients.max_memory != 0);
+    }
+}
+
+/// Makes the largest clients leave while all together take more than `maxmemory-clients`.
+pub fn evict_clients(srv: &mut Server) {
+    if !srv.clients.tally.files() {
+        return;
+    }
+    let Some(limit) = srv.client_memory_limit() else { return };
+    while srv.clients.tally.evictable_bytes() >= limit {
+        let Some(id) = srv.clients.tally.largest() else {
+            // Every command comes here: saying so once a second is enough.
+            if srv.clock.now_ms - srv.net.said_over_ms >= 1000 {
+                srv.net.said_over_ms = srv.clock.now_ms;
+                log!(Warning, "Over client maxmemory after evicting all evictable clients");
+            }
+            return;
+        };
+        if let Some(client) = srv.clients.get(id) {
+            log!(Notice, "Evicting client: {}", describe(srv, client));
+        }
+        srv.stats.n.evicted_clients += 1;
+        srv.clients.evict(id);
+    }
+}
