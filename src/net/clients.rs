@@ -71,6 +71,8 @@ pub struct Clients {
     pool: Vec<Vec<u8>>,
     /// Clients that see every command.
     monitors: Vec<ClientId>,
+    /// A client was pushed something while its command ran.
+    pushed_to_lent: bool,
 }
 
 impl Clients {
@@ -158,6 +160,8 @@ impl Clients {
     pub fn push(&mut self, id: ClientId, bytes: &[u8]) {
         if let Some(c) = self.get_mut(id) {
             c.outbox.push(bytes);
+            let lent = c.outbox.is_lent();
+            self.pushed_to_lent |= lent;
             self.schedule_write(id);
         }
     }
@@ -165,8 +169,26 @@ impl Clients {
     pub fn push_shared(&mut self, id: ClientId, message: &bytes::Bytes) {
         if let Some(c) = self.get_mut(id) {
             c.outbox.push_shared(message);
+            let lent = c.outbox.is_lent();
+            self.pushed_to_lent |= lent;
             self.schedule_write(id);
         }
+    }
+
+    /// Whether a message may wait for the end of the command of the client that gets it.
+    #[inline]
+    pub fn has_waiting_pushes(&self) -> bool {
+        self.pushed_to_lent
+    }
+
+    /// No client is in the middle of a command: nothing waits for the end of one.
+    pub fn no_waiting_pushes(&mut self) {
+        self.pushed_to_lent = false;
+    }
+
+    /// Messages that came for a client while its command ran: they follow that command's reply, and precede the next.
+    pub fn take_pushes(&mut self, id: ClientId) -> Vec<u8> {
+        self.get_mut(id).map_or_else(Vec::new, |c| c.outbox.take_pushes())
     }
 
     pub fn take_to_write(&mut self) -> Vec<ClientId> {

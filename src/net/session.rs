@@ -69,6 +69,29 @@ pub struct Parked {
     pub nothing: Nothing,
 }
 
+/// How a client that caches values is told of changes (CLIENT TRACKING).
+#[derive(Debug, Default)]
+pub struct Tracking {
+    /// Its number in the table of keys.
+    pub number: u32,
+    /// The client (by CLIENT ID) that is told instead; 0: itself.
+    pub redirect: u64,
+    /// That client was gone when it was to be told.
+    pub broken: bool,
+    /// It hears of every key with one of its prefixes, not of those it read.
+    pub broadcast: bool,
+    /// Only reads after CLIENT CACHING YES count.
+    pub opt_in: bool,
+    /// All reads count but those after CLIENT CACHING NO.
+    pub opt_out: bool,
+    /// It does not hear of its own changes.
+    pub no_loop: bool,
+    /// CLIENT CACHING was given, for the next command or transaction.
+    pub caching: bool,
+    /// In order.
+    pub prefixes: Vec<Vec<u8>>,
+}
+
 /// The state of one client.
 #[derive(Debug)]
 pub struct Session {
@@ -87,6 +110,8 @@ pub struct Session {
     /// A watched key changed: the next EXEC replies null.
     pub watch_broken: bool,
     pub watching: u32,
+    /// It is told of changes to what it may have cached.
+    pub tracking: Option<Box<Tracking>>,
     pub parked: Option<Box<Parked>>,
     /// Its next command waits for the end of a pause.
     pub postponed: bool,
@@ -127,6 +152,7 @@ impl Session {
             multi: None,
             watch_broken: false,
             watching: 0,
+            tracking: None,
             parked: None,
             postponed: false,
             channels: 0,
@@ -165,6 +191,10 @@ impl Session {
         add(self.subscribed(), 'P');
         add(self.multi.is_some(), 'x');
         add(self.parked.is_some() || self.postponed, 'b');
+        let tracking = self.tracking.as_deref();
+        add(tracking.is_some(), 't');
+        add(tracking.is_some_and(|t| t.broken), 'R');
+        add(tracking.is_some_and(|t| t.broadcast), 'B');
         add(self.watch_broken, 'd');
         add(self.close == Close::AfterReply, 'c');
         add(self.close == Close::Now, 'A');

@@ -35,6 +35,7 @@ pub fn run(srv: &mut Server) {
         child::check(srv);
         save::on_cron(srv);
         super::admin::migrate::tend(srv);
+        srv.tend_tracking();
         super::expire::schedule(srv);
     }
     super::shutdown::on_cron(srv);

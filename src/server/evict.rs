@@ -22,6 +22,15 @@ pub fn perform(srv: &mut Server) -> bool {
     if srv.cfg.memory.policy == Policy::Noeviction || srv.exec.nesting > 0 {
         return false;
     }
+    // Keys that go here are not changed by the client at hand: it is told like any other, and before the reply to
+    // its command, which deals with what is left.
+    let current = srv.exec.current.take();
+    let enough = make_room(srv, limit);
+    srv.exec.current = current;
+    enough
+}
+
+fn make_room(srv: &mut Server, limit: u64) -> bool {
     let start = srv.clock.watch.ticks();
     while srv.memory.used() > limit {
         let Some((db, key)) = victim(srv) else { return false };
@@ -39,7 +48,7 @@ fn evict(srv: &mut Server, db: usize, key: &[u8]) {
     let env = srv.env(db as u32, Origin::Client, true);
     let mut fx = Effects::new(srv.exec.armed, db as u32);
     DbMut::new(&mut srv.ks.dbs[db], env, None, false).delete(key, Why::Evict, &mut fx);
-    fx.touched(key);
+    fx.lapsed(key);
     fx.event(EV_EVICTED, "evicted", key);
     let word: &[u8] = if srv.cfg.keyspace.lazy_eviction { b"UNLINK" } else { b"DEL" };
     fx.also(&[word, key]);

@@ -69,6 +69,7 @@ pub fn admit(
     let calm = srv.pause.scope().is_none()
         && srv.loading.is_none()
         && srv.cfg.memory.max_memory == 0
+        && !srv.tracking.crowded
         && !srv.rdb.write_refused();
     if plain && calm && !row.has(PROTECTED) {
         return Ok(Admitted::Run);
@@ -96,6 +97,9 @@ fn admit_slow(srv: &mut Server, id: ClientId, row: &'static Row) -> Result<Admit
         if over && (row.has(DENYOOM) || exec && queued_flags & DENYOOM != 0) {
             return Err(errors::OOM);
         }
+    }
+    if srv.tracking.crowded {
+        srv.limit_tracked_keys();
     }
     let writes = row.has(WRITE) || exec && queued_flags & WRITE != 0;
     if (writes || row.name() == "ping") && srv.rdb.write_refused() {

@@ -22,7 +22,11 @@ impl Server {
     fn settle_log(&mut self, fx: &mut Effects) {
         for effect in std::mem::take(&mut fx.log) {
             match effect {
-                Effect::Modified { db, key } => self.break_watchers(db, &key),
+                Effect::Modified { db, key, own } => {
+                    self.break_watchers(db, &key);
+                    let by = self.exec.current.filter(|_| own);
+                    self.invalidate(&key, by);
+                }
                 Effect::Event { db, class, name, key } => self.notify(db, class, name, &key),
                 Effect::Ready { db, key } => self.blocked.signal(db, &key),
             }
