@@ -33,6 +33,9 @@ const EFFORT: usize = 100;
 /// Time for one run, in microseconds, looked at after every `EFFORT` keys.
 const MAX_US: u64 = 1000;
 
+/// The table of keys is given back when nobody has tracked any for so long.
+const KEPT_MS: i64 = 60_000;
+
 /// What a message is about.
 #[derive(Clone, Copy)]
 enum About<'a> {
@@ -259,12 +262,14 @@ impl Server {
         self.exec.current = current;
     }
 
-    /// Nobody is left who could be told of a change: what was remembered for those who were is given back.
+    /// Looks after the table of keys, a few times a second.
     pub fn tend_tracking(&mut self) {
         if self.tracking.crowded {
             self.limit_tracked_keys();
         }
-        if self.tracking.active() == 0 && !self.tracking.table.is_empty() {
+        // Nobody is left who could be told of a change. Who turns tracking off and on again soon still hears of what
+        // it read before, as it does from Redis, which keeps these keys until they change.
+        if self.tracking.is_unused_since(self.clock.now_ms - KEPT_MS, self.clock.now_ms) {
             let table = self.tracking.take_table();
             self.bio.free_tracked(table);
             self.rearm();

@@ -35,6 +35,8 @@ pub struct Tracking {
     pub overrun: u32,
     limit: usize,
     active: usize,
+    /// When the last tracked client was last seen.
+    used_ms: i64,
     seed: Seed,
     last: Number,
     numbers: HashMap<ClientId, Number>,
@@ -51,6 +53,7 @@ impl Tracking {
             overrun: 0,
             limit: 0,
             active: 0,
+            used_ms: 0,
             seed,
             last: 0,
             numbers: HashMap::new(),
@@ -117,6 +120,15 @@ impl Tracking {
         std::mem::replace(&mut self.table, Table::new(self.seed))
     }
 
+    /// Whether the table holds keys though nobody has been tracked since a time in the past. To be asked regularly:
+    /// it is the asking that notices who is there.
+    pub fn is_unused_since(&mut self, then_ms: i64, now_ms: i64) -> bool {
+        if self.active > 0 || self.table.is_empty() {
+            self.used_ms = now_ms;
+        }
+        self.used_ms < then_ms
+    }
+
     /// How many keys the table may hold; 0 is any number.
     pub fn set_limit(&mut self, keys: usize) {
         self.limit = keys;
@@ -181,6 +193,7 @@ mod tests {
         t.set_limit(1);
         t.stop(ClientId::NOBODY, &[]);
         assert!(!t.crowded && t.is_over() && !t.is_idle());
+        assert!(!t.is_unused_since(-5, 5) && !t.is_unused_since(5, 15) && t.is_unused_since(6, 16));
         assert_eq!(t.take_table().len(), 2);
         assert!(t.is_idle());
     }
