@@ -247,7 +247,9 @@ impl Server {
         let mut next = crate::util::rand::generator(self.exec.draw());
         let effort = EFFORT.saturating_mul(self.tracking.overrun as usize + 1);
         for done in 1..=effort {
-            let Some(key) = self.tracking.table.random(&mut next).map(<[u8]>::to_vec) else { break };
+            let Some(key) = self.tracking.table.random(&mut next).map(<[u8]>::to_vec) else {
+                break;
+            };
             self.forget_key(&key);
             if !self.tracking.is_over() {
                 break;

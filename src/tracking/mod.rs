@@ -191,9 +191,10 @@ mod tests {
         t.set_limit(0);
         assert!(!t.crowded, "no limit");
         t.set_limit(1);
+        assert!(!t.is_unused_since(0, 5));
         t.stop(ClientId::NOBODY, &[]);
         assert!(!t.crowded && t.is_over() && !t.is_idle());
-        assert!(!t.is_unused_since(-5, 5) && !t.is_unused_since(5, 15) && t.is_unused_since(6, 16));
+        assert!(!t.is_unused_since(5, 15) && t.is_unused_since(6, 16));
         assert_eq!(t.take_table().len(), 2);
         assert!(t.is_idle());
     }

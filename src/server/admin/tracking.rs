@@ -62,9 +62,8 @@ fn parse<'a>(srv: &Server, call: &Call<'a>) -> Result<Options<'a>, CmdError> {
             let serial = arg::int(words.value()?)?;
             // It may leave later; naming one that is not there now is a mistake.
             let found = u64::try_from(serial).ok().filter(|&s| srv.connected(s).is_some());
-            o.redirect = found.ok_or(CmdError::new(
-                "ERR The client ID you want redirect to does not exist",
-            ))?;
+            o.redirect = found
+                .ok_or(CmdError::new("ERR The client ID you want redirect to does not exist"))?;
         } else if arg::is(word, "bcast") {
             o.broadcast = true;
         } else if arg::is(word, "optin") {
