@@ -30,11 +30,15 @@ pub fn perform(srv: &mut Server) -> bool {
     enough
 }
 
+/// Evicts until memory is below the limit, or as much was freed as it was above: what clients must be told of
+/// evicted keys takes memory as well, and would evict more keys, of which they must be told.
 fn make_room(srv: &mut Server, limit: u64) -> bool {
     let start = srv.clock.watch.ticks();
-    while srv.memory.used() > limit {
+    let excess = srv.memory.used().saturating_sub(limit);
+    let mut freed = 0;
+    while srv.memory.used() > limit && freed < excess {
         let Some((db, key)) = victim(srv) else { return false };
-        evict(srv, db, &key);
+        freed += evict(srv, db, &key);
         if srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start)) > MAX_US {
             break;
         }
@@ -44,10 +48,14 @@ fn make_room(srv: &mut Server, limit: u64) -> bool {
     true
 }
 
-fn evict(srv: &mut Server, db: usize, key: &[u8]) {
+/// Evicts a key; the bytes that the key and its value took, as far as they are free already.
+fn evict(srv: &mut Server, db: usize, key: &[u8]) -> u64 {
     let env = srv.env(db as u32, Origin::Client, true);
     let mut fx = Effects::new(srv.exec.armed, db as u32);
+    let before = srv.memory.used();
     DbMut::new(&mut srv.ks.dbs[db], env, None, false).delete(key, Why::Evict, &mut fx);
+    srv.drop_values(&mut fx);
+    let freed = before.saturating_sub(srv.memory.used());
     fx.lapsed(key);
     fx.event(EV_EVICTED, "evicted", key);
     let word: &[u8] = if srv.cfg.keyspace.lazy_eviction { b"UNLINK" } else { b"DEL" };
@@ -57,6 +65,7 @@ fn evict(srv: &mut Server, db: usize, key: &[u8]) {
     if !srv.exec.ops.is_empty() {
         srv.flush_unit();
     }
+    freed
 }
 
 /// The best candidates seen so far, the best last. What is left over from one victim helps to choose

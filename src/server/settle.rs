@@ -14,8 +14,13 @@ impl Server {
             self.exec.ops.append(&mut fx.ops);
         }
         if !fx.dropped.is_empty() {
-            fx.dropped.drain(..).for_each(|d| self.drop_value(d));
+            self.drop_values(fx);
         }
+    }
+
+    /// Frees the values that a call took out of the keyspace.
+    pub fn drop_values(&mut self, fx: &mut Effects) {
+        fx.dropped.drain(..).for_each(|d| self.drop_value(d));
     }
 
     #[cold]

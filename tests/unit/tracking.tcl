@@ -740,6 +740,25 @@ start_server {tags {tracking} overrides {save {""}}} {
         $c close
     }
 
+    test "what evicted keys make the server say evicts no more keys" {
+        r flushall
+        r config set maxmemory-policy allkeys-lru
+        set clients {}
+        for {set i 0} {$i < 20} {incr i} { lappend clients [tracked] }
+        # Long names: a message is as long as the key that it names.
+        set tail [string repeat x 2000]
+        for {set i 0} {$i < 300} {incr i} {
+            $w set $i$tail 1
+            foreach c $clients { $c send get $i$tail }
+        }
+        foreach c $clients { for {set i 0} {$i < 300} {incr i} { $c read } }
+        r config resetstat
+        r config set maxmemory [expr {[s used_memory] - 80000}]
+        assert_between 10 80 [s evicted_keys]
+        r config set maxmemory 0
+        foreach c $clients { assert_between 10 80 [llength [told $c]]; $c close }
+    }
+
     test "random reads and writes: what a client has cached is never out of date" {
         r flushall
         r config set tracking-table-max-keys 20
