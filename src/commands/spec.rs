@@ -214,24 +214,18 @@ impl Spec {
     /// O(arguments). Arity has been checked.
     pub fn keys_of(&self, argv: &[&[u8]]) -> Option<Vec<(usize, u16)>> {
         let mut out = Vec::new();
-        self.visit_keys(argv, |i, flags| out.push((i, flags))).then_some(out)
-    }
-
-    /// Tells `visit` the positions of the keys in `argv` with their access flags; false when some can't be told.
-    /// Allocates nothing.
-    pub fn visit_keys(&self, argv: &[&[u8]], mut visit: impl FnMut(usize, u16)) -> bool {
         for spec in &self.keys {
             if spec.flags & KEY_NOT_KEY != 0 {
                 continue;
             }
             match spec.positions(argv) {
-                Some(found) => found.for_each(|i| visit(i, spec.flags)),
+                Some(found) => out.extend(found.map(|i| (i, spec.flags))),
                 // SORT's BY and GET keys depend on data, its STORE can stand anywhere.
                 None if spec.begin == Begin::Unknown => {}
-                None => return false,
+                None => return None,
             }
         }
-        true
+        Some(out)
     }
 }
 

@@ -18,7 +18,7 @@
 
 use bytes::Bytes;
 
-use crate::commands::spec::PUBSUB;
+use crate::commands::spec::{MOVABLE_KEYS, PUBSUB};
 use crate::net::clients::ClientId;
 use crate::net::session::{Close, Session};
 use crate::resp::reply::Reply;
@@ -93,9 +93,18 @@ pub fn remember(srv: &mut Server, call: &Call<'_>) {
         return;
     }
     let number = mode.number;
-    call.row.spec.visit_keys(&call.argv, |i, _| {
-        tracking.table.remember(call.argv.at(i), number);
-    });
+    let mut read = |i: usize| {
+        if let Some(key) = call.argv.get(i) {
+            tracking.table.remember(key, number);
+        }
+    };
+    if call.row.has(MOVABLE_KEYS) {
+        call.row.spec.keys_of(&call.argv).into_iter().flatten().for_each(|(i, _)| read(i));
+    } else if let (first @ 1.., last, step) = call.row.spec.legacy {
+        // Where the keys stand does not depend on the arguments: nothing is allocated for the common commands.
+        let last = if last < 0 { call.argv.len() as i32 + last } else { last };
+        (first..=last).step_by(step.max(1) as usize).for_each(|i| read(i as usize));
+    }
     tracking.recount();
 }
 
