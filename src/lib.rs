@@ -25,6 +25,7 @@ pub mod server;
 pub mod slowlog;
 pub mod stats;
 pub mod sys;
+pub mod tracking;
 pub mod util;
 pub mod value;
 pub mod watch;

@@ -390,7 +390,7 @@ impl<'a> DbMut<'a> {
         self.delete(key, Why::Expire, fx);
         fx.counters.expired += 1;
         fx.event(effects::EV_EXPIRED, "expired", key);
-        fx.touched(key);
+        fx.lapsed(key);
         fx.also(&[if self.lazy_expire { b"UNLINK" } else { b"DEL" }, key]);
     }
 
@@ -416,6 +416,6 @@ impl<'a> DbMut<'a> {
             self.delete(key, Why::Expire, fx);
             fx.event(effects::EV_GENERIC, "del", key);
         }
-        fx.touched(key);
+        fx.lapsed(key);
     }
 }

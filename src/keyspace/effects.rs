@@ -12,7 +12,7 @@ use crate::value::Value;
 
 /// Who listens; a set of bits.
 pub type Armed = u8;
-/// Somebody watches or tracks keys.
+/// Somebody watches keys or may have cached them.
 pub const TOUCHED: Armed = 1;
 /// Keyspace events are configured.
 pub const EVENTS: Armed = 2;
@@ -20,6 +20,8 @@ pub const EVENTS: Armed = 2;
 pub const READY: Armed = 4;
 /// A replica, the append-only file or a test wants the stream of writes.
 pub const STREAM: Armed = 8;
+/// Somebody caches what he reads: reads are remembered.
+pub const CACHED: Armed = 16;
 
 /// Classes of keyspace events, as letters of `notify-keyspace-events` choose them; a set of bits.
 pub type EventClass = u16;
@@ -41,8 +43,8 @@ pub const EV_NEW: EventClass = 1 << 14;
 /// One consequence of a command.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// The key's value changed: watchers and caches must know.
-    Modified { db: u32, key: Vec<u8> },
+    /// The key's value changed: watchers and caches must know. `own`: the caller changed it; else its time was up.
+    Modified { db: u32, key: Vec<u8>, own: bool },
     /// A keyspace event of a class.
     Event { db: u32, class: EventClass, name: &'static str, key: Vec<u8> },
     /// The key came to be, or grew: clients parked on it may be served.
@@ -136,7 +138,15 @@ impl Effects {
     #[inline]
     pub fn touched_in(&mut self, db: u32, key: &[u8]) {
         if self.armed & TOUCHED != 0 {
-            self.log.push(Effect::Modified { db, key: key.into() });
+            self.log.push(Effect::Modified { db, key: key.into(), own: true });
+        }
+    }
+
+    /// The value at `key` is gone, or less, because a time has come; the caller only noticed.
+    #[inline]
+    pub fn lapsed(&mut self, key: &[u8]) {
+        if self.armed & TOUCHED != 0 {
+            self.log.push(Effect::Modified { db: self.db, key: key.into(), own: false });
         }
     }
 
@@ -222,6 +232,8 @@ mod tests {
         fx.event(EV_GENERIC, "del", b"a");
         fx.modified(b"a");
         let event = Effect::Event { db: 3, class: EV_GENERIC, name: "del", key: b"a".to_vec() };
-        assert_eq!(fx.log, [event, Effect::Modified { db: 3, key: b"a".to_vec() }]);
+        assert_eq!(fx.log, [event, Effect::Modified { db: 3, key: b"a".to_vec(), own: true }]);
+        fx.lapsed(b"b");
+        assert_eq!(fx.log[2], Effect::Modified { db: 3, key: b"b".to_vec(), own: false });
     }
 }

@@ -119,6 +119,8 @@ pub struct Clients {
     pub now_ms: i64,
     /// Clients that exceeded their output limit, for the server to report.
     over_limit: Vec<ClientId>,
+    /// A client was pushed something while its command ran.
+    pushed_to_lent: bool,
 }
 
 impl Clients {
@@ -226,6 +228,7 @@ impl Clients {
             return;
         }
         f(&mut c.outbox);
+        self.pushed_to_lent |= c.outbox.is_lent();
         let long = c.outbox.is_long();
         if !c.queued_write && !c.wants_writable {
             // More than fits a buffer waits for nobody's turn.
@@ -346,6 +349,22 @@ impl Clients {
         let free = c.held && c.outbox.pending() < HOLD_UNTIL;
         c.held &= !free;
         free
+    }
+
+    /// Whether a message may wait for the end of the command of the client that gets it.
+    #[inline]
+    pub fn has_waiting_pushes(&self) -> bool {
+        self.pushed_to_lent
+    }
+
+    /// No client is in the middle of a command: nothing waits for the end of one.
+    pub fn no_waiting_pushes(&mut self) {
+        self.pushed_to_lent = false;
+    }
+
+    /// Messages that came for a client while its command ran: they follow that command's reply, and precede the next.
+    pub fn take_pushes(&mut self, id: ClientId) -> Vec<u8> {
+        self.get_mut(id).map_or_else(Vec::new, |c| c.outbox.take_pushes())
     }
 
     pub fn take_to_write(&mut self) -> Vec<ClientId> {

@@ -183,6 +183,11 @@ impl Outbox {
         }
     }
 
+    /// Whether the tail is lent.
+    pub fn is_lent(&self) -> bool {
+        self.lent
+    }
+
     /// Messages that arrived while the tail was lent, taken so that they precede what follows.
     pub fn take_pushes(&mut self) -> Vec<u8> {
         if self.lent { std::mem::take(&mut self.tail) } else { Vec::new() }

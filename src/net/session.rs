@@ -72,6 +72,41 @@ pub struct Parked {
     pub nothing: Nothing,
 }
 
+/// How a client that caches values is told of changes (CLIENT TRACKING).
+#[derive(Debug, Default)]
+pub struct Tracking {
+    /// Its number in the table of keys.
+    pub number: u32,
+    /// The client (by CLIENT ID) that is told instead; 0: itself.
+    pub redirect: u64,
+    /// That client was gone when it was to be told.
+    pub broken: bool,
+    /// It hears of every key with one of its prefixes, not of those it read.
+    pub broadcast: bool,
+    /// Only reads after CLIENT CACHING YES count.
+    pub opt_in: bool,
+    /// All reads count but those after CLIENT CACHING NO.
+    pub opt_out: bool,
+    /// It does not hear of its own changes.
+    pub no_loop: bool,
+    /// CLIENT CACHING was given, for the next command or transaction.
+    pub caching: bool,
+    /// In order.
+    pub prefixes: Vec<Vec<u8>>,
+    /// Bytes of the prefixes, here and in the table.
+    pub prefix_bytes: usize,
+}
+
+impl Tracking {
+    /// What a prefix takes beside two copies of its text: its places in both lists.
+    const PREFIX: usize = 96;
+
+    /// Bytes of these prefixes, here and in the table. O(prefixes).
+    pub fn bytes_of(prefixes: &[Vec<u8>]) -> usize {
+        prefixes.iter().map(|p| 2 * p.len() + Tracking::PREFIX).sum()
+    }
+}
+
 /// The state of one client.
 #[derive(Debug)]
 pub struct Session {
@@ -90,6 +125,8 @@ pub struct Session {
     /// A watched key changed: the next EXEC replies null.
     pub watch_broken: bool,
     pub watching: u32,
+    /// It is told of changes to what it may have cached.
+    pub tracking: Option<Box<Tracking>>,
     pub parked: Option<Box<Parked>>,
     /// Its next command waits for the end of a pause.
     pub postponed: bool,
@@ -134,6 +171,7 @@ impl Session {
             multi: None,
             watch_broken: false,
             watching: 0,
+            tracking: None,
             parked: None,
             postponed: false,
             channels: 0,
@@ -177,7 +215,9 @@ impl Session {
             size_of::<Multi>() + m.queue.capacity() * size_of::<Queued>() + m.arg_bytes
         });
         let parked = self.parked.as_deref().map_or(0, |p| size_of::<Parked>() + p.command.bytes());
-        texts + multi + parked + self.registry_bytes
+        let tracking =
+            self.tracking.as_deref().map_or(0, |t| size_of::<Tracking>() + t.prefix_bytes);
+        texts + multi + parked + tracking + self.registry_bytes
     }
 
     /// Letters of CLIENT LIST's `flags`.
@@ -192,6 +232,10 @@ impl Session {
         add(self.subscribed(), 'P');
         add(self.multi.is_some(), 'x');
         add(self.parked.is_some() || self.postponed, 'b');
+        let tracking = self.tracking.as_deref();
+        add(tracking.is_some(), 't');
+        add(tracking.is_some_and(|t| t.broken), 'R');
+        add(tracking.is_some_and(|t| t.broadcast), 'B');
         add(self.watch_broken, 'd');
         add(self.close == Close::AfterReply, 'c');
         add(self.close == Close::Now, 'A');

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use crate::keyspace::store::Store;
 use crate::sys::mem::ThreadCounters;
+use crate::tracking::Table;
 use crate::value::Value;
 
 /// A value whose freeing costs more than so many steps goes to the helper thread.
@@ -15,6 +16,7 @@ pub const LAZY_FROM: usize = 64;
 enum Job {
     Value(Value),
     Stores(Vec<Store>),
+    Tracked(Table),
     File(std::fs::File),
 }
 
@@ -54,6 +56,10 @@ impl Bio {
                         1
                     }
                     Job::Stores(stores) => free_stores(stores),
+                    Job::Tracked(table) => {
+                        drop(table);
+                        0
+                    }
                     Job::File(file) => {
                         drop(file);
                         0
@@ -76,6 +82,11 @@ impl Bio {
     pub fn free_stores(&self, stores: Vec<Store>) {
         let count = stores.iter().map(|s| s.len() as u64).sum();
         self.send(Job::Stores(stores), count);
+    }
+
+    /// Frees a table of keys that clients have cached.
+    pub fn free_tracked(&self, table: Table) {
+        self.send(Job::Tracked(table), 0);
     }
 
     /// Closes a file, which can take long when it was the last link to it.

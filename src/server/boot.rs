@@ -339,6 +339,7 @@ pub fn assemble(
         blocked: Default::default(),
         watch: Default::default(),
         pubsub: Default::default(),
+        tracking: crate::tracking::Tracking::new(seed),
         rdb: save::RdbJobs::new(now),
         child: None,
         cron: Default::default(),
@@ -415,6 +416,7 @@ impl Server {
         l.zset_listpack_entries = cfg.limits.zset_max_listpack_entries;
         l.zset_listpack_value = cfg.limits.zset_max_listpack_value;
         l.hll_sparse_bytes = cfg.limits.hll_sparse_max_bytes;
+        self.tracking.set_limit(cfg.clients.tracking_table_max_keys);
         self.rdb.refresh(&self.cfg);
         self.adopt_client_settings();
         self.rearm();

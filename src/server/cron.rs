@@ -37,6 +37,7 @@ pub fn run(srv: &mut Server) {
         child::check(srv);
         save::on_cron(srv);
         super::admin::migrate::tend(srv);
+        srv.tend_tracking();
         super::expire::schedule(srv);
     }
     super::shutdown::on_cron(srv);

@@ -21,7 +21,7 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::CmdError;
 use crate::resp::reply::Reply;
 use crate::server::table::{Handler, Row, Table};
-use crate::server::{Call, Server, gate};
+use crate::server::{Call, Server, gate, invalidate};
 
 /// What became of a client's command, for the loop over its pipeline.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -86,11 +86,7 @@ impl Server {
             log_factor: self.cfg.memory.lfu_log_factor,
             decay_minutes: self.cfg.memory.lfu_decay_time_mins,
         });
-        // xorshift64: sampling and coins need no more.
-        let r = &mut self.exec.random;
-        *r ^= *r << 13;
-        *r ^= *r >> 7;
-        *r ^= *r << 17;
+        let random = self.exec.draw();
         Env {
             now_ms: self.clock.now_ms,
             lru_clock: access_clock(self.clock.now_ms, lfu.is_some()),
@@ -104,7 +100,7 @@ impl Server {
             deny_blocking: origin != Origin::Client,
             touch: self.child.is_none() && !no_touch,
             lfu,
-            random: self.exec.random,
+            random,
         }
     }
 
@@ -117,8 +113,11 @@ impl Server {
     /// Who listens for consequences now. Called by those who start or stop listening.
     pub fn rearm(&mut self) {
         let mut armed = 0;
-        if !self.watch.is_empty() {
+        if !self.watch.is_empty() || !self.tracking.is_idle() {
             armed |= effects::TOUCHED;
+        }
+        if self.tracking.active() > 0 {
+            armed |= effects::CACHED;
         }
         if self.cfg.keyspace.notify_events & 3 != 0 && !self.pubsub.is_empty() {
             armed |= effects::EVENTS;
@@ -150,8 +149,9 @@ pub fn process_command(
     memo: Option<Key<'_>>,
     reply: &mut Reply,
 ) -> Outcome {
-    let before = reply.len();
-    let outcome = run(srv, id, argv, known, memo, reply);
+    srv.exec.current = Some(id);
+    let mut before = reply.len();
+    let outcome = run(srv, id, argv, known, memo, reply, &mut before);
     if outcome == Outcome::Postponed {
         // It has not run: whether it is to have a reply is asked when it does.
         return outcome;
@@ -168,12 +168,21 @@ pub fn process_command(
         }
         reply.truncate(before);
     }
-    if session.close != Close::No {
-        return Outcome::Closing;
+    let closing = session.close != Close::No;
+    if session.tracking.as_ref().is_some_and(|t| t.caching) && outcome != Outcome::Parked {
+        invalidate::end_of_caching(session, find(srv.table, argv).ok());
     }
-    outcome
+    if srv.clients.has_waiting_pushes() {
+        srv.deliver_pushes(id, reply);
+        // In a turn within a command that command's client may still have some.
+        if srv.exec.nesting == 0 {
+            srv.clients.no_waiting_pushes();
+        }
+    }
+    if closing { Outcome::Closing } else { outcome }
 }
 
+/// `start` is where the reply of the command itself begins: messages may come before it.
 fn run(
     srv: &mut Server,
     id: ClientId,
@@ -181,6 +190,7 @@ fn run(
     known: Option<&'static Row>,
     memo: Option<Key<'_>>,
     reply: &mut Reply,
+    start: &mut usize,
 ) -> Outcome {
     let row = match known.filter(|r| r.subs.is_empty()).map_or_else(|| find(srv.table, argv), Ok) {
         Ok(row) => row,
@@ -189,7 +199,13 @@ fn run(
             return Outcome::Done;
         }
     };
-    match gate::admit(srv, id, row, argv) {
+    let admitted = gate::admit(srv, id, row, argv);
+    // What making room told this client is about values that the command no longer sees.
+    if srv.clients.has_waiting_pushes() {
+        srv.deliver_pushes(id, reply);
+        *start = reply.len();
+    }
+    match admitted {
         Ok(gate::Admitted::Run) => {}
         Ok(gate::Admitted::Queue) => {
             queue(srv, id, row, argv);
@@ -236,11 +252,15 @@ fn run_unit(
     super::crash::running(row.id, session.serial, session.fd);
     let env = srv.env(db, Origin::Client, no_touch && row.name() != "touch");
     let fx = Effects::new(srv.exec.armed, db);
-    srv.exec.current = Some(id);
     let mut top = Call { client: id, row, argv, reply, fx, env };
     let flow = call(srv, &mut top, memo);
-    if srv.exec.nesting == 0 && !srv.exec.ops.is_empty() {
-        srv.flush_unit();
+    if srv.exec.nesting == 0 {
+        if !srv.exec.ops.is_empty() {
+            srv.flush_unit();
+        }
+        if !srv.tracking.own.is_empty() {
+            srv.settle_own(id);
+        }
     }
     match flow {
         Ok(Flow::Block(wait)) => {
@@ -286,6 +306,9 @@ pub fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>) -> Cmd
     srv.stats.n.expired_keys += c.expired;
     srv.stats.n.expired_fields += c.expired_fields;
     srv.settle(&mut call.fx);
+    if srv.exec.armed & effects::CACHED != 0 && row.has(spec::READONLY) {
+        invalidate::remember(srv, call);
+    }
     if !srv.clients.monitors().is_empty() && !srv.exec.again {
         super::admin::monitor::feed(srv, call);
     }
@@ -410,8 +433,11 @@ pub fn unpark(srv: &mut Server, id: ClientId) -> Option<Box<Parked>> {
     Some(parked)
 }
 
-/// Counts a parked command that ends without having run again: its time was up, or it was told to give up.
-pub fn account_unblocked(srv: &mut Server, parked: &Parked, failed: bool) {
+/// Accounts for a parked command that ends without having run again: its time was up, or it was told to give up.
+pub fn account_unblocked(srv: &mut Server, id: ClientId, parked: &Parked, failed: bool) {
+    if let Some(session) = srv.clients.session_mut(id) {
+        invalidate::end_of_caching(session, None);
+    }
     let stats = &mut srv.stats.commands[usize::from(parked.command.command)];
     stats.record(0, srv.cfg.stats.latency_tracking);
     stats.failed += u64::from(failed);
@@ -450,14 +476,29 @@ fn rerun(srv: &mut Server, id: ClientId, parked: &Parked, reply: &mut Reply) {
     let row = srv.table.by_id(parked.command.command);
     let argv: Vec<&[u8]> = parked.command.argv.iter().map(Vec::as_slice).collect();
     let argv = Argv::new(&argv);
-    // What may not run now is refused, though it could wait: memory may have run out since.
-    if let Err(e) = gate::admit(srv, id, row, argv) {
-        return gate::refuse(srv, id, Some(row), &e, reply);
+    let caller = srv.exec.current.replace(id);
+    let admitted = gate::admit(srv, id, row, argv);
+    if srv.clients.has_waiting_pushes() {
+        srv.deliver_pushes(id, reply);
     }
-    srv.exec.again = true;
-    let outcome = run_unit(srv, id, row, argv, None, reply);
-    srv.exec.again = false;
+    // What may not run now is refused, though it could wait: memory may have run out since.
+    let outcome = match admitted {
+        Err(e) => {
+            gate::refuse(srv, id, Some(row), &e, reply);
+            Outcome::Done
+        }
+        Ok(_) => {
+            srv.exec.again = true;
+            let outcome = run_unit(srv, id, row, argv, None, reply);
+            srv.exec.again = false;
+            outcome
+        }
+    };
+    srv.exec.current = caller;
     if outcome != Outcome::Parked {
+        if let Some(session) = srv.clients.session_mut(id) {
+            invalidate::end_of_caching(session, Some(row));
+        }
         return;
     }
     // Parked again: the wait began when the client first asked, and ends when it said it would.

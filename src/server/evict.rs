@@ -43,11 +43,24 @@ pub fn perform(srv: &mut Server) -> bool {
     if srv.cfg.memory.policy == Policy::Noeviction || srv.exec.nesting > 0 {
         return false;
     }
+    // Keys that go here are not changed by the client at hand: it is told like any other, and before the reply to
+    // its command, which deals with what is left.
+    let current = srv.exec.current.take();
+    let enough = make_room(srv, limit);
+    srv.exec.current = current;
+    enough
+}
+
+/// Evicts until memory is below the limit, or as much was freed as it was above: what clients must be told of
+/// evicted keys takes memory as well, and would evict more keys, of which they must be told.
+fn make_room(srv: &mut Server, limit: u64) -> bool {
     let start = srv.clock.watch.ticks();
     let patience = patience_us(srv.cfg.memory.eviction_tenacity);
-    while srv.memory.used() > limit {
+    let excess = srv.memory.used().saturating_sub(limit);
+    let mut freed = 0;
+    while srv.memory.used() > limit && freed < excess {
         let Some((db, key)) = victim(srv) else { return false };
-        evict(srv, db, &key);
+        freed += evict(srv, db, &key);
         if srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start)) > patience {
             go_on(srv);
             break;
@@ -58,11 +71,15 @@ pub fn perform(srv: &mut Server) -> bool {
     true
 }
 
-fn evict(srv: &mut Server, db: usize, key: &[u8]) {
+/// Evicts a key; the bytes that the key and its value took, as far as they are free already.
+fn evict(srv: &mut Server, db: usize, key: &[u8]) -> u64 {
     let env = srv.env(db as u32, Origin::Client, true);
     let mut fx = Effects::new(srv.exec.armed, db as u32);
+    let before = srv.memory.used();
     DbMut::new(&mut srv.ks.dbs[db], &env, None, false).delete(key, Why::Evict, &mut fx);
-    fx.touched(key);
+    srv.drop_values(&mut fx);
+    let freed = before.saturating_sub(srv.memory.used());
+    fx.lapsed(key);
     fx.event(EV_EVICTED, "evicted", key);
     let word: &[u8] = if srv.cfg.keyspace.lazy_eviction { b"UNLINK" } else { b"DEL" };
     fx.also(&[word, key]);
@@ -71,6 +88,7 @@ fn evict(srv: &mut Server, db: usize, key: &[u8]) {
     if !srv.exec.ops.is_empty() {
         srv.flush_unit();
     }
+    freed
 }
 
 /// The best candidates seen so far, the best last. What is left over from one victim helps to choose

@@ -73,6 +73,7 @@ pub fn admit(
         && srv.loading.is_none()
         && srv.cfg.memory.max_memory == 0
         && !srv.clients.tally.files()
+        && !srv.tracking.crowded
         && !srv.rdb.write_refused();
     if plain && calm && !row.has(PROTECTED) {
         return Ok(Admitted::Run);
@@ -107,6 +108,9 @@ fn admit_slow(srv: &mut Server, id: ClientId, row: &'static Row) -> Result<Admit
         if over && (row.has(DENYOOM) || exec && queued_flags & DENYOOM != 0) {
             return Err(errors::OOM);
         }
+    }
+    if srv.tracking.crowded {
+        srv.limit_tracked_keys();
     }
     let writes = row.has(WRITE) || exec && queued_flags & WRITE != 0;
     if (writes || row.name() == "ping") && srv.rdb.write_refused() {

@@ -138,7 +138,7 @@ fn clients(srv: &Server, o: &mut Lines) {
     o.add("client_recent_max_input_buffer", input);
     o.add("client_recent_max_output_buffer", output);
     o.add("blocked_clients", srv.blocked.clients() + srv.pause.clients());
-    o.add("tracking_clients", 0);
+    o.add("tracking_clients", srv.tracking.active());
     o.add("clients_in_timeout_table", srv.clients_with_timeout());
     o.add("total_blocking_keys", srv.blocked.keys());
     o.add("total_blocking_keys_on_nokey", 0);
@@ -312,12 +312,12 @@ fn stats(srv: &Server, o: &mut Lines) {
         "active_defrag_key_misses",
         "total_active_defrag_time",
         "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
     ] {
         o.add(field, 0);
     }
+    o.add("tracking_total_keys", srv.tracking.table.len());
+    o.add("tracking_total_items", srv.tracking.table.items());
+    o.add("tracking_total_prefixes", srv.tracking.broadcast.prefixes());
     o.add("unexpected_error_replies", n.unexpected_errors);
     o.add("total_error_replies", n.error_replies);
     o.add("dump_payload_sanitizations", n.dump_sanitized);

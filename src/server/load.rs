@@ -81,6 +81,9 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
         let old = std::mem::replace(&mut srv.ks, ks);
         srv.bio.free_stores(old.dbs);
     }
+    if result.is_ok() && !keep {
+        srv.invalidate_all();
+    }
     let loaded = result?;
     srv.rdb.load_expired = loaded.expired;
     srv.rdb.load_loaded = loaded.keys;

@@ -16,6 +16,7 @@ mod expire;
 mod footprint;
 mod gate;
 pub mod info;
+mod invalidate;
 mod load;
 mod pause;
 mod reap;
@@ -40,6 +41,7 @@ use crate::resp::reply::Reply;
 use crate::slowlog::Slowlog;
 use crate::stats::Stats;
 use crate::sys::mem::ThreadCounters;
+use crate::tracking::Tracking;
 use crate::watch::Watch;
 
 /// The process. Fields are parts that never point at each other.
@@ -53,6 +55,7 @@ pub struct Server {
     pub blocked: Blocked,
     pub watch: Watch,
     pub pubsub: PubSub,
+    pub tracking: Tracking,
     pub rdb: save::RdbJobs,
     pub child: Option<child::Child>,
     pub cron: cron::Cron,
@@ -109,7 +112,7 @@ pub struct Exec {
     pub nesting: u32,
     /// Who listens for consequences; kept up to date by those who start or stop listening.
     pub armed: u8,
-    /// The client whose command is running.
+    /// The client whose command is being looked at or runs; nobody's between commands.
     pub current: Option<ClientId>,
     /// Writes of the running unit, to be propagated together at its end.
     pub ops: Vec<Op>,
@@ -122,6 +125,18 @@ pub struct Exec {
     pub random: u64,
     /// A parked client's command runs again: watchers have seen it already.
     pub again: bool,
+}
+
+impl Exec {
+    /// A random number: for sampling and coins, and nothing that secrets may depend on.
+    pub fn draw(&mut self) -> u64 {
+        // xorshift64: they need no more.
+        let r = &mut self.random;
+        *r ^= *r << 13;
+        *r ^= *r >> 7;
+        *r ^= *r << 17;
+        *r
+    }
 }
 
 /// What the memory checks need on every write.

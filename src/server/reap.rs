@@ -15,6 +15,10 @@ pub fn reap(srv: &mut Server) {
     for client in &gone {
         srv.watch.forget(client.id);
         srv.pubsub.forget(client.id);
+        if let Some(t) = &client.session.tracking {
+            srv.tracking.stop(client.id, &t.prefixes);
+        }
+        srv.tracking.forget(client.id);
         srv.pause.forget(client.id);
         log!(Debug, "Client {} is gone", client.session.peer);
     }

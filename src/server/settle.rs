@@ -14,15 +14,24 @@ impl Server {
             self.exec.ops.append(&mut fx.ops);
         }
         if !fx.dropped.is_empty() {
-            fx.dropped.drain(..).for_each(|d| self.drop_value(d));
+            self.drop_values(fx);
         }
+    }
+
+    /// Frees the values that a call took out of the keyspace.
+    pub fn drop_values(&mut self, fx: &mut Effects) {
+        fx.dropped.drain(..).for_each(|d| self.drop_value(d));
     }
 
     #[cold]
     fn settle_log(&mut self, fx: &mut Effects) {
         for effect in std::mem::take(&mut fx.log) {
             match effect {
-                Effect::Modified { db, key } => self.break_watchers(db, &key),
+                Effect::Modified { db, key, own } => {
+                    self.break_watchers(db, &key);
+                    let by = self.exec.current.filter(|_| own);
+                    self.invalidate(&key, by);
+                }
                 Effect::Event { db, class, name, key } => self.notify(db, class, name, &key),
                 Effect::Ready { db, key } => self.blocked.signal(db, &key),
             }

@@ -216,6 +216,7 @@ pub fn turn(srv: &mut Server, events: &mut Events, max_wait: Option<Duration>) {
     for id in again {
         read_client(srv, id);
     }
+    srv.exec.current = None;
     timers(srv);
     finish_turn(srv);
     let used = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
@@ -229,6 +230,9 @@ pub fn turn(srv: &mut Server, events: &mut Events, max_wait: Option<Duration>) {
 /// Writes replies, frees marked clients, and does what must happen before the server waits.
 pub fn finish_turn(srv: &mut Server) {
     super::expire::notice(srv);
+    if srv.tracking.broadcast.has_changed() && srv.exec.nesting == 0 {
+        srv.broadcast_changes();
+    }
     writing::evict_clients(srv);
     write_replies(srv);
     writing::report_over_limit(srv);
@@ -274,7 +278,7 @@ fn timers(srv: &mut Server) {
 fn time_out(srv: &mut Server, id: ClientId) {
     let Some(parked) = dispatch::unpark(srv, id) else { return };
     dispatch::with_reply(srv, id, |_, reply| parked.nothing.write(reply));
-    dispatch::account_unblocked(srv, &parked, false);
+    dispatch::account_unblocked(srv, id, &parked, false);
     srv.net.resume(id);
 }
 
@@ -631,5 +635,10 @@ fn slice_is_over(srv: &Server) -> bool {
 /// Serves other clients while something slow is going on: one turn that does not wait.
 pub fn serve_while_busy(srv: &mut Server) {
     let mut events = Events::with_capacity(256);
+    // Whose command is running, and what is still to be told at its end, stays as it is.
+    let current = srv.exec.current;
+    let own = std::mem::take(&mut srv.tracking.own);
     turn(srv, &mut events, Some(Duration::ZERO));
+    srv.exec.current = current;
+    srv.tracking.own = own;
 }

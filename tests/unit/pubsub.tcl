@@ -61,6 +61,15 @@ start_server {tags {pubsub}} {
         # Publishing to oneself: the reply first, then the message.
         assert_equal 1 [$c publish ch self]
         assert_equal {message ch self} [$c push]
+        # In a pipeline as well, and after EXEC's whole reply.
+        foreach command {{publish ch one} ping multi {publish ch two} ping exec ping} { $c write [client::encode $command] }
+        $c flush
+        set got {}
+        for {set i 0} {$i < 9} {incr i} { lappend got [$c read_typed] }
+        set one {push {{bulk message} {bulk ch} {bulk one}}}
+        set two {push {{bulk message} {bulk ch} {bulk two}}}
+        assert_equal [list {int 1} $one {simple PONG}] [lrange $got 0 2]
+        assert_equal [list {array {{int 1} {simple PONG}}} $two {simple PONG}] [lrange $got 6 8]
         $c close
     }
 

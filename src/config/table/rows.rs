@@ -174,7 +174,7 @@ static CLIENTS: &[Row] = &[
     row("client-output-buffer-limit", Kind::Special(&special::OUTPUT_LIMITS)).flags(MULTI),
     row("maxmemory-clients", memory_or_percent!(clients.max_memory, -100, I64)),
     row("proto-max-bulk-len", memory!(clients.max_bulk_bytes, 1 << 20, I64)).flags(CRASH),
-    row("tracking-table-max-keys", int!(clients.tracking_table_max_keys, 0, I64)).inert(),
+    row("tracking-table-max-keys", int!(clients.tracking_table_max_keys, 0, I64)),
     row("client-default-resp", int!(clients.default_resp, 2, 3)).flags(IMMUTABLE | HIDDEN),
     row("max-new-connections-per-cycle", int!(clients.max_new_per_cycle, 1, 1000)).inert(),
     row("max-new-tls-connections-per-cycle", int!(clients.max_new_tls_per_cycle, 1, 1000))

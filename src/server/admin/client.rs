@@ -106,7 +106,7 @@ fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} \
          multi={} qbuf={qbuf} qbuf-free={qbuf_free} argv-mem={argv_bytes} multi-mem={multi_bytes} \
          rbs={} rbp={} obl={} oll={} omem={} tot-mem={total} events={} cmd={command} \
-         user=default redir=-1 resp={} lib-name={} lib-ver={}",
+         user=default redir={} resp={} lib-name={} lib-ver={}",
         s.serial,
         s.peer,
         s.local,
@@ -126,6 +126,7 @@ fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
         out.pieces,
         out.bytes,
         if client.wants_writable { "rw" } else { "r" },
+        s.tracking.as_ref().map_or(-1, |t| t.redirect as i64),
         if s.resp3 { 3 } else { 2 },
         text(&s.lib_name),
         text(&s.lib_ver),
@@ -367,7 +368,7 @@ fn unblock(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             parked.nothing.write(reply);
         }
     });
-    dispatch::account_unblocked(srv, &parked, with_error);
+    dispatch::account_unblocked(srv, id, &parked, with_error);
     srv.net.resume(id);
     call.reply.int(1);
     Ok(Flow::Done)

@@ -186,6 +186,7 @@ fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     super::multi::discard(srv, id);
     srv.pubsub.forget(id);
     srv.clients.set_monitor(id, false);
+    super::tracking::stop(srv, id);
     let trusted = srv.cfg.acl.require_pass.is_empty();
     if let Some(s) = srv.clients.session_mut(id) {
         s.db = 0;

@@ -172,6 +172,7 @@ fn flush(srv: &mut Server, only: Option<u32>, lazily: bool) -> u64 {
     };
     let full: Vec<usize> = which.filter(|&n| !srv.ks.dbs[n].is_empty()).collect();
     full.iter().for_each(|&n| break_flushed_watches(srv, n as u32));
+    srv.invalidate_all();
     let now = srv.clock.now_ms;
     let old: Vec<_> = full.into_iter().map(|n| srv.ks.swap_out(n, now)).collect();
     let keys = old.iter().map(|s| s.len() as u64).sum();

@@ -276,6 +276,7 @@ fn populate(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
             value.resize(size, 0);
         }
         store.set(key, SetValue::Bytes(&value), Expire::None, access);
+        call.fx.touched(key.bytes);
     }
     call.reply.ok();
     Ok(())

@@ -19,6 +19,7 @@ pub mod multi;
 pub mod persist;
 pub mod pubsub;
 pub mod server_info;
+pub mod tracking;
 
 use crate::resp::argv::Argv;
 use crate::server::table::{Row, ServerRow};
@@ -42,6 +43,7 @@ pub const TABLES: &[&[ServerRow]] = &[
     persist::COMMANDS,
     pubsub::COMMANDS,
     server_info::COMMANDS,
+    tracking::COMMANDS,
 ];
 
 /// What logs show instead of a secret.
