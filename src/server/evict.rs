@@ -9,8 +9,9 @@ use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::{EV_EVICTED, Effects, Why};
 use crate::keyspace::env::{Env, Origin};
 use crate::server::Server;
+use crate::server::turn::Timer;
 
-/// Time one command may spend on making room, in microseconds; the rest is left to the next ones.
+/// Time one command may spend on making room, in microseconds; the rest is left to the next ones and to a timer.
 const MAX_US: u64 = 10_000;
 
 /// Makes room; false if memory is still above the limit and nothing can be evicted.
@@ -27,12 +28,29 @@ pub fn perform(srv: &mut Server) -> bool {
         let Some((db, key)) = victim(srv) else { return false };
         evict(srv, db, &key);
         if srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start)) > MAX_US {
+            schedule(srv);
             break;
         }
     }
     let us = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start));
     srv.note_latency("eviction-cycle", us);
     true
+}
+
+/// Has room made soon, whether or not another command comes.
+pub fn schedule(srv: &mut Server) {
+    if !srv.eviction.scheduled {
+        srv.eviction.scheduled = true;
+        srv.net.set_timer(srv.clock.now_ms, Timer::Evict);
+    }
+}
+
+pub fn on_timer(srv: &mut Server) {
+    srv.eviction.scheduled = false;
+    // While data is loaded, what is there is not ours to choose from.
+    if srv.loading.is_none() {
+        perform(srv);
+    }
 }
 
 fn evict(srv: &mut Server, db: usize, key: &[u8]) {
@@ -55,6 +73,8 @@ fn evict(srv: &mut Server, db: usize, key: &[u8]) {
 #[derive(Debug, Default)]
 pub struct Pool {
     best: Vec<Candidate>,
+    /// A timer will go on where the last command left off.
+    scheduled: bool,
 }
 
 #[derive(Debug)]
@@ -67,6 +87,11 @@ struct Candidate {
 const POOL_MAX: usize = 16;
 
 impl Pool {
+    /// Scores of one policy mean nothing to another.
+    pub fn forget(&mut self) {
+        self.best.clear();
+    }
+
     fn offer(&mut self, score: u64, db: usize, key: &[u8]) {
         let at = self.best.partition_point(|c| c.score < score);
         if self.best.len() == POOL_MAX && at == 0

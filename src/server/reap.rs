@@ -9,6 +9,10 @@ pub fn reap(srv: &mut Server) {
     }
     let gone = srv.clients.reap();
     for client in &gone {
+        // A child has the socket too: closing ours alone would not end the connection.
+        if srv.child.is_some() {
+            client.conn.shut_down();
+        }
         srv.watch.forget(client.id);
         srv.pubsub.forget(client.id);
         srv.pause.forget(client.id);

@@ -184,3 +184,46 @@ start_server {tags {transactions}} {
         r select 0
     }
 }
+
+start_server {tags {transactions}} {
+    test "SWAPDB and a watched key: what is past its time is absent, before and after" {
+        foreach {name here there expected} {
+            "absent, absent"  {} {} PONG
+            "absent, stale"   {} {set x v px 1} PONG
+            "stale, absent"   {set x v px 1} {} PONG
+            "stale, stale"    {set x v px 1} {set x v px 1} PONG
+            "live, live"      {set x v} {set x v} {}
+            "live, absent"    {set x v} {} {}
+            "live, stale"     {set x v} {set x v px 1} {}
+            "absent, live"    {} {set x v} {}
+            "stale, live"     {set x v px 1} {set x v} {}
+        } {
+            r flushall
+            r debug set-active-expire 0
+            foreach {db command} [list 0 $there 1 $here] {
+                r select $db
+                if {$command ne {}} { r {*}$command }
+            }
+            sleep 3
+            r watch x
+            r swapdb 0 1
+            r multi
+            r ping
+            assert_equal $expected [r exec] $name
+        }
+        r debug set-active-expire 1
+        r flushall
+        r select 0
+    }
+
+    test "a watched key that was there and has run out since breaks the transaction" {
+        r debug set-active-expire 0
+        r set x v px 20
+        r watch x
+        sleep 25
+        r multi
+        r ping
+        assert_equal {} [r exec]
+        r debug set-active-expire 1
+    }
+}

@@ -36,7 +36,13 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let argv = call.argv;
     let sub = argv.at(1).to_ascii_lowercase();
     match (sub.as_slice(), argv.len()) {
-        (b"help", 2) => help::write(call.reply, "DEBUG", HELP),
+        (b"help", 2) => {
+            let lines: Vec<String> = HELP
+                .iter()
+                .flat_map(|(form, text)| [form.to_string(), format!("    {text}")])
+                .collect();
+            help::write(call.reply, "DEBUG", &lines);
+        }
         (b"sleep", 3) => {
             let seconds = crate::util::num::parse_f64(argv[2]).ok_or(errors::NOT_FLOAT)?;
             std::thread::sleep(std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e6)));

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::commands::{CmdResult, Flow};
 use crate::net::clients::ClientId;
+use crate::net::session::ReplyMode;
 use crate::pubsub::Kind;
 use crate::resp::errors::CmdError;
 use crate::resp::reply::Reply;
@@ -132,13 +133,22 @@ fn announce(
     *count = (i64::from(*count) + change) as u32;
     // Shard channels are counted on their own.
     let total = if kind == Kind::Shard { s.shard_channels } else { s.channels + s.patterns };
-    call.reply.push(3);
-    call.reply.bulk_str(word);
-    match name {
-        Some(name) => call.reply.bulk(name),
-        None => call.reply.null(),
+    let write = |reply: &mut Reply| {
+        reply.push(3);
+        reply.bulk_str(word);
+        match name {
+            Some(name) => reply.bulk(name),
+            None => reply.null(),
+        }
+        reply.int(i64::from(total));
+    };
+    if s.reply_mode == ReplyMode::On {
+        return write(call.reply);
     }
-    call.reply.int(i64::from(total));
+    // This is a message rather than a reply: a client that wants no replies gets it all the same.
+    let mut message = Reply::new(Vec::new(), s.resp3);
+    write(&mut message);
+    srv.clients.push(call.client, &message.into_buf());
 }
 
 /// `UNSUBSCRIBE [channel ...]`: all without arguments. Joins: pubsub, clients.
