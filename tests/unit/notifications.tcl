@@ -494,7 +494,7 @@ start_server {tags {notifications}} {
             {zadd z 1 a}                                   {new z zadd z}
             {pexpire z 1}                                  {expire z}
             {sleep 20}                                     {-}
-            {get a}                                        {}
+            {get a}                                        {expired a keymiss a}
             {set b 2}                                      {expired b new b set b}
             {lpush l x}                                    {expired l new l lpush l}
             {sinterstore d s zz}                           {expired s keymiss s keymiss zz}
