@@ -84,6 +84,8 @@ pub struct Session {
     /// It sees every command; `Clients` has the list.
     pub monitor: bool,
     pub multi: Option<Box<Multi>>,
+    /// EXEC runs so many commands of this client.
+    pub executing: Option<u32>,
     /// A watched key changed: the next EXEC replies null.
     pub watch_broken: bool,
     pub watching: u32,
@@ -125,6 +127,7 @@ impl Session {
             no_touch: false,
             monitor: false,
             multi: None,
+            executing: None,
             watch_broken: false,
             watching: 0,
             parked: None,
@@ -163,7 +166,7 @@ impl Session {
         };
         add(self.monitor, 'O');
         add(self.subscribed(), 'P');
-        add(self.multi.is_some(), 'x');
+        add(self.multi.is_some() || self.executing.is_some(), 'x');
         add(self.parked.is_some() || self.postponed, 'b');
         add(self.watch_broken, 'd');
         add(self.close == Close::AfterReply, 'c');

@@ -227,3 +227,32 @@ start_server {tags {transactions}} {
         r debug set-active-expire 1
     }
 }
+
+start_server {tags {transactions}} {
+    test "what runs inside EXEC sees the transaction in CLIENT INFO" {
+        r multi
+        r client info
+        assert_match "* flags=x *multi=2 *" [lindex [list [r ping] [r exec]] 1 0]
+        assert_match "* flags=N *multi=-1 *" [r client info]
+    }
+
+    test "EXEC that is refused says so, in a transaction or not" {
+        assert_error_like "EXECABORT *wrong number of arguments for 'exec' command" {r exec now}
+        r multi
+        assert_error_like "EXECABORT *wrong number of arguments for 'exec' command" {r exec now}
+        assert_error "ERR EXEC without MULTI" {r exec}
+    }
+
+    test "SUBSCRIBE and PSUBSCRIBE may stand in a transaction, SSUBSCRIBE may not" {
+        set c [redis_client]
+        $c multi
+        $c subscribe ch
+        $c psubscribe p*
+        assert_equal {{subscribe ch 1} {psubscribe p* 2}} [$c exec]
+        assert_equal {1 1} [list [r publish ch x] [r publish p x]]
+        $c close
+        r multi
+        r ssubscribe sh
+        assert_equal {array {{error {ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client}}}} [r typed exec]
+    }
+}

@@ -114,7 +114,7 @@ pub fn line(srv: &Server, client: &Client) -> Vec<u8> {
         s.channels,
         s.patterns,
         s.shard_channels,
-        multi.map_or(-1, |m| m.queue.len() as i64),
+        multi.map(|m| m.queue.len() as i64).or(s.executing.map(i64::from)).unwrap_or(-1),
         if running > 0 { 0 } else { client.outbox.pending() },
         client.outbox.chunks(),
         if client.wants_writable { "rw" } else { "r" },
@@ -153,7 +153,7 @@ fn list(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         }
         n if n > 3 && arg::is(argv[2], "id") => {
             for text in argv.from(3) {
-                let id = arg::int_in(text, 1, i64::MAX, "Invalid client ID")?;
+                let id = arg::int_in(text, i64::MIN, i64::MAX, "Invalid client ID")?;
                 if let Some(client) =
                     srv.clients.by_serial(id as u64).and_then(|id| srv.clients.get(id))
                 {
@@ -318,10 +318,13 @@ fn kill_filter<'a>(args: &'a [&'a [u8]]) -> Result<Filter<'a>, CmdError> {
 
 /// `CLIENT PAUSE timeout [WRITE|ALL]`: `timeout` in milliseconds. Joins: pause.
 fn pause_clients(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    if call.argv.len() > 4 {
+        return Err(errors::unknown_subcommand("client", call.argv[1]));
+    }
     let scope = match call.argv.get(3).map(|w| w.to_ascii_lowercase()) {
         None => Scope::All,
-        Some(w) if w == b"all" && call.argv.len() == 4 => Scope::All,
-        Some(w) if w == b"write" && call.argv.len() == 4 => Scope::Writes,
+        Some(w) if w == b"all" => Scope::All,
+        Some(w) if w == b"write" => Scope::Writes,
         Some(_) => return Err(CmdError::new("ERR CLIENT PAUSE mode must be WRITE or ALL")),
     };
     let timeout = crate::util::num::parse_i64(call.argv.at(2))

@@ -74,6 +74,9 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         return Ok(Flow::Done);
     }
     call.reply.array(multi.queue.len());
+    if let Some(session) = srv.clients.session_mut(id) {
+        session.executing = Some(multi.queue.len() as u32);
+    }
     for queued in &multi.queue {
         let row = srv.table.by_id(queued.command);
         let argv: Vec<&[u8]> = queued.argv.iter().map(Vec::as_slice).collect();
@@ -87,6 +90,9 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         let mut inner = Call { client: id, row, argv, reply: call.reply, fx, env };
         // An error is in the reply already and does not stop the others.
         let _ = dispatch::call(srv, &mut inner, None);
+    }
+    if let Some(session) = srv.clients.session_mut(id) {
+        session.executing = None;
     }
     Ok(Flow::Done)
 }

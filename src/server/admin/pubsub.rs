@@ -3,10 +3,11 @@
 use bytes::Bytes;
 
 use crate::commands::{CmdResult, Flow};
+use crate::keyspace::env::Origin;
 use crate::net::clients::ClientId;
 use crate::net::session::ReplyMode;
 use crate::pubsub::Kind;
-use crate::resp::errors::CmdError;
+use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::table::ServerRow;
 use crate::server::{Call, Server};
@@ -100,8 +101,9 @@ fn ssubscribe(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 }
 
 fn add(srv: &mut Server, call: &mut Call<'_>, kind: Kind) -> CmdResult {
-    let deny = call.env.deny_blocking;
-    if deny && srv.clients.session(call.client).is_some_and(|s| !s.resp3) {
+    // Shard channels came later; the others have always been allowed in transactions.
+    let in_exec = call.env.origin == Origin::Exec && kind != Kind::Shard;
+    if call.env.deny_blocking && !in_exec {
         return Err(CmdError::err(format!(
             "{} isn't allowed for a DENY BLOCKING client",
             call.row.name().to_ascii_uppercase()
@@ -209,6 +211,9 @@ fn shard_channels(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 }
 
 fn active(srv: &mut Server, call: &mut Call<'_>, kind: Kind) -> CmdResult {
+    if call.argv.len() > 3 {
+        return Err(errors::unknown_subcommand("pubsub", call.argv[1]));
+    }
     let names = srv.pubsub.active(kind, call.argv.get(2).copied());
     call.reply.array(names.len());
     names.iter().for_each(|n| call.reply.bulk(n));
