@@ -1,5 +1,8 @@
 //! Keys that clients WATCH, so that a change breaks their next EXEC.
 //!
+//! Of each watch it is kept whether the key was there when it began: a key that was absent, or past its time, can't
+//! change by expiring.
+//!
 //! Invariant: a client is listed under each key it watches, once.
 
 use std::collections::{HashMap, HashSet};
@@ -11,7 +14,14 @@ type WatchedKey = (u32, Vec<u8>);
 #[derive(Debug, Default)]
 pub struct Watch {
     by_key: HashMap<WatchedKey, HashSet<ClientId>>,
-    by_client: HashMap<ClientId, Vec<WatchedKey>>,
+    by_client: HashMap<ClientId, Vec<(WatchedKey, Found)>>,
+}
+
+/// Whether a key was there when its watch began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    Live,
+    Absent,
 }
 
 impl Watch {
@@ -20,11 +30,11 @@ impl Watch {
     }
 
     /// Adds a watch; false if the client already had it.
-    pub fn add(&mut self, id: ClientId, db: u32, key: &[u8]) -> bool {
+    pub fn add(&mut self, id: ClientId, db: u32, key: &[u8], found: Found) -> bool {
         let at = (db, key.to_vec());
         let added = self.by_key.entry(at.clone()).or_default().insert(id);
         if added {
-            self.by_client.entry(id).or_default().push(at);
+            self.by_client.entry(id).or_default().push((at, found));
         }
         added
     }
@@ -41,13 +51,19 @@ impl Watch {
         all.filter(move |(d, ..)| db.is_none_or(|db| db == *d))
     }
 
-    pub fn keys_of(&self, id: ClientId) -> &[WatchedKey] {
+    pub fn keys_of(&self, id: ClientId) -> &[(WatchedKey, Found)] {
         self.by_client.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the key was there when the client began to watch it. O(its keys).
+    pub fn found_live(&self, id: ClientId, db: u32, key: &[u8]) -> bool {
+        let is = |w: &&(WatchedKey, Found)| w.0.0 == db && w.0.1 == key;
+        self.keys_of(id).iter().find(is).is_some_and(|w| w.1 == Found::Live)
     }
 
     /// The client watches nothing any more. O(its keys).
     pub fn forget(&mut self, id: ClientId) {
-        for key in self.by_client.remove(&id).unwrap_or_default() {
+        for (key, _) in self.by_client.remove(&id).unwrap_or_default() {
             if let Some(ids) = self.by_key.get_mut(&key) {
                 ids.remove(&id);
                 if ids.is_empty() {

@@ -345,8 +345,7 @@ fn bitop(ctx: &mut Ctx<'_>) -> CmdResult {
         db.set(target, raw(out), Expire::None, fx);
         fx.modified(target);
         fx.event(EV_STRING, "set", target);
-    } else if db.has(target, fx) {
-        db.delete(target, Why::Overwrite, fx);
+    } else if db.delete(target, Why::Overwrite, fx) {
         fx.modified(target);
         fx.event(EV_GENERIC, "del", target);
     }

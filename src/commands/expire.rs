@@ -153,11 +153,7 @@ fn pexpiretime(ctx: &mut Ctx<'_>) -> CmdResult {
 
 fn time_left(ctx: &mut Ctx<'_>, show: fn(at: i64, now: i64) -> i64) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
-    let found = db.look(argv.at(1), fx).map(|e| e.expire_ms());
-    match found {
-        Some(_) => fx.counters.hits += 1,
-        None => fx.counters.misses += 1,
-    }
+    let found = db.glance(argv.at(1), fx).map(|e| e.expire_ms());
     reply.int(match found {
         None => -2,
         Some(None) => -1,

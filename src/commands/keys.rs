@@ -67,7 +67,8 @@ fn move_key(ctx: &mut Ctx<'_>, replace: bool) -> Result<bool, errors::CmdError> 
     if from == to {
         return Ok(replace);
     }
-    if !replace && db.has(to, fx) {
+    let occupied = db.has(to, fx);
+    if occupied && !replace {
         return Ok(false);
     }
     let (value, expire, access) = db.take(from).expect("the key was just there");

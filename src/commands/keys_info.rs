@@ -48,7 +48,7 @@ fn touch(ctx: &mut Ctx<'_>) -> CmdResult {
 /// `TYPE key`. O(1).
 fn type_(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
-    let found = db.look(argv.at(1), fx);
+    let found = db.glance(argv.at(1), fx);
     reply.status(found.map_or("none", |e| e.value_type().name()));
     Ok(Flow::Done)
 }
@@ -58,7 +58,13 @@ fn looked_up(
     f: impl FnOnce(&Entry, &Ctx<'_>) -> Result<Answer, CmdError>,
 ) -> CmdResult {
     let key = ctx.argv.at(2);
-    if ctx.db.look(key, ctx.fx).is_none() {
+    let there = ctx.db.look(key, ctx.fx).is_some();
+    // Counted as a read, though no event tells of a miss.
+    match there {
+        true => ctx.fx.counters.hits += 1,
+        false => ctx.fx.counters.misses += 1,
+    }
+    if !there {
         ctx.reply.null();
         return Ok(Flow::Done);
     }

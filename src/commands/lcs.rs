@@ -18,10 +18,11 @@ const TOO_MUCH: CmdError =
 /// `LCS key1 key2 [LEN] [IDX] [MINMATCHLEN n] [WITHMATCHLEN]`. O(n * m) time and memory.
 fn lcs(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
-    for key in [argv.at(1), argv.at(2)] {
-        if db.read(key, fx).is_some_and(|e| e.value_type() != Type::String) {
-            return Err(NOT_STRINGS);
-        }
+    let mut is_other = |key| db.read(key, fx).is_some_and(|e| e.value_type() != Type::String);
+    // Both are looked up before either is refused.
+    let others = [is_other(argv.at(1)), is_other(argv.at(2))];
+    if others.contains(&true) {
+        return Err(NOT_STRINGS);
     }
     let (mut want_len, mut want_idx, mut with_len, mut min_len) = (false, false, false, 0i64);
     let mut options = Options::new(*argv, 3);

@@ -6,9 +6,11 @@
 //! arities, flags and keys stand in `table.tsv` (see `spec`).
 
 pub mod arg;
+pub mod arguments;
 pub mod bitfield;
 pub mod bitmap;
 pub mod expire;
+pub mod find_keys;
 pub mod geo;
 pub mod hash;
 pub mod hll;

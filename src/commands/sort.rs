@@ -253,8 +253,7 @@ fn store(ctx: &mut Ctx<'_>, request: &Request<'_>, chosen: &[Vec<u8>], target: &
         }
     }
     if out.is_empty() {
-        if db.has(target, fx) {
-            db.delete(target, Why::Overwrite, fx);
+        if db.delete(target, Why::Overwrite, fx) {
             fx.modified(target);
             fx.event(EV_GENERIC, "del", target);
         }

@@ -5,7 +5,7 @@
 //! anybody; the table may know more commands than the server.
 //!
 //! Columns, tab-separated: name (`container|sub`), group, since, arity (negative: at least),
-//! flags, ACL categories, key specs, tips, deprecation, syntax, complexity, summary.
+//! flags, ACL categories, key specs, tips, deprecation, arguments (see `arguments`), complexity, summary.
 //! A key spec is `begin/find/flags`, several are separated by ` ; ` (Redis documentation, "Command
 //! key specifications").
 
@@ -55,7 +55,7 @@ const FLAGS: &[(&str, u32, bool)] = &[
     ("asking", ASKING, true),
     ("fast", FAST, true),
     ("no_auth", NO_AUTH, true),
-    ("may_replicate", MAY_REPLICATE, true),
+    ("may_replicate", MAY_REPLICATE, false),
     ("no_mandatory_keys", NO_MANDATORY_KEYS, true),
     ("protected", PROTECTED, false),
     ("sentinel", SENTINEL, false),
@@ -155,6 +155,57 @@ pub struct KeySpec {
     pub flags: u16,
 }
 
+/// Why the flags of some key specs are what they are: command, number of the spec, remark.
+const NOTES: &[(&str, usize, &str)] = &[
+    ("bitfield", 0, "Some operations only read the key, others change it"),
+    (
+        "eval",
+        0,
+        "What a script does with its keys can't be told beforehand: RW and UPDATE are the worst case",
+    ),
+    (
+        "eval_ro",
+        0,
+        "What a script does with its keys can't be told beforehand: RO and ACCESS are the worst case",
+    ),
+    (
+        "fcall",
+        0,
+        "What a function does with its keys can't be told beforehand: RW and UPDATE are the worst case",
+    ),
+    (
+        "fcall_ro",
+        0,
+        "What a function does with its keys can't be told beforehand: RO and ACCESS are the worst case",
+    ),
+    ("getex", 0, "RW and UPDATE, since the time to live changes"),
+    (
+        "pfcount",
+        0,
+        "RW, since a cached count may be stored, and the key is then propagated to replicas",
+    ),
+    ("set", 0, "RW and ACCESS, since `GET` may ask for the old value"),
+    (
+        "sort",
+        1,
+        "BY and GET: unknown, since these names are made from the elements that are sorted",
+    ),
+    ("sort", 2, "STORE: unknown, since the option can stand anywhere among the arguments"),
+    (
+        "sort_ro",
+        1,
+        "BY and GET: unknown, since these names are made from the elements that are sorted",
+    ),
+    ("xadd", 0, "UPDATE rather than INSERT, since the stream may be trimmed as well"),
+];
+
+impl Spec {
+    /// A remark on the key spec of this number.
+    pub fn note(&self, number: usize) -> Option<&'static str> {
+        NOTES.iter().find(|n| n.0 == self.name && n.1 == number).map(|n| n.2)
+    }
+}
+
 impl KeySpec {
     pub fn flag_names(flags: u16) -> impl Iterator<Item = &'static str> {
         KEY_FLAGS.iter().enumerate().filter(move |(i, _)| flags & 1 << i != 0).map(|(_, n)| n.1)
@@ -176,7 +227,7 @@ pub struct Spec {
     pub keys: Vec<KeySpec>,
     pub tips: Vec<&'static str>,
     pub deprecated: &'static str,
-    pub syntax: &'static str,
+    pub arguments: &'static str,
     pub complexity: &'static str,
     pub summary: &'static str,
     /// First key, last key, step: what COMMAND has shown since before there were key specs.
@@ -207,68 +258,6 @@ impl Spec {
     }
     pub fn is_syscmd(&self) -> bool {
         self.deprecated == "syscmd"
-    }
-
-    /// Positions of the keys in `argv` with their access flags; None when they can't be told.
-    ///
-    /// O(arguments). Arity has been checked.
-    pub fn keys_of(&self, argv: &[&[u8]]) -> Option<Vec<(usize, u16)>> {
-        let mut out = Vec::new();
-        for spec in &self.keys {
-            if spec.flags & KEY_NOT_KEY != 0 {
-                continue;
-            }
-            match spec.positions(argv) {
-                Some(found) => out.extend(found.map(|i| (i, spec.flags))),
-                // SORT's BY and GET keys depend on data, its STORE can stand anywhere.
-                None if spec.begin == Begin::Unknown => {}
-                None => return None,
-            }
-        }
-        Some(out)
-    }
-}
-
-impl KeySpec {
-    fn positions(&self, argv: &[&[u8]]) -> Option<std::iter::StepBy<std::ops::Range<usize>>> {
-        let argc = argv.len();
-        let first = match &self.begin {
-            Begin::Index(i) => *i,
-            Begin::Keyword(word, from) => {
-                let is = |i: &usize| argv[*i].eq_ignore_ascii_case(word.as_bytes());
-                let found = if *from >= 0 {
-                    (*from as usize..argc).find(is)
-                } else {
-                    let last = argc.checked_sub(from.unsigned_abs() as usize)?;
-                    (1..=last).rev().find(is)
-                };
-                // An optional clause that is absent names no keys.
-                match found {
-                    Some(i) => i + 1,
-                    None => return Some((0..0).step_by(1)),
-                }
-            }
-            Begin::Unknown => return None,
-        };
-        let (first, end, step) = match self.find {
-            Find::Range { last, step, limit } => {
-                let end = match last {
-                    n if n >= 0 => first + n as usize + 1,
-                    // A limit leaves only the first 1/limit of the arguments: XREAD's keys, then ids.
-                    -1 if limit > 1 => first + (argc - first.min(argc)) / limit as usize,
-                    n => (argc as i32 + n + 1).max(0) as usize,
-                };
-                (first, end, step as usize)
-            }
-            Find::KeyNum { at, first: skip, step } => {
-                let count = crate::util::num::parse_i64(argv.get(first + at)?)?;
-                let count = usize::try_from(count).ok()?;
-                let from = first + skip;
-                (from, from.checked_add(count.checked_mul(step)?)?, step)
-            }
-            Find::Unknown => return None,
-        };
-        (end <= argc || first >= end).then(|| (first..end.max(first)).step_by(step))
     }
 }
 
@@ -304,7 +293,7 @@ fn parse_row(line: &'static str) -> Spec {
     let specs = next().split(" ; ").filter(|s| !s.is_empty());
     let keys: Vec<KeySpec> = specs.map(|s| parse_keys(name, s)).collect();
     let tips = words(next()).collect();
-    let (deprecated, syntax, complexity, summary) = (next(), next(), next(), next());
+    let (deprecated, arguments, complexity, summary) = (next(), next(), next(), next());
     let mut spec = Spec {
         name,
         group,
@@ -315,7 +304,7 @@ fn parse_row(line: &'static str) -> Spec {
         keys,
         tips,
         deprecated,
-        syntax,
+        arguments,
         complexity,
         summary,
         legacy: (0, 0, 0),
@@ -397,11 +386,6 @@ fn derive_legacy(spec: &mut Spec) {
 mod tests {
     use super::*;
 
-    fn keys(name: &str, argv: &str) -> Option<Vec<usize>> {
-        let argv: Vec<&[u8]> = argv.split(' ').map(str::as_bytes).collect();
-        Some(find(name)?.keys_of(&argv)?.into_iter().map(|k| k.0).collect())
-    }
-
     #[test]
     fn the_table_parses_and_is_sorted() {
         assert!(all().len() > 300);
@@ -412,17 +396,5 @@ mod tests {
         assert!(get.arity_ok(2) && !get.arity_ok(3));
         assert_eq!(find("rename").expect("RENAME").legacy, (1, 2, 1));
         assert!(find("migrate").expect("MIGRATE").has(MOVABLE_KEYS));
-    }
-
-    #[test]
-    fn keys_are_found_by_index_keyword_and_number() {
-        assert_eq!(keys("mset", "mset a 1 b 2"), Some(vec![1, 3]));
-        assert_eq!(keys("del", "del a b c"), Some(vec![1, 2, 3]));
-        assert_eq!(keys("msetex", "msetex 2 a 1 b 2"), Some(vec![2, 4]));
-        assert_eq!(keys("migrate", "migrate h 1 a 0 9 KEYS x y"), Some(vec![3, 7, 8]));
-        assert_eq!(keys("migrate", "migrate h 1 a 0 9"), Some(vec![3]));
-        assert_eq!(keys("zunionstore", "zunionstore d 2 a b"), Some(vec![1, 3, 4]));
-        assert_eq!(keys("zunionstore", "zunionstore d 9 a b"), None);
-        assert_eq!(keys("xread", "xread STREAMS a b 0 0"), Some(vec![2, 3]));
     }
 }

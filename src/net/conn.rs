@@ -69,6 +69,11 @@ impl Conn {
             Conn::Unix(_) => None,
         }
     }
+    /// Ends the connection in both directions, whoever else holds the socket.
+    pub fn shut_down(&self) {
+        // The peer may have ended it before.
+        let _ = each!(self, s => s.shutdown(std::net::Shutdown::Both));
+    }
     pub fn fd(&self) -> RawFd {
         each!(self, s => s.as_raw_fd())
     }

@@ -122,6 +122,8 @@ pub struct Session {
     /// It sees every command; `Clients` has the list.
     pub monitor: bool,
     pub multi: Option<Box<Multi>>,
+    /// EXEC runs so many commands of this client.
+    pub executing: Option<u32>,
     /// A watched key changed: the next EXEC replies null.
     pub watch_broken: bool,
     pub watching: u32,
@@ -169,6 +171,7 @@ impl Session {
             no_touch: false,
             monitor: false,
             multi: None,
+            executing: None,
             watch_broken: false,
             watching: 0,
             tracking: None,
@@ -230,7 +233,7 @@ impl Session {
         };
         add(self.monitor, 'O');
         add(self.subscribed(), 'P');
-        add(self.multi.is_some(), 'x');
+        add(self.multi.is_some() || self.executing.is_some(), 'x');
         add(self.parked.is_some() || self.postponed, 'b');
         let tracking = self.tracking.as_deref();
         add(tracking.is_some(), 't');

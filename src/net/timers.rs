@@ -90,26 +90,49 @@ impl<T> Timers<T> {
         Some(self.release(id.index))
     }
 
-    /// The time of the next slot that needs attention; never later than the next timer.
-    pub fn next_at(&self) -> Option<u64> {
-        let mut best: Option<u64> = None;
-        for level in 0..LEVELS {
-            if self.occupied[level] == 0 {
-                continue;
-            }
-            let shift = BITS * level as u32;
-            let base = self.now >> shift;
-            let here = (base as usize) & (SLOTS - 1);
-            // Slots behind the current one belong to the next round.
-            let ahead = self.occupied[level].rotate_right(here as u32) & !1;
-            let steps = match ahead {
-                0 => SLOTS as u64,
-                bits => u64::from(bits.trailing_zeros()),
-            };
-            let at = (base + steps) << shift;
-            best = Some(best.map_or(at, |b| b.min(at)));
+    /// Until when nothing is due. Exact where the timers that come next are few: waking up only to move them down a
+    /// level would be for nothing. Never later than the next timer.
+    pub fn next_due(&self) -> Option<u64> {
+        (0..LEVELS).filter_map(|level| self.next_of(level, true)).min()
+    }
+
+    /// The time of the next slot that needs attention.
+    fn next_at(&self) -> Option<u64> {
+        (0..LEVELS).filter_map(|level| self.next_of(level, false)).min()
+    }
+
+    /// The same of one level; of its next timer if `exact`, unless too many share the slot.
+    fn next_of(&self, level: usize, exact: bool) -> Option<u64> {
+        if self.occupied[level] == 0 {
+            return None;
         }
-        best
+        let shift = BITS * level as u32;
+        let base = self.now >> shift;
+        let here = (base as usize) & (SLOTS - 1);
+        // Slots behind the current one belong to the next round.
+        let ahead = self.occupied[level].rotate_right(here as u32) & !1;
+        let steps = match ahead {
+            0 => SLOTS as u64,
+            bits => u64::from(bits.trailing_zeros()),
+        };
+        let at = (base + steps) << shift;
+        // At the top, slots hold timers of later rounds too.
+        if !exact || level == 0 || level == LEVELS - 1 {
+            return Some(at);
+        }
+        const FEW: usize = 8;
+        let slot = (base + steps) as usize & (SLOTS - 1);
+        let mut index = self.heads[level * SLOTS + slot];
+        let mut first = u64::MAX;
+        for _ in 0..FEW {
+            if index == NONE {
+                return Some(first.max(at));
+            }
+            let node = &self.nodes[index as usize];
+            first = first.min(node.at);
+            index = node.next;
+        }
+        Some(at)
     }
 
     /// Moves the clock to `now` and appends what has become due, in order of time.
@@ -192,6 +215,19 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
+    fn few_timers_are_waited_for_in_one_go() {
+        for (now, ahead) in [(1000, 100), (63, 5000), (4095, 200_000)] {
+            let mut wheel = Timers::new(now);
+            wheel.set(now + ahead, 'a');
+            wheel.set(now + ahead + 1, 'b');
+            assert_eq!(wheel.next_due(), Some(now + ahead));
+            let mut due = Vec::new();
+            wheel.advance(now + ahead, &mut due);
+            assert_eq!((due, wheel.next_due()), (vec!['a'], Some(now + ahead + 1)));
+        }
+    }
+
+    #[test]
     fn agrees_with_a_sorted_map() {
         let mut seed = 0x9e37_79b9_7f4a_7c15u64;
         let mut random = move || {
@@ -229,8 +265,10 @@ mod tests {
                     due.sort_unstable();
                     assert_eq!(due, want);
                     if let Some((&(first, _), _)) = model.first_key_value() {
-                        let at = wheel.next_at().expect("something is set");
-                        assert!(now < at && at <= first, "{now} < {at} <= {first}");
+                        for at in [wheel.next_at(), wheel.next_due()] {
+                            let at = at.expect("something is set");
+                            assert!(now < at && at <= first, "{now} < {at} <= {first}");
+                        }
                     }
                 }
             }

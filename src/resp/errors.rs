@@ -16,6 +16,12 @@ impl CmdError {
         CmdError(Cow::Borrowed(text.as_bytes()))
     }
 
+    /// An error that is `text` and nothing else.
+    pub fn bare(text: impl AsRef<[u8]>) -> CmdError {
+        let one_line = |c: &u8| if matches!(c, b'\r' | b'\n') { b' ' } else { *c };
+        CmdError(Cow::Owned(text.as_ref().iter().map(one_line).collect()))
+    }
+
     /// An error with the generic code `ERR` before `text`.
     pub fn err(text: impl AsRef<[u8]>) -> CmdError {
         CmdError::coded("ERR", text)
@@ -51,6 +57,8 @@ pub const NO_SUCH_KEY: CmdError = CmdError::new("ERR no such key");
 pub const SAME_OBJECT: CmdError = CmdError::new("ERR source and destination objects are the same");
 pub const INDEX_RANGE: CmdError = CmdError::new("ERR index out of range");
 pub const OFFSET_RANGE: CmdError = CmdError::new("ERR offset is out of range");
+pub const NOT_INT32: CmdError =
+    CmdError::new("ERR value is out of range, value must between -2147483648 and 2147483647");
 pub const DB_RANGE: CmdError = CmdError::new("ERR DB index is out of range");
 pub const BUSY_KEY: CmdError = CmdError::new("BUSYKEY Target key name already exists.");
 pub const OVERFLOW: CmdError = CmdError::new("ERR increment or decrement would overflow");

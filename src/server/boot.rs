@@ -27,6 +27,8 @@ pub const REDUST_VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct Identity {
     pub run_id: String,
     pub executable: PathBuf,
+    /// The name it was called by.
+    pub program: String,
     pub config_file: Option<PathBuf>,
     pub started_ms: i64,
     pub title: Option<process::Title>,
@@ -67,7 +69,8 @@ pub fn main(args: Vec<OsString>) -> i32 {
         return 1;
     }
     let executable = absolute(&cwd, &args);
-    match start(run, executable) {
+    let program = args.first().map_or(String::new(), |a| a.to_string_lossy().into_owned());
+    match start(run, executable, program) {
         Ok(code) => code,
         Err(message) => {
             eprint!("{message}");
@@ -212,7 +215,7 @@ fn read_config(run: &Run) -> Result<Loaded, ConfigError> {
     Ok(loaded)
 }
 
-fn start(run: Run, executable: PathBuf) -> Result<i32, String> {
+fn start(run: Run, executable: PathBuf, program: String) -> Result<i32, String> {
     let loaded = read_config(&run).map_err(|e| e.to_string())?;
     let renames: Vec<_> = loaded.renames.iter().map(|r| r.value.clone()).collect();
     let table = super::table::Table::build(&[], &renames)
@@ -251,6 +254,7 @@ fn start(run: Run, executable: PathBuf) -> Result<i32, String> {
         ),
     }
     let mut srv = assemble(cfg, executable, run.config_file, supervised, table)?;
+    srv.identity.program = program;
     prepare(&mut srv)?;
     announce(&srv);
     listen(&mut srv)?;
@@ -521,7 +525,6 @@ pub fn set_title(srv: &mut Server, child: &str) {
 fn title(srv: &Server, child: &str) -> String {
     let c = &srv.cfg;
     let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
-    let exe = srv.identity.executable.to_string_lossy().into_owned();
     let first = c.net.bind.first().map_or("*".to_string(), |b| text(b));
     let addr = if c.net.port != 0 {
         format!("{}:{}", first.trim_start_matches('-'), c.net.port)
@@ -532,13 +535,13 @@ fn title(srv: &Server, child: &str) -> String {
     };
     let file = srv.identity.config_file.as_ref();
     let values = [
-        ("{title}", if child.is_empty() { exe } else { child.to_string() }),
+        ("{title}", if child.is_empty() { &srv.identity.program } else { child }.to_string()),
         ("{listen-addr}", addr),
         ("{server-mode}", String::new()),
         ("{port}", c.net.port.to_string()),
         ("{tls-port}", c.tls.port.to_string()),
         ("{unixsocket}", text(&c.net.unix_socket)),
-        ("{config-file}", file.map_or(String::new(), |f| f.to_string_lossy().into_owned())),
+        ("{config-file}", file.map_or("-".to_string(), |f| f.to_string_lossy().into_owned())),
     ];
     let template = text(&c.process.proc_title_template);
     let out = values.iter().fold(template, |t, (name, value)| t.replace(name, value));

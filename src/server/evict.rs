@@ -13,25 +13,13 @@ use crate::server::Server;
 use crate::server::turn::Timer;
 
 /// Time one command may spend on making room, in microseconds: 50 for each step of the tenacity up to 10, then
-/// 15% more for each, and at 100 without end.
+/// 15% more for each, and at 100 without end. The rest is left to the next ones and to a timer.
 fn patience_us(tenacity: u32) -> u64 {
     match tenacity {
         0..=10 => 50 * u64::from(tenacity),
         11..100 => (500.0 * 1.15f64.powi(tenacity as i32 - 10)) as u64,
         _ => u64::MAX,
     }
-}
-
-/// Goes on making room in the next turn, unless that is planned already.
-pub fn go_on(srv: &mut Server) {
-    if !std::mem::replace(&mut srv.eviction.planned, true) {
-        srv.net.set_timer(srv.clock.now_ms, Timer::Evict);
-    }
-}
-
-pub fn on_timer(srv: &mut Server) {
-    srv.eviction.planned = false;
-    perform(srv);
 }
 
 /// Makes room; false if memory is still above the limit and nothing can be evicted.
@@ -62,13 +50,29 @@ fn make_room(srv: &mut Server, limit: u64) -> bool {
         let Some((db, key)) = victim(srv) else { return false };
         freed += evict(srv, db, &key);
         if srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start)) > patience {
-            go_on(srv);
+            schedule(srv);
             break;
         }
     }
     let us = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start));
     srv.note_latency("eviction-cycle", us);
     true
+}
+
+/// Has room made soon, whether or not another command comes.
+pub fn schedule(srv: &mut Server) {
+    if !srv.eviction.scheduled {
+        srv.eviction.scheduled = true;
+        srv.net.set_timer(srv.clock.now_ms, Timer::Evict);
+    }
+}
+
+pub fn on_timer(srv: &mut Server) {
+    srv.eviction.scheduled = false;
+    // While data is loaded, what is there is not ours to choose from.
+    if srv.loading.is_none() {
+        perform(srv);
+    }
 }
 
 /// Evicts a key; the bytes that the key and its value took, as far as they are free already.
@@ -96,8 +100,8 @@ fn evict(srv: &mut Server, db: usize, key: &[u8]) -> u64 {
 #[derive(Debug, Default)]
 pub struct Pool {
     best: Vec<Candidate>,
-    /// A timer is set that goes on.
-    planned: bool,
+    /// A timer will go on where the last command left off.
+    scheduled: bool,
 }
 
 #[derive(Debug)]
@@ -110,7 +114,7 @@ struct Candidate {
 const POOL_MAX: usize = 16;
 
 impl Pool {
-    /// Drops the candidates.
+    /// Scores of one policy mean nothing to another.
     pub fn forget(&mut self) {
         self.best.clear();
     }

@@ -35,9 +35,8 @@ pub fn refuse(
     e: &CmdError,
     reply: &mut Reply,
 ) {
-    // EXEC itself, refused, ends the transaction instead of waiting for another EXEC.
-    let exec = row.is_some_and(|r| r.name() == "exec");
-    if exec && srv.clients.session(id).is_some_and(|s| s.multi.is_some()) {
+    // EXEC itself, refused, ends the transaction (if there is one) instead of waiting for another EXEC.
+    if row.is_some_and(|r| r.name() == "exec") {
         super::admin::multi::discard(srv, id);
         let why = e.bytes().strip_prefix(b"ERR ").unwrap_or(e.bytes());
         let why = [b"Transaction discarded because of: ", why].concat();

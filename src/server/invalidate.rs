@@ -99,7 +99,7 @@ pub fn remember(srv: &mut Server, call: &Call<'_>) {
         }
     };
     if call.row.has(MOVABLE_KEYS) {
-        call.row.spec.keys_of(&call.argv).into_iter().flatten().for_each(|(i, _)| read(i));
+        call.row.spec.keys_of(&call.argv).into_iter().for_each(|(i, _)| read(i));
     } else if let (first @ 1.., last, step) = call.row.spec.legacy {
         // Where the keys stand does not depend on the arguments: nothing is allocated for the common commands.
         let last = if last < 0 { call.argv.len() as i32 + last } else { last };

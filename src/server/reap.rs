@@ -13,6 +13,10 @@ pub fn reap(srv: &mut Server) {
     }
     let gone = srv.clients.reap(marked);
     for client in &gone {
+        // A child has the socket too: closing ours alone would not end the connection.
+        if srv.child.is_some() {
+            client.conn.shut_down();
+        }
         srv.watch.forget(client.id);
         srv.pubsub.forget(client.id);
         if let Some(t) = &client.session.tracking {

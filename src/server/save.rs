@@ -10,8 +10,8 @@ use crate::keyspace::Keyspace;
 use crate::log;
 use crate::persist::rdb::file::{self, FileError};
 use crate::persist::rdb::save::{self, Access, SaveOptions, Summary};
-use crate::server::Server;
 use crate::server::child::{self, Child, Kind, Reporter};
+use crate::server::{Server, shutdown};
 use crate::sys::fork::{Exit, GAVE_UP};
 
 /// The state of snapshots.
@@ -119,7 +119,11 @@ pub fn foreground(srv: &mut Server) -> Result<(), ()> {
         return Err(());
     }
     let opts = options(&srv.cfg, srv.memory.used(), srv.clock.now_ms);
-    let result = write(&srv.ks, &srv.cfg, &opts, &mut |_| {});
+    let Server { ks, cfg, net, shutdown, .. } = &mut *srv;
+    // Signals are looked at meanwhile, for whoever can't wait for the end.
+    let result = write(ks, cfg, &opts, &mut |_| {
+        shutdown::note_signals(net, shutdown, false);
+    });
     srv.clock.now_ms = crate::sys::clock::wall_ms();
     srv.rdb.last_try_ms = srv.clock.now_ms;
     srv.rdb.saves += 1;

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use crate::config::ShutdownFlags;
 use crate::log;
+use crate::server::turn::Net;
 use crate::server::{Server, child, save};
 use crate::sys::signals::{SIGINT, SIGTERM};
 
@@ -29,37 +30,54 @@ pub struct How {
 
 /// Reads what signals have come.
 pub fn on_signals(srv: &mut Server) {
+    let loading = srv.loading.is_some();
+    if !note_signals(&mut srv.net, &mut srv.shutdown, loading) {
+        return;
+    }
+    if loading {
+        log!(Warning, "Received shutdown signal during loading, exiting now.");
+        srv.shutdown.done = true;
+    } else {
+        on_cron(srv);
+    }
+}
+
+/// Notes what signals ask for; whether there was one. Who insists on it is obeyed here and now, whatever is going on:
+/// a long save asks here now and then.
+pub fn note_signals(net: &mut Net, shutdown: &mut Shutdown, loading: bool) -> bool {
     let mut bytes = [0; 16];
+    let mut any = false;
     loop {
-        let Some(socket) = srv.net.signals_mut() else { return };
+        let Some(socket) = net.signals_mut() else { return any };
         let n = match socket.read(&mut bytes) {
-            Ok(0) | Err(_) => return,
+            Ok(0) | Err(_) => return any,
             Ok(n) => n,
         };
         for &signal in &bytes[..n] {
-            on_signal(srv, i32::from(signal));
+            let signal = i32::from(signal);
+            if signal == SIGINT && (shutdown.asked.is_some() || loading) {
+                log!(Warning, "You insist... exiting now.");
+                let _ = std::fs::remove_file(format!("temp-{}.rdb", std::process::id()));
+                std::process::exit(1);
+            }
+            match signal {
+                SIGTERM => log!(Warning, "Received SIGTERM scheduling shutdown..."),
+                SIGINT => log!(Warning, "Received SIGINT scheduling shutdown..."),
+                _ => continue,
+            }
+            shutdown.asked = Some(signal);
+            any = true;
         }
     }
 }
 
-fn on_signal(srv: &mut Server, signal: i32) {
-    if signal == SIGINT && (srv.shutdown.asked == Some(SIGINT) || srv.loading.is_some()) {
-        log!(Warning, "You insist... exiting now.");
-        let _ = std::fs::remove_file(format!("temp-{}.rdb", std::process::id()));
-        std::process::exit(1);
+/// SHUTDOWN ABORT: what a signal asked for and has not been done yet is called off; false if there is no such thing.
+pub fn abort(srv: &mut Server) -> bool {
+    let pending = srv.shutdown.asked.take().is_some();
+    if pending {
+        log!(Notice, "Shutdown manually aborted.");
     }
-    match signal {
-        SIGTERM => log!(Warning, "Received SIGTERM scheduling shutdown..."),
-        SIGINT => log!(Warning, "Received SIGINT scheduling shutdown..."),
-        _ => return,
-    }
-    srv.shutdown.asked = Some(signal);
-    if srv.loading.is_some() {
-        log!(Warning, "Received shutdown signal during loading, exiting now.");
-        srv.shutdown.done = true;
-    } else if !srv.debug.pause_cron {
-        on_cron(srv);
-    }
+    pending
 }
 
 /// Does what a signal asked for.

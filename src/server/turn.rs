@@ -65,7 +65,7 @@ pub enum Timer {
     Expire,
     /// A pause may be over.
     Unpause,
-    /// Memory is still above the limit, and nobody may come to ask for more.
+    /// Memory may be above its limit though nobody asks for more.
     Evict,
 }
 
@@ -250,7 +250,7 @@ fn wait_time(srv: &Server, max_wait: Option<Duration>) -> Option<Duration> {
         return Some(Duration::ZERO);
     }
     let now = crate::sys::clock::wall_ms().max(0) as u64;
-    let next = srv.net.timers.next_at().map(|at| Duration::from_millis(at.saturating_sub(now)));
+    let next = srv.net.timers.next_due().map(|at| Duration::from_millis(at.saturating_sub(now)));
     match (next, max_wait) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
@@ -267,8 +267,8 @@ fn timers(srv: &mut Server) {
         match timer {
             Timer::Cron => cron::run(srv),
             Timer::Expire => super::expire::run(srv),
-            Timer::Unpause => super::pause::on_timer(srv),
             Timer::Evict => super::evict::on_timer(srv),
+            Timer::Unpause => super::pause::on_timer(srv),
             Timer::Unblock(id) => time_out(srv, id),
         }
     }

@@ -95,6 +95,9 @@ pub fn set_oom_score_adj(value: i32) -> io::Result<()> {
 }
 
 /// The memory that holds argv and the environment, which `ps` shows.
+///
+/// A title longer than the arguments runs on into the environment: the kernel shows it up to its first zero byte once
+/// the last byte of the arguments is no zero. What is longer than both is cut.
 #[derive(Debug)]
 pub struct Title {
     start: usize,
@@ -102,60 +105,53 @@ pub struct Title {
 }
 
 impl Title {
-    /// Finds the argument and environment memory of this process from /proc/self/stat, moving the
-    /// environment away first is not needed: Rust copies both at start and never reads them again
-    /// there, except through `std::env`, which is why only the argument area is used.
+    /// Finds the area by /proc/self/stat, and moves the environment's strings out of it. To be called before any
+    /// thread starts that reads the environment.
     pub fn locate() -> Option<Title> {
         let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        // Fields 48 and 49 of proc(5), counted from 1; the text after the name starts with field 3.
-        let start: usize = fields.get(45)?.parse().ok()?;
-        let end: usize = fields.get(46)?.parse().ok()?;
-        (start != 0 && end > start).then_some(Title { start, len: end - start })
-    }
-
-    /// Shows `title`. A title longer than the argument area goes to fresh memory where the kernel
-    /// lets us move the area, and is cut where it does not.
-    pub fn set(&mut self, title: &str) {
-        let bytes = title.as_bytes();
-        if bytes.len() >= self.len && self.relocate(bytes.len() + 1).is_err() {
-            return self.write(&bytes[..self.len - 1]);
+        // Fields 48 to 51 of proc(5), counted from 1; the text after the name starts with field 3.
+        let field = |i: usize| fields.get(i - 3)?.parse::<usize>().ok();
+        let (start, end) = (field(48)?, field(49)?);
+        if start == 0 || end <= start {
+            return None;
         }
-        self.write(bytes);
+        // Old kernels do not tell of the environment: then there is no more room.
+        let end = match (field(50), field(51)) {
+            (Some(env), Some(env_end)) if env == end && env_end > end => {
+                move_environment();
+                env_end
+            }
+            _ => end,
+        };
+        Some(Title { start, len: end - start })
     }
 
-    fn write(&self, bytes: &[u8]) {
-        // SAFETY: start..start+len is the argument area the kernel named, or memory that
-        // `relocate` leaked for it; it is writable, and nothing else in the program refers to it.
+    pub fn set(&mut self, title: &str) {
+        let bytes = &title.as_bytes()[..title.len().min(self.len - 1)];
+        // SAFETY: start..start+len is memory the kernel named as arguments and environment; it is writable, and
+        // nothing in the program refers to it any more: `main` copies the arguments, `move_environment` the rest.
         unsafe {
             let area = std::slice::from_raw_parts_mut(self.start as *mut u8, self.len);
             area.fill(0);
             area[..bytes.len()].copy_from_slice(bytes);
         }
     }
+}
 
-    #[cfg(target_os = "linux")]
-    fn relocate(&mut self, need: usize) -> io::Result<()> {
-        let len = need.next_multiple_of(256);
-        let memory = Box::leak(vec![0u8; len].into_boxed_slice());
-        let start = memory.as_ptr() as usize;
-        // The kernel checks that the start stays below the end, so the order depends on direction.
-        let end = (libc::PR_SET_MM_ARG_END, start + len);
-        let begin = (libc::PR_SET_MM_ARG_START, start);
-        let order = if start > self.start { [end, begin] } else { [begin, end] };
-        for (what, address) in order {
-            // SAFETY: both addresses lie in (or just behind) leaked, mapped memory.
-            if unsafe { libc::prctl(libc::PR_SET_MM, what, address, 0, 0) } != 0 {
-                return Err(io::Error::last_os_error());
-            }
-        }
-        (self.start, self.len) = (start, len);
-        Ok(())
+/// Replaces each string of the environment by a copy that lives for ever.
+fn move_environment() {
+    unsafe extern "C" {
+        static mut environ: *mut *mut libc::c_char;
     }
-
-    #[cfg(not(target_os = "linux"))]
-    fn relocate(&mut self, _: usize) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    // SAFETY: `environ` is a list of C strings with a null pointer at its end; nobody else reads or changes it now
+    // (see `locate`), and the copies are never freed.
+    unsafe {
+        let mut at = environ;
+        while !at.is_null() && !(*at).is_null() {
+            *at = std::ffi::CStr::from_ptr(*at).to_owned().into_raw();
+            at = at.add(1);
+        }
     }
 }
 

@@ -91,6 +91,17 @@ start_server {overrides {syslog-enabled no always-show-logo yes set-proc-title y
         assert_match "*Port: [srv port]*" [log_since 0]
         assert_match "*127.0.0.1:[srv port]*" [string map {\0 { }} [read_file /proc/[srv pid]/cmdline]]
     }
+
+    test "proc-title-template, longer than the arguments" {
+        r config set proc-title-template "Title {title} {listen-addr} {port} {tls-port} {config-file} [string repeat x 100]"
+        set title [string trim [read_file /proc/[srv pid]/cmdline] \0]
+        assert_equal [list Title 127.0.0.1:[srv port] [srv port] 0 [string repeat x 100]] \
+            [list {*}[lreplace [lreplace $title 5 5] 1 1]]
+        # The environment is where it was for the server, though the title lies over it.
+        r config set proc-title-template short
+        assert_equal short [string trim [read_file /proc/[srv pid]/cmdline] \0]
+        assert_error_like "ERR CONFIG SET failed*template format is invalid*" {r config set proc-title-template "{nosuch}"}
+    }
 }
 
 # Starts with environment and arguments only; runs the body with `c` a client on the port; ends the server.

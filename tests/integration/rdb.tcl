@@ -65,6 +65,21 @@ start_server {tags {rdb}} {
         assert_equal 301 [r dbsize]
     }
 
+    test "a connection that is closed ends though a child lives" {
+        r set k v
+        r config set rdb-key-save-delay 10000000
+        r bgsave
+        set c [redis_client]
+        $c ping
+        r client kill id [$c client id] skipme no
+        assert_equal 1 [$c at_eof]
+        $c close
+        assert_equal 1 [s rdb_bgsave_in_progress]
+        r config set rdb-key-save-delay 0
+        r flushall
+        wait_for_condition {[s rdb_bgsave_in_progress] == 0}
+    }
+
     test "BGSAVE SCHEDULE and syntax" {
         assert_error "ERR syntax error" {r bgsave now}
         assert_match "Background saving *" [r bgsave schedule]

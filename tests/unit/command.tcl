@@ -100,10 +100,49 @@ start_server {tags {command}} {
         assert_error "ERR wrong number of arguments for 'command|getkeys' command" {r command getkeys}
     }
 
+    test "COMMAND GETKEYS where options decide" {
+        foreach {command keys} {
+            {sort k by x* get y* store d} {k d}
+            {sort k store a limit 0 store store b} {k b}
+            {sort_ro k by x*} k
+            {zunionstore d 2 a b weights 1 2} {d a b}
+            {zinter 2 a b withscores} {a b}
+            {lmpop 2 a b left} {a b}
+            {blmpop 0 2 a b left} {a b}
+            {bzmpop 0 1 a min} a
+            {sintercard 2 a b limit 1} {a b}
+            {georadius k 1 2 3 m store d} {k d}
+            {georadius k 1 2 3 m store} k
+            {geosearchstore d s frommember m byradius 1 m} {d s}
+            {migrate h 1 "" 0 10 auth keys keys a b} {a b}
+            {blpop a b 0} {a b}
+        } {
+            assert_equal $keys [r command getkeys {*}$command] $command
+        }
+        foreach command {{zunionstore d 3 a b} {zdiffstore d 0 a} {lmpop 2 a} {migrate h 1 k 0 10 keys a b}} {
+            assert_error_like "ERR Invalid *" {r command getkeys {*}$command}
+        }
+        # Channels of shards are looked up like keys, but are none.
+        assert_error "ERR The command has no key arguments" {r command getkeys spublish a b}
+    }
+
+    test "COMMAND DOCS tells of arguments what redis-cli makes hints of" {
+        set args [dict get [r command docs zadd] zadd arguments]
+        assert_equal {key condition comparison change increment data} [lmap arg $args { dict get $arg name }]
+        assert_equal {key oneof oneof pure-token pure-token block} [lmap arg $args { dict get $arg type }]
+        assert_equal {optional} [dict get [lindex $args 4] flags]
+        assert_equal {INCR 3.0.2} [list [dict get [lindex $args 4] token] [dict get [lindex $args 4] since]]
+        assert_equal {multiple} [dict get [lindex $args 5] flags]
+        assert_equal {score member} [lmap arg [dict get [lindex $args 5] arguments] { dict get $arg name }]
+    }
+
     test "COMMAND GETKEYSANDFLAGS" {
         assert_equal {{k {RO access}}} [r command getkeysandflags get k]
         assert_equal {{k {OW update}}} [r command getkeysandflags set k v]
         assert_equal {{k {RW access update}}} [r command getkeysandflags set k v get]
+        assert_equal {{k {RO access}}} [r command getkeysandflags bitfield k get u8 0]
+        assert_equal {{k {RW access update}}} [r command getkeysandflags bitfield k get u8 0 set u8 0 1]
+        assert_equal {{k {RO access}} {d {OW update}}} [r command getkeysandflags sort k store d]
         assert_equal {{a {RW access delete}} {b {OW update}}} [r command getkeysandflags rename a b]
         assert_equal {{a {RM delete}} {b {RM delete}}} [r command getkeysandflags del a b]
         assert_error "ERR The command has no key arguments" {r command getkeysandflags ping x}
@@ -115,8 +154,12 @@ start_server {tags {command}} {
     }
 
     test "every container has HELP" {
-        foreach name {client config object command memory slowlog debug pubsub} {
-            assert {[llength [r $name help]] > 3} $name
+        foreach {name lines} {client 54 command 21 config 11 latency 17 memory 14 object 15 pubsub 14 slowlog 12} {
+            set help [r $name help]
+            assert_equal $lines [llength $help] $name
+            assert_equal "[string toupper $name] <subcommand> \[<arg> \[value] \[opt] ...]. Subcommands are:" [lindex $help 0]
+            assert_equal {HELP {    Print this help.}} [lrange $help end-1 end]
         }
+        assert {[llength [r debug help]] > 40}
     }
 }

@@ -125,4 +125,17 @@ start_server {tags {maxmemory}} {
         assert_equal PONG [r ping]
         r config set maxmemory 0
     }
+
+    test "a lower maxmemory takes effect though nobody asks for more" {
+        populate 200 key: 1000
+        r config set maxmemory-policy allkeys-random
+        r config set notify-keyspace-events Ee
+        set c [redis_client]
+        $c psubscribe *
+        r config set maxmemory 1
+        for {set i 0} {$i < 200} {incr i} { assert_match {pmessage \* __keyevent@*__:evicted key:*} [$c read] }
+        $c close
+        assert_equal 0 [r dbsize]
+        r config set maxmemory 0
+    }
 }

@@ -190,3 +190,31 @@ start_server {tags {pubsub}} {
         wait_for_condition {[r pubsub shardnumsub ch] eq {ch 0}} -what "still subscribed"
     }
 }
+
+start_server {tags {pubsub}} {
+    test "who wants no replies gets messages and what tells of subscriptions" {
+        foreach {proto mode} {2 off 3 off 3 skip} {
+            set c [redis_client]
+            $c hello $proto
+            foreach {word name} {subscribe ch psubscribe p* ssubscribe sh unsubscribe ch punsubscribe p* sunsubscribe sh} {
+                $c send client reply $mode
+                $c send $word $name
+                assert_equal [list $word $name] [lrange [$c read] 0 1] "RESP$proto, $mode"
+            }
+            $c send client reply off
+            $c send subscribe ch
+            $c read
+            assert_equal 1 [r publish ch hello]
+            assert_equal {message ch hello} [$c read]
+            if {$proto == 3} {
+                # Replies are kept back, a message to oneself is not.
+                $c send publish ch self
+                $c send set k v
+                assert_equal {message ch self} [$c read]
+                $c send client reply on
+                assert_equal OK [$c read]
+            }
+            $c close
+        }
+    }
+}

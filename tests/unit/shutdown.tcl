@@ -81,6 +81,30 @@ start_server {tags {shutdown}} {
         assert_error_like "ERR CONFIG SET failed*" {r config set shutdown-on-sigterm "save nosave"}
     }
 
+    test "SHUTDOWN ABORT calls off what a signal asked for" {
+        r debug pause-cron 1
+        send_signal [srv pid] TERM
+        wait_for_log {*Received SIGTERM scheduling shutdown*}
+        assert_equal OK [r shutdown abort]
+        assert_log {*Shutdown manually aborted*}
+        assert_error "ERR No shutdown in progress." {r shutdown abort}
+        r debug pause-cron 0
+        assert_equal PONG [r ping]
+    }
+
+    test "a second SIGINT does not wait for the last save" {
+        r config set save "900 1" rdb-key-save-delay 100000
+        populate 100
+        send_signal [srv pid] INT
+        wait_for_condition {[llength [glob -nocomplain [srv dir]/temp-*.rdb]] == 1} -what "a save"
+        send_signal [srv pid] INT
+        await_exit 0 3000
+        assert_equal {} [glob -nocomplain [srv dir]/temp-*.rdb]
+        assert_log {*You insist*}
+        restart_server
+        r config set save "" rdb-key-save-delay 0
+    }
+
     test "SIGHUP and SIGPIPE do no harm" {
         send_signal [srv pid] HUP
         send_signal [srv pid] PIPE

@@ -184,3 +184,75 @@ start_server {tags {transactions}} {
         r select 0
     }
 }
+
+start_server {tags {transactions}} {
+    test "SWAPDB and a watched key: what is past its time is absent, before and after" {
+        foreach {name here there expected} {
+            "absent, absent"  {} {} PONG
+            "absent, stale"   {} {set x v px 1} PONG
+            "stale, absent"   {set x v px 1} {} PONG
+            "stale, stale"    {set x v px 1} {set x v px 1} PONG
+            "live, live"      {set x v} {set x v} {}
+            "live, absent"    {set x v} {} {}
+            "live, stale"     {set x v} {set x v px 1} {}
+            "absent, live"    {} {set x v} {}
+            "stale, live"     {set x v px 1} {set x v} {}
+        } {
+            r flushall
+            r debug set-active-expire 0
+            foreach {db command} [list 0 $there 1 $here] {
+                r select $db
+                if {$command ne {}} { r {*}$command }
+            }
+            sleep 3
+            r watch x
+            r swapdb 0 1
+            r multi
+            r ping
+            assert_equal $expected [r exec] $name
+        }
+        r debug set-active-expire 1
+        r flushall
+        r select 0
+    }
+
+    test "a watched key that was there and has run out since breaks the transaction" {
+        r debug set-active-expire 0
+        r set x v px 20
+        r watch x
+        sleep 25
+        r multi
+        r ping
+        assert_equal {} [r exec]
+        r debug set-active-expire 1
+    }
+}
+
+start_server {tags {transactions}} {
+    test "what runs inside EXEC sees the transaction in CLIENT INFO" {
+        r multi
+        r client info
+        assert_match "* flags=x *multi=2 *" [lindex [list [r ping] [r exec]] 1 0]
+        assert_match "* flags=N *multi=-1 *" [r client info]
+    }
+
+    test "EXEC that is refused says so, in a transaction or not" {
+        assert_error_like "EXECABORT *wrong number of arguments for 'exec' command" {r exec now}
+        r multi
+        assert_error_like "EXECABORT *wrong number of arguments for 'exec' command" {r exec now}
+        assert_error "ERR EXEC without MULTI" {r exec}
+    }
+
+    test "SUBSCRIBE and PSUBSCRIBE may stand in a transaction, SSUBSCRIBE may not" {
+        set c [redis_client]
+        $c multi
+        $c subscribe ch
+        $c psubscribe p*
+        assert_equal {{subscribe ch 1} {psubscribe p* 2}} [$c exec]
+        assert_equal {1 1} [list [r publish ch x] [r publish p x]]
+        $c close
+        r multi
+        r ssubscribe sh
+        assert_equal {array {{error {ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client}}}} [r typed exec]
+    }
+}

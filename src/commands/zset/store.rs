@@ -314,8 +314,7 @@ pub fn store(
         db.put(key, Value::Object(Box::new(result.into_object())), None, None, fx);
         fx.modified(key);
         fx.event(EV_ZSET, event, key);
-    } else if db.has(key, fx) {
-        db.delete(key, Why::Overwrite, fx);
+    } else if db.delete(key, Why::Overwrite, fx) {
         fx.modified(key);
         fx.event(EV_GENERIC, "del", key);
     }

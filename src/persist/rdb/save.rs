@@ -18,8 +18,8 @@ use std::time::Duration;
 const BUFFER: usize = 256 << 10;
 /// Keys between two reports of progress.
 const REPORT_KEYS: u64 = 1024;
-/// While keys are delayed, a report at least so often.
-const REPORT_DELAY_US: u64 = 1_000_000;
+/// While keys are delayed, a report at least so often: whoever can't wait is heard then.
+const REPORT_DELAY_US: u64 = 100_000;
 
 /// How to save.
 #[derive(Clone, Debug)]

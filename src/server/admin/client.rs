@@ -119,7 +119,7 @@ fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
         s.channels,
         s.patterns,
         s.shard_channels,
-        multi.map_or(-1, |m| m.queue.len() as i64),
+        multi.map(|m| m.queue.len() as i64).or(s.executing.map(i64::from)).unwrap_or(-1),
         client.room.size,
         client.room.peak,
         out.fixed,
@@ -159,7 +159,7 @@ fn list(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         }
         n if n > 3 && arg::is(argv[2], "id") => {
             for text in argv.from(3) {
-                let id = arg::int_in(text, 1, i64::MAX, "Invalid client ID")?;
+                let id = arg::int_in(text, i64::MIN, i64::MAX, "Invalid client ID")?;
                 if let Some(client) =
                     srv.clients.by_serial(id as u64).and_then(|id| srv.clients.get(id))
                 {
@@ -317,10 +317,13 @@ fn kill_filter<'a>(args: &'a [&'a [u8]]) -> Result<Filter<'a>, CmdError> {
 
 /// `CLIENT PAUSE timeout [WRITE|ALL]`: `timeout` in milliseconds. Joins: pause.
 fn pause_clients(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    if call.argv.len() > 4 {
+        return Err(errors::unknown_subcommand("client", call.argv[1]));
+    }
     let scope = match call.argv.get(3).map(|w| w.to_ascii_lowercase()) {
         None => Scope::All,
-        Some(w) if w == b"all" && call.argv.len() == 4 => Scope::All,
-        Some(w) if w == b"write" && call.argv.len() == 4 => Scope::Writes,
+        Some(w) if w == b"all" => Scope::All,
+        Some(w) if w == b"write" => Scope::Writes,
         Some(_) => return Err(CmdError::new("ERR CLIENT PAUSE mode must be WRITE or ALL")),
     };
     let timeout = crate::util::num::parse_i64(call.argv.at(2))

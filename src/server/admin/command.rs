@@ -1,5 +1,6 @@
 //! COMMAND: the command table for clients. Everything is derived from the rows.
 
+use crate::commands::find_keys::Found;
 use crate::commands::spec::{self, Begin, Find, KeySpec};
 use crate::commands::{CmdResult, Flow, arg};
 use crate::resp::argv::Argv;
@@ -87,13 +88,17 @@ fn describe(reply: &mut Reply, row: &Row) {
     reply.array(s.tips.len());
     s.tips.iter().for_each(|t| reply.bulk_str(t));
     reply.set(s.keys.len());
-    s.keys.iter().for_each(|k| describe_keys(reply, k));
+    s.keys.iter().enumerate().for_each(|(i, k)| describe_keys(reply, k, s.note(i)));
     reply.array(row.subs.len());
     row.subs.iter().for_each(|sub| describe(reply, sub));
 }
 
-fn describe_keys(reply: &mut Reply, k: &KeySpec) {
-    reply.map(3);
+fn describe_keys(reply: &mut Reply, k: &KeySpec, note: Option<&str>) {
+    reply.map(3 + usize::from(note.is_some()));
+    if let Some(note) = note {
+        reply.bulk(b"notes");
+        reply.bulk_str(note);
+    }
     reply.bulk(b"flags");
     let flags: Vec<_> = KeySpec::flag_names(k.flags).collect();
     reply.set(flags.len());
@@ -191,7 +196,7 @@ fn list(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             }
         }
     }
-    call.reply.set(names.len());
+    call.reply.array(names.len());
     names.iter().for_each(|n| call.reply.bulk(n));
     Ok(Flow::Done)
 }
@@ -221,53 +226,18 @@ fn getkeysandflags(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 }
 
 /// Positions and access flags of the keys among the arguments of a command.
-fn keys_of(srv: &Server, args: &[&[u8]]) -> Result<Vec<(usize, u16)>, CmdError> {
-    const INVALID: CmdError = CmdError::new("ERR Invalid arguments specified for command");
+fn keys_of(srv: &Server, args: &[&[u8]]) -> Result<Vec<Found>, CmdError> {
     let row = dispatch::find(srv.table, Argv::new(args))
         .map_err(|_| CmdError::new("ERR Invalid command specified"))?;
-    if row.spec.keys.is_empty() {
+    if !row.spec.may_have_keys() {
         return Err(CmdError::new("ERR The command has no key arguments"));
     }
     if !row.spec.arity_ok(args.len()) {
         return Err(CmdError::new("ERR Invalid number of arguments specified for command"));
     }
-    let mut keys = row.spec.keys_of(args).ok_or(INVALID)?;
-    match row.name() {
-        // What SET does with the key depends on its options.
-        "set" => {
-            let reads = args[3..].iter().any(|w| arg::is(w, "get") || arg::is(w, "ifeq"));
-            let flags = match reads {
-                true => spec::KEY_RW | spec::KEY_ACCESS | spec::KEY_UPDATE,
-                false => spec::KEY_OW | spec::KEY_UPDATE,
-            };
-            keys.iter_mut().for_each(|k| k.1 = flags);
-        }
-        // With KEYS the single key is an empty word, not a key.
-        "migrate" if keys.len() > 1 && args[3].is_empty() => {
-            keys.remove(0);
-            let flags = spec::KEY_RW | spec::KEY_ACCESS | spec::KEY_DELETE;
-            keys.iter_mut().for_each(|k| k.1 = flags);
-        }
-        // STORE can stand anywhere behind the key; the last one counts.
-        "sort" => {
-            let (mut at, mut target) = (2, None);
-            while let Some(word) = args.get(at) {
-                let operands = match word.to_ascii_lowercase().as_slice() {
-                    b"limit" => 2,
-                    b"by" | b"get" | b"store" => 1,
-                    _ => 0,
-                };
-                if arg::is(word, "store") && at + 1 < args.len() {
-                    target = Some(at + 1);
-                }
-                at += 1 + operands;
-            }
-            keys.extend(target.map(|at| (at, spec::KEY_OW | spec::KEY_UPDATE)));
-        }
-        _ => {}
-    }
+    let keys = row.spec.keys_of(args);
     if keys.is_empty() && !row.has(spec::NO_MANDATORY_KEYS) {
-        return Err(INVALID);
+        return Err(CmdError::new("ERR Invalid arguments specified for command"));
     }
     Ok(keys)
 }

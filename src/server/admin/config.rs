@@ -10,7 +10,7 @@ use crate::log;
 use crate::net::listener;
 use crate::resp::errors::{self, CmdError};
 use crate::server::table::ServerRow;
-use crate::server::{Call, Server, boot, crash, gate};
+use crate::server::{Call, Server, boot, crash, evict, gate};
 use crate::sys::{mem, process, socket};
 
 pub const COMMANDS: &[ServerRow] = &[
@@ -81,7 +81,6 @@ const APPLY: &[(&str, Apply)] = &[
         Ok(())
     }),
     ("maxmemory-policy", |srv, _| {
-        // Scores of one policy mean nothing to another.
         srv.eviction.forget();
         Ok(())
     }),
@@ -94,7 +93,7 @@ const APPLY: &[(&str, Apply)] = &[
                  current memory usage ({used}). This will result in key eviction and/or the inability \
                  to accept new write commands depending on the maxmemory-policy."
             );
-            super::super::evict::go_on(srv);
+            evict::schedule(srv);
         }
         Ok(())
     }),

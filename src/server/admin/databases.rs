@@ -121,16 +121,14 @@ fn swapdb(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// A watcher of a key that exists in either of two swapped databases sees another value now.
+/// Two databases have been swapped: whoever found a watched key there has lost it, whoever found none and has one now
+/// has gained it. A key past its time is as good as absent, before and after.
 fn break_swapped_watches(srv: &mut Server, a: u32, b: u32) {
     let Server { watch, clients, ks, clock, .. } = srv;
     for n in [a, b] {
         for (_, key, ids) in watch.in_db(Some(n)) {
-            // A key past its time is as good as absent, before and after.
-            if [a, b].iter().all(|&n| ks.type_of(n, key, clock.now_ms).is_none()) {
-                continue;
-            }
-            for &id in ids {
+            let gained = ks.type_of(n, key, clock.now_ms).is_some();
+            for &id in ids.iter().filter(|&&id| gained || watch.found_live(id, n, key)) {
                 if let Some(session) = clients.session_mut(id) {
                     session.watch_broken = true;
                 }

@@ -44,9 +44,15 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let argv = call.argv;
     let sub = argv.at(1).to_ascii_lowercase();
     match (sub.as_slice(), argv.len()) {
-        (b"help", 2) => help::write(call.reply, "DEBUG", HELP),
+        (b"help", 2) => {
+            let lines: Vec<String> = HELP
+                .iter()
+                .flat_map(|(form, text)| [form.to_string(), format!("    {text}")])
+                .collect();
+            help::write(call.reply, "DEBUG", &lines);
+        }
         (b"sleep", 3) => {
-            let seconds = crate::util::num::parse_f64(argv[2]).ok_or(errors::NOT_FLOAT)?;
+            let seconds = crate::util::num::parse_f64(argv[2]).unwrap_or(0.0);
             std::thread::sleep(std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e6)));
             call.reply.ok();
         }
@@ -125,7 +131,7 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
                 "ERR only reading of statistics is offered: see MEMORY MALLOC-STATS",
             ));
         }
-        (b"error", 3) => return Err(CmdError::coded("", argv[2])),
+        (b"error", 3) => return Err(CmdError::bare(argv[2])),
         (b"segfault", 2) => signals::segfault(),
         (b"panic", 2) => panic!("called by DEBUG PANIC"),
         (b"assert", 2) => assert!(argv.is_empty(), "called by DEBUG ASSERT"),
@@ -242,6 +248,9 @@ fn object(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
 fn sdslen(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     let store = &srv.ks.dbs[call.env.db as usize];
     let entry = store.find(store.key(call.argv[2])).ok_or(errors::NO_SUCH_KEY)?;
+    if !["raw", "embstr"].contains(&entry.encoding().name()) {
+        return Err(CmdError::new("ERR Not an sds encoded string."));
+    }
     let len = crate::commands::string::value_bytes(entry, &mut [0; 20]).len();
     call.reply.status(format!(
         "key_sds_len:{}, key_sds_avail:0, key_zmalloc: {}, val_sds_len:{len}, val_sds_avail:0, \
@@ -370,7 +379,7 @@ fn protocol(reply: &mut Reply, kind: &[u8]) -> Result<(), CmdError> {
         _ => {
             return Err(CmdError::new(
                 "ERR Wrong protocol type name. Please use one of the following: \
-                 string|integer|double|null|array|set|map|attrib|push|verbatim|true|false",
+                 string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
             ));
         }
     }

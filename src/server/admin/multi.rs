@@ -8,6 +8,7 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::server::table::ServerRow;
 use crate::server::{Call, Server, dispatch};
+use crate::watch::Found;
 
 pub const COMMANDS: &[ServerRow] = &[
     ("multi", multi),
@@ -77,6 +78,9 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         return Ok(Flow::Done);
     }
     call.reply.array(multi.queue.len());
+    if let Some(session) = srv.clients.session_mut(id) {
+        session.executing = Some(multi.queue.len() as u32);
+    }
     for queued in &multi.queue {
         let row = srv.table.by_id(queued.command);
         let argv: Vec<&[u8]> = queued.argv.iter().map(Vec::as_slice).collect();
@@ -95,12 +99,17 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             call.reply.truncate(0);
         }
     }
+    if let Some(session) = srv.clients.session_mut(id) {
+        session.executing = None;
+    }
     Ok(Flow::Done)
 }
 
 /// A watched key whose time has passed has changed, though nobody has deleted it yet.
+///
+/// One that was not there when the watch began is not meant: what is past its time in its place came by SWAPDB.
 fn watched_key_expired(srv: &Server, id: ClientId) -> bool {
-    srv.watch.keys_of(id).iter().any(|(db, key)| {
+    srv.watch.keys_of(id).iter().filter(|w| w.1 == Found::Live).any(|((db, key), _)| {
         let store = &srv.ks.dbs[*db as usize];
         let entry = store.find(store.key(key));
         entry.and_then(|e| e.expire_ms()).is_some_and(|at| at < srv.clock.now_ms)
@@ -124,8 +133,9 @@ fn watch(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         // A key past its time is gone for the watcher: its deletion later is no change.
         let lazy = srv.limits.lazy_expire;
         let store = &mut srv.ks.dbs[env.db as usize];
-        crate::keyspace::db::DbMut::new(store, env, None, lazy).has(key, fx);
-        if srv.watch.add(id, env.db, key)
+        let there = crate::keyspace::db::DbMut::new(store, env, None, lazy).has(key, fx);
+        let found = if there { Found::Live } else { Found::Absent };
+        if srv.watch.add(id, env.db, key, found)
             && let Some(s) = srv.clients.session_mut(id)
         {
             s.watching += 1;

@@ -67,7 +67,11 @@ fn shutdown_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         return Err(errors::SYNTAX);
     }
     if abort {
-        return Err(CmdError::new("ERR No shutdown in progress."));
+        if !shutdown::abort(srv) {
+            return Err(CmdError::new("ERR No shutdown in progress."));
+        }
+        call.reply.ok();
+        return Ok(Flow::Done);
     }
     if call.env.deny_blocking {
         return Err(CmdError::new(

@@ -3,9 +3,11 @@
 use bytes::Bytes;
 
 use crate::commands::{CmdResult, Flow};
+use crate::keyspace::env::Origin;
 use crate::net::clients::ClientId;
+use crate::net::session::ReplyMode;
 use crate::pubsub::Kind;
-use crate::resp::errors::CmdError;
+use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::table::ServerRow;
 use crate::server::{Call, Server};
@@ -102,8 +104,9 @@ fn ssubscribe(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 }
 
 fn add(srv: &mut Server, call: &mut Call<'_>, kind: Kind) -> CmdResult {
-    let deny = call.env.deny_blocking;
-    if deny && srv.clients.session(call.client).is_some_and(|s| !s.resp3) {
+    // Shard channels came later; the others have always been allowed in transactions.
+    let in_exec = call.env.origin == Origin::Exec && kind != Kind::Shard;
+    if call.env.deny_blocking && !in_exec {
         return Err(CmdError::err(format!(
             "{} isn't allowed for a DENY BLOCKING client",
             call.row.name().to_ascii_uppercase()
@@ -141,13 +144,22 @@ fn announce(
     }
     // Shard channels are counted on their own.
     let total = if kind == Kind::Shard { s.shard_channels } else { s.channels + s.patterns };
-    call.reply.push(3);
-    call.reply.bulk_str(word);
-    match name {
-        Some(name) => call.reply.bulk(name),
-        None => call.reply.null(),
+    let write = |reply: &mut Reply| {
+        reply.push(3);
+        reply.bulk_str(word);
+        match name {
+            Some(name) => reply.bulk(name),
+            None => reply.null(),
+        }
+        reply.int(i64::from(total));
+    };
+    if s.reply_mode == ReplyMode::On {
+        return write(call.reply);
     }
-    call.reply.int(i64::from(total));
+    // This is a message rather than a reply: a client that wants no replies gets it all the same.
+    let mut message = Reply::new(Vec::new(), s.resp3);
+    write(&mut message);
+    srv.clients.push(call.client, &message.into_buf());
 }
 
 /// `UNSUBSCRIBE [channel ...]`: all without arguments. Joins: pubsub, clients.
@@ -208,6 +220,9 @@ fn shard_channels(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 }
 
 fn active(srv: &mut Server, call: &mut Call<'_>, kind: Kind) -> CmdResult {
+    if call.argv.len() > 3 {
+        return Err(errors::unknown_subcommand("pubsub", call.argv[1]));
+    }
     let names = srv.pubsub.active(kind, call.argv.get(2).copied());
     call.reply.array(names.len());
     names.iter().for_each(|n| call.reply.bulk(n));

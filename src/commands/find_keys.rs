@@ -1,0 +1,323 @@
+//! Which arguments of a command are keys, and what the command does with them.
+//!
+//! The key specs of the row say so, for nearly all commands. Where a spec leaves something open (an option that may
+//! stand anywhere, a use that depends on other arguments), or the arguments don't fit it, a function of the command's
+//! own looks through the arguments: `native`. What neither finds is not there: the command will say what is wrong.
+
+use crate::commands::arg;
+use crate::commands::spec::{
+    Begin, Find, KEY_ACCESS, KEY_DELETE, KEY_INCOMPLETE, KEY_NOT_KEY, KEY_OW, KEY_RO, KEY_RW,
+    KEY_UPDATE, KEY_VARIABLE, KeySpec, Spec,
+};
+
+/// The position of a key among the arguments, and its access flags (none where the specs don't tell).
+pub type Found = (usize, u16);
+
+impl Spec {
+    /// Whether the command may have keys at all: channels of shards are looked up like keys, but are none.
+    pub fn may_have_keys(&self) -> bool {
+        self.keys.iter().any(|k| k.flags & KEY_NOT_KEY == 0)
+    }
+
+    /// The keys in `argv`, whose arity has been checked. O(arguments).
+    pub fn keys_of(&self, argv: &[&[u8]]) -> Vec<Found> {
+        let variable = self.keys.iter().any(|k| k.flags & KEY_VARIABLE != 0);
+        let by_specs = if self.may_have_keys() && !variable { by_specs(self, argv) } else { None };
+        by_specs.unwrap_or_else(|| native(self.name, argv))
+    }
+}
+
+/// None where a spec is not the whole truth, or the arguments don't fit it.
+fn by_specs(spec: &Spec, argv: &[&[u8]]) -> Option<Vec<Found>> {
+    let mut out = Vec::new();
+    for k in spec.keys.iter().filter(|k| k.flags & KEY_NOT_KEY == 0) {
+        let Some(first) = begin(k, argv)? else { continue };
+        let (first, last, step) = range(k, first, argv)?;
+        if last >= argv.len() || last < first {
+            return None;
+        }
+        out.extend((first..=last).step_by(step).map(|i| (i, k.flags)));
+        if k.flags & KEY_INCOMPLETE != 0 {
+            return None;
+        }
+    }
+    Some(out)
+}
+
+/// Where a spec begins to count; the inner None: its keyword is absent.
+fn begin(k: &KeySpec, argv: &[&[u8]]) -> Option<Option<usize>> {
+    let argc = argv.len();
+    match &k.begin {
+        Begin::Index(i) => Some(Some(*i)),
+        Begin::Keyword(word, from) => {
+            let is = |i: &usize| argv[*i].eq_ignore_ascii_case(word.as_bytes());
+            // A keyword with nothing behind it, or in the place of the first argument, is none.
+            let found = if *from > 0 {
+                (*from as usize..argc.saturating_sub(1)).find(is)
+            } else {
+                let start = argc.saturating_sub(from.unsigned_abs() as usize);
+                (2..=start).rev().find(is)
+            };
+            Some(found.map(|i| i + 1))
+        }
+        Begin::Unknown => None,
+    }
+}
+
+/// First and last position, and the step between keys.
+fn range(k: &KeySpec, first: usize, argv: &[&[u8]]) -> Option<(usize, usize, usize)> {
+    let argc = argv.len();
+    match k.find {
+        Find::Range { last, step, limit } => {
+            let last = match last {
+                n if n >= 0 => first + n as usize,
+                // A limit leaves only the first 1/limit of the arguments: XREAD's keys, then ids.
+                -1 if limit > 0 => {
+                    (first + argc.saturating_sub(first) / limit as usize).checked_sub(1)?
+                }
+                n => argc.checked_sub(n.unsigned_abs() as usize)?,
+            };
+            Some((first, last, step as usize))
+        }
+        Find::KeyNum { at, first: skip, step } => {
+            let count = crate::util::num::parse_i64(argv.get(first + at)?)?;
+            let steps = usize::try_from(count).ok()?.checked_sub(1)?.checked_mul(step)?;
+            let first = first + skip;
+            Some((first, first.checked_add(steps)?, step))
+        }
+        Find::Unknown => None,
+    }
+}
+
+/// What the commands know themselves.
+fn native(name: &str, argv: &[&[u8]]) -> Vec<Found> {
+    match name {
+        "set" => vec![(1, set_flags(argv))],
+        "bitfield" => vec![(1, bitfield_flags(argv))],
+        "sort" => sort(argv),
+        "sort_ro" => vec![(1, KEY_RO | KEY_ACCESS)],
+        "migrate" => migrate(argv),
+        "georadius" | "georadiusbymember" => georadius(argv),
+        "xread" | "xreadgroup" => xread(argv),
+        "zunionstore" | "zinterstore" | "zdiffstore" => {
+            let mut keys = counted(argv, 2);
+            if !keys.is_empty() {
+                keys.push((1, 0));
+            }
+            keys
+        }
+        "zunion" | "zinter" | "zdiff" | "zintercard" | "sintercard" | "lmpop" | "zmpop" => {
+            counted(argv, 1)
+        }
+        "blmpop" | "bzmpop" | "eval" | "eval_ro" | "evalsha" | "evalsha_ro" | "fcall"
+        | "fcall_ro" => counted(argv, 2),
+        _ => Vec::new(),
+    }
+}
+
+/// Keys behind their number at `at`. A number is read as far as it is one, so that keys are found though the command
+/// will refuse it.
+fn counted(argv: &[&[u8]], at: usize) -> Vec<Found> {
+    let text = argv.get(at).copied().unwrap_or_default();
+    let digits = text.iter().position(|c| !c.is_ascii_digit()).unwrap_or(text.len());
+    let count = crate::util::num::parse_i64(&text[..digits]).and_then(|n| usize::try_from(n).ok());
+    let room = argv.len().saturating_sub(at + 1);
+    let count = count.filter(|&n| n <= room).unwrap_or(0);
+    (at + 1..at + 1 + count).map(|i| (i, 0)).collect()
+}
+
+/// What SET does with the key depends on its options.
+fn set_flags(argv: &[&[u8]]) -> u16 {
+    match argv[3..].iter().any(|w| arg::is(w, "get") || arg::is(w, "ifeq")) {
+        true => KEY_RW | KEY_ACCESS | KEY_UPDATE,
+        false => KEY_OW | KEY_UPDATE,
+    }
+}
+
+/// BITFIELD that only has GET, rightly written, only reads.
+fn bitfield_flags(argv: &[&[u8]]) -> u16 {
+    let mut at = 2;
+    while let Some(word) = argv.get(at) {
+        let behind = argv.len() - at - 1;
+        at += match word.to_ascii_lowercase().as_slice() {
+            b"get" if behind >= 2 => 3,
+            b"overflow" if behind >= 1 => 2,
+            _ => return KEY_RW | KEY_ACCESS | KEY_UPDATE,
+        };
+    }
+    KEY_RO | KEY_ACCESS
+}
+
+/// STORE can stand anywhere behind the key; the last one counts.
+fn sort(argv: &[&[u8]]) -> Vec<Found> {
+    let (mut at, mut target) = (2, None);
+    while let Some(word) = argv.get(at) {
+        at += match word.to_ascii_lowercase().as_slice() {
+            b"limit" => 3,
+            b"by" | b"get" => 2,
+            b"store" if at + 1 < argv.len() => {
+                target = Some(at + 1);
+                1
+            }
+            _ => 1,
+        };
+    }
+    let target = target.map(|at| (at, KEY_OW | KEY_UPDATE));
+    std::iter::once((1, KEY_RO | KEY_ACCESS)).chain(target).collect()
+}
+
+/// The key, or those behind KEYS if the key is empty; both is a mistake.
+fn migrate(argv: &[&[u8]]) -> Vec<Found> {
+    const FLAGS: u16 = KEY_RW | KEY_ACCESS | KEY_DELETE;
+    let mut at = 6;
+    while let Some(word) = argv.get(at) {
+        at += match word.to_ascii_lowercase().as_slice() {
+            b"keys" if !argv[3].is_empty() => return Vec::new(),
+            b"keys" => return (at + 1..argv.len()).map(|i| (i, FLAGS)).collect(),
+            b"auth" => 2,
+            b"auth2" => 3,
+            _ => 1,
+        };
+    }
+    vec![(3, FLAGS)]
+}
+
+/// The key, and the last of those behind STORE or STOREDIST.
+fn georadius(argv: &[&[u8]]) -> Vec<Found> {
+    let (mut at, mut target) = (5, None);
+    while at + 1 < argv.len() {
+        if arg::is(argv[at], "store") || arg::is(argv[at], "storedist") {
+            at += 1;
+            target = Some((at, 0));
+        }
+        at += 1;
+    }
+    std::iter::once((1, 0)).chain(target).collect()
+}
+
+/// The first half of what stands behind STREAMS, which may be a name elsewhere.
+fn xread(argv: &[&[u8]]) -> Vec<Found> {
+    let mut at = 1;
+    while let Some(word) = argv.get(at) {
+        at += match word.to_ascii_lowercase().as_slice() {
+            b"block" | b"count" => 2,
+            b"group" => 3,
+            b"noack" => 1,
+            b"streams" => {
+                let behind = argv.len() - at - 1;
+                let keys = if behind.is_multiple_of(2) { behind / 2 } else { 0 };
+                return (at + 1..at + 1 + keys).map(|i| (i, 0)).collect();
+            }
+            _ => break,
+        };
+    }
+    Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::spec;
+
+    /// The arguments that are keys.
+    fn keys(argv: &str) -> String {
+        let argv: Vec<&[u8]> = argv.split(' ').map(str::as_bytes).collect();
+        let name = String::from_utf8_lossy(argv[0]).into_owned();
+        let found = spec::find(&name).expect("a command").keys_of(&argv);
+        let words: Vec<_> = found.iter().map(|k| String::from_utf8_lossy(argv[k.0])).collect();
+        words.join(" ")
+    }
+
+    fn flags(argv: &str) -> Vec<&'static str> {
+        let argv: Vec<&[u8]> = argv.split(' ').map(str::as_bytes).collect();
+        let name = String::from_utf8_lossy(argv[0]).into_owned();
+        let found = spec::find(&name).expect("a command").keys_of(&argv);
+        spec::KeySpec::flag_names(found[0].1).collect()
+    }
+
+    #[test]
+    fn by_index_keyword_and_number() {
+        for (argv, expected) in [
+            ("mset a 1 b 2", "a b"),
+            ("del a b c", "a b c"),
+            ("msetex 2 a 1 b 2", "a b"),
+            ("zunionstore d 2 a b", "d a b"),
+            ("georadius k 1 2 3 m store d", "k d"),
+            ("xread streams a b 0 0", "a b"),
+            ("eval script 0 x", ""),
+        ] {
+            assert_eq!(keys(argv), expected, "{argv}");
+        }
+    }
+
+    #[test]
+    fn where_specs_leave_something_open() {
+        for (argv, expected) in [
+            ("sort k by x get y store a limit 0 store store b", "k b"),
+            ("sort k store", "k"),
+            ("sort_ro k by x", "k"),
+            ("migrate h 1 a 0 9", "a"),
+            ("migrate h 1 a 0 9 keys x y", ""),
+            ("migrate h 1  0 9 copy auth keys keys x y", "x y"),
+            ("georadius k 1 2 3 m store a storedist b", "k a b"),
+            ("georadius k 1 2 3 m store", "k"),
+            ("xread streams a b 0", "a"),
+            ("xread block 0 streams", ""),
+            ("zdiffstore d 0 a", ""),
+            ("zunionstore d 9 a b", ""),
+            ("zunionstore d 2x a b", "a b d"),
+            ("lmpop 2 a left", "a left"),
+            ("lmpop 3 a left", ""),
+        ] {
+            assert_eq!(keys(argv), expected, "{argv}");
+        }
+    }
+
+    #[test]
+    fn flags_follow_the_options() {
+        assert_eq!(flags("set k v"), ["OW", "update"]);
+        assert_eq!(flags("set k v ex 10 GET"), ["RW", "access", "update"]);
+        assert_eq!(flags("bitfield k get u8 0"), ["RO", "access"]);
+        assert_eq!(flags("bitfield k get u8 0 set u8 0 1"), ["RW", "access", "update"]);
+        assert_eq!(flags("bitfield k get u8"), ["RW", "access", "update"]);
+    }
+
+    #[test]
+    fn channels_are_no_keys() {
+        let spec = spec::find("spublish").expect("SPUBLISH");
+        assert!(!spec.may_have_keys() && spec.keys_of(&[b"spublish", b"a", b"b"]).is_empty());
+    }
+
+    #[test]
+    fn nothing_is_found_outside_of_the_arguments() {
+        let words = [
+            "a",
+            "0",
+            "1",
+            "2",
+            "-1",
+            "9223372036854775807",
+            "store",
+            "streams",
+            "keys",
+            "get",
+            "",
+        ];
+        let mut seed = 1u64;
+        let mut next = |n: usize| {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (seed >> 33) as usize % n
+        };
+        for spec in spec::all().iter().filter(|s| s.may_have_keys()) {
+            for _ in 0..200 {
+                let mut argv = vec![spec.name.as_bytes()];
+                while !spec.arity_ok(argv.len()) || next(3) > 0 && spec.arity < 0 {
+                    argv.push(words[next(words.len())].as_bytes());
+                }
+                assert!(
+                    spec.keys_of(&argv).iter().all(|k| (1..argv.len()).contains(&k.0)),
+                    "{argv:?}"
+                );
+            }
+        }
+    }
+}

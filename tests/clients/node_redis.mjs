@@ -1,0 +1,182 @@
+// A session of node-redis with the server: node_redis.mjs PORT SOCKET MODULES.
+//
+// Every part runs over RESP2 and over RESP3, as somebody who reads the library's introduction would write it.
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { refused, run, waitFor } from "./session.mjs";
+
+const [port, socket, modules] = process.argv.slice(2);
+const require = createRequire(`${modules}/`);
+const { createClient, RESP_TYPES } = require("redis");
+const { version } = require("redis/package.json");
+
+async function connect(protocol, options = {}) {
+    const client = createClient({ socket: { port: Number(port) }, RESP: protocol, ...options });
+    // A client without a listener for errors ends the process when its connection breaks.
+    client.on("error", () => {});
+    await client.connect();
+    return client;
+}
+
+async function basics(r) {
+    assert.equal(await r.ping(), "PONG");
+    assert.equal(await r.set("s", "v"), "OK");
+    assert.equal(await r.get("s"), "v");
+    assert.equal(await r.get("nothing"), null);
+    assert.equal(await r.set("s", "w", { NX: true }), null);
+    assert.equal(await r.set("s", "w", { XX: true, GET: true }), "v");
+    assert.equal(await r.incrBy("n", 41), 41);
+    assert.equal(Number(await r.incrByFloat("f", 1.5)), 1.5);
+    assert.deepEqual(await r.mGet(["s", "nothing", "n"]), ["w", null, "41"]);
+    assert.match(await refused(() => r.incr("s")), /not an integer/);
+    await r.set("e", "v", { PX: 100 });
+    await waitFor(async () => (await r.get("e")) === null, "the end of a key");
+    assert.equal(await r.expire("s", 100), 1);
+    assert.ok((await r.ttl("s")) > 95);
+    const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+    await r.set("bytes", bytes);
+    assert.deepEqual(await r.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer }).get("bytes"), bytes);
+}
+
+async function collections(r) {
+    assert.equal(await r.hSet("h", { field: "value", other: "1" }), 2);
+    assert.deepEqual({ ...(await r.hGetAll("h")) }, { field: "value", other: "1" });
+    assert.equal(await r.rPush("l", ["a", "b", "c"]), 3);
+    assert.deepEqual(await r.lRange("l", 0, -1), ["a", "b", "c"]);
+    assert.equal(await r.sAdd("set", ["a", "b"]), 2);
+    assert.deepEqual((await r.sMembers("set")).sort(), ["a", "b"]);
+    assert.equal(await r.zAdd("z", [{ score: 1, value: "one" }, { score: 2.5, value: "two" }]), 2);
+    assert.deepEqual(await r.zRangeWithScores("z", 0, -1), [{ value: "one", score: 1 }, { value: "two", score: 2.5 }]);
+    assert.equal(await r.zScore("z", "two"), 2.5);
+    assert.equal(await r.geoAdd("g", { longitude: 13.4, latitude: 52.5, member: "here" }), 1);
+    assert.equal((await r.geoPos("g", "here")).length, 1);
+}
+
+async function pipelines(r) {
+    // Commands of one tick are pipelined without being told to.
+    const numbers = await Promise.all(Array.from({ length: 1000 }, () => r.incr("counter")));
+    assert.deepEqual(numbers, Array.from({ length: 1000 }, (_, i) => i + 1));
+    const big = "x".repeat(1 << 20);
+    await Promise.all(Array.from({ length: 16 }, (_, i) => r.set(`big:${i}`, big + i)));
+    const back = await Promise.all(Array.from({ length: 16 }, (_, i) => r.get(`big:${i}`)));
+    back.forEach((text, i) => assert.ok(text === big + i));
+}
+
+async function transactions(r, other) {
+    assert.deepEqual(await r.multi().set("t", "1").incr("t").get("t").exec(), ["OK", 2, "2"]);
+    await r.watch("t");
+    await other.set("t", "changed");
+    assert.match(await refused(() => r.multi().get("t").exec()), /watched keys|WatchError/i);
+    await r.watch("t");
+    assert.deepEqual(await r.multi().get("t").exec(), ["changed"]);
+    const failed = await r.multi().set("t", "text").incr("t").execAsPipeline().catch((error) => error);
+    assert.ok(failed);
+}
+
+async function subscriptions(r, protocol) {
+    const subscriber = await connect(protocol);
+    const got = [];
+    await subscriber.subscribe("news", (message, channel) => got.push([channel, message]));
+    await subscriber.pSubscribe("ne*", (message, channel) => got.push([`pattern ${channel}`, message]));
+    await subscriber.sSubscribe("shard", (message) => got.push(["shard", message]));
+    assert.equal(await r.publish("news", "hello"), 2);
+    assert.equal(await r.sPublish("shard", "part"), 1);
+    await waitFor(() => got.length === 3, "three messages");
+    assert.deepEqual(got, [["news", "hello"], ["pattern news", "hello"], ["shard", "part"]]);
+    await subscriber.unsubscribe("news");
+    await subscriber.pUnsubscribe();
+    assert.equal(await r.publish("news", "nobody"), 0);
+    // Subscriptions are taken up again when the connection was lost.
+    await r.clientKill({ filter: "TYPE", type: "PUBSUB" });
+    await waitFor(async () => (await r.sPublish("shard", "again")) === 1, "a new subscription");
+    await waitFor(() => got.at(-1)[1] === "again", "a message after the break");
+    subscriber.destroy();
+}
+
+async function scanning(r) {
+    await Promise.all(Array.from({ length: 500 }, (_, i) => r.set(`scan:${i}`, i)));
+    const seen = new Set();
+    for await (const keys of r.scanIterator({ MATCH: "scan:*", COUNT: 50 })) {
+        for (const key of [keys].flat()) seen.add(key);
+    }
+    assert.equal(seen.size, 500);
+    await r.hSet("hscan", Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`f${i}`, i])));
+    let fields = 0;
+    for await (const entries of r.hScanIterator("hscan")) fields += [entries].flat().length;
+    assert.equal(fields, 300);
+}
+
+async function blocking(r, protocol) {
+    const waiter = await connect(protocol);
+    const popped = waiter.blPop("queue", 5);
+    await waitFor(async () => /blocked_clients:1/.test(await r.info("clients")), "a blocked client");
+    await r.rPush("queue", "job");
+    assert.deepEqual({ ...(await popped) }, { key: "queue", element: "job" });
+    assert.equal(await waiter.blPop("queue", 0.05), null);
+    const scored = waiter.bzPopMin("zqueue", 5);
+    await r.zAdd("zqueue", { score: 1.5, value: "first" });
+    assert.deepEqual({ ...(await scored) }, { key: "zqueue", value: "first", score: 1.5 });
+    waiter.destroy();
+}
+
+async function reconnects(r, protocol) {
+    const victim = await connect(protocol);
+    const id = await victim.clientId();
+    assert.equal(await r.clientKill({ filter: "ID", id }), 1);
+    await waitFor(async () => (await victim.ping().catch(() => "")) === "PONG", "a new connection");
+    assert.notEqual(await victim.clientId(), id);
+    victim.destroy();
+}
+
+async function connections(r, protocol) {
+    await r.clientSetName("tester");
+    assert.equal(await r.clientGetName(), "tester");
+    const mine = await r.clientInfo();
+    assert.equal(mine.name, "tester");
+    assert.equal(mine.resp, protocol);
+    assert.match(mine.libName, /^node-redis/);
+    assert.match(await r.info("server"), /redis_version:7/);
+    assert.equal((await r.configGet("maxmemory")).maxmemory, "0");
+    assert.ok((await r.commandCount()) > 80);
+    assert.equal((await r.commandInfo(["get"]))[0].arity, 2);
+    const unix = await connect(protocol, { socket: { path: socket }, database: 3 });
+    await unix.set("only here", 1);
+    assert.equal(await r.get("only here"), null);
+    await unix.flushDb();
+    await unix.quit();
+}
+
+async function cache(r) {
+    const probe = await connect(3);
+    const able = await probe.sendCommand(["CLIENT", "TRACKING", "ON"]).then(() => true, () => false);
+    probe.destroy();
+    if (!able) return console.log("clients: node-redis: client-side cache skipped: no CLIENT TRACKING");
+    const cached = await connect(3, { clientSideCache: { ttl: 0, maxEntries: 0 } });
+    await r.set("cached", "1");
+    assert.equal(await cached.get("cached"), "1");
+    assert.equal(await cached.get("cached"), "1");
+    await r.set("cached", "2");
+    await waitFor(async () => (await cached.get("cached")) === "2", "an invalidation");
+    cached.destroy();
+}
+
+for (const protocol of [2, 3]) {
+    const r = await connect(protocol);
+    const other = await connect(protocol);
+    await r.flushAll();
+    await run(`node-redis ${version}, RESP${protocol}`, [
+        ["basics", () => basics(r)],
+        ["collections", () => collections(r)],
+        ["pipelines", () => pipelines(r)],
+        ["transactions", () => transactions(r, other)],
+        ["subscriptions", () => subscriptions(r, protocol)],
+        ["scanning", () => scanning(r)],
+        ["blocking", () => blocking(r, protocol)],
+        ["reconnects", () => reconnects(r, protocol)],
+        ["connections", () => connections(r, protocol)],
+        ...(protocol === 3 ? [["cache", () => cache(r)]] : []),
+    ]);
+    await r.quit();
+    other.destroy();
+}
