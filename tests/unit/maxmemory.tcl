@@ -127,6 +127,7 @@ start_server {tags {maxmemory}} {
     }
 
     test "a lower maxmemory takes effect though nobody asks for more" {
+        r flushall
         populate 200 key: 1000
         r config set maxmemory-policy allkeys-random
         r config set notify-keyspace-events Ee
