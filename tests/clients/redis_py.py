@@ -10,6 +10,8 @@ import threading
 import time
 
 import redis
+import redis.connection as redis_connection
+from redis.cache import CacheConfig
 
 PORT, SOCKET = int(sys.argv[1]), sys.argv[2]
 
@@ -203,6 +205,61 @@ def copies(r):
         assert fifth.exists("d3") and fifth.flushdb()
 
 
+def collections(r):
+    assert r.hset("h", mapping={"name": "Ann", "age": 40}) == 2 and r.hincrby("h", "age", 2) == 42
+    assert r.hgetall("h") == {b"name": b"Ann", b"age": b"42"}
+    assert r.rpush("l", *range(5)) == 5 and r.lrange("l", 1, 3) == [b"1", b"2", b"3"]
+    assert r.lpos("l", "4") == 4 and r.lmove("l", "l2", "RIGHT", "LEFT") == b"4"
+    assert r.sadd("s1", "a", "b", "c") == 3 and r.sadd("s2", "b", "c", "d") == 3
+    assert r.sinter("s1", "s2") == {b"b", b"c"} and r.sdiff("s1", "s2") == {b"a"} and r.sintercard(2, ["s1", "s2"]) == 2
+    assert r.zadd("z", {"one": 1, "two": 2, "half": 0.5}) == 3 and r.zadd("z", {"one": 5}, gt=True, ch=True) == 1
+    assert [(m, float(score)) for m, score in r.zrange("z", 0, -1, withscores=True)] == [(b"half", 0.5), (b"two", 2), (b"one", 5)]
+    assert r.zrank("z", "two") == 1 and r.zrangebyscore("z", "(0.5", "+inf") == [b"two", b"one"]
+    assert r.geoadd("g", (13.361389, 38.115556, "Palermo", 15.087269, 37.502669, "Catania")) == 2
+    assert 166 < r.geodist("g", "Palermo", "Catania", unit="km") < 167
+    assert r.pfadd("hll", "a", "b") == 1 and r.pfcount("hll") == 2 and r.setbit("bits", 7, 1) == 0 and r.bitcount("bits") == 1
+    assert "WRONGTYPE" in refused(redis.ResponseError, r.lpush, "h", "x")
+
+
+def blocking(r, protocol):
+    assert r.blpop("nothing", timeout=0.05) is None
+    with connect(protocol) as waiting, connect(protocol) as pushing:
+        def push():
+            while not [c for c in pushing.client_list() if "b" in c["flags"]]:
+                time.sleep(0.01)
+            pushing.rpush("work", "job")
+        thread = threading.Thread(target=push)
+        thread.start()
+        key, value = waiting.blpop(["idle", "work"], timeout=5)
+        thread.join()
+        assert (key, value) == (b"work", b"job")
+
+
+def reconnects(r, protocol):
+    with connect(protocol, single_connection_client=True) as victim:
+        before = victim.client_id()
+        assert r.client_kill_filter(_id=before) == 1
+        # The command after the loss finds a new connection by itself or says that the old one is gone.
+        try:
+            assert victim.ping() is True
+        except redis.ConnectionError:
+            assert victim.ping() is True
+        assert victim.client_id() > before
+
+
+def cached(r):
+    # redis-py asks for the version 7.4; Redis has had all that it uses since 6.0.
+    redis_connection.CacheProxyConnection.MIN_ALLOWED_VERSION = "7.0.0"
+    gets = lambda: r.info("commandstats").get("cmdstat_get", {}).get("calls", 0)
+    with connect(3, cache_config=CacheConfig()) as caching:
+        r.set("cached", 1)
+        assert caching.get("cached") == b"1"
+        before = gets()
+        assert caching.get("cached") == b"1" and gets() == before, "the second read came from the cache"
+        r.set("cached", 2)
+        wait_for(lambda: caching.get("cached") == b"2", "an invalidation")
+
+
 def main():
     for protocol in (2, 3):
         # One connection a client: CLIENT commands then speak of the one that is looked at.
@@ -213,8 +270,11 @@ def main():
             ("strings", strings, (r,)), ("expiry", expiry, (r,)), ("binary", binary, (r,)),
             ("big values", big_values, (r,)), ("pipelines", pipelines, (r,)), ("watching", watching, (other, connect(2))),
             ("connection", connection, (r, protocol)), ("copies", copies, (r,)), ("scanning", scanning, (r,)),
-            ("subscriptions", subscriptions, (other, connect(2))),
+            ("subscriptions", subscriptions, (other, connect(2))), ("collections", collections, (r,)),
+            ("blocking", blocking, (r, protocol)), ("reconnects", reconnects, (r, protocol)),
         ]
+        if protocol == 3:
+            parts.append(("cache", cached, (r,)))
         for name, part, arguments in parts:
             try:
                 part(*arguments)
