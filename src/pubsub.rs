@@ -1,6 +1,6 @@
 //! Who listens to which channel, pattern and shard channel. Holds ids only; messages are delivered by the server.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::net::clients::ClientId;
 use crate::util::glob;
@@ -13,12 +13,12 @@ pub struct PubSub {
     of_client: HashMap<ClientId, Subscriptions>,
 }
 
-/// What one client is subscribed to, in order of subscription.
+/// What one client is subscribed to. Sets: one client may have a hundred thousand channels.
 #[derive(Debug, Default)]
 struct Subscriptions {
-    channels: Vec<Vec<u8>>,
-    patterns: Vec<Vec<u8>>,
-    shard: Vec<Vec<u8>>,
+    channels: BTreeSet<Vec<u8>>,
+    patterns: BTreeSet<Vec<u8>>,
+    shard: BTreeSet<Vec<u8>>,
 }
 
 /// A plain channel, a glob pattern, or a channel of one shard of a cluster.
@@ -30,7 +30,7 @@ pub enum Kind {
 }
 
 impl Subscriptions {
-    fn of(&mut self, kind: Kind) -> &mut Vec<Vec<u8>> {
+    fn of(&mut self, kind: Kind) -> &mut BTreeSet<Vec<u8>> {
         match kind {
             Kind::Channel => &mut self.channels,
             Kind::Pattern => &mut self.patterns,
@@ -63,10 +63,9 @@ impl PubSub {
             Kind::Shard => self.shard.entry(name.to_vec()).or_default(),
         };
         let own = self.of_client.entry(id).or_default().of(kind);
-        if own.iter().any(|n| n == name) {
+        if !own.insert(name.to_vec()) {
             return false;
         }
-        own.push(name.to_vec());
         list.push(id);
         true
     }
@@ -74,9 +73,9 @@ impl PubSub {
     /// Ends a subscription; false if there was none.
     pub fn unsubscribe(&mut self, id: ClientId, kind: Kind, name: &[u8]) -> bool {
         let Some(own) = self.of_client.get_mut(&id) else { return false };
-        let list = own.of(kind);
-        let Some(at) = list.iter().position(|n| n == name) else { return false };
-        list.remove(at);
+        if !own.of(kind).remove(name) {
+            return false;
+        }
         if own.channels.is_empty() && own.patterns.is_empty() && own.shard.is_empty() {
             self.of_client.remove(&id);
         }
@@ -104,13 +103,16 @@ impl PubSub {
         true
     }
 
-    /// Names a client is subscribed to.
+    /// Names a client is subscribed to, in order.
     pub fn of(&self, id: ClientId, kind: Kind) -> Vec<Vec<u8>> {
         let own = self.of_client.get(&id);
-        own.map_or_else(Vec::new, |s| match kind {
-            Kind::Channel => s.channels.clone(),
-            Kind::Pattern => s.patterns.clone(),
-            Kind::Shard => s.shard.clone(),
+        own.map_or_else(Vec::new, |s| {
+            let names = match kind {
+                Kind::Channel => &s.channels,
+                Kind::Pattern => &s.patterns,
+                Kind::Shard => &s.shard,
+            };
+            names.iter().cloned().collect()
         })
     }
 

@@ -77,6 +77,10 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
     log!(Notice, "Loading RDB produced by version {}", creator(&path));
     let result = load(file, &opts, &mut ks, &mut |progress| tick(srv, progress));
     srv.loading = None;
+    if result.is_ok() && !keep {
+        // What was there is flushed, even if the same comes back.
+        (0..srv.ks.dbs.len()).for_each(|n| srv.break_flushed_watches(n as u32));
+    }
     if result.is_ok() || keep {
         let old = std::mem::replace(&mut srv.ks, ks);
         srv.bio.free_stores(old.dbs);

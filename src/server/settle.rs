@@ -38,6 +38,21 @@ impl Server {
         }
     }
 
+    /// A watcher of a key of database `n` that is about to be flushed sees it go.
+    pub fn break_flushed_watches(&mut self, n: u32) {
+        let Server { watch, clients, ks, clock, .. } = self;
+        for (_, key, ids) in watch.in_db(Some(n)) {
+            if ks.type_of(n, key, clock.now_ms).is_none() {
+                continue;
+            }
+            for &id in ids {
+                if let Some(session) = clients.session_mut(id) {
+                    session.watch_broken = true;
+                }
+            }
+        }
+    }
+
     fn break_watchers(&mut self, db: u32, key: &[u8]) {
         let Server { watch, clients, .. } = self;
         for id in watch.of(db, key) {

@@ -46,6 +46,18 @@ start_server {tags {transactions}} {
         }
     }
 
+    test "WATCH sees a reload: all was flushed, though the same came back" {
+        r set here 1
+        r del gone
+        foreach {key want} {here {} gone 1} {
+            r watch $key
+            r debug reload
+            r multi
+            r get here
+            assert_equal $want [r exec] $key
+        }
+    }
+
     test "an error while running stops nothing" {
         r set a text
         r multi

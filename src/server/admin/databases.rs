@@ -137,21 +137,6 @@ fn break_swapped_watches(srv: &mut Server, a: u32, b: u32) {
     }
 }
 
-/// A watcher of a key that is about to be flushed sees it go.
-fn break_flushed_watches(srv: &mut Server, n: u32) {
-    let Server { watch, clients, ks, clock, .. } = srv;
-    for (_, key, ids) in watch.in_db(Some(n)) {
-        if ks.type_of(n, key, clock.now_ms).is_none() {
-            continue;
-        }
-        for &id in ids {
-            if let Some(session) = clients.session_mut(id) {
-                session.watch_broken = true;
-            }
-        }
-    }
-}
-
 /// Whether a flush is to be done on the helper thread.
 fn lazily(srv: &Server, call: &Call<'_>) -> Result<bool, CmdError> {
     match call.argv.get(1) {
@@ -169,7 +154,7 @@ fn flush(srv: &mut Server, only: Option<u32>, lazily: bool) -> u64 {
         None => 0..srv.ks.dbs.len(),
     };
     let full: Vec<usize> = which.filter(|&n| !srv.ks.dbs[n].is_empty()).collect();
-    full.iter().for_each(|&n| break_flushed_watches(srv, n as u32));
+    full.iter().for_each(|&n| srv.break_flushed_watches(n as u32));
     srv.invalidate_all();
     let now = srv.clock.now_ms;
     let old: Vec<_> = full.into_iter().map(|n| srv.ks.swap_out(n, now)).collect();
