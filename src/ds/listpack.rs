@@ -148,9 +148,9 @@ impl Default for Listpack {
 }
 
 impl Listpack {
-    /// An empty one.
+    /// An empty one with some room: what is to stay is packed or shrunk by its owner.
     pub fn new() -> Listpack {
-        Listpack { bytes: vec![EMPTY_BYTES as u8, 0, 0, 0, 0, 0, EOF] }
+        Listpack::with_capacity(64)
     }
 
     /// An empty one with room for `bytes` in all.
