@@ -13,36 +13,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use mio::Token;
 use slab::Slab;
 
 use crate::net::conn::Conn;
+pub use crate::net::id::ClientId;
 use crate::net::outbox::{FIXED, Outbox};
 use crate::net::query::Query;
 use crate::net::session::{Close, Session};
 use crate::net::usage::{Counted, OutputLimit, Recent, ReplyRoom, Tally};
-
-/// Names a client for as long as it lives, and nobody afterwards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClientId(u64);
-
-impl ClientId {
-    /// What a command has that no client sent: a saved file replayed, the server itself.
-    pub const NOBODY: ClientId = ClientId(u64::MAX);
-
-    fn new(index: usize, generation: u32) -> ClientId {
-        ClientId(u64::from(generation) << 32 | index as u64)
-    }
-    fn index(self) -> usize {
-        self.0 as u32 as usize
-    }
-    pub fn token(self, offset: usize) -> Token {
-        Token(self.0 as usize + offset)
-    }
-    pub fn from_token(token: Token, offset: usize) -> ClientId {
-        ClientId((token.0 - offset) as u64)
-    }
-}
 
 /// One connected client.
 #[derive(Debug)]

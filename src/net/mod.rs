@@ -3,6 +3,7 @@
 
 pub mod clients;
 pub mod conn;
+pub mod id;
 pub mod listener;
 pub mod outbox;
 pub mod query;

@@ -18,7 +18,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::net::clients::ClientId;
+use crate::net::id::ClientId;
 
 /// What a connection is to the server, for limits and statistics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,25 @@
+//! The name of a client: slot and generation, so that whoever outlives a client finds nobody, not a newcomer.
+
+use mio::Token;
+
+/// Names a client for as long as it lives, and nobody afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientId(u64);
+
+impl ClientId {
+    /// What a command has that no client sent: a saved file replayed, the server itself.
+    pub const NOBODY: ClientId = ClientId(u64::MAX);
+
+    pub(super) fn new(index: usize, generation: u32) -> ClientId {
+        ClientId(u64::from(generation) << 32 | index as u64)
+    }
+    pub(super) fn index(self) -> usize {
+        self.0 as u32 as usize
+    }
+    pub fn token(self, offset: usize) -> Token {
+        Token(self.0 as usize + offset)
+    }
+    pub fn from_token(token: Token, offset: usize) -> ClientId {
+        ClientId((token.0 - offset) as u64)
+    }
+}
