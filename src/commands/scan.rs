@@ -19,31 +19,25 @@ pub struct ScanOptions<'a> {
     pub count: u64,
     pub pattern: Option<&'a [u8]>,
     pub type_name: Option<&'a [u8]>,
-    /// HSCAN: fields alone.
-    pub no_values: bool,
+    /// HSCAN: fields alone; ZSCAN: members alone.
+    pub names_only: bool,
 }
 
-/// What a command of the SCAN family has as options besides COUNT and MATCH.
+/// What a command of the SCAN family has as an option besides COUNT and MATCH.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Also {
+pub enum Also {
     Nothing,
     Type,
+    /// Of HSCAN.
     NoValues,
+    /// Of ZSCAN.
+    NoScores,
 }
 
 impl<'a> ScanOptions<'a> {
-    /// `types`: whether TYPE is an option here.
-    pub fn parse(options: Options<'a>, types: bool) -> Result<ScanOptions<'a>, CmdError> {
-        ScanOptions::read(options, if types { Also::Type } else { Also::Nothing })
-    }
-
-    /// Those of HSCAN, which has NOVALUES.
-    pub fn parse_hash(options: Options<'a>) -> Result<ScanOptions<'a>, CmdError> {
-        ScanOptions::read(options, Also::NoValues)
-    }
-
-    fn read(mut options: Options<'a>, also: Also) -> Result<ScanOptions<'a>, CmdError> {
-        let mut o = ScanOptions { count: 10, pattern: None, type_name: None, no_values: false };
+    /// Reads the options of a command that has `also`.
+    pub fn parse(mut options: Options<'a>, also: Also) -> Result<ScanOptions<'a>, CmdError> {
+        let mut o = ScanOptions { count: 10, pattern: None, type_name: None, names_only: false };
         while let Some(word) = options.next() {
             if arg::is(word, "count") {
                 let count = arg::int(options.value()?)?;
@@ -53,8 +47,10 @@ impl<'a> ScanOptions<'a> {
                 o.pattern = Some(options.value()?).filter(|p| *p != b"*");
             } else if also == Also::Type && arg::is(word, "type") {
                 o.type_name = Some(options.value()?);
-            } else if also == Also::NoValues && arg::is(word, "novalues") {
-                o.no_values = true;
+            } else if also == Also::NoValues && arg::is(word, "novalues")
+                || also == Also::NoScores && arg::is(word, "noscores")
+            {
+                o.names_only = true;
             } else {
                 return Err(errors::SYNTAX);
             }
@@ -93,16 +89,18 @@ pub fn cursor(text: &[u8]) -> Result<u64, CmdError> {
 fn scan(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let mut at = cursor(argv.at(1))?;
-    let o = ScanOptions::parse(Options::new(*argv, 2), true)?;
+    let o = ScanOptions::parse(Options::new(*argv, 2), Also::Type)?;
     let mut found: Vec<Vec<u8>> = Vec::new();
     let mut due: Vec<Vec<u8>> = Vec::new();
     at = o.steps(at, |at, seen| {
         db.scan_step(at, |entry, is_due| {
             *seen += 1;
-            let wanted = o.pattern.is_none_or(|p| glob::matches(p, entry.key(), false))
-                && o.type_name
-                    .is_none_or(|t| t.eq_ignore_ascii_case(entry.value_type().name().as_bytes()));
-            match (is_due, wanted) {
+            // Compat: keys that the pattern leaves out are left alone, though their time has passed.
+            if o.pattern.is_some_and(|p| !glob::matches(p, entry.key(), false)) {
+                return;
+            }
+            let of_type = |t: &[u8]| t.eq_ignore_ascii_case(entry.value_type().name().as_bytes());
+            match (is_due, o.type_name.is_none_or(of_type)) {
                 (true, _) => due.push(entry.key().to_vec()),
                 (false, true) => found.push(entry.key().to_vec()),
                 (false, false) => {}

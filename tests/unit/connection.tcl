@@ -145,6 +145,10 @@ start_server {tags {connection}} {
         assert_equal 0 [r client kill id 999999]
         assert_equal 0 [r client kill type pubsub]
         assert_error "ERR syntax error" {r client kill foo bar}
+        if {[is_redust]} {
+            foreach bad {x 9223372036854775808} { assert_error "ERR maxage is not an integer or out of range" {r client kill maxage $bad} }
+            foreach bad {0 -1} { assert_error "ERR maxage should be greater than 0" {r client kill maxage $bad} }
+        }
         assert_equal 1 [r client kill id [r client id] skipme no]
         reconnect
         assert_equal PONG [r ping]

@@ -123,6 +123,10 @@ start_server {tags {scan}} {
         populate 20 dead 10 0 {px 1}
         populate 10 live
         sleep 10
+        if {[at_least 7.2]} {
+            assert_equal 10 [llength [lsort -unique [scan_all match live*]]]
+            assert_equal 30 [r dbsize] "keys that the pattern leaves out stay"
+        }
         assert_equal 10 [llength [lsort -unique [scan_all]]]
         assert_equal 10 [r dbsize]
         r debug set-active-expire 1

@@ -10,7 +10,7 @@ pub mod field_values;
 pub mod random;
 
 use crate::commands::arg::{self, Options};
-use crate::commands::scan::{self, ScanOptions};
+use crate::commands::scan::{self, Also, ScanOptions};
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::ds::listpack::{Item, Scratch};
 use crate::keyspace::db::DbMut;
@@ -410,7 +410,7 @@ fn hscan(ctx: &mut Ctx<'_>) -> CmdResult {
         scan::reply_nothing(reply);
         return Ok(Flow::Done);
     };
-    let o = ScanOptions::parse_hash(Options::new(*argv, 3))?;
+    let o = ScanOptions::parse(Options::new(*argv, 3), Also::NoValues)?;
     let seen = Seen { hash, now_ms: horizon(hash, env) };
     let wanted = |pair: &Pair<'_>| {
         let text = &mut Scratch::default();
@@ -434,10 +434,10 @@ fn hscan(ctx: &mut Ctx<'_>) -> CmdResult {
     }
     reply.array(2);
     reply.bulk_str(at.to_string());
-    reply.array(if o.no_values { found.len() } else { found.len() * 2 });
+    reply.array(if o.names_only { found.len() } else { found.len() * 2 });
     for pair in found {
         reply_item(reply, pair.field);
-        if !o.no_values {
+        if !o.names_only {
             reply_item(reply, pair.value);
         }
     }

@@ -4,7 +4,7 @@ pub mod algebra;
 pub mod random;
 
 use crate::commands::arg::Options;
-use crate::commands::scan::{self, ScanOptions};
+use crate::commands::scan::{self, Also, ScanOptions};
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::ds::listpack::{Item, Scratch};
 use crate::keyspace::effects::{EV_GENERIC, EV_SET, Effects, Why};
@@ -174,7 +174,7 @@ fn sscan(ctx: &mut Ctx<'_>) -> CmdResult {
         scan::reply_nothing(reply);
         return Ok(Flow::Done);
     };
-    let o = ScanOptions::parse(Options::new(*argv, 3), false)?;
+    let o = ScanOptions::parse(Options::new(*argv, 3), Also::Nothing)?;
     let wanted = |text: &[u8]| o.pattern.is_none_or(|p| glob::matches(p, text, false));
     let mut found = Vec::new();
     match set.as_table() {

@@ -7,7 +7,7 @@ pub mod range;
 pub mod store;
 
 use crate::commands::arg::{self, Options};
-use crate::commands::scan::{self, ScanOptions};
+use crate::commands::scan::{self, Also, ScanOptions};
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::ds::listpack::{Item, Scratch};
 use crate::keyspace::db::DbMut;
@@ -361,7 +361,7 @@ fn random_options(args: &[&[u8]]) -> Result<(i64, bool), CmdError> {
     }
 }
 
-/// `ZSCAN key cursor [MATCH pattern] [COUNT count]`. O(count) a call; a listpack comes at once.
+/// `ZSCAN key cursor [MATCH pattern] [COUNT count] [NOSCORES]`. O(count) a call; a listpack comes at once.
 fn zscan(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let mut at = scan::cursor(argv.at(2))?;
@@ -371,7 +371,7 @@ fn zscan(ctx: &mut Ctx<'_>) -> CmdResult {
         reply.array(0);
         return Ok(Flow::Done);
     };
-    let o = ScanOptions::parse(Options::new(*argv, 3), false)?;
+    let o = ScanOptions::parse(Options::new(*argv, 3), Also::NoScores)?;
     let wanted = |member: &[u8]| o.pattern.is_none_or(|p| glob::matches(p, member, false));
     let (mut found, mut n, mut text) = (Reply::new(Vec::new(), reply.resp3()), 0, Vec::new());
     match zset {
@@ -380,8 +380,11 @@ fn zscan(ctx: &mut Ctx<'_>) -> CmdResult {
             let mut scratch = Scratch::default();
             for (member, score) in lp.pairs().filter(|(m, _)| wanted(m.bytes(&mut scratch))) {
                 reply_member(&mut found, member);
-                reply_member(&mut found, score);
-                n += 2;
+                n += 1;
+                if !o.names_only {
+                    reply_member(&mut found, score);
+                    n += 1;
+                }
             }
         }
         ZSetRef::Table(table) => {
@@ -389,13 +392,17 @@ fn zscan(ctx: &mut Ctx<'_>) -> CmdResult {
             loop {
                 at = table.scan(at, |member, score| {
                     seen += 1;
-                    if wanted(member) {
+                    if !wanted(member) {
+                        return;
+                    }
+                    found.bulk(member);
+                    n += 1;
+                    if !o.names_only {
                         text.clear();
                         // Compat: with 17 digits, unlike everywhere else.
                         num::write_f64_17g(&mut text, score);
-                        found.bulk(member);
                         found.bulk(&text);
-                        n += 2;
+                        n += 1;
                     }
                 });
                 steps -= 1;

@@ -295,8 +295,11 @@ fn kill_filter<'a>(args: &'a [&'a [u8]]) -> Result<Filter<'a>, CmdError> {
                 f.id = Some(id as u64);
             }
             b"maxage" => {
-                let age =
-                    arg::int_in(value, 1, i64::MAX, "maxage is not an integer or out of range")?;
+                let bad = "maxage is not an integer or out of range";
+                let age = arg::int_in(value, i64::MIN, i64::MAX, bad)?;
+                if age <= 0 {
+                    return Err(CmdError::new("ERR maxage should be greater than 0"));
+                }
                 f.max_age = Some(age);
             }
             b"type" => f.class = Some(class(value)?),

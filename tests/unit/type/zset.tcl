@@ -253,6 +253,11 @@ foreach encoding {listpack skiplist} {
             assert_same_items $want [array get got]
             set matched [lindex [r zscan z 0 match m12* count 10000] 1]
             assert_equal 11 [expr {[llength $matched] / 2}]
+            if {[is_redust]} {
+                set members [lindex [r zscan z 0 noscores count 100000] 1]
+                assert_equal [r zcard z] [llength [lsort -unique $members]]
+                assert_equal [lsort [r zrange z 0 -1]] [lsort $members]
+            }
             assert_equal {0 {}} [r zscan missing 0]
             assert_error "ERR invalid cursor" {r zscan z x}
             assert_error "ERR syntax error" {r zscan z 0 count 0}
