@@ -16,7 +16,7 @@ the ratios to the last binary named. Needs as many file descriptors as clients, 
 """
 import argparse, multiprocessing as mp, os, resource, select, socket, statistics, subprocess, tempfile, time
 
-from latency import Link, beside_the_server, command
+from latency import Link, beside_the_server, command, ping_until
 
 
 class Server:
@@ -84,18 +84,7 @@ def publisher(port, stop, per_second):
 
 
 def bystander(port, stop, results):
-    beside_the_server()
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
-    except (AttributeError, PermissionError):
-        pass
-    link, waits = Link(port), []
-    while not stop.is_set():
-        start = time.perf_counter()
-        link.call("ping")
-        waits.append((time.perf_counter() - start) * 1e3)
-        time.sleep(0.001)
-    results.put(waits)
+    results.put([1e3 * wait for wait in ping_until(port, stop)])
 
 
 def one_crowd(server, args, seconds):

@@ -37,7 +37,8 @@ def beside_the_server():
         os.sched_setaffinity(0, cpus[1:])
 
 
-def bystander(port, stop, results):
+def ping_until(port, stop):
+    """Sends a PING every millisecond until `stop` is set; the round trips in seconds."""
     beside_the_server()
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
@@ -49,7 +50,11 @@ def bystander(port, stop, results):
         link.call("ping")
         waits.append(time.perf_counter() - start)
         time.sleep(0.001)
-    waits.sort()
+    return waits
+
+
+def bystander(port, stop, results):
+    waits = sorted(ping_until(port, stop))
     results.put([waits[-1] * 1e3, waits[int(len(waits) * 0.999)] * 1e3, waits[len(waits) // 2] * 1e3])
 
 
