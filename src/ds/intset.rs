@@ -98,11 +98,6 @@ impl Intset {
         &self.bytes
     }
 
-    /// Allocated bytes.
-    pub fn mem_bytes(&self) -> usize {
-        size_class::size_class(self.bytes.capacity())
-    }
-
     /// The stored form, to read it.
     #[inline]
     pub fn view(&self) -> IntsetRef<'_> {

@@ -183,11 +183,6 @@ impl Listpack {
         &self.bytes[HEADER..self.bytes.len() - 1]
     }
 
-    /// Allocated bytes.
-    pub fn mem_bytes(&self) -> usize {
-        size_class::size_class(self.bytes.capacity())
-    }
-
     /// The entries, to read them.
     #[inline]
     pub fn view(&self) -> ListpackRef<'_> {

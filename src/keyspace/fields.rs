@@ -32,7 +32,7 @@ pub fn of_entry(entry: &Entry) -> Option<i64> {
 
 /// The same of a value that is on its own.
 #[inline]
-pub fn of_value(value: &Value) -> Option<i64> {
+fn of_value(value: &Value) -> Option<i64> {
     match value {
         Value::Object(object) => of_object(object.view()),
         _ => None,

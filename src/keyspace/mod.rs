@@ -43,12 +43,6 @@ impl Keyspace {
         entry.expire_ms().is_none_or(|at| at >= now_ms).then(|| entry.value_type())
     }
 
-    /// Two different databases at once; None when they are the same or don't exist.
-    pub fn pair_mut(&mut self, a: usize, b: usize) -> Option<(&mut Store, &mut Store)> {
-        let [x, y] = self.dbs.get_disjoint_mut([a, b]).ok()?;
-        Some((x, y))
-    }
-
     /// Replaces a database by an empty one and hands over the old one, to be freed elsewhere.
     pub fn swap_out(&mut self, db: usize, now_ms: i64) -> Store {
         std::mem::replace(&mut self.dbs[db], Store::new(self.seed, now_ms))
