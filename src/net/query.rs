@@ -22,8 +22,10 @@ pub struct Query {
 
 /// What an active client counts of the shared read buffer: the size of Redis's buffer of its own.
 const SHARE: usize = 20 * 1024 - 6;
-/// Room made at once for an announced argument; more only as bytes arrive.
+/// Room made at once for an announced argument; more only as bytes arrive, by doubling.
 const RESERVE_MAX: usize = 32 << 20;
+/// More room is made when less than this is left of it: moving the argument for every read would be quadratic.
+const LEAST_ROOM: usize = 64 * 1024;
 /// Buffers below this many bytes are left alone.
 const SHRINK_FROM: usize = 32 * 1024;
 /// A buffer not used for so long is shrunk.
@@ -39,17 +41,24 @@ impl Query {
     /// Notes what is known of the unfinished command in `pending`, and makes room for all of it.
     pub fn reserve_for(&mut self, partial: Partial) {
         self.partial = partial;
-        let missing = self.partial.missing(self.pending.len());
-        self.pending.reserve_exact(missing.min(RESERVE_MAX));
-        self.peak = self.peak.max(self.pending.len());
+        let len = self.pending.len();
+        let missing = self.partial.missing(len);
+        if self.spare() < missing.min(LEAST_ROOM) {
+            self.pending.reserve_exact(missing.min(len.max(RESERVE_MAX)));
+        }
+        self.peak = self.peak.max(len);
+    }
+
+    fn spare(&self) -> usize {
+        self.pending.capacity() - self.pending.len()
     }
 
     /// How much to read at once into `pending`: all of a long argument, else the usual amount.
     pub fn want(&self, usual: usize) -> usize {
         match self.partial.missing(self.pending.len()) {
             0 => usual,
-            // No more than is missing, so that the reservation fits exactly.
-            missing => missing.min(RESERVE_MAX),
+            // No more than there is room for, so that nothing is moved.
+            missing => missing.min(self.spare().max(LEAST_ROOM)).min(RESERVE_MAX),
         }
     }
 
@@ -80,10 +89,40 @@ impl Query {
         if !(idle || oversized) || capacity == len {
             return false;
         }
-        // An argument that is still arriving keeps its reservation, unless it has stalled.
+        // An argument that is still arriving keeps some room, unless it has stalled.
         let keep =
             if idle { len } else { peak.max(len + self.partial.missing(len).min(RESERVE_MAX)) };
         self.pending.shrink_to(keep);
         self.pending.capacity() < capacity
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resp::parser::{Batch, Limits, parse};
+
+    /// An argument of 200 MB in pieces as a socket hands them out is moved a few times, and ends in a buffer that
+    /// has room for nothing else.
+    #[test]
+    fn a_long_argument_is_moved_a_few_times_only() {
+        const SIZE: usize = 200 << 20;
+        let head = format!("*2\r\n$3\r\nGET\r\n${SIZE}\r\n");
+        let limits = Limits { max_bulk: SIZE, trusted: true };
+        let first = parse(head.as_bytes(), Partial::default(), limits, 1, &mut Batch::default());
+        let mut query = Query::default();
+        query.keep(head.as_bytes(), first.partial);
+        let (mut moves, mut capacity) = (0, query.pending.capacity());
+        let all = head.len() + SIZE + 2;
+        while query.pending.len() < all {
+            let n = query.want(LEAST_ROOM).min(200_000);
+            query.pending.resize(query.pending.len() + n, b'x');
+            let partial = std::mem::take(&mut query.partial);
+            query.reserve_for(partial);
+            moves += usize::from(query.pending.capacity() != capacity);
+            capacity = query.pending.capacity();
+        }
+        assert_eq!(query.pending.len(), all);
+        assert!(moves <= 4 && capacity < all + LEAST_ROOM, "{moves} moves, {capacity} bytes");
     }
 }

@@ -11,6 +11,18 @@ proc protocol_case {bytes reply {closed 1}} {
 }
 
 start_server {tags {protocol}} {
+    test "an argument of 4 GiB is refused, whatever proto-max-bulk-len says" {
+        if {![is_redust]} { skip "Redis takes it" }
+        set before [lindex [r config get proto-max-bulk-len] 1]
+        r config set proto-max-bulk-len 10gb
+        set c [redis_client]
+        $c write "*2\r\n\$3\r\nGET\r\n\$4294967296\r\n"
+        $c flush
+        assert_error "ERR Protocol error: invalid bulk length" {$c read}
+        $c close
+        r config set proto-max-bulk-len $before
+    }
+
     test "empty and blank lines are skipped" {
         set c [redis_client]
         $c write "\r\n\r\nPING\r\n"
