@@ -230,15 +230,27 @@ impl Pack {
     /// Shows the elements to `f` from `index` (or the last) on, away from the end `from`; false if `f` said so.
     #[inline]
     pub fn walk(&self, index: usize, from: End, f: &mut impl FnMut(Item<'_>) -> bool) -> bool {
-        match from {
-            End::Front => {
+        match (from, self.stride()) {
+            // Elements of one size need no looking for their ends.
+            (End::Front, stride @ 1..) => {
+                for element in self.entries()[self.offset(index)..].chunks_exact(stride) {
+                    let item = match element {
+                        [head, text @ ..] if head & 0xC0 == 0x80 => Item::Str(text),
+                        _ => decode(element).expect("an element is here").0,
+                    };
+                    if !f(item) {
+                        return false;
+                    }
+                }
+            }
+            (End::Front, 0) => {
                 for item in self.iter_from(index) {
                     if !f(item) {
                         return false;
                     }
                 }
             }
-            End::Back => {
+            (End::Back, _) => {
                 for item in self.iter_back_from(index.saturating_add(1).min(self.len())) {
                     if !f(item) {
                         return false;

@@ -44,6 +44,12 @@ fn open<T: Collection>(entry: EntryMut<'_>) -> Result<Open<'_, T>, CmdError> {
     Open::entry(entry).ok_or(errors::WRONG_TYPE)
 }
 
+/// Tells who listens that a key has come to be.
+fn announce_new(key: &[u8], fx: &mut Effects) {
+    fx.ready(key);
+    fx.event(effects::EV_NEW, "new", key);
+}
+
 /// What the access field becomes by an access now; None if it stays.
 #[inline]
 fn marked(env: &Env, access: u32) -> Option<u32> {
@@ -225,17 +231,20 @@ impl<'a> DbMut<'a> {
         if self.store.expires() > 0 {
             self.live(k, fx);
         }
-        if self.store.find(k).is_none() {
-            if fx.armed != 0 {
-                self.announce_new(key, fx);
+        match self.store.find_or_vacant(k) {
+            Ok(mut entry) => {
+                if let Some(now) = marked(self.env, entry.lru()) {
+                    entry.set_lru(now);
+                }
+                open(entry)
             }
-            return Ok(Open::new(self.store, k, self.env.fresh_access(), make()));
+            Err(place) => {
+                if fx.armed != 0 {
+                    announce_new(key, fx);
+                }
+                Ok(Open::new(place, self.env.fresh_access(), make()))
+            }
         }
-        let mut entry = self.store.find_mut(k).expect("just found");
-        if let Some(now) = marked(self.env, entry.lru()) {
-            entry.set_lru(now);
-        }
-        open(entry)
     }
 
     /// `peek` for a collection: several can be held at once. The caller has dealt with expiry.
@@ -296,7 +305,7 @@ impl<'a> DbMut<'a> {
         };
         let old = self.store.set(k, value, expire, access);
         if fx.armed != 0 && self.store.len() > before {
-            self.announce_new(k.bytes, fx);
+            announce_new(k.bytes, fx);
         }
         fx.drop_value(old, Why::Overwrite);
     }
@@ -314,14 +323,9 @@ impl<'a> DbMut<'a> {
         let before = self.store.len();
         let old = self.store.put(self.key(key), value, expire, access);
         if self.store.len() > before {
-            self.announce_new(key, fx);
+            announce_new(key, fx);
         }
         fx.drop_value(old, Why::Overwrite);
-    }
-
-    fn announce_new(&self, key: &[u8], fx: &mut Effects) {
-        fx.ready(key);
-        fx.event(effects::EV_NEW, "new", key);
     }
 
     /// Takes the value out of the database.

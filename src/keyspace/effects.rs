@@ -6,6 +6,8 @@
 //! `armed` says which consequences anybody listens for. It is computed before the call; when nobody
 //! listens, recording is one test and allocates nothing.
 //!
+//! The common call has nothing to settle but counters, so what is rare is kept aside (`Aside`).
+//!
 //! Invariant: `log` and `ops` are in the order in which the command acted.
 
 use crate::value::Value;
@@ -73,11 +75,11 @@ pub enum Propagate {
 /// Counters a call adds to the statistics.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Counters {
-    pub hits: u64,
-    pub misses: u64,
-    pub expired: u64,
+    pub hits: u32,
+    pub misses: u32,
+    pub expired: u32,
     /// Fields of hashes.
-    pub expired_fields: u64,
+    pub expired_fields: u32,
 }
 
 /// The record of one call.
@@ -85,11 +87,17 @@ pub struct Counters {
 pub struct Effects {
     pub armed: Armed,
     pub db: u32,
-    pub log: Vec<Effect>,
-    pub ops: Vec<Op>,
     pub dirty: u64,
     pub counters: Counters,
     pub propagate: Propagate,
+    aside: Option<Box<Aside>>,
+}
+
+/// What few calls leave behind.
+#[derive(Debug, Default)]
+pub struct Aside {
+    pub log: Vec<Effect>,
+    pub ops: Vec<Op>,
     /// Values taken out of the keyspace that may be large; freed after the reply, on a helper
     /// thread if that is cheaper.
     pub dropped: Vec<Dropped>,
@@ -122,6 +130,31 @@ impl Effects {
         Effects { armed, db, ..Effects::default() }
     }
 
+    fn aside(&mut self) -> &mut Aside {
+        self.aside.get_or_insert_default()
+    }
+
+    /// Hands over what is to be settled beside the counters, if there is any.
+    #[inline]
+    pub fn take_aside(&mut self) -> Option<Box<Aside>> {
+        self.aside.take()
+    }
+
+    /// Hands over the values that were taken out of the keyspace.
+    pub fn take_dropped(&mut self) -> Vec<Dropped> {
+        self.aside.as_mut().map_or(Vec::new(), |aside| std::mem::take(&mut aside.dropped))
+    }
+
+    /// Commands for the stream, in order.
+    pub fn ops(&self) -> &[Op] {
+        self.aside.as_ref().map_or(&[], |aside| &aside.ops)
+    }
+
+    /// Adds a command to the stream, behind those that are there.
+    pub fn push_op(&mut self, op: Op) {
+        self.aside().ops.push(op);
+    }
+
     /// The value at `key` changed. Counts one change.
     #[inline]
     pub fn modified(&mut self, key: &[u8]) {
@@ -138,7 +171,7 @@ impl Effects {
     #[inline]
     pub fn touched_in(&mut self, db: u32, key: &[u8]) {
         if self.armed & TOUCHED != 0 {
-            self.log.push(Effect::Modified { db, key: key.into(), own: true });
+            self.aside().log.push(Effect::Modified { db, key: key.into(), own: true });
         }
     }
 
@@ -146,7 +179,8 @@ impl Effects {
     #[inline]
     pub fn lapsed(&mut self, key: &[u8]) {
         if self.armed & TOUCHED != 0 {
-            self.log.push(Effect::Modified { db: self.db, key: key.into(), own: false });
+            let db = self.db;
+            self.aside().log.push(Effect::Modified { db, key: key.into(), own: false });
         }
     }
 
@@ -158,7 +192,7 @@ impl Effects {
     #[inline]
     pub fn event_in(&mut self, db: u32, class: EventClass, name: &'static str, key: &[u8]) {
         if self.armed & EVENTS != 0 {
-            self.log.push(Effect::Event { db, class, name, key: key.into() });
+            self.aside().log.push(Effect::Event { db, class, name, key: key.into() });
         }
     }
 
@@ -170,14 +204,15 @@ impl Effects {
     #[inline]
     pub fn ready_in(&mut self, db: u32, key: &[u8]) {
         if self.armed & READY != 0 {
-            self.log.push(Effect::Ready { db, key: key.into() });
+            self.aside().log.push(Effect::Ready { db, key: key.into() });
         }
     }
 
     /// Adds a command of its own to the stream, before the running one.
     pub fn also(&mut self, argv: &[&[u8]]) {
         if self.armed & STREAM != 0 {
-            self.ops.push(Op { db: self.db, argv: argv.iter().map(|a| a.to_vec()).collect() });
+            let argv = argv.iter().map(|a| a.to_vec()).collect();
+            self.push_op(Op { db: self.db, argv });
         }
     }
 
@@ -191,7 +226,7 @@ impl Effects {
     /// Moves the rewritten form of the running command to the commands of their own.
     pub fn also_rewritten(&mut self) {
         if let Propagate::Rewritten(argv) = std::mem::take(&mut self.propagate) {
-            self.ops.push(Op { db: self.db, argv });
+            self.push_op(Op { db: self.db, argv });
         }
     }
 
@@ -205,7 +240,7 @@ impl Effects {
         if let Some(value) = value
             && value.is_heavy()
         {
-            self.dropped.push(Dropped { value, why });
+            self.aside().dropped.push(Dropped { value, why });
         }
     }
 }
@@ -222,7 +257,7 @@ mod tests {
         fx.ready(b"k");
         fx.also(&[b"DEL", b"k"]);
         fx.rewrite(&[b"SET"]);
-        assert_eq!((fx.dirty, fx.log.capacity(), fx.ops.capacity()), (1, 0, 0));
+        assert!(fx.dirty == 1 && fx.aside.is_none());
         assert_eq!(fx.propagate, Propagate::AsIs);
     }
 
@@ -232,8 +267,11 @@ mod tests {
         fx.event(EV_GENERIC, "del", b"a");
         fx.modified(b"a");
         let event = Effect::Event { db: 3, class: EV_GENERIC, name: "del", key: b"a".to_vec() };
-        assert_eq!(fx.log, [event, Effect::Modified { db: 3, key: b"a".to_vec(), own: true }]);
+        assert_eq!(
+            fx.aside().log,
+            [event, Effect::Modified { db: 3, key: b"a".to_vec(), own: true }]
+        );
         fx.lapsed(b"b");
-        assert_eq!(fx.log[2], Effect::Modified { db: 3, key: b"b".to_vec(), own: false });
+        assert_eq!(fx.aside().log[2], Effect::Modified { db: 3, key: b"b".to_vec(), own: false });
     }
 }

@@ -7,7 +7,7 @@
 //! Invariant: `Held::Out::value` is there until the drop.
 
 use crate::keyspace::entry::timed::EntryMut;
-use crate::keyspace::store::{Expire, Key, SetValue, Store};
+use crate::keyspace::store::{SetValue, Vacant};
 use crate::value::{Collection, ValueRef, View};
 use std::ops::{Deref, DerefMut};
 
@@ -24,7 +24,7 @@ enum Held<'a, T: Collection> {
 
 enum Home<'a> {
     Entry(EntryMut<'a>),
-    New { store: &'a mut Store, key: Key<'a>, access: u32 },
+    New { place: Option<Vacant<'a>>, access: u32 },
 }
 
 impl<'a, T: Collection> Open<'a, T> {
@@ -46,10 +46,10 @@ impl<'a, T: Collection> Open<'a, T> {
         })
     }
 
-    /// One that is new: stored when it is closed. There is nothing at `key`.
+    /// One that is new: stored when it is closed.
     #[inline]
-    pub fn new(store: &'a mut Store, key: Key<'a>, access: u32, value: T) -> Open<'a, T> {
-        let home = Home::New { store, key, access };
+    pub fn new(place: Vacant<'a>, access: u32, value: T) -> Open<'a, T> {
+        let home = Home::New { place: Some(place), access };
         Open(Held::Out { value: Some(value), changed: true, home })
     }
 }
@@ -87,8 +87,9 @@ impl<T: Collection> Drop for Open<'_, T> {
         match home {
             Home::Entry(entry) => entry.set_object(value.into_object()),
             Home::New { .. } if value.is_empty() => {}
-            Home::New { store, key, access } => {
-                store.set(*key, SetValue::Collection(value.into_object()), Expire::None, *access);
+            Home::New { place, access } => {
+                let place = place.take().expect("it is closed once");
+                place.fill(SetValue::Collection(value.into_object()), *access);
             }
         }
     }
@@ -98,6 +99,7 @@ impl<T: Collection> Drop for Open<'_, T> {
 mod tests {
     use super::*;
     use crate::ds::wheel::tests::rng;
+    use crate::keyspace::store::Store;
     use crate::util::siphash::Seed;
     use crate::value::hash::{Hash, HashLimits, Time};
     use crate::value::set::{Set, SetLimits};
@@ -109,11 +111,10 @@ mod tests {
     const LIMITS: HashLimits = HashLimits { listpack_entries: 40, listpack_value: 40, seed: SEED };
 
     fn open<'a, T: Collection>(store: &'a mut Store, key: &'a [u8], new: T) -> Open<'a, T> {
-        let key = store.key(key);
-        if store.find(key).is_some() {
-            return Open::entry(store.find_mut(key).expect("there")).expect("of this type");
+        match store.find_or_vacant(store.key(key)) {
+            Ok(entry) => Open::entry(entry).expect("of this type"),
+            Err(place) => Open::new(place, 7, new),
         }
-        Open::new(store, key, 7, new)
     }
 
     fn value<'a>(store: &'a Store, key: &[u8]) -> Option<ValueRef<'a>> {

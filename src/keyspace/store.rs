@@ -8,7 +8,7 @@
 //! Absent by design: a clock. Times are absolute milliseconds, given by the caller.
 
 use crate::ds::dict::{Iter, Stats};
-use crate::keyspace::entry::timed::Timed;
+use crate::keyspace::entry::timed::{self, Timed};
 pub use crate::keyspace::entry::timed::{EntryMut, Expire, Key};
 pub use crate::keyspace::entry::{Entry, EntryBox, IncrError, SetValue};
 use crate::keyspace::fields::{self, FieldIndex};
@@ -79,6 +79,13 @@ impl Store {
     #[inline]
     pub fn find_mut(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
         self.table.find_mut(key)
+    }
+
+    /// The entry of `key`, to change it in place, or its place when there is none; one search. O(1).
+    #[inline]
+    pub fn find_or_vacant<'a>(&'a mut self, key: Key<'a>) -> Result<EntryMut<'a>, Vacant<'a>> {
+        let Store { table, fields, .. } = self;
+        table.find_or_vacant(key).map_err(|place| Vacant { place, fields })
     }
 
     /// The entry of `key`, its access data set: a read that counts as a use; one search. O(1).
@@ -262,6 +269,23 @@ impl Store {
     pub fn check(&self) {
         self.table.check();
         self.fields.check(self.iter());
+    }
+}
+
+/// The place of a key that is not in the database.
+pub struct Vacant<'a> {
+    place: timed::Vacant<'a>,
+    fields: &'a mut FieldIndex,
+}
+
+impl Vacant<'_> {
+    /// Stores a value under the key, without an expiry. Amortised O(1).
+    #[inline]
+    pub fn fill(self, value: SetValue<'_>, lru: u32) {
+        if let Some(new) = fields::of_new(&value) {
+            self.fields.update(self.place.key(), None, Some(new));
+        }
+        self.place.fill(value, None, lru);
     }
 }
 

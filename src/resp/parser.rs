@@ -153,15 +153,46 @@ pub fn parse(
 ) -> Parsed {
     let mut start = 0;
     while start < buf.len() && batch.cmds.len() < max_cmds {
-        let resumed = std::mem::take(&mut partial);
         let mut at = Cursor { buf, start, pos: start, batch };
-        match at.command(resumed, &mut partial, limits) {
+        let step = if partial.is_empty() {
+            at.command(&mut partial, limits)
+        } else {
+            at.resume(&mut partial, limits)
+        };
+        match step {
             Ok(Step::NeedMore) => break,
             Ok(Step::Complete | Step::Nothing) => start = at.pos,
             Err(error) => return Parsed { used: start, partial, error: Some(error) },
         }
     }
     Parsed { used: start, partial, error: None }
+}
+
+/// The digit of a line at `pos` that is like `line` but for its second byte.
+#[inline(always)]
+fn one_digit(buf: &[u8], pos: usize, line: &[u8; 4]) -> Option<usize> {
+    let word = u32::from_le_bytes(*buf.get(pos..)?.first_chunk()?) ^ u32::from_le_bytes(*line);
+    // Like bytes are 0 now, and so is what digits have in common.
+    let digit = word >> 8;
+    (word & 0xff == 0 && digit < 10).then_some(digit as usize)
+}
+
+/// The number of a line like `$5\r\n` or `$15\r\n` at `pos`, and where the line ends.
+#[inline(always)]
+fn short_length(buf: &[u8], pos: usize) -> Option<(usize, usize)> {
+    let Some(word) = buf.get(pos..).and_then(<[u8]>::first_chunk) else {
+        // Near the end of the buffer.
+        return one_digit(buf, pos, b"$0\r\n").map(|len| (len, pos + 4));
+    };
+    let word = u64::from_le_bytes(*word);
+    let one = word as u32 ^ u32::from_le_bytes(*b"$0\r\n");
+    if one & 0xff == 0 && one >> 8 < 10 {
+        return Some((one as usize >> 8, pos + 4));
+    }
+    let two = word & 0xff_ffff_ffff ^ u64::from_le_bytes(*b"$00\r\n\0\0\0");
+    let (tens, ones) = (two as usize >> 8 & 0xff, two as usize >> 16);
+    // A length does not begin with a zero.
+    (two & 0xff == 0 && (1..10).contains(&tens) && ones < 10).then(|| (tens * 10 + ones, pos + 5))
 }
 
 struct Cursor<'a> {
@@ -172,75 +203,113 @@ struct Cursor<'a> {
 }
 
 impl Cursor<'_> {
-    fn command(
+    /// A command from its first byte on. `keep` gets what is known of it if it has not arrived whole.
+    #[inline]
+    fn command(&mut self, keep: &mut Partial, limits: Limits) -> Result<Step, ProtoError> {
+        // The common case first: `*`, one digit, line end.
+        let count = match one_digit(self.buf, self.pos, b"*0\r\n") {
+            Some(count) => {
+                self.pos += 4;
+                count
+            }
+            None if self.buf[self.pos] != b'*' => return self.inline(),
+            None => match self.count(limits)? {
+                Some(count) => count,
+                None => return Ok(Step::NeedMore),
+            },
+        };
+        if count == 0 {
+            return Ok(Step::Nothing);
+        }
+        self.arguments(self.batch.args.len(), count, None, keep, limits)
+    }
+
+    /// Goes on with a command of which a part came earlier.
+    #[cold]
+    fn resume(&mut self, partial: &mut Partial, limits: Limits) -> Result<Step, ProtoError> {
+        let Partial { args, left, bulk, pos } = std::mem::take(partial);
+        let (first, start) = (self.batch.args.len(), self.start);
+        self.batch.args.extend(args.iter().map(|r| r.start + start..r.end + start));
+        self.pos = start + pos;
+        self.arguments(first, left, bulk, partial, limits)
+    }
+
+    /// Reads the number of arguments, which begins at the cursor, and moves past it; None when it has not arrived.
+    #[cold]
+    fn count(&mut self, limits: Limits) -> Result<Option<usize>, ProtoError> {
+        let Some((count, next)) = self.number(self.pos + 1, ProtoError::TooBigCountLine)? else {
+            return Ok(None);
+        };
+        let count = count.filter(|&n| n <= i64::from(i32::MAX));
+        let count = count.ok_or(ProtoError::InvalidCount)?;
+        if count > UNAUTH_MAX_ARGS && !limits.trusted {
+            return Err(ProtoError::UnauthCount);
+        }
+        self.pos = next;
+        Ok(Some(count.max(0) as usize))
+    }
+
+    /// Reads `left` arguments; those from `first` on belong to the command. `bulk` is the length of the next one if
+    /// it is known.
+    #[inline]
+    fn arguments(
         &mut self,
-        resumed: Partial,
+        first: usize,
+        mut left: usize,
+        mut bulk: Option<usize>,
         keep: &mut Partial,
         limits: Limits,
     ) -> Result<Step, ProtoError> {
-        let first = self.batch.args.len();
-        let (mut left, mut bulk);
-        if resumed.left > 0 {
-            let start = self.start;
-            self.batch.args.extend(resumed.args.iter().map(|r| r.start + start..r.end + start));
-            (left, bulk) = (resumed.left, resumed.bulk);
-            self.pos = start + resumed.pos;
-        } else {
-            if self.buf[self.pos] != b'*' {
-                return self.inline();
+        loop {
+            if bulk.is_none() {
+                left -= self.short_arguments(left);
             }
-            let Some((count, next)) = self.number(self.pos + 1, ProtoError::TooBigCountLine)?
-            else {
-                return Ok(Step::NeedMore);
-            };
-            let count = count.filter(|&n| n <= i64::from(i32::MAX));
-            let count = count.ok_or(ProtoError::InvalidCount)?;
-            if count > UNAUTH_MAX_ARGS && !limits.trusted {
-                return Err(ProtoError::UnauthCount);
+            if left == 0 {
+                break;
             }
-            self.pos = next;
-            if count <= 0 {
-                return Ok(Step::Nothing);
-            }
-            (left, bulk) = (count as usize, None);
-        }
-        while left > 0 {
-            let len = match bulk {
+            let len = match bulk.take() {
                 Some(len) => len,
                 None => match self.bulk_length(limits)? {
                     Some(len) => len,
                     None => return Ok(self.suspend(first, left, None, keep)),
                 },
             };
-            if self.buf.len() - self.pos < len + 2 {
+            let end = self.pos + len;
+            if self.buf.len() < end + 2 {
                 return Ok(self.suspend(first, left, Some(len), keep));
             }
-            self.batch.args.push(self.pos..self.pos + len);
-            self.pos += len + 2;
+            self.batch.args.push(self.pos..end);
+            self.pos = end + 2;
             left -= 1;
-            bulk = None;
         }
         let span = self.start..self.pos;
         self.batch.cmds.push(Cmd { args: first..self.batch.args.len(), inline: None, span });
         Ok(Step::Complete)
     }
 
-    /// Reads `$<length>\r\n` at the cursor and moves past it; None when it has not arrived.
+    /// Reads up to `most` arguments and moves past them, as long as their lengths have one or two digits and all
+    /// is there; returns how many. Nearly all are like that.
     #[inline]
+    fn short_arguments(&mut self, most: usize) -> usize {
+        let (buf, mut pos) = (self.buf, self.pos);
+        let mut read = 0;
+        while read < most {
+            let Some((len, from)) = short_length(buf, pos) else { break };
+            let end = from + len;
+            if buf.len() < end + 2 {
+                break;
+            }
+            self.batch.args.push(from..end);
+            pos = end + 2;
+            read += 1;
+        }
+        self.pos = pos;
+        read
+    }
+
+    /// Reads `$<length>\r\n` at the cursor and moves past it; None when it has not arrived.
     fn bulk_length(&mut self, limits: Limits) -> Result<Option<usize>, ProtoError> {
         let Some(&mark) = self.buf.get(self.pos) else { return Ok(None) };
-        // The common case first: `$`, one or two digits, line end.
-        if let Some(&[b'$', a, b, c, d]) = self.buf.get(self.pos..self.pos + 5) {
-            if a.is_ascii_digit() && b == b'\r' && c == b'\n' {
-                self.pos += 4;
-                return Ok(Some(usize::from(a - b'0')));
-            }
-            let two = a.is_ascii_digit() && a != b'0' && b.is_ascii_digit() && c == b'\r';
-            if two && d == b'\n' {
-                self.pos += 5;
-                return Ok(Some(usize::from(a - b'0') * 10 + usize::from(b - b'0')));
-            }
-        }
         // Any other byte is an error, but only when its line is complete.
         let (from, wrong) = if mark == b'$' { (self.pos + 1, false) } else { (self.pos, true) };
         let Some((len, next)) = self.number(from, ProtoError::TooBigLengthLine)? else {

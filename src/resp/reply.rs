@@ -109,7 +109,13 @@ impl Reply {
         if self.buf.capacity() - self.buf.len() < need {
             self.buf.reserve(need);
         }
-        self.header(b'$', bytes.len() as i64);
+        if bytes.len() < 100 {
+            let digits = (bytes.len() as u64 / 10) << 8 | (bytes.len() as u64 % 10) << 16;
+            let line = u64::from_le_bytes(*b"$00\r\n\0\0\0") + digits;
+            self.start_of(&line.to_le_bytes(), 5);
+        } else {
+            self.header(b'$', bytes.len() as i64);
+        }
         self.buf.extend_from_slice(bytes);
         self.buf.extend_from_slice(b"\r\n");
     }
@@ -285,22 +291,22 @@ impl Reply {
     }
     #[inline]
     fn header(&mut self, kind: u8, n: i64) {
-        let mut text = [0u8; 24];
-        text[0] = kind;
-        // Most lengths and counts have one digit, and most others two.
-        let len = if (0..10).contains(&n) {
-            text[1] = b'0' + n as u8;
-            2
-        } else if (10..100).contains(&n) {
-            text[1] = b'0' + (n / 10) as u8;
-            text[2] = b'0' + (n % 10) as u8;
-            3
-        } else {
-            1 + num::format_i64((&mut text[1..21]).try_into().expect("20 bytes"), n)
+        let Ok(short @ ..num::SHORT_NUMBERS) = u32::try_from(n) else {
+            return self.long_header(kind, n);
         };
-        text[len] = b'\r';
-        text[len + 1] = b'\n';
-        self.start_of(&text, len + 2);
+        let (digits, len) = num::eight_digits(short);
+        let end = u128::from(u16::from_le_bytes(*b"\r\n")) << (8 * (len + 1));
+        let line = u128::from(kind) | u128::from(digits) << 8 | end;
+        self.start_of(&line.to_le_bytes(), len + 3);
+    }
+
+    #[inline(never)]
+    fn long_header(&mut self, kind: u8, n: i64) {
+        let mut digits = [0; num::MAX_I64_CHARS];
+        let len = num::format_i64(&mut digits, n);
+        self.buf.push(kind);
+        self.buf.extend_from_slice(&digits[..len]);
+        self.buf.extend_from_slice(b"\r\n");
     }
 }
 
@@ -322,7 +328,7 @@ const STEP: usize = 2048;
 
 impl Bulks<'_> {
     /// Adds one.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, text: &[u8]) {
         let n = text.len();
         if n > SHORT {
@@ -333,18 +339,28 @@ impl Bulks<'_> {
         }
         let window = self.buf[self.at..].first_chunk_mut::<WINDOW>();
         let Some(window) = window else { return self.push_long(text) };
-        // Byte by byte and array by array: slices of unknown length would be copied by calls.
-        window[0] = b'$';
-        let head = if n < 10 {
-            [window[1], window[2], window[3]] = [b'0' + n as u8, b'\r', b'\n'];
+        // Words and arrays: slices of unknown length would be copied by calls.
+        let head = if n <= 8 {
+            let line = u32::from_le_bytes(*b"$0\r\n") + ((n as u32) << 8);
+            let [a, b, c, d] = line.to_le_bytes();
+            let [e, f, g, h, i, j, k, l] = short_word(text).to_le_bytes();
+            *window.first_chunk_mut().expect("12 bytes") = [a, b, c, d, e, f, g, h, i, j, k, l];
             4
         } else {
-            window[1] = b'0' + (n / 10) as u8;
-            [window[2], window[3], window[4]] = [b'0' + (n % 10) as u8, b'\r', b'\n'];
-            5
+            let head = if n < 10 {
+                let line = u32::from_le_bytes(*b"$9\r\n");
+                *window.first_chunk_mut().expect("four bytes") = line.to_le_bytes();
+                4
+            } else {
+                let digits = (n as u64 / 10) << 8 | (n as u64 % 10) << 16;
+                let line = u64::from_le_bytes(*b"$00\r\n\0\0\0") + digits;
+                *window.first_chunk_mut().expect("eight bytes") = line.to_le_bytes();
+                5
+            };
+            copy_short(&mut window[head..head + n], text);
+            head
         };
-        copy_short(&mut window[head..head + n], text);
-        (window[head + n], window[head + n + 1]) = (b'\r', b'\n');
+        [window[head + n], window[head + n + 1]] = *b"\r\n";
         self.at += head + n + 2;
     }
 
@@ -378,6 +394,24 @@ impl Bulks<'_> {
 impl Drop for Bulks<'_> {
     fn drop(&mut self) {
         self.buf.truncate(self.at);
+    }
+}
+
+/// Up to eight bytes in a register, the first in the lowest byte; zeros follow.
+#[inline(always)]
+fn short_word(text: &[u8]) -> u64 {
+    match (text.first_chunk(), text.last_chunk()) {
+        // The two halves may overlap: equal bits meet equal bits.
+        (Some(first), Some(last)) => {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            u64::from(first) | u64::from(last) << (8 * (text.len() - 4))
+        }
+        _ => match *text {
+            [a, b, c] => u64::from(u32::from_le_bytes([a, b, c, 0])),
+            [a, b] => u64::from(u16::from_le_bytes([a, b])),
+            [a] => u64::from(a),
+            _ => 0,
+        },
     }
 }
 

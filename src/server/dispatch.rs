@@ -296,15 +296,15 @@ pub fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>) -> Cmd
         fail(srv, call, e);
     }
     let says_form = matches!(call.fx.propagate, Propagate::Rewritten(_));
-    if call.fx.dirty > 0 || !call.fx.ops.is_empty() || says_form {
+    if call.fx.dirty > 0 || !call.fx.ops().is_empty() || says_form {
         srv.rdb.dirty += call.fx.dirty;
         propagate(call);
     }
     let c = &call.fx.counters;
-    srv.stats.n.keyspace_hits += c.hits;
-    srv.stats.n.keyspace_misses += c.misses;
-    srv.stats.n.expired_keys += c.expired;
-    srv.stats.n.expired_fields += c.expired_fields;
+    srv.stats.n.keyspace_hits += u64::from(c.hits);
+    srv.stats.n.keyspace_misses += u64::from(c.misses);
+    srv.stats.n.expired_keys += u64::from(c.expired);
+    srv.stats.n.expired_fields += u64::from(c.expired_fields);
     srv.settle(&mut call.fx);
     if srv.exec.armed & effects::CACHED != 0 && row.has(spec::READONLY) {
         invalidate::remember(srv, call);
@@ -336,7 +336,7 @@ fn propagate(call: &mut Call<'_>) {
         Propagate::AsIs if call.fx.dirty == 0 || !call.row.has(spec::WRITE) => return,
         Propagate::AsIs => call.argv.to_owned(),
     };
-    call.fx.ops.push(Op { db: call.env.db, argv });
+    call.fx.push_op(Op { db: call.env.db, argv });
 }
 
 /// Time spent: statistics and slow log. The stopwatch reading that ends one command starts the next.

@@ -81,7 +81,7 @@ fn evict(srv: &mut Server, db: usize, key: &[u8]) -> u64 {
     let mut fx = Effects::new(srv.exec.armed, db as u32);
     let before = srv.memory.used();
     DbMut::new(&mut srv.ks.dbs[db], &env, None, false).delete(key, Why::Evict, &mut fx);
-    srv.drop_values(&mut fx);
+    srv.drop_values(fx.take_dropped());
     let freed = before.saturating_sub(srv.memory.used());
     fx.lapsed(key);
     fx.event(EV_EVICTED, "evicted", key);

@@ -171,8 +171,8 @@ fn expire_in(srv: &mut Server, db: usize, act: impl FnOnce(&mut DbMut<'_>, &mut 
     let env = srv.env(db as u32, Origin::Client, true);
     let mut fx = Effects::new(srv.exec.armed, db as u32);
     act(&mut DbMut::new(&mut srv.ks.dbs[db], &env, None, srv.limits.lazy_expire), &mut fx);
-    srv.stats.n.expired_keys += fx.counters.expired;
-    srv.stats.n.expired_fields += fx.counters.expired_fields;
+    srv.stats.n.expired_keys += u64::from(fx.counters.expired);
+    srv.stats.n.expired_fields += u64::from(fx.counters.expired_fields);
     srv.settle(&mut fx);
     if srv.exec.nesting == 0 && !srv.exec.ops.is_empty() {
         srv.flush_unit();

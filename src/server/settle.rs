@@ -1,40 +1,37 @@
 //! Consequences of a command, applied in the order in which it recorded them.
 
-use crate::keyspace::effects::{self, Dropped, Effect, Effects, EventClass, Why};
+use crate::keyspace::effects::{self, Aside, Dropped, Effect, Effects, EventClass, Why};
 use crate::server::Server;
 
 impl Server {
-    /// Applies one call's effects. The common call has none, and costs three tests.
+    /// Applies one call's effects. The common call has none, and costs one test.
     #[inline]
     pub fn settle(&mut self, fx: &mut Effects) {
-        if !fx.log.is_empty() {
-            self.settle_log(fx);
+        if let Some(aside) = fx.take_aside() {
+            self.settle_aside(*aside);
         }
-        if !fx.ops.is_empty() {
-            self.exec.ops.append(&mut fx.ops);
-        }
-        if !fx.dropped.is_empty() {
-            self.drop_values(fx);
-        }
+    }
+
+    fn settle_aside(&mut self, aside: Aside) {
+        aside.log.into_iter().for_each(|effect| self.settle_effect(effect));
+        self.exec.ops.extend(aside.ops);
+        self.drop_values(aside.dropped);
     }
 
     /// Frees the values that a call took out of the keyspace.
-    pub fn drop_values(&mut self, fx: &mut Effects) {
-        fx.dropped.drain(..).for_each(|d| self.drop_value(d));
+    pub fn drop_values(&mut self, dropped: Vec<Dropped>) {
+        dropped.into_iter().for_each(|d| self.drop_value(d));
     }
 
-    #[cold]
-    fn settle_log(&mut self, fx: &mut Effects) {
-        for effect in std::mem::take(&mut fx.log) {
-            match effect {
-                Effect::Modified { db, key, own } => {
-                    self.break_watchers(db, &key);
-                    let by = self.exec.current.filter(|_| own);
-                    self.invalidate(&key, by);
-                }
-                Effect::Event { db, class, name, key } => self.notify(db, class, name, &key),
-                Effect::Ready { db, key } => self.blocked.signal(db, &key),
+    fn settle_effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Modified { db, key, own } => {
+                self.break_watchers(db, &key);
+                let by = self.exec.current.filter(|_| own);
+                self.invalidate(&key, by);
             }
+            Effect::Event { db, class, name, key } => self.notify(db, class, name, &key),
+            Effect::Ready { db, key } => self.blocked.signal(db, &key),
         }
     }
 

@@ -483,7 +483,7 @@ mod tests {
         };
         (row.1)(&mut ctx).expect("no error");
         store.check();
-        (String::from_utf8(reply.into_buf()).expect("text").replace("\r\n", " "), fx.ops.len())
+        (String::from_utf8(reply.into_buf()).expect("text").replace("\r\n", " "), fx.ops().len())
     }
 
     #[test]

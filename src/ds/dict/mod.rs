@@ -234,6 +234,15 @@ impl<T: Thin> Dict<T> {
         Some(Occupied { dict: self, hash, node, slot })
     }
 
+    /// `get_mut`, or the table back when there is no such item. O(1).
+    #[inline]
+    pub fn get_mut_or(&mut self, hash: u64, key: &[u8]) -> Result<Occupied<'_, T>, &mut Dict<T>> {
+        match self.find(hash, key) {
+            Some((node, slot)) => Ok(Occupied { dict: self, hash, node, slot }),
+            None => Err(self),
+        }
+    }
+
     /// Adds `item`, or replaces the item of the same key, which is returned. Amortised O(1); splits
     /// two buckets at most.
     pub fn insert(&mut self, hash: u64, item: T) -> Option<T> {

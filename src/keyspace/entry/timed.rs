@@ -149,6 +149,16 @@ impl Timed {
         Some(EntryMut { place, clock: &mut self.clock })
     }
 
+    /// The entry of `key`, to change it, or its place when there is none.
+    #[inline]
+    pub fn find_or_vacant<'a>(&'a mut self, key: Key<'a>) -> Result<EntryMut<'a>, Vacant<'a>> {
+        let Timed { dict, clock } = self;
+        match dict.get_mut_or(key.hash, key.bytes) {
+            Ok(place) => Ok(EntryMut { place, clock }),
+            Err(dict) => Err(Vacant { dict, clock, key }),
+        }
+    }
+
     /// Sets value, expiry and access data of `key`; one search. Returns the old value if it had an
     /// allocation of its own.
     #[inline]
@@ -159,19 +169,21 @@ impl Timed {
         expire: Expire,
         lru: u32,
     ) -> Option<Value> {
-        if let Some(mut entry) = self.find_mut(key) {
-            let heavy = entry.set_value(value, expire);
-            entry.set_lru(lru);
-            return heavy;
+        match self.find_or_vacant(key) {
+            Ok(mut entry) => {
+                let heavy = entry.set_value(value, expire);
+                entry.set_lru(lru);
+                heavy
+            }
+            Err(vacant) => {
+                let expire = match expire {
+                    Expire::At(ms) => Some(ms),
+                    Expire::Keep | Expire::None => None,
+                };
+                vacant.fill(value, expire, lru);
+                None
+            }
         }
-        let expire = match expire {
-            Expire::At(ms) => Some(ms),
-            Expire::Keep | Expire::None => None,
-        };
-        let entry = EntryBox::new(key.bytes, value, expire, lru);
-        self.clock.enter(&entry);
-        self.dict.insert_new(key.hash, entry);
-        None
     }
 
     /// Removes the entry of `key` and hands it over.
@@ -210,6 +222,27 @@ impl Timed {
             // SAFETY: T1 -- it lives.
             unsafe { Entry::at(pointer(handle)) }.place()
         });
+    }
+}
+
+/// The place of a key that is not in the table.
+pub struct Vacant<'a> {
+    dict: &'a mut Dict<EntryBox>,
+    clock: &'a mut Clock,
+    key: Key<'a>,
+}
+
+impl<'a> Vacant<'a> {
+    pub fn key(&self) -> &'a [u8] {
+        self.key.bytes
+    }
+
+    /// Adds an entry of the key. Amortised O(1).
+    #[inline]
+    pub fn fill(self, value: SetValue<'_>, expire: Option<i64>, lru: u32) {
+        let entry = EntryBox::new(self.key.bytes, value, expire, lru);
+        self.clock.enter(&entry);
+        self.dict.insert_new(self.key.hash, entry);
     }
 }
 
