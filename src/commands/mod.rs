@@ -13,6 +13,7 @@ pub mod expire;
 pub mod find_keys;
 pub mod geo;
 pub mod hash;
+pub mod history;
 pub mod hll;
 pub mod keys;
 pub mod keys_info;

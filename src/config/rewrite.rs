@@ -154,6 +154,17 @@ fn key(args: &[Vec<u8>], extras: &[Extra]) -> Option<Vec<u8>> {
     is_known.then_some(name)
 }
 
+/// Writes `config` into the file at `path`, as [`rewrite`] puts it into what is there; a file that is not there is made.
+/// The error names the step that failed.
+pub fn rewrite_file(path: &Path, config: &Config, force_all: bool) -> Result<(), String> {
+    let old = match fs::read(path) {
+        Ok(old) => old,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(e) => return Err(os_error(&e)),
+    };
+    write_atomically(path, &rewrite(&old, config, &[], force_all))
+}
+
 /// Replaces the file at `path` by `text`, so that a crash at any moment leaves the old text or the
 /// new one. The error names the step that failed.
 pub fn write_atomically(path: &Path, text: &[u8]) -> Result<(), String> {

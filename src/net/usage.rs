@@ -87,6 +87,14 @@ fn bucket_of(bytes: usize) -> usize {
     (log.clamp(MIN_LOG, MAX_LOG) - MIN_LOG) as usize
 }
 
+/// The clients that hold from `from` bytes on, and less than `below`.
+#[derive(Debug)]
+pub struct Bucket {
+    pub from: usize,
+    pub below: Option<usize>,
+    pub clients: Vec<ClientId>,
+}
+
 /// Sums over all clients.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -141,6 +149,16 @@ impl Tally {
         if let (Some(b), Some(at)) = (self.buckets.as_deref_mut(), old.filed) {
             b.lists[at.bucket].remove(&at.order);
         }
+    }
+
+    /// The filed clients by size, smallest sizes first; None while clients are not filed. O(clients).
+    pub fn filed(&self) -> Option<impl Iterator<Item = Bucket>> {
+        let lists = self.buckets.as_deref()?.lists.iter().zip(MIN_LOG..);
+        Some(lists.map(|(list, log)| Bucket {
+            from: if log == MIN_LOG { 0 } else { 1 << (log - 1) },
+            below: (log < MAX_LOG).then(|| 1 << log),
+            clients: list.values().copied().collect(),
+        }))
     }
 
     /// One of the largest clients.

@@ -13,7 +13,7 @@ use crate::log;
 use crate::net::listener;
 use crate::persist::check;
 use crate::persist::rdb::load::RdbError;
-use crate::server::{Clock, Memory, Server, load, save, turn};
+use crate::server::{Clock, Memory, Server, load, restart, save, turn};
 use crate::sys::{log as logfile, mem, process, signals, socket};
 use crate::util::siphash::Seed;
 
@@ -26,9 +26,13 @@ pub const REDUST_VERSION: &str = env!("CARGO_PKG_VERSION");
 #[derive(Debug, Default)]
 pub struct Identity {
     pub run_id: String,
+    /// The history that our writes make: replicas that know it could go on from where they are.
+    pub replid: String,
     pub executable: PathBuf,
     /// The name it was called by.
     pub program: String,
+    /// What follows the name on the command line.
+    pub arguments: Vec<OsString>,
     pub config_file: Option<PathBuf>,
     pub started_ms: i64,
     pub title: Option<process::Title>,
@@ -70,7 +74,8 @@ pub fn main(args: Vec<OsString>) -> i32 {
     }
     let executable = absolute(&cwd, &args);
     let program = args.first().map_or(String::new(), |a| a.to_string_lossy().into_owned());
-    match start(run, executable, program) {
+    let arguments = restart::arguments(&args, run.config_file.as_deref());
+    match start(run, executable, program, arguments) {
         Ok(code) => code,
         Err(message) => {
             eprint!("{message}");
@@ -215,7 +220,12 @@ fn read_config(run: &Run) -> Result<Loaded, ConfigError> {
     Ok(loaded)
 }
 
-fn start(run: Run, executable: PathBuf, program: String) -> Result<i32, String> {
+fn start(
+    run: Run,
+    executable: PathBuf,
+    program: String,
+    arguments: Vec<OsString>,
+) -> Result<i32, String> {
     let loaded = read_config(&run).map_err(|e| e.to_string())?;
     let renames: Vec<_> = loaded.renames.iter().map(|r| r.value.clone()).collect();
     let table = super::table::Table::build(&[], &renames)
@@ -255,6 +265,7 @@ fn start(run: Run, executable: PathBuf, program: String) -> Result<i32, String> 
     }
     let mut srv = assemble(cfg, executable, run.config_file, supervised, table)?;
     srv.identity.program = program;
+    srv.identity.arguments = arguments;
     prepare(&mut srv)?;
     announce(&srv);
     listen(&mut srv)?;
@@ -262,12 +273,15 @@ fn start(run: Run, executable: PathBuf, program: String) -> Result<i32, String> 
     warn_about_system();
     super::cron::run(&mut srv);
     load_data(&mut srv);
-    if srv.shutdown.done {
-        return Ok(srv.shutdown.exit_code);
+    if !srv.shutdown.done {
+        ready(&srv);
+        turn::run(&mut srv);
+        turn::finish_turn(&mut srv);
     }
-    ready(&srv);
-    turn::run(&mut srv);
-    turn::finish_turn(&mut srv);
+    if let Some(delay) = srv.shutdown.restart {
+        restart::run(srv, delay);
+        return Ok(1);
+    }
     let code = srv.shutdown.exit_code;
     // Freeing gigabytes to hand them to the system a moment later would only delay the exit.
     std::mem::forget(srv);
@@ -333,7 +347,6 @@ pub fn assemble(
     let bio = super::bio::Bio::start(&String::from_utf8_lossy(&cfg.process.bio_cpulist));
     let bio = bio.map_err(|e| format!("Can't start the helper thread: {e}\n"))?;
     let counters = mem::ThreadCounters::here().into_iter().chain(bio.memory()).collect();
-    let run_id: String = entropy[16..36].iter().map(|b| format!("{b:02x}")).collect();
     let commands = table.rows().len();
     let mut srv = Server {
         ks: Keyspace::new(cfg.keyspace.databases as usize, seed, now),
@@ -359,7 +372,8 @@ pub fn assemble(
         expiry: Default::default(),
         shutdown: Default::default(),
         identity: Identity {
-            run_id,
+            run_id: random_id(),
+            replid: random_id(),
             executable,
             config_file,
             started_ms: now,
@@ -378,9 +392,14 @@ pub fn assemble(
     Ok(srv)
 }
 
-/// 40 bytes from the system; from the clock and addresses only where there are none.
-fn random_bytes() -> [u8; 40] {
-    let mut bytes = [0; 40];
+/// 40 hexadecimal digits that no other server has.
+pub fn random_id() -> String {
+    random_bytes()[..20].iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// 24 bytes from the system; from the clock and addresses only where there are none.
+fn random_bytes() -> [u8; 24] {
+    let mut bytes = [0; 24];
     let read = std::fs::File::open("/dev/urandom")
         .and_then(|mut f| std::io::Read::read_exact(&mut f, &mut bytes));
     if read.is_err() {

@@ -344,7 +344,7 @@ fn replication(srv: &Server, o: &mut Lines) {
     o.add("role", "master");
     o.add("connected_slaves", 0);
     o.add("master_failover_state", "no-failover");
-    o.add("master_replid", &srv.identity.run_id);
+    o.add("master_replid", &srv.identity.replid);
     o.add("master_replid2", "0".repeat(40));
     o.add("master_repl_offset", 0);
     o.add("second_repl_offset", -1);

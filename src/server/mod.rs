@@ -20,6 +20,7 @@ mod invalidate;
 mod load;
 mod pause;
 mod reap;
+mod restart;
 mod save;
 mod settle;
 mod shutdown;

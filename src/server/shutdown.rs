@@ -1,6 +1,7 @@
 //! Ending the server: SHUTDOWN and the signals that mean it.
 
 use std::io::Read;
+use std::time::Duration;
 
 use crate::config::ShutdownFlags;
 use crate::log;
@@ -12,6 +13,8 @@ use crate::sys::signals::{SIGINT, SIGTERM};
 pub struct Shutdown {
     /// The loop ends.
     pub done: bool,
+    /// After its end the program runs anew, so much later.
+    pub restart: Option<Duration>,
     /// A signal asked for it; done by the next cron.
     asked: Option<i32>,
     pub exit_code: i32,

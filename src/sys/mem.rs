@@ -77,9 +77,8 @@ pub fn allocator() -> String {
 
 /// Gives unused dirty pages of all arenas back to the system.
 pub fn purge() {
-    // MALLCTL_ARENAS_ALL of jemalloc's interface is arena number 4096.
-    // SAFETY: `arena.<i>.purge` takes and returns no value; a unit write passes no data.
-    let _ = unsafe { raw::write(b"arena.4096.purge\0", ()) };
+    // The number 4096 stands for all arenas.
+    let _ = crate::sys::mallctl::act(b"arena.4096.purge");
 }
 
 /// Switches the allocator's own purging thread.
@@ -140,6 +139,24 @@ mod tests {
         assert!(seen.wrapping_sub(before) >= 1 << 16);
         // SAFETY: as above.
         unsafe { std::alloc::GlobalAlloc::dealloc(&crate::sys::alloc::Allocator, block, layout) };
+    }
+
+    #[test]
+    fn purging_gives_pages_back() {
+        // Smaller blocks than those that are given back at once.
+        let layout = std::alloc::Layout::from_size_align(1 << 20, 8).expect("valid");
+        let allocator = crate::sys::alloc::Allocator;
+        // SAFETY: each block is written within its size, and freed with the layout it was made with.
+        unsafe {
+            use std::alloc::GlobalAlloc;
+            let blocks: Vec<*mut u8> = (0..64).map(|_| allocator.alloc(layout)).collect();
+            blocks.iter().for_each(|block| block.write_bytes(1, layout.size()));
+            blocks.iter().for_each(|block| allocator.dealloc(*block, layout));
+        }
+        let before = alloc_stats().resident;
+        purge();
+        let after = alloc_stats().resident;
+        assert!(after + (32 << 20) < before, "{before} bytes were resident, then {after}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod alloc;
 pub mod clock;
 pub mod fork;
 pub mod log;
+pub mod mallctl;
 pub mod mem;
 pub mod process;
 pub mod signals;

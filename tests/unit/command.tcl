@@ -136,6 +136,91 @@ start_server {tags {command}} {
         assert_equal {score member} [lmap arg [dict get [lindex $args 5] arguments] { dict get $arg name }]
     }
 
+    # The entry of one command, by name of its field.
+    proc docs {name} { dict get [r command docs $name] $name }
+
+    proc sub_docs {name} { dict get [docs [lindex [split $name |] 0]] subcommands $name }
+
+    # The names of arguments, of those inside others after them in brackets.
+    proc argument_names {args} {
+        lmap arg $args {
+            set name [dict get $arg name]
+            if {[dict exists $arg arguments]} { append name ( [argument_names {*}[dict get $arg arguments]] ) }
+            set name
+        }
+    }
+
+    test "COMMAND DOCS tells what versions have changed, oldest first" {
+        assert_equal {2.6.12 6.0.0 6.2.0 7.0.0 8.1.0} [lmap change [dict get [docs set] history] { lindex $change 0 }]
+        assert_equal {{4.0.0 {Takes several fields with their values}}} [dict get [docs hset] history]
+        assert {![dict exists [docs get] history]}
+        assert_equal {6.2.0 {Takes a mode, of which WRITE is new}} [lindex [dict get [sub_docs client|pause] history] 0]
+        foreach {name docs} [r command docs] {
+            set all [list $docs]
+            if {[dict exists $docs subcommands]} { lappend all {*}[dict values [dict get $docs subcommands]] }
+            foreach docs $all {
+                if {![dict exists $docs history]} continue
+                foreach change [dict get $docs history] {
+                    assert_equal 2 [llength $change] $name
+                    assert_match {[1-9]*.*.*} [lindex $change 0] $name
+                }
+            }
+        }
+    }
+
+    test "the fields of COMMAND DOCS have their places and types" {
+        assert_equal {summary since group complexity doc_flags deprecated_since replaced_by history arguments} \
+            [dict keys [docs brpoplpush]]
+        assert_equal {summary since group complexity subcommands} [dict keys [docs client]]
+        assert_equal {array {{array {{bulk 2.4.0} {bulk {Takes several members}}}}}} \
+            [lindex [r typed command docs srem] 1 1 1 9]
+        set c [redis_client]
+        $c hello 3
+        set fields [lindex [$c typed command docs srem] 1 1 1]
+        assert_equal {{bulk history} {set {{array {{bulk 2.4.0} {bulk {Takes several members}}}}}}} [lrange $fields 8 9]
+        # Tips are a set as well.
+        assert_equal {set {{bulk nondeterministic_output}}} [lindex [$c typed command info spop] 1 0 1 7]
+        assert_equal {set {}} [lindex [$c typed command info get] 1 0 1 7]
+        $c close
+    }
+
+    test "COMMAND DOCS knows what later versions have added" {
+        foreach {name change} {
+            bitop {8.2.0 {Takes DIFF, DIFF1, ANDOR and ONE}}
+            geosearch {9.0.0 {Takes BYPOLYGON (Valkey)}}
+            hscan {7.4.0 {Takes NOVALUES}}
+            set {8.1.0 {Takes IFEQ (Valkey)}}
+            zscan {8.0.0 {Takes NOSCORES (Valkey)}}
+        } {
+            assert_equal $change [lindex [dict get [docs $name] history] end] $name
+        }
+        assert_equal {7.4.0 {Takes MAXAGE}} [lindex [dict get [sub_docs client|kill] history] end-1]
+        assert_equal 7.4.0 [dict get [docs hexpire] since]
+        set condition [lindex [dict get [docs set] arguments] 2]
+        assert_equal {name comparison-value type string display_text comparison-value token IFEQ since 8.1.0} \
+            [lindex [dict get $condition arguments] end]
+        assert_equal {name novalues type pure-token display_text novalues token NOVALUES since 7.4.0 flags optional} \
+            [lindex [dict get [docs hscan] arguments] end]
+        assert_equal {name noscores type pure-token display_text noscores token NOSCORES since 8.0.0 flags optional} \
+            [lindex [dict get [docs zscan] arguments] end]
+        assert_equal {and or xor not diff diff1 andor one} \
+            [argument_names {*}[dict get [lindex [dict get [docs bitop] arguments] 0] arguments]]
+        set area [lindex [dict get [docs geosearch] arguments] 1]
+        assert_equal {search-type oneof} [list [dict get $area name] [dict get $area type]]
+        assert_equal {polygon(num-vertices {vertices(longitude latitude)})} \
+            [lindex [argument_names {*}[dict get $area arguments]] end]
+    }
+
+    test "names of arguments are in lower case" {
+        assert_equal {{status(on off)} client-id prefix bcast optin optout noloop} \
+            [argument_names {*}[dict get [sub_docs client|tracking] arguments]]
+        assert_equal command [argument_names {*}[dict get [sub_docs latency|histogram] arguments]]
+        assert_no_match {*[A-Z]*} [argument_names {*}[lmap {name docs} [r command docs] {
+            if {![dict exists $docs arguments]} continue
+            list name $name arguments [dict get $docs arguments]
+        }]]
+    }
+
     test "COMMAND GETKEYSANDFLAGS" {
         assert_equal {{k {RO access}}} [r command getkeysandflags get k]
         assert_equal {{k {OW update}}} [r command getkeysandflags set k v]
@@ -160,6 +245,10 @@ start_server {tags {command}} {
             assert_equal "[string toupper $name] <subcommand> \[<arg> \[value] \[opt] ...]. Subcommands are:" [lindex $help 0]
             assert_equal {HELP {    Print this help.}} [lrange $help end-1 end]
         }
-        assert {[llength [r debug help]] > 40}
+        set help [r debug help]
+        assert {[llength $help] > 90}
+        foreach form {CHANGE-REPL-ID "HTSTATS <dbid> \[full]" "MALLCTL <key> \[<val>]" "MALLCTL-STR <key> \[<val>]"} {
+            assert {$form in $help} $form
+        }
     }
 }

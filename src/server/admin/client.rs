@@ -350,6 +350,9 @@ fn unpause(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 /// `CLIENT UNBLOCK id [TIMEOUT|ERROR]`. Joins: clients, blocked.
 fn unblock(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let argv = call.argv;
+    if argv.len() > 4 {
+        return Err(errors::unknown_subcommand("client", argv[1]));
+    }
     let with_error = match argv.get(3).map(|w| w.to_ascii_lowercase()) {
         None => false,
         Some(w) if w == b"timeout" => false,

@@ -85,7 +85,7 @@ fn describe(reply: &mut Reply, row: &Row) {
     let categories: Vec<_> = s.categories().collect();
     reply.set(categories.len());
     categories.iter().for_each(|c| reply.status(format!("@{c}")));
-    reply.array(s.tips.len());
+    reply.set(s.tips.len());
     s.tips.iter().for_each(|t| reply.bulk_str(t));
     reply.set(s.keys.len());
     s.keys.iter().enumerate().for_each(|(i, k)| describe_keys(reply, k, s.note(i)));

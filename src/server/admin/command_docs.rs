@@ -3,7 +3,7 @@
 //! The arguments are parsed from the row (`commands/arguments.rs`), so there is one text to keep right.
 
 use crate::commands::arguments::{self, Arg, Kind};
-use crate::commands::{CmdResult, Flow};
+use crate::commands::{CmdResult, Flow, history};
 use crate::resp::reply::Reply;
 use crate::server::admin::command::{all, by_name};
 use crate::server::table::{Row, ServerRow};
@@ -28,6 +28,7 @@ fn docs(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 fn describe(reply: &mut Reply, row: &Row) {
     let s = row.spec;
     let args = arguments::parse(s.arguments);
+    let changes = history::of(s.name);
     let deprecated = !s.deprecated.is_empty() && !s.is_syscmd();
     let flags: &[&str] = match (deprecated, s.is_syscmd()) {
         (true, _) => &["deprecated"],
@@ -38,6 +39,7 @@ fn describe(reply: &mut Reply, row: &Row) {
         + usize::from(!s.complexity.is_empty())
         + usize::from(!flags.is_empty())
         + 2 * usize::from(deprecated)
+        + usize::from(!changes.is_empty())
         + usize::from(!args.is_empty())
         + usize::from(!row.subs.is_empty());
     reply.map(fields);
@@ -62,6 +64,15 @@ fn describe(reply: &mut Reply, row: &Row) {
         reply.bulk_str(since);
         reply.bulk(b"replaced_by");
         reply.bulk_str(instead);
+    }
+    if !changes.is_empty() {
+        reply.bulk(b"history");
+        reply.set(changes.len());
+        for change in changes {
+            reply.array(2);
+            reply.bulk_str(change.version);
+            reply.bulk_str(change.what);
+        }
     }
     if !args.is_empty() {
         reply.bulk(b"arguments");

@@ -255,16 +255,10 @@ fn resetstat(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 /// `CONFIG REWRITE`: the file with the settings in force; comments and order stay. Joins:
 /// configuration, identity.
 fn rewrite(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    let Some(path) = srv.identity.config_file.clone() else {
+    let Some(path) = srv.identity.config_file.as_ref() else {
         return Err(CmdError::new("ERR The server is running without a config file"));
     };
-    let old = match std::fs::read(&path) {
-        Ok(old) => old,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(e) => return Err(failed(&e.to_string())),
-    };
-    let text = rewrite::rewrite(&old, &srv.cfg, &[], srv.debug.rewrite_all);
-    rewrite::write_atomically(&path, &text).map_err(|e| failed(&e))?;
+    rewrite::rewrite_file(path, &srv.cfg, false).map_err(|e| failed(&e))?;
     log!(Notice, "CONFIG REWRITE executed with success.");
     call.reply.ok();
     Ok(Flow::Done)

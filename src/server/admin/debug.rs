@@ -1,19 +1,22 @@
 //! DEBUG: hooks for tests and for looking inside.
 
+mod allocator;
 mod lists;
 
 use crate::commands::{CmdResult, Flow, arg};
+use crate::config::rewrite::rewrite_file;
 use crate::keyspace::entry::Entry;
 use crate::keyspace::store::{Expire, SetValue};
 use crate::net::usage::ReplyRules;
 use crate::persist::dump;
+use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::admin::help;
 use crate::server::table::ServerRow;
-use crate::server::{Call, Server, load, save};
+use crate::server::{Call, Server, boot, load, restart, save};
 use crate::sys::signals;
-use crate::util::digest;
+use crate::util::{digest, glob, rand};
 use crate::value::{ObjectRef, ValueRef, View};
 
 pub const COMMANDS: &[ServerRow] = &[("debug", debug)];
@@ -23,19 +26,13 @@ pub const COMMANDS: &[ServerRow] = &[("debug", debug)];
 pub struct Switches {
     pub pause_cron: bool,
     pub verify_checksum: bool,
-    pub rewrite_all: bool,
     /// How the reply buffers that clients are charged for follow their use.
     pub reply_rules: ReplyRules,
 }
 
 impl Default for Switches {
     fn default() -> Switches {
-        Switches {
-            pause_cron: false,
-            verify_checksum: true,
-            rewrite_all: false,
-            reply_rules: ReplyRules::default(),
-        }
+        Switches { pause_cron: false, verify_checksum: true, reply_rules: ReplyRules::default() }
     }
 }
 
@@ -44,50 +41,42 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let argv = call.argv;
     let sub = argv.at(1).to_ascii_lowercase();
     match (sub.as_slice(), argv.len()) {
-        (b"help", 2) => {
-            let lines: Vec<String> = HELP
-                .iter()
-                .flat_map(|(form, text)| [form.to_string(), format!("    {text}")])
-                .collect();
-            help::write(call.reply, "DEBUG", &lines);
-        }
+        (b"help", 2) => help::write(call.reply, "DEBUG", help::DEBUG),
         (b"sleep", 3) => {
             let seconds = crate::util::num::parse_f64(argv[2]).unwrap_or(0.0);
             std::thread::sleep(std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e6)));
             call.reply.ok();
         }
         (b"set-active-expire", 3) => {
-            srv.expiry.enabled = flag(argv[2])?;
+            srv.expiry.enabled = flag(argv[2]);
             super::super::expire::schedule(srv);
             call.reply.ok();
         }
         (b"replybuffer", 4) => {
-            reply_rules(&mut srv.debug.reply_rules, argv[2], argv[3])?;
+            reply_rules(&mut srv.debug.reply_rules, argv)?;
             call.reply.ok();
         }
         (b"pause-cron", 3) => {
-            srv.debug.pause_cron = flag(argv[2])?;
+            srv.debug.pause_cron = flag(argv[2]);
             call.reply.ok();
         }
         (b"set-skip-checksum-validation", 3) => {
-            srv.debug.verify_checksum = !flag(argv[2])?;
+            srv.debug.verify_checksum = !flag(argv[2]);
             srv.adopt_settings();
             call.reply.ok();
         }
         (b"config-rewrite-force-all", 2) => {
-            srv.debug.rewrite_all = true;
-            let path = srv.identity.config_file.clone();
-            let path = path.ok_or(CmdError::new("ERR CONFIG-REWRITE-FORCE-ALL failed"))?;
-            let old = std::fs::read(&path).unwrap_or_default();
-            let text = crate::config::rewrite::rewrite(&old, &srv.cfg, &[], true);
-            srv.debug.rewrite_all = false;
-            crate::config::rewrite::write_atomically(&path, &text)
-                .map_err(|_| CmdError::new("ERR CONFIG-REWRITE-FORCE-ALL failed"))?;
+            let failed =
+                |why: String| CmdError::err(format!("CONFIG-REWRITE-FORCE-ALL failed: {why}"));
+            let path = srv.identity.config_file.as_ref();
+            // Compat: what the system says to redis-server of a path that is none.
+            let path = path.ok_or_else(|| failed("Bad address".to_string()))?;
+            rewrite_file(path, &srv.cfg, true).map_err(failed)?;
             call.reply.ok();
         }
         (b"dict-resizing", 3) => {
             use crate::ds::dict::{self, Resize};
-            let policy = if flag(argv[2])? { Resize::Allow } else { Resize::Avoid };
+            let policy = if flag(argv[2]) { Resize::Allow } else { Resize::Avoid };
             dict::set_resize(policy);
             call.reply.ok();
         }
@@ -104,7 +93,8 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
                 call.reply.status(digest::hex(&sum));
             }
         }
-        (b"object", 3..=4) => object(srv, call)?,
+        (b"object", 3) => object(srv, call)?,
+        (b"object", 4) if arg::is(argv[3], "fast") => object(srv, call)?,
         (b"listpack", 3) => return lists::print_listpack(srv, call),
         (b"quicklist", 3..=4) => return lists::print_quicklist(srv, call),
         (b"quicklist-packed-threshold", 3) => return lists::packed_threshold(srv, call),
@@ -112,10 +102,10 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         (b"populate", 3..=5) => populate(srv, call)?,
         (b"reload", _) => reload(srv, call)?,
         (b"protocol", 3) => protocol(call.reply, argv[2])?,
-        (b"htstats", 3..=4) => htstats(srv, call)?,
-        (b"htstats-key", 3..=4) => htstats_key(srv, call)?,
-        (b"stringmatch-len", 4) | (b"stringmatch-test", 4) => {
-            let hit = crate::util::glob::matches(argv[2], argv[3], false);
+        (b"htstats", 3..) => htstats(srv, call)?,
+        (b"htstats-key", 3..) => htstats_key(srv, call)?,
+        (b"stringmatch-len", 4) => {
+            let hit = glob::matches(argv[2], argv[3], false);
             call.reply.int(i64::from(hit));
         }
         (b"structsize", 2) => {
@@ -126,11 +116,18 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
                 size_of::<crate::keyspace::store::Store>()
             ));
         }
-        (b"mallctl", 3..=4) | (b"mallctl-str", 3..=4) => {
-            return Err(CmdError::new(
-                "ERR only reading of statistics is offered: see MEMORY MALLOC-STATS",
-            ));
+        (b"stringmatch-test", 2) => {
+            stringmatch_test(call.env.random);
+            call.reply.status("Apparently Redis did not crash: test passed");
         }
+        (b"mallctl", 3..) => allocator::number(call)?,
+        (b"mallctl-str", 3..) => allocator::text(call)?,
+        (b"change-repl-id", 2) => {
+            crate::log!(Notice, "Changing replication IDs after receiving DEBUG change-repl-id");
+            srv.identity.replid = boot::random_id();
+            call.reply.ok();
+        }
+        (b"client-eviction", 2) => client_eviction(srv, call.reply)?,
         (b"error", 3) => return Err(CmdError::bare(argv[2])),
         (b"segfault", 2) => signals::segfault(),
         (b"panic", 2) => panic!("called by DEBUG PANIC"),
@@ -142,16 +139,23 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             std::mem::forget(argv[2].to_vec());
             call.reply.ok();
         }
-        (b"restart" | b"crash-and-recover", _) => {
-            return Err(CmdError::new("ERR failed to restart the server. Check server logs."));
-        }
+        (b"restart", _) => restart(srv, call, true)?,
+        (b"crash-and-recover", _) => restart(srv, call, false)?,
         _ => return Err(errors::unknown_subcommand("debug", argv[1])),
     }
     Ok(Flow::Done)
 }
 
+/// `DEBUG RESTART|CRASH-AND-RECOVER [milliseconds]`. No reply on success: connections end.
+fn restart(srv: &mut Server, call: &Call<'_>, graceful: bool) -> Result<(), CmdError> {
+    let delay_ms = call.argv.get(2).map_or(Ok(0), |text| arg::int(text))?;
+    restart::ask(srv, graceful, u64::try_from(delay_ms).unwrap_or(0))
+        .map_err(|()| CmdError::new("ERR failed to restart the server. Check server logs."))
+}
+
 /// `DEBUG REPLYBUFFER PEAK-RESET-TIME ms|NEVER|RESET` and `RESIZING 0|1`.
-fn reply_rules(rules: &mut ReplyRules, what: &[u8], value: &[u8]) -> Result<(), CmdError> {
+fn reply_rules(rules: &mut ReplyRules, argv: Argv<'_>) -> Result<(), CmdError> {
+    let (what, value) = (argv[2], argv[3]);
     if arg::is(what, "peak-reset-time") {
         rules.peak_reset_ms = if arg::is(value, "never") {
             None
@@ -161,43 +165,18 @@ fn reply_rules(rules: &mut ReplyRules, what: &[u8], value: &[u8]) -> Result<(), 
             Some(arg::int(value)?).filter(|ms| *ms >= 0)
         };
     } else if arg::is(what, "resizing") {
-        rules.resize = flag(value)?;
+        rules.resize = flag(value);
     } else {
-        return Err(errors::unknown_subcommand("debug", b"replybuffer"));
+        return Err(errors::unknown_subcommand("debug", argv[1]));
     }
     Ok(())
 }
 
-const HELP: &[(&str, &str)] = &[
-    ("CONFIG-REWRITE-FORCE-ALL", "Like CONFIG REWRITE, but every setting is written."),
-    ("DICT-RESIZING <0|1>", "Hold back or allow the growth of tables."),
-    ("DIGEST", "A hash of the whole dataset."),
-    ("DIGEST-VALUE <key> [<key> ...]", "A hash of each value."),
-    ("ERROR <text>", "Reply this error."),
-    ("HTSTATS <db> [full]", "Figures of the database's hash table."),
-    ("HTSTATS-KEY <key> [full]", "Figures of the hash table that a value is."),
-    ("LISTPACK <key>", "Print a value of this encoding on the server's standard output."),
-    ("LOG <message>", "Write a message to the log."),
-    ("OBJECT <key>", "What is known of a value and its encoding."),
-    ("PANIC | ASSERT | SEGFAULT | OOM", "Crash in this way."),
-    ("PAUSE-CRON <0|1>", "Stop or continue periodic work."),
-    ("POPULATE <count> [<prefix>] [<size>]", "Make keys with string values."),
-    ("PROTOCOL <type>", "Reply a value of a protocol type."),
-    ("QUICKLIST <key> [<0|1>]", "Print a quicklist, with its nodes if asked to."),
-    ("QUICKLIST-PACKED-THRESHOLD <size>", "List elements from this size on are nodes; 0: 1 GiB."),
-    ("RELOAD [NOSAVE] [NOFLUSH] [MERGE]", "Save the dataset and load it again."),
-    ("SET-ACTIVE-EXPIRE <0|1>", "Stop or continue the active expiry of keys."),
-    ("SET-SKIP-CHECKSUM-VALIDATION <0|1>", "Ignore checksums of files and payloads."),
-    ("SLEEP <seconds>", "Block the server for so long."),
-    ("STRINGMATCH-LEN <pattern> <string>", "Whether a glob pattern matches."),
-    ("STRUCTSIZE", "Sizes of the main structures in bytes."),
-];
-
-fn flag(text: &[u8]) -> Result<bool, CmdError> {
-    match arg::int(text)? {
-        0 => Ok(false),
-        _ => Ok(true),
-    }
+/// A switch. Compat: as C's atoi reads a number, so that a word means off.
+fn flag(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    let number = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
+    number.iter().take_while(|c| c.is_ascii_digit()).any(|c| *c != b'0')
 }
 
 /// Hash of all databases; equal datasets have equal ones, whatever the order of insertion.
@@ -383,6 +362,44 @@ fn protocol(reply: &mut Reply, kind: &[u8]) -> Result<(), CmdError> {
             ));
         }
     }
+    Ok(())
+}
+
+/// Matches random texts against random patterns: whatever they are, that comes to an end. O(1), some hundred
+/// milliseconds.
+fn stringmatch_test(seed: u64) {
+    const TIMES: usize = 1_000_000;
+    // Of any byte but mostly of those that mean something, so that they meet.
+    const SIGNS: &[u8] = b"*?[]^-\\abcd\0";
+    let mut next = rand::generator(seed);
+    let mut text = |max: u64| -> Vec<u8> {
+        let len = next() % max;
+        let byte = |word: u64| match word % 16 {
+            n if (n as usize) < SIGNS.len() => SIGNS[n as usize],
+            _ => (word >> 8) as u8,
+        };
+        (0..len).map(|_| byte(next())).collect()
+    };
+    for i in 0..TIMES {
+        std::hint::black_box(glob::matches(&text(32), &text(32), i % 2 == 0));
+    }
+}
+
+/// Clients by size, as they are filed for `maxmemory-clients`.
+fn client_eviction(srv: &Server, reply: &mut Reply) -> Result<(), CmdError> {
+    let filed = srv.clients.tally.filed();
+    let filed = filed.ok_or(CmdError::new("ERR maxmemory-clients is disabled."))?;
+    let mut text = String::new();
+    for bucket in filed {
+        let sizes = match bucket.below {
+            Some(below) => format!("{:>10} - {:>10}: ", bucket.from, below - 1),
+            None => format!("{:>10}+            : ", bucket.from),
+        };
+        let bytes = |id| srv.clients.get(id).map_or(0, |c| c.memory());
+        let total: usize = bucket.clients.iter().copied().map(bytes).sum();
+        text += &format!("bucket {sizes}tot-mem: {total:>10}, clients: {}\n", bucket.clients.len());
+    }
+    reply.verbatim("txt", text.as_bytes());
     Ok(())
 }
 
