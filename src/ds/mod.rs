@@ -2,6 +2,7 @@
 
 pub mod cell;
 pub mod dict;
+pub mod field_table;
 pub mod hll;
 pub mod intset;
 pub mod listpack;

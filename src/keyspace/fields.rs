@@ -1,18 +1,20 @@
 //! Which hashes have fields that expire, by the time of the first of them.
 //!
-//! The hash itself knows the order of its own fields; here stands one line for each such hash, so that active expiry
-//! finds what is due without looking at any other. `Store` keeps the lines in step when a key comes, goes or is replaced;
-//! whoever changes a hash in place says so (`DbMut::retime`).
+//! The hash itself knows the order of its own fields; here stands one entry for each such hash, in a table and a wheel
+//! like those of keys (`Timed`), so that active expiry finds what is due without looking at any other. `Store` keeps
+//! the entries in step when a key comes, goes or is replaced; whoever changes a hash in place says so
+//! (`DbMut::retime`).
 //!
-//! Invariant: `(time, key)` is here exactly if the hash at `key` has a field that expires, and none before `time`.
+//! Invariant: there is an entry for a key exactly if it holds a hash with a field that expires; its expiry is the time
+//! of the first such field, its value nothing.
 
+use crate::keyspace::entry::timed::{Expire, Key, Timed};
 use crate::keyspace::entry::{Entry, SetValue};
+use crate::util::siphash::Seed;
 use crate::value::{ObjectRef, Value, ValueRef};
-use std::collections::BTreeSet;
 
-/// Hashes by the soonest time of a field. O(log n) each.
-#[derive(Default)]
-pub struct FieldIndex(BTreeSet<(i64, Box<[u8]>)>);
+/// Hashes by the soonest time of a field. O(1) each.
+pub struct FieldIndex(Timed);
 
 fn of_object(object: ObjectRef<'_>) -> Option<i64> {
     match object {
@@ -50,38 +52,64 @@ pub fn of_new(value: &SetValue<'_>) -> Option<i64> {
 }
 
 impl FieldIndex {
+    /// An empty one, whose wheel starts at `now_ms`. Keys are hashed with `seed`.
+    pub fn new(seed: Seed, now_ms: i64) -> FieldIndex {
+        FieldIndex(Timed::new(seed, now_ms))
+    }
+
     /// Number of hashes with fields that expire. O(1).
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.0.expires()
     }
 
     /// Whether no hash has any. O(1).
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
     }
 
-    /// The hash with the field that expires first. O(log n).
-    pub fn first(&self) -> Option<(i64, &[u8])> {
-        self.0.first().map(|(at, key)| (*at, &key[..]))
+    /// About when the next field expires (`Timed::soonest` says how exactly).
+    pub fn soonest_ms(&self) -> Option<i64> {
+        self.0.soonest()?.expire_ms()
     }
 
-    /// The first field of the hash at `key` expires at `new`, where that was `old`.
-    pub fn update(&mut self, key: &[u8], old: Option<i64>, new: Option<i64>) {
+    /// A hash with a field whose time is not after `now_ms`. Bounded work: the flag says that it found none because
+    /// that was used up (`Timed::next_due`).
+    pub fn next_due(&mut self, now_ms: i64) -> (Option<&[u8]>, bool) {
+        let (entry, behind) = self.0.next_due(now_ms);
+        (entry.map(Entry::key), behind)
+    }
+
+    /// The first field of the hash at `key` expires at `new`, where that was `old`. O(1).
+    pub fn update(&mut self, key: Key<'_>, old: Option<i64>, new: Option<i64>) {
         if old == new {
             return;
         }
-        if let Some(old) = old {
-            self.0.remove(&(old, key.into()));
-        }
-        if let Some(new) = new {
-            self.0.insert((new, key.into()));
+        match new {
+            Some(at) => {
+                self.0.set(key, SetValue::Int(0), Expire::At(at), 0);
+            }
+            None => {
+                self.0.remove(key);
+            }
         }
     }
 
-    /// Panics unless `entries` are all that should be here. O(n log n).
+    /// Bytes of the index. O(1), an estimate as to its entries.
+    pub fn mem_bytes(&self) -> usize {
+        self.0.mem_bytes()
+    }
+
+    /// Panics unless `entries` are all that should be here. O(n).
     pub fn check<'a>(&self, entries: impl Iterator<Item = &'a Entry>) {
-        let expected: BTreeSet<_> =
-            entries.filter_map(|e| Some((of_entry(e)?, Box::from(e.key())))).collect();
-        assert!(self.0 == expected, "the index of timed fields is out of step");
+        self.0.check();
+        let mut n = 0;
+        for (entry, at) in entries.filter_map(|e| Some((e, of_entry(e)?))) {
+            let dict = self.0.dict();
+            let line = dict.get(dict.hash(entry.key()), entry.key());
+            let known = line.and_then(Entry::expire_ms);
+            assert_eq!(known, Some(at), "the index of timed fields is out of step");
+            n += 1;
+        }
+        assert_eq!((n, n), (self.len(), self.0.dict().len()));
     }
 }

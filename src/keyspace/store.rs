@@ -27,7 +27,11 @@ impl Store {
     /// An empty database; allocates nothing. All databases of a process share the seed. Expiry times are
     /// sorted by their distance from `now_ms`, later from the last time that `next_due` was told.
     pub fn new(seed: Seed, now_ms: i64) -> Store {
-        Store { table: Timed::new(seed, now_ms), behind: false, fields: FieldIndex::default() }
+        Store {
+            table: Timed::new(seed, now_ms),
+            behind: false,
+            fields: FieldIndex::new(seed, now_ms),
+        }
     }
 
     /// The hash of a key, for `Key`.
@@ -116,7 +120,7 @@ impl Store {
         };
         let old = self.table.set(key, value, expire, lru);
         if before.is_some() || new.is_some() {
-            self.fields.update(key.bytes, before, new);
+            self.fields.update(key, before, new);
         }
         old
     }
@@ -137,7 +141,7 @@ impl Store {
     pub fn remove(&mut self, key: Key<'_>) -> Option<EntryBox> {
         let entry = self.table.remove(key)?;
         if let Some(at) = fields::of_entry(&entry) {
-            self.fields.update(key.bytes, Some(at), None);
+            self.fields.update(key, Some(at), None);
         }
         Some(entry)
     }
@@ -147,15 +151,23 @@ impl Store {
         self.fields.len()
     }
 
-    /// When the first field of a hash expires, and the hash's key. O(log n).
-    pub fn first_field(&self) -> Option<(i64, &[u8])> {
-        self.fields.first()
+    /// About when the first field of a hash expires, as `next_deadline_ms` for keys.
+    pub fn next_field_deadline_ms(&self) -> Option<i64> {
+        self.fields.soonest_ms()
     }
 
-    /// To be told when the hash at `key` was changed in place: its first field expired at `old`. O(log n).
+    /// The key of a hash with a field whose time is not after `now_ms`; nothing is removed. Bounded work, as
+    /// `next_due` for keys.
+    pub fn next_due_hash(&mut self, now_ms: i64) -> Option<&[u8]> {
+        let (key, behind) = self.fields.next_due(now_ms);
+        self.behind = behind;
+        key
+    }
+
+    /// To be told when the hash at `key` was changed in place: its first field expired at `old`. O(1).
     pub fn retime(&mut self, key: Key<'_>, old: Option<i64>) {
         let new = self.find(key).and_then(fields::of_entry);
-        self.fields.update(key.bytes, old, new);
+        self.fields.update(key, old, new);
     }
 
     /// Removes `key` and returns value, expiry and access data. O(1), but for copying a short
@@ -197,7 +209,7 @@ impl Store {
         entry
     }
 
-    /// Whether the last `next_due` returned None before it knew that nothing is due.
+    /// Whether the last `next_due` or `next_due_hash` returned None before it knew that nothing is due.
     pub fn is_behind(&self) -> bool {
         self.behind
     }
@@ -257,7 +269,7 @@ impl Store {
 
     /// Bytes of the tables, entries not counted. O(1).
     pub fn mem_bytes(&self) -> usize {
-        self.table.mem_bytes()
+        self.table.mem_bytes() + self.fields.mem_bytes()
     }
 
     /// The shape of the table. O(buckets).

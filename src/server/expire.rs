@@ -1,8 +1,8 @@
 //! Active expiry: keys, and fields of hashes, go at their time, not when somebody next asks for them.
 //!
-//! The wheel of each database knows which keys are due, its index of timed fields which hashes have some. A run works through them until its share of
-//! time is used up (a quarter of a core at `active-expire-effort` 1) and leaves the rest to the next
-//! one, a few milliseconds later; how far it lags behind is in INFO.
+//! A wheel of each database knows which keys are due, another which hashes have fields that are. A run works through
+//! them until its share of time is used up (a quarter of a core at `active-expire-effort` 1) and leaves the rest to the
+//! next one, a few milliseconds later; how far it lags behind is in INFO.
 
 use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::Effects;
@@ -67,7 +67,7 @@ pub fn schedule(srv: &mut Server) {
     }
     let now = srv.clock.now_ms;
     let keys = srv.ks.dbs.iter().filter_map(|db| db.next_deadline_ms());
-    let fields = srv.ks.dbs.iter().filter_map(|db| Some(db.first_field()?.0));
+    let fields = srv.ks.dbs.iter().filter_map(|db| db.next_field_deadline_ms());
     let soonest = keys.chain(fields).min();
     let at = soonest.map_or(now + IDLE_MS, |at| at.clamp(now + TICK_MS, now + IDLE_MS));
     set_timer(srv, at);
@@ -147,8 +147,8 @@ fn is_over(srv: &Server, start: u64) -> bool {
 fn drain_fields(srv: &mut Server, db: usize, start: u64) -> bool {
     loop {
         let now = srv.clock.now_ms;
-        let store = &srv.ks.dbs[db];
-        let Some((_, key)) = store.first_field().filter(|first| first.0 < now) else { return true };
+        let store = &mut srv.ks.dbs[db];
+        let Some(key) = store.next_due_hash(now - 1) else { return !store.is_behind() };
         let key = key.to_vec();
         let due = match store.find(store.key(&key)).map(Entry::value) {
             Some(ValueRef::Object(ObjectRef::Hash(hash))) => hash.due(now, BATCH),

@@ -14,12 +14,13 @@
 
 use crate::ds::cell::Field;
 use crate::ds::dict::{Dict, Thin};
+pub use crate::ds::field_table::Time;
+use crate::ds::field_table::{FieldTable, time_of};
 use crate::ds::listpack::{self, Item, Listpack, ListpackRef, Needle, Pos, Scratch};
 use crate::util::digest;
 use crate::util::siphash::Seed;
 use crate::util::size_class::size_class;
 use crate::value::{Collection, Encoding, Object, View, variant};
-use std::collections::BTreeSet;
 
 /// Where the encodings end.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +37,7 @@ pub struct HashLimits {
 pub enum Hash {
     Packed(Listpack),
     Timed(Listpack),
-    Table(Box<Table>),
+    Table(Box<FieldTable>),
 }
 
 /// A hash, to read it.
@@ -44,18 +45,8 @@ pub enum Hash {
 pub enum HashRef<'a> {
     Packed(ListpackRef<'a>),
     Timed(ListpackRef<'a>),
-    Table(&'a Table),
+    Table(&'a FieldTable),
 }
-
-/// A large hash.
-pub struct Table {
-    fields: Dict<Field>,
-    /// The fields that expire, soonest first; none while no field ever did.
-    due: Option<Box<Due>>,
-}
-
-/// Fields by the time they expire at.
-type Due = BTreeSet<(i64, Box<[u8]>)>;
 
 /// A field with its value, and the time it expires at.
 #[derive(Clone, Copy, Debug)]
@@ -63,16 +54,6 @@ pub struct Pair<'a> {
     pub field: Item<'a>,
     pub value: Item<'a>,
     pub expire: Option<i64>,
-}
-
-/// What becomes of a field's time when it is given a value.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Time {
-    /// It doesn't expire any more.
-    Never,
-    /// It stays.
-    Keep,
-    At(i64),
 }
 
 impl Default for Hash {
@@ -169,8 +150,8 @@ impl Hash {
 
     /// Makes a table of it, with room for so many fields. O(n).
     pub fn change_to_table(&mut self, room: usize, seed: Seed) {
-        let mut table = Table { fields: Dict::new(seed), due: None };
-        table.fields.reserve(room);
+        let mut table = FieldTable::new(seed);
+        table.reserve(room);
         let (mut one, mut two) = (Scratch::default(), Scratch::default());
         for pair in self.view().iter() {
             let (field, value) = (pair.field.bytes(&mut one), pair.value.bytes(&mut two));
@@ -273,7 +254,7 @@ impl<'a> HashRef<'a> {
     #[inline]
     pub fn as_table(self) -> Option<&'a Dict<Field>> {
         match self {
-            HashRef::Table(table) => Some(&table.fields),
+            HashRef::Table(table) => Some(table.fields()),
             _ => None,
         }
     }
@@ -286,10 +267,7 @@ impl<'a> HashRef<'a> {
                 let at = lp.find(lp.first(), &Needle::new(field), self.step())?;
                 Some(lp.get(lp.next(at)?))
             }
-            HashRef::Table(table) => {
-                let cell = table.fields.get(table.fields.hash(field), field)?;
-                Some(Item::Str(cell.value()))
-            }
+            HashRef::Table(table) => Some(Item::Str(table.get(field)?.value())),
         }
     }
 
@@ -303,8 +281,8 @@ impl<'a> HashRef<'a> {
                 Some((lp.get(at), time_at(lp, lp.next(at)?)))
             }
             HashRef::Table(table) => {
-                let cell = table.fields.get(table.fields.hash(field), field)?;
-                Some((Item::Str(cell.value()), cell.head().map(i64::from_le_bytes)))
+                let cell = table.get(field)?;
+                Some((Item::Str(cell.value()), time_of(cell)))
             }
         }
     }
@@ -318,7 +296,7 @@ impl<'a> HashRef<'a> {
                 let value = lp.next(lp.first()?)?;
                 time_at(lp, lp.next(value)?)
             }
-            HashRef::Table(table) => table.due.as_ref()?.first().map(|first| first.0),
+            HashRef::Table(table) => table.soonest(),
         }
     }
 
@@ -326,9 +304,8 @@ impl<'a> HashRef<'a> {
     pub fn due(self, now_ms: i64, most: usize) -> Vec<Vec<u8>> {
         match self {
             HashRef::Table(table) => {
-                let due = table.due.iter().flat_map(|due| due.iter());
-                let before = due.take_while(|(at, _)| *at < now_ms);
-                before.take(most).map(|(_, field)| field.to_vec()).collect()
+                let before = table.by_time().take_while(|(at, _)| *at < now_ms);
+                before.take(most).map(|(_, cell)| cell.key().to_vec()).collect()
             }
             HashRef::Timed(_) => {
                 let before = self.iter().take_while(|p| p.expire.is_some_and(|at| at < now_ms));
@@ -347,7 +324,7 @@ impl<'a> HashRef<'a> {
                 let rest = Pairs::Packed { items: lp.iter_from(at), timed: self.step() == 3 };
                 rest.into_iter().next()
             }
-            HashRef::Table(table) => table.fields.random(rng).map(Pair::of),
+            HashRef::Table(table) => table.fields().random(rng).map(Pair::of),
         }
     }
 
@@ -356,7 +333,7 @@ impl<'a> HashRef<'a> {
         match self {
             HashRef::Packed(lp) => Pairs::Packed { items: lp.iter(), timed: false },
             HashRef::Timed(lp) => Pairs::Packed { items: lp.iter(), timed: true },
-            HashRef::Table(table) => Pairs::Table(table.fields.iter()),
+            HashRef::Table(table) => Pairs::Table(table.fields().iter()),
         }
     }
 
@@ -374,75 +351,10 @@ impl<'a> HashRef<'a> {
     }
 }
 
-impl Table {
-    fn add(&mut self, field: &[u8], value: &[u8], expire: Option<i64>) {
-        let cell = Field::new(field, value, expire.map(i64::to_le_bytes));
-        self.fields.insert_new(self.fields.hash(field), cell);
-        self.retime(field, None, expire);
-    }
-
-    #[inline]
-    fn insert(&mut self, field: &[u8], value: &[u8], time: Time) -> bool {
-        let hash = self.fields.hash(field);
-        let Some(mut found) = self.fields.get_mut(hash, field) else {
-            let expire = if let Time::At(at) = time { Some(at) } else { None };
-            let cell = Field::new(field, value, expire.map(i64::to_le_bytes));
-            self.fields.insert_new(hash, cell);
-            self.retime(field, None, expire);
-            return true;
-        };
-        let old = found.view().head();
-        let new = match time {
-            Time::Never => None,
-            Time::Keep => old,
-            Time::At(at) => Some(at.to_le_bytes()),
-        };
-        found.update(|cell| (cell.with(value, new), ()));
-        self.retime(field, old.map(i64::from_le_bytes), new.map(i64::from_le_bytes));
-        false
-    }
-
-    fn set_expire(&mut self, field: &[u8], expire: Option<i64>) {
-        let hash = self.fields.hash(field);
-        let Some(mut found) = self.fields.get_mut(hash, field) else { return };
-        let old = found.view().head();
-        found.update(|cell| {
-            let value = cell.value().to_vec();
-            (cell.with(&value, expire.map(i64::to_le_bytes)), ())
-        });
-        self.retime(field, old.map(i64::from_le_bytes), expire);
-    }
-
-    #[inline]
-    fn remove(&mut self, field: &[u8]) -> bool {
-        let Some(cell) = self.fields.remove(self.fields.hash(field), field) else { return false };
-        self.retime(field, cell.head().map(i64::from_le_bytes), None);
-        true
-    }
-
-    /// Keeps `due` in step.
-    #[inline]
-    fn retime(&mut self, field: &[u8], old: Option<i64>, new: Option<i64>) {
-        if old != new {
-            let due = self.due.get_or_insert_default();
-            if let Some(old) = old {
-                due.remove(&(old, field.into()));
-            }
-            if let Some(new) = new {
-                due.insert((new, field.into()));
-            }
-        }
-    }
-}
-
 impl<'a> Pair<'a> {
     /// A table's cell as a pair.
     pub fn of(cell: &'a <Field as Thin>::View) -> Pair<'a> {
-        Pair {
-            field: Item::Str(cell.key()),
-            value: Item::Str(cell.value()),
-            expire: cell.head().map(i64::from_le_bytes),
-        }
+        Pair { field: Item::Str(cell.key()), value: Item::Str(cell.value()), expire: time_of(cell) }
     }
 }
 
@@ -535,7 +447,7 @@ impl View for HashRef<'_> {
         match self {
             HashRef::Packed(lp) => lp.len() / 2,
             HashRef::Timed(lp) => lp.len() / 3,
-            HashRef::Table(table) => table.fields.len(),
+            HashRef::Table(table) => table.fields().len(),
         }
     }
 
@@ -543,21 +455,13 @@ impl View for HashRef<'_> {
         Object::Hash(match self {
             HashRef::Packed(lp) => Hash::Packed(lp.to_owned(room)),
             HashRef::Timed(lp) => Hash::Timed(lp.to_owned(room)),
-            HashRef::Table(table) => {
-                let mut fields = Dict::new(table.fields.seed());
-                fields.reserve(table.fields.len());
-                for cell in table.fields.iter() {
-                    let copy = Field::new(cell.key(), cell.value(), cell.head());
-                    fields.insert_new(fields.hash(cell.key()), copy);
-                }
-                Hash::Table(Box::new(Table { fields, due: table.due.clone() }))
-            }
+            HashRef::Table(table) => Hash::Table(Box::new(table.duplicate())),
         })
     }
 
     fn free_effort(self) -> usize {
         match self {
-            HashRef::Table(table) => table.fields.len(),
+            HashRef::Table(table) => table.fields().len(),
             _ => 1,
         }
     }
@@ -568,16 +472,12 @@ impl View for HashRef<'_> {
             HashRef::Table(table) => {
                 let take = if samples == 0 { usize::MAX } else { samples };
                 let (mut seen, mut bytes) = (0, 0);
-                for cell in table.fields.iter().take(take) {
+                for cell in table.fields().iter().take(take) {
                     seen += 1;
                     bytes += cell.mem_bytes();
-                    if cell.head().is_some() {
-                        // An element of `due`, and its text.
-                        bytes += size_of::<(i64, Box<[u8]>)>() * 3 / 2 + cell.key().len();
-                    }
                 }
-                let all = (bytes * table.fields.len()).checked_div(seen).unwrap_or(0);
-                size_of::<Table>() + table.fields.mem_bytes() + all
+                let all = (bytes * table.fields().len()).checked_div(seen).unwrap_or(0);
+                table.mem_bytes() + all
             }
         }
     }

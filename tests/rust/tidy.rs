@@ -46,6 +46,7 @@ const UNSAFE: &[&str] = &[
     "src/ds/cell.rs",
     "src/ds/dict.rs",
     "src/ds/dict/",
+    "src/ds/field_table.rs",
     "src/ds/ordered.rs",
     "src/ds/ordered/",
     "src/ds/rax.rs",

@@ -233,8 +233,8 @@ pub struct Vacant<'a> {
 }
 
 impl<'a> Vacant<'a> {
-    pub fn key(&self) -> &'a [u8] {
-        self.key.bytes
+    pub fn key(&self) -> Key<'a> {
+        self.key
     }
 
     /// Adds an entry of the key. Amortised O(1).
