@@ -10,3 +10,4 @@ pub mod process;
 pub mod signals;
 pub mod socket;
 pub mod syslog;
+pub mod watchdog;
