@@ -336,7 +336,7 @@ mod tests {
         STATE.store(FREE, Ordering::Release);
         assert!(text.contains("\n--- WATCHDOG TIMER EXPIRED ---\n"), "{text}");
         assert!(text.contains("process 4711 "), "{text}");
-        assert!(text.contains("watchdog::tests::a_place_to_be_found_at at "), "{text}");
+        assert!(text.contains("a_place_to_be_found_at at "), "{text}");
         assert!(text.ends_with(" --------\n\n"), "{text}");
     }
 }
