@@ -233,7 +233,7 @@ group! {
         crash_memcheck: bool = true,
         /// Exit instead of aborting on a panic.
         exit_on_panic: bool = false,
-        /// Milliseconds after which a stuck main thread is reported; 0: never.
+        /// Milliseconds after which a stuck main thread is reported; 0: never. Two ticks of `hz` at least.
         watchdog_period_ms: u32 = 0,
         /// Start-up warnings to suppress.
         ignore_warnings: Vec<u8> = Vec::new(),

@@ -43,6 +43,7 @@ impl Bio {
         let work = move || {
             // Nobody listens only when starting has failed already.
             let _ = tell.send(ThreadCounters::here());
+            crate::sys::watchdog::spare_this_thread();
             // On a machine with few processors the reactor must not wait for us.
             crate::sys::process::lower_priority();
             if !cpus.is_empty() {

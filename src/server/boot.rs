@@ -383,6 +383,7 @@ pub fn assemble(
         },
         migrate: Default::default(),
         debug: Default::default(),
+        watchdog: Default::default(),
         table,
         clock,
         cfg,
@@ -489,6 +490,7 @@ fn prepare(srv: &mut Server) -> Result<(), String> {
     srv.identity.oom_set = srv.cfg.process.oom_score_adj != OomScoreAdj::No;
     srv.identity.title = process::Title::locate();
     set_title(srv, "");
+    super::crash::set_watchdog(srv).map_err(|e| format!("{e}\n"))?;
     tell_inert(srv);
     Ok(())
 }

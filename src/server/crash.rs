@@ -1,17 +1,18 @@
-//! The crash report: what the server was when it broke, written where the log goes.
+//! The crash report: what the server was when it broke, written where the log goes. And what the
+//! watchdog's report says beyond the stack, which is the same.
 //!
 //! A broken invariant panics; a fault raises a signal. Both end here, then the process dies by its
 //! signal: no half-done state is served. The report needs the server's state, which the crashing thread
 //! holds; a copy of the parts that matter is kept here instead, refreshed where they change.
 
 use std::backtrace::Backtrace;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use crate::net::session::CommandId;
 use crate::server::table::Table;
 use crate::server::{Server, boot};
-use crate::sys::{log as logfile, mem, process, signals};
+use crate::sys::{log as logfile, mem, process, signals, watchdog};
 
 /// What the report says about the server.
 #[derive(Default, Clone)]
@@ -21,8 +22,6 @@ struct Facts {
     log_enabled: bool,
     exit_on_panic: bool,
     started_ms: i64,
-    /// Names of commands; rows live as long as the process.
-    table: Option<&'static Table>,
 }
 
 static FACTS: Mutex<Facts> = Mutex::new(Facts {
@@ -31,18 +30,41 @@ static FACTS: Mutex<Facts> = Mutex::new(Facts {
     log_enabled: true,
     exit_on_panic: false,
     started_ms: 0,
-    table: None,
 });
-/// The command that runs (its number plus one; 0: none), and its client's serial number and descriptor.
-/// Two relaxed stores a command; the crashing thread reads them when nothing else can be trusted.
-static COMMAND: AtomicU32 = AtomicU32::new(0);
+/// Names of commands, for any thread; rows live as long as the process.
+static TABLE: OnceLock<&'static Table> = OnceLock::new();
+/// The command that runs (its number plus one; 0: none) below its database, and its client's serial
+/// number and descriptor. Two relaxed stores a command; the crashing thread reads them when nothing else
+/// can be trusted, the watchdog when it comes in between.
+static COMMAND: AtomicU64 = AtomicU64::new(0);
 static CLIENT: AtomicU64 = AtomicU64::new(0);
 
-/// Notes who runs what.
+/// Notes who runs what. Until the next command, or [`idle`], it counts as running.
 #[inline]
-pub fn running(command: CommandId, serial: u64, fd: i32) {
-    COMMAND.store(u32::from(command) + 1, Ordering::Relaxed);
-    CLIENT.store(serial << 32 | u64::from(fd as u32), Ordering::Relaxed);
+pub fn running(command: CommandId, db: u32, serial: u64, fd: i32) {
+    resume(pack(command, db, serial, fd));
+}
+
+fn pack(command: CommandId, db: u32, serial: u64, fd: i32) -> [u64; 2] {
+    [u64::from(db) << 32 | (u64::from(command) + 1), serial << 32 | u64::from(fd as u32)]
+}
+
+/// The clients of a turn have been served: what comes now is no command's fault.
+#[inline]
+pub fn idle() {
+    COMMAND.store(0, Ordering::Relaxed);
+}
+
+/// What was noted last. Neither locks nor allocates.
+pub fn now() -> [u64; 2] {
+    [COMMAND.load(Ordering::Relaxed), CLIENT.load(Ordering::Relaxed)]
+}
+
+/// The command that served others meanwhile goes on.
+#[inline]
+pub fn resume([command, client]: [u64; 2]) {
+    COMMAND.store(command, Ordering::Relaxed);
+    CLIENT.store(client, Ordering::Relaxed);
 }
 
 /// A panic has been reported: the abort that follows needs no second report.
@@ -56,7 +78,6 @@ pub fn remember(srv: &Server) {
         log_enabled: srv.cfg.process.crash_log,
         exit_on_panic: srv.cfg.process.exit_on_panic,
         started_ms: srv.identity.started_ms,
-        table: Some(srv.table),
     };
     if let Ok(mut slot) = FACTS.lock() {
         *slot = facts;
@@ -66,6 +87,7 @@ pub fn remember(srv: &Server) {
 /// Installs the handlers for panics and fatal signals.
 pub fn install(srv: &Server) {
     remember(srv);
+    TABLE.get_or_init(|| srv.table);
     std::panic::set_hook(Box::new(|info| {
         let facts = facts();
         let place = info.location().map_or("?".to_string(), ToString::to_string);
@@ -96,28 +118,81 @@ pub fn install(srv: &Server) {
     });
 }
 
+/// Makes the watchdog follow `watchdog-period`. Below two ticks of the cron, which shows that the loop
+/// still turns, the period is raised to that, as Redis does.
+pub fn set_watchdog(srv: &mut Server) -> Result<(), String> {
+    let p = &mut srv.cfg.process;
+    if p.watchdog_period_ms > 0 {
+        p.watchdog_period_ms = p.watchdog_period_ms.max(1000 / p.hz.max(1) * 2);
+    }
+    let set = srv.watchdog.set(
+        p.watchdog_period_ms,
+        watchdog::Subject { now, describe: |at| format!("Running: {}", Running::at(at)) },
+    );
+    set.map_err(|e| format!("Can't start the watchdog: {e}"))
+}
+
 /// A copy of the facts; the defaults when the lock is held by the thread that crashed.
 fn facts() -> Facts {
     FACTS.try_lock().map(|f| f.clone()).unwrap_or_default()
 }
 
-/// Who the running command belongs to.
-fn current_client(facts: &Facts) -> String {
-    let command = COMMAND.load(Ordering::Relaxed).checked_sub(1);
-    let (Some(command), Some(table)) = (command, facts.table) else { return "none".to_string() };
-    let client = CLIENT.load(Ordering::Relaxed);
-    let fd = client as u32 as i32;
-    let peer = crate::sys::socket::peer_of(fd).map_or("?".to_string(), |a| a.to_string());
-    let name = table.by_id(command as CommandId).name();
-    format!("id={} addr={peer} fd={fd} cmd={name}", client >> 32)
+/// What ran at a moment that [`now`] told of.
+enum Running {
+    Nothing,
+    Command { name: &'static str, db: u64, serial: u64, fd: i32 },
+}
+
+impl Running {
+    fn at([command, client]: [u64; 2]) -> Running {
+        let id = (command as u32).checked_sub(1);
+        let (Some(id), Some(table)) = (id, TABLE.get()) else { return Running::Nothing };
+        Running::Command {
+            name: table.by_id(id as CommandId).name(),
+            db: command >> 32,
+            serial: client >> 32,
+            fd: client as u32 as i32,
+        }
+    }
+
+    /// The client's columns as in CLIENT LIST.
+    fn client(&self) -> String {
+        match *self {
+            Running::Nothing => "none".to_string(),
+            Running::Command { name, db, serial, fd } => {
+                let peer = crate::sys::socket::peer_of(fd);
+                let peer = peer.map_or("?".to_string(), |a| a.to_string());
+                format!("id={serial} addr={peer} fd={fd} db={db} cmd={name}")
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Running::Nothing => write!(f, "no command"),
+            Running::Command { name, .. } => write!(f, "{}, {}", function(name), self.client()),
+        }
+    }
+}
+
+/// A command's function by the name it has in Redis's traces, which reports are searched for. A
+/// subcommand is part of its container's function there.
+fn function(command: &str) -> String {
+    let whole = command.split('|').next().unwrap_or(command);
+    let letters = whole.chars().filter(char::is_ascii_alphanumeric);
+    letters.chain("Command".chars()).collect()
 }
 
 fn report(facts: &Facts, why: &str) {
-    let now = crate::sys::clock::wall_ms();
-    let uptime = (now - facts.started_ms) / 1000;
+    // A report takes its time; the watchdog's would be another one in the middle of it.
+    watchdog::disarm();
+    let running = Running::at(now());
+    let uptime = (crate::sys::clock::wall_ms() - facts.started_ms) / 1000;
     let (sysname, release, machine) = process::uname();
     logfile::raw(&format!(
-        "\n------ STACK TRACE ------\n{}\n------ INFO OUTPUT ------\n\
+        "\n------ STACK TRACE ------\nRunning: {running}\n\n{}\n------ INFO OUTPUT ------\n\
          redis_version:{}\nredust_version:{}\nprocess_id:{}\ntcp_port:{}\nuptime_in_seconds:{uptime}\n\
          os:{sysname} {release} {machine}\nmem_allocator:{}\nused_memory_rss:{}\nreason:{why}\n\
          \n------ CURRENT CLIENT INFO ------\n{}\n\
@@ -130,7 +205,33 @@ fn report(facts: &Facts, why: &str) {
         facts.port,
         mem::allocator(),
         mem::rss(),
-        current_client(facts),
+        running.client(),
         String::from_utf8_lossy(&facts.config),
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_have_the_names_of_redis_functions() {
+        for (command, name) in [
+            ("debug", "debugCommand"),
+            ("lpush", "lpushCommand"),
+            ("client|no-evict", "clientCommand"),
+            ("bitfield_ro", "bitfieldroCommand"),
+        ] {
+            assert_eq!(function(command), name);
+        }
+    }
+
+    #[test]
+    fn what_runs_is_found_again() {
+        let table = TABLE.get_or_init(|| Table::build(&[], &[]).expect("no renames"));
+        let row = table.lookup(b"debug").expect("DEBUG");
+        assert_eq!(Running::at([0, 5]).to_string(), "no command");
+        let text = Running::at(pack(row.id, 9, 7, -1)).to_string();
+        assert_eq!(text, "debugCommand, id=7 addr=? fd=-1 db=9 cmd=debug");
+    }
 }

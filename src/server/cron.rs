@@ -23,6 +23,7 @@ pub fn run(srv: &mut Server) {
     let started = srv.clock.watch.ticks();
     let hz = i64::from(srv.cfg.process.hz.clamp(1, 500));
     srv.net.set_timer(srv.clock.now_ms + 1000 / hz, Timer::Cron);
+    srv.watchdog.rearm();
     if !srv.debug.pause_cron {
         sample(srv);
         clients(srv, hz as usize);

@@ -249,7 +249,7 @@ fn run_unit(
     let session = srv.clients.session_mut(id).expect("clients are only reaped between events");
     session.last_command = Some(row.id);
     let (db, no_touch) = (session.db, session.no_touch);
-    super::crash::running(row.id, session.serial, session.fd);
+    super::crash::running(row.id, db, session.serial, session.fd);
     let env = srv.env(db, Origin::Client, no_touch && row.name() != "touch");
     let fx = Effects::new(srv.exec.armed, db);
     let mut top = Call { client: id, row, argv, reply, fx, env };

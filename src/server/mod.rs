@@ -74,6 +74,7 @@ pub struct Server {
     pub identity: boot::Identity,
     pub migrate: admin::migrate::Links,
     pub debug: admin::debug::Switches,
+    pub watchdog: crate::sys::watchdog::Watchdog,
     pub table: &'static table::Table,
 }
 

@@ -30,7 +30,7 @@ use crate::resp::reply::Reply;
 use crate::server::ahead::{self, Ahead, PREFETCH};
 use crate::server::dispatch::{self, Outcome};
 use crate::server::writing::{self, write_replies};
-use crate::server::{Server, child, cron, shutdown};
+use crate::server::{Server, child, crash, cron, shutdown};
 use crate::sys::clock::Stopwatch;
 
 /// Bytes read from one client in one turn.
@@ -220,6 +220,7 @@ pub fn turn(srv: &mut Server, events: &mut Events, max_wait: Option<Duration>) {
         read_client(srv, id);
     }
     srv.exec.current = None;
+    crash::idle();
     timers(srv);
     finish_turn(srv);
     let used = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
@@ -641,7 +642,9 @@ pub fn serve_while_busy(srv: &mut Server) {
     // Whose command is running, and what is still to be told at its end, stays as it is.
     let current = srv.exec.current;
     let own = std::mem::take(&mut srv.tracking.own);
+    let running = crash::now();
     turn(srv, &mut events, Some(Duration::ZERO));
+    crash::resume(running);
     srv.exec.current = current;
     srv.tracking.own = own;
 }

@@ -11,6 +11,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::FromRawFd;
 
+use crate::sys::watchdog;
+
 /// Which side of the fork this is.
 #[derive(Debug)]
 pub enum Forked {
@@ -19,7 +21,10 @@ pub enum Forked {
 }
 
 /// Forks. The caller's child branch must end in [`exit_now`].
+///
+/// Waits until the watchdog's helper has written its report, if it is about one: then it holds no lock.
 pub fn fork() -> io::Result<Forked> {
+    let _held = watchdog::hold_reports();
     // SAFETY: the child branch only runs code that takes no lock of another thread (see above), and
     // never returns into the parent's loop: `server::child` is the one caller.
     match unsafe { libc::fork() } {
@@ -79,12 +84,14 @@ pub fn pipe() -> io::Result<(File, File)> {
     Ok(unsafe { (File::from_raw_fd(fds[0]), File::from_raw_fd(fds[1])) })
 }
 
-/// In a child: default handlers for the signals the server catches, and death with the parent.
+/// In a child: default handlers for the signals the server catches, none for the watchdog's, and death
+/// with the parent.
 pub fn child_signals() {
     // SAFETY: SIG_DFL and SIG_IGN are valid dispositions; prctl with PR_SET_PDEATHSIG takes a signal.
     unsafe {
         libc::signal(libc::SIGTERM, libc::SIG_DFL);
         libc::signal(libc::SIGINT, libc::SIG_IGN);
+        libc::signal(libc::SIGALRM, libc::SIG_IGN);
         libc::signal(libc::SIGUSR1, exit_on_signal as *const () as libc::sighandler_t);
         #[cfg(target_os = "linux")]
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);

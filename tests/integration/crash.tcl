@@ -123,13 +123,13 @@ start_server {tags {crash}} {
 
 start_server {tags {crash}} {
     test "a crash leaves a report in the log" {
-        set pid [srv pid]
         set mark [log_mark]
+        r select 9
         catch {r debug segfault}
         await_exit
         assert_log {*BUG REPORT START*} $mark
         assert_log {*crashed by signal: 11*} $mark
-        foreach part {{*STACK TRACE*} {*INFO OUTPUT*} {*CURRENT CLIENT INFO*} {*cmd=debug*} {*redis_version:*} {*BUG REPORT END*}} { assert_log $part $mark }
+        foreach part {{*STACK TRACE*} {Running: debugCommand, *} {*INFO OUTPUT*} {*CURRENT CLIENT INFO*} {*db=9 cmd=debug*} {*redis_version:*} {*BUG REPORT END*}} { assert_log $part $mark }
         crash_expected
         restart_server
         assert_equal PONG [r ping]

@@ -82,11 +82,12 @@ start_server {tags {shutdown}} {
     }
 
     test "SHUTDOWN ABORT calls off what a signal asked for" {
+        set mark [log_mark]
         r debug pause-cron 1
         send_signal [srv pid] TERM
-        wait_for_log {*Received SIGTERM scheduling shutdown*}
+        wait_for_log {*Received SIGTERM scheduling shutdown*} $mark
         assert_equal OK [r shutdown abort]
-        assert_log {*Shutdown manually aborted*}
+        assert_log {*Shutdown manually aborted*} $mark
         assert_error "ERR No shutdown in progress." {r shutdown abort}
         r debug pause-cron 0
         assert_equal PONG [r ping]

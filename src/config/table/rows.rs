@@ -261,7 +261,7 @@ static PROCESS: &[Row] = &[
     row("crash-log-enabled", flag!(process.crash_log)),
     row("crash-memcheck-enabled", flag!(process.crash_memcheck)).inert(),
     row("use-exit-on-panic", flag!(process.exit_on_panic)).flags(HIDDEN),
-    row("watchdog-period", int!(process.watchdog_period_ms, 0, I32)).flags(HIDDEN).inert(),
+    row("watchdog-period", int!(process.watchdog_period_ms, 0, I32)).flags(HIDDEN),
     row("ignore-warnings", text!(process.ignore_warnings, Empty::Kept, check::any)).inert(),
     row("locale-collate", text!(process.locale_collate, Empty::Kept, check::any)).inert(),
     row("jemalloc-bg-thread", flag!(process.jemalloc_bg_thread)),

@@ -80,6 +80,7 @@ const APPLY: &[(&str, Apply)] = &[
         }
         Ok(())
     }),
+    ("watchdog-period", |srv, _| crash::set_watchdog(srv)),
     ("maxmemory-policy", |srv, _| {
         srv.eviction.forget();
         Ok(())
