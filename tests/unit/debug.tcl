@@ -101,6 +101,24 @@ start_server {tags {debug}} {
         assert_match "*Dictionary HT*" [r debug htstats 0 x y]
         assert_error_like "ERR unknown subcommand or wrong number of arguments for 'UNBLOCK'*" {r client UNBLOCK 1 timeout x}
     }
+
+    test "HTSTATS says how large a table is, and it does not grow while a child lives" {
+        r flushall
+        assert_match "*\nNo stats available for empty dictionaries\n*Expires HT*\nNo stats*" [r debug htstats 0]
+        r debug populate 4096
+        assert_match "* table size: 4096\n number of elements: 4096\n*" [r debug htstats 0]
+        r config set rdb-key-save-delay 1000000
+        r bgsave
+        r mset k1 v k2 v
+        assert_match "* table size: 4096\n number of elements: 4098\n*" [r debug htstats 0]
+        r config set rdb-key-save-delay 0
+        send_signal [children_of [srv pid]] KILL
+        wait_for_condition {[s rdb_bgsave_in_progress] == 0} -what "no child"
+        r set k3 v
+        assert_match "* table size: 8192\n number of elements: 4099\n*" [r debug htstats 0]
+        r expire k3 1000
+        assert_match "*Chain length distribution:\n*%*Expires HT*number of elements: 1\n" [r debug htstats 0 full]
+    }
 }
 
 start_server {tags {debug} overrides {save "900 1"}} {

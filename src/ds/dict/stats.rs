@@ -1,7 +1,7 @@
 //! What a table looks like inside: for `DEBUG HTSTATS`, and `check` for tests and `DEBUG`.
 
 use super::node::{HALF_BYTES, NODE_BYTES, SLOTS};
-use super::{Dict, Resize, Thin, tag_of};
+use super::{Dict, LOAD, Resize, Thin, tag_of};
 
 /// Histogram length: the last element counts buckets with that many items or more.
 pub const HISTOGRAM: usize = 33;
@@ -11,6 +11,8 @@ pub const HISTOGRAM: usize = 33;
 pub struct Stats {
     pub items: usize,
     pub buckets: usize,
+    /// How many items the table is on its way to hold without a longer mask: a power of two.
+    pub size: usize,
     /// Overflow nodes of 64 and of 32 bytes.
     pub overflow_full: usize,
     pub overflow_half: usize,
@@ -29,6 +31,7 @@ impl<T: Thin> Dict<T> {
         let mut stats = Stats {
             items: self.len,
             buckets: self.n,
+            size: if self.n > 0 { (self.mask + 1) * LOAD } else { 0 },
             overflow_full: self.overflow.full,
             overflow_half: self.overflow.half,
             by_items: [0; HISTOGRAM],

@@ -5,6 +5,7 @@ mod lists;
 
 use crate::commands::{CmdResult, Flow, arg};
 use crate::config::rewrite::rewrite_file;
+use crate::ds::dict::Stats;
 use crate::keyspace::entry::Entry;
 use crate::keyspace::store::{Expire, SetValue};
 use crate::net::usage::ReplyRules;
@@ -409,17 +410,53 @@ fn htstats(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     let n = usize::try_from(n).ok().filter(|&n| n < srv.ks.dbs.len());
     let n = n.ok_or(CmdError::new("ERR Out of range database"))?;
     let store = &srv.ks.dbs[n];
-    let text = format!(
-        "[Dictionary HT]\nHash table 0 stats (main hash table):\n table size: {}\n number of \
-         elements: {}\n memory: {} bytes\n{:?}\n[Expires HT]\n number of elements: {}\n",
-        store.stats().buckets,
-        store.len(),
-        store.mem_bytes(),
-        store.stats(),
-        store.expires()
-    );
+    let full = call.argv.get(3).is_some_and(|word| arg::is(word, "full"));
+    let mut text = "[Dictionary HT]\n".to_string();
+    describe_table(&mut text, &store.stats(), full);
+    text += "[Expires HT]\n";
+    match store.expires() {
+        0 => text += NO_TABLE,
+        // A wheel: it has elements, but no table of them.
+        n => text += &format!("{MAIN_TABLE} number of elements: {n}\n"),
+    }
     call.reply.verbatim("txt", text.as_bytes());
     Ok(())
+}
+
+const MAIN_TABLE: &str = "Hash table 0 stats (main hash table):\n";
+const NO_TABLE: &str =
+    "Hash table 0 stats (main hash table):\nNo stats available for empty dictionaries\n";
+
+/// The shape of a table in Redis's words. There never is a second table: it grows by a bucket at a time. A chain is all
+/// that is in a bucket.
+fn describe_table(text: &mut String, stats: &Stats, full: bool) {
+    if stats.items == 0 {
+        return text.push_str(NO_TABLE);
+    }
+    *text += MAIN_TABLE;
+    *text += &format!(" table size: {}\n number of elements: {}\n", stats.size, stats.items);
+    if !full {
+        return;
+    }
+    let used = stats.buckets - stats.by_items[0];
+    *text += &format!(
+        " different slots: {used}\n max chain length: {}\n avg chain length (counted): {:.2}\n \
+         avg chain length (computed): {:.2}\n buckets: {}\n overflow nodes: {}\n \
+         deepest chain of nodes: {}\n memory: {} bytes\n Chain length distribution:\n",
+        stats.max_items,
+        stats.items as f64 / used.max(1) as f64,
+        stats.items as f64 / used.max(1) as f64,
+        stats.buckets,
+        stats.overflow_full + stats.overflow_half,
+        stats.max_depth,
+        stats.bytes,
+    );
+    let last = stats.by_items.len() - 1;
+    for (items, &n) in stats.by_items.iter().enumerate().filter(|(_, n)| **n > 0) {
+        let more = if items == last { ">=" } else { "" };
+        let share = n as f64 / stats.buckets as f64 * 100.0;
+        *text += &format!("   {more}{items}: {n} ({share:.2}%)\n");
+    }
 }
 
 /// The value at the key that is the third argument.
@@ -428,7 +465,7 @@ fn object_at<'a>(srv: &'a Server, call: &Call<'_>) -> Result<&'a Entry, CmdError
     store.find(store.key(call.argv[2])).ok_or(errors::NO_SUCH_KEY)
 }
 
-/// Figures of the table of a large collection. It never has a second one: it grows by a bucket at a time.
+/// `DEBUG HTSTATS-KEY key [full]`: the table of a large collection.
 fn htstats_key(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     let stats = match object_at(srv, call)?.value() {
         ValueRef::Object(ObjectRef::Set(set)) => set.as_table().map(|table| table.stats()),
@@ -438,22 +475,8 @@ fn htstats_key(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     let stats = stats.ok_or(CmdError::new(
         "ERR The value stored at the specified key is not represented using an hash table",
     ))?;
-    let mut text = format!(
-        "Hash table 0 stats (main hash table):\n table size: {}\n number of elements: {}\n",
-        stats.buckets, stats.items
-    );
-    if call.argv.get(3).is_some_and(|word| arg::is(word, "full")) {
-        let used = stats.buckets - stats.by_items[0];
-        text += &format!(
-            " different slots: {used}\n max chain length: {}\n avg chain length (counted): {:.2}\n \
-             overflow nodes: {}\n deepest chain of nodes: {}\n memory: {} bytes\n",
-            stats.max_items,
-            stats.items as f64 / used.max(1) as f64,
-            stats.overflow_full + stats.overflow_half,
-            stats.max_depth,
-            stats.bytes
-        );
-    }
+    let mut text = String::new();
+    describe_table(&mut text, &stats, call.argv.get(3).is_some_and(|word| arg::is(word, "full")));
     call.reply.verbatim("txt", text.as_bytes());
     Ok(())
 }
