@@ -52,7 +52,7 @@ pub struct Ctx<'a> {
 pub enum Flow {
     Done,
     /// Nothing to serve the client with: run the command again when one of the keys is ready.
-    Block(Wait),
+    Block(Box<Wait>),
 }
 
 /// What a parked client waits for.

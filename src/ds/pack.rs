@@ -62,6 +62,15 @@ impl Pack {
         u32::from_le_bytes(*word) as usize
     }
 
+    /// Start, count and stride.
+    #[inline]
+    fn header(&self) -> [usize; 3] {
+        let header: &[u8; HEADER] = self.buf.first_chunk().expect("a header");
+        let word =
+            |at| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        [word(0), word(4), word(8)].map(|word| word as usize)
+    }
+
     #[inline]
     fn set_word(&mut self, at: usize, value: usize) {
         let value = u32::try_from(value).expect("a row is far below 4 GiB");
@@ -264,6 +273,18 @@ impl Pack {
     /// Adds an element at one end. Amortised O(its length).
     #[inline]
     pub fn push(&mut self, end: End, element: &Element<'_>) {
+        let [start, count, stride] = self.header();
+        if stride == element.size() && end == End::Front && start - HEADER >= stride {
+            // What lists of equal elements do most.
+            element.write(&mut self.buf[start - stride..start]);
+            let words = (start - stride) as u64 | (count as u64 + 1) << 32;
+            *self.buf.first_chunk_mut().expect("a header") = words.to_le_bytes();
+            return;
+        }
+        self.push_any(end, element);
+    }
+
+    fn push_any(&mut self, end: End, element: &Element<'_>) {
         let backlen = self.admit(element);
         let size = element.size();
         match end {

@@ -12,6 +12,7 @@ use crate::net::clients::ClientId;
 use crate::resp::parser::{Batch, Cmd};
 use crate::server::Server;
 use crate::server::table::Row;
+use crate::util::bytes::same;
 use crate::value::ValueRef;
 use crate::value::elements::Elements;
 
@@ -51,7 +52,7 @@ pub fn look<'a>(
         {
             let bytes = &data[key.clone()];
             let key = match latest {
-                Some(latest) if latest.bytes == bytes => Key { bytes, hash: latest.hash },
+                Some(latest) if same(latest.bytes, bytes) => Key { bytes, hash: latest.hash },
                 _ => {
                     let key = store.key(bytes);
                     store.prefetch_bucket(key.hash);

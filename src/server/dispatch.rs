@@ -80,6 +80,7 @@ fn unknown_command(argv: Argv<'_>) -> CmdError {
 
 impl Server {
     /// Facts for a command of `client` in database `db`.
+    #[inline]
     pub fn env(&mut self, db: u32, origin: Origin, no_touch: bool) -> Env {
         let policy = self.cfg.memory.policy;
         let lfu = policy.is_lfu().then_some(Lfu {
@@ -250,9 +251,14 @@ fn run_unit(
     session.last_command = Some(row.id);
     let (db, no_touch) = (session.db, session.no_touch);
     super::crash::running(row.id, db, session.serial, session.fd);
-    let env = srv.env(db, Origin::Client, no_touch && row.name() != "touch");
-    let fx = Effects::new(srv.exec.armed, db);
-    let mut top = Call { client: id, row, argv, reply, fx, env };
+    let mut top = Call {
+        client: id,
+        row,
+        argv,
+        reply,
+        fx: Effects::new(srv.exec.armed, db),
+        env: srv.env(db, Origin::Client, no_touch && row.name() != "touch"),
+    };
     let flow = call(srv, &mut top, memo);
     if srv.exec.nesting == 0 {
         if !srv.exec.ops.is_empty() {
@@ -264,7 +270,7 @@ fn run_unit(
     }
     match flow {
         Ok(Flow::Block(wait)) => {
-            park(srv, id, row, argv, db, wait);
+            park(srv, id, row, argv, db, *wait);
             Outcome::Parked
         }
         _ => Outcome::Done,

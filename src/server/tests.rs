@@ -38,7 +38,7 @@ fn take_or_wait(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let seconds = crate::commands::arg::int(call.argv[call.argv.len() - 1])?;
     let until_ms = (seconds > 0).then(|| env.now_ms + seconds * 1000);
     let keys = keys.iter().map(|k| k.to_vec()).collect();
-    Ok(Flow::Block(Wait { keys, until_ms, wants: None, nothing: Nothing::NullArray }))
+    Ok(Flow::Block(Box::new(Wait { keys, until_ms, wants: None, nothing: Nothing::NullArray })))
 }
 
 struct Bench {

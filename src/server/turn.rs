@@ -12,6 +12,7 @@
 //! Before a batch of commands runs, what they will look up is prefetched (`ahead`).
 
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -579,15 +580,31 @@ fn with_argv<R>(data: &[u8], batch: &Batch, cmd: &Cmd, f: impl FnOnce(Argv<'_>) 
         return f(Argv::new(&args));
     }
     let ranges = &batch.args[cmd.args.clone()];
-    if ranges.len() <= FEW {
-        let mut few: [&[u8]; FEW] = [&[]; FEW];
-        for (slot, range) in few.iter_mut().zip(ranges) {
-            *slot = &data[range.clone()];
+    let at = |range: &Range<usize>| &data[range.clone()];
+    // Most commands have two or three arguments: their places need not be emptied first.
+    let (two, three, mut few, many): ([_; 2], [_; 3], [_; FEW], Vec<_>);
+    let args: &[&[u8]] = match ranges {
+        [a, b] => {
+            two = [at(a), at(b)];
+            &two
         }
-        return f(Argv::new(&few[..ranges.len()]));
-    }
-    let many: Vec<&[u8]> = ranges.iter().map(|r| &data[r.clone()]).collect();
-    f(Argv::new(&many))
+        [a, b, c] => {
+            three = [at(a), at(b), at(c)];
+            &three
+        }
+        _ if ranges.len() <= FEW => {
+            few = [&[][..]; FEW];
+            for (slot, range) in few.iter_mut().zip(ranges) {
+                *slot = at(range);
+            }
+            &few[..ranges.len()]
+        }
+        _ => {
+            many = ranges.iter().map(at).collect();
+            &many
+        }
+    };
+    f(Argv::new(args))
 }
 
 /// Runs the commands of a batch. `Some(offset)`: stopped early, the client goes on from there later.

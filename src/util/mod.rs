@@ -1,5 +1,6 @@
 //! Pure functions on bytes and numbers: no state, no operating system, no other module.
 
+pub mod bytes;
 pub mod crc64;
 pub mod digest;
 pub mod geohash;

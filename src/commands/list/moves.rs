@@ -57,7 +57,12 @@ fn wait(ctx: &mut Ctx<'_>, until_ms: Option<i64>) -> CmdResult {
     }
     let keys = vec![ctx.argv.at(1).to_vec()];
     // Compat: refused at once it is a null, but a null array when the time is up.
-    Ok(Flow::Block(Wait { keys, until_ms, wants: Some(Type::List), nothing: Nothing::NullArray }))
+    Ok(Flow::Block(Box::new(Wait {
+        keys,
+        until_ms,
+        wants: Some(Type::List),
+        nothing: Nothing::NullArray,
+    })))
 }
 
 /// Moves an element and writes it; false, and nothing written, if there is no source.

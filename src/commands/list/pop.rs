@@ -51,7 +51,12 @@ fn wait_for(ctx: &mut Ctx<'_>, keys: &[&[u8]], until_ms: Option<i64>) -> CmdResu
         return Ok(Flow::Done);
     }
     let keys = keys.iter().map(|key| key.to_vec()).collect();
-    Ok(Flow::Block(Wait { keys, until_ms, wants: Some(Type::List), nothing: Nothing::NullArray }))
+    Ok(Flow::Block(Box::new(Wait {
+        keys,
+        until_ms,
+        wants: Some(Type::List),
+        nothing: Nothing::NullArray,
+    })))
 }
 
 /// `numkeys key [key ...] LEFT|RIGHT [COUNT count]`.

@@ -228,5 +228,10 @@ fn wait(ctx: &mut Ctx<'_>, keys: &[&[u8]], until_ms: Option<i64>) -> CmdResult {
         return Ok(Flow::Done);
     }
     let keys = keys.iter().map(|key| key.to_vec()).collect();
-    Ok(Flow::Block(Wait { keys, until_ms, wants: Some(Type::ZSet), nothing: Nothing::NullArray }))
+    Ok(Flow::Block(Box::new(Wait {
+        keys,
+        until_ms,
+        wants: Some(Type::ZSet),
+        nothing: Nothing::NullArray,
+    })))
 }

@@ -46,6 +46,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
+use crate::util::bytes::same;
 use crate::util::siphash::Seed;
 pub use iter::Iter;
 pub use node::prefetch;
@@ -212,7 +213,7 @@ impl<T: Thin> Dict<T> {
         let tag = tag_of(hash);
         loop {
             for slot in Bits(node.matches(tag)) {
-                if T::key(self.view(node.raw(slot))) == key {
+                if same(T::key(self.view(node.raw(slot))), key) {
                     return Some((node, slot));
                 }
             }

@@ -1,0 +1,38 @@
+//! Comparing short texts without a call.
+
+/// Whether two texts are the same. Keys and names are mostly short: up to 16 bytes they are compared as two words that
+/// may overlap, which costs less than the call that longer ones are handed to. O(length).
+#[inline(always)]
+pub fn same(a: &[u8], b: &[u8]) -> bool {
+    #[inline(always)]
+    fn ends<const N: usize>(a: &[u8], b: &[u8]) -> bool {
+        let (first, last) = (a.first_chunk::<N>(), a.last_chunk::<N>());
+        (first == b.first_chunk::<N>()) & (last == b.last_chunk::<N>())
+    }
+    a.len() == b.len()
+        && match a.len() {
+            0 => true,
+            1..4 => a[0] == b[0] && a[a.len() / 2] == b[b.len() / 2] && a.last() == b.last(),
+            4..8 => ends::<4>(a, b),
+            8..=16 => ends::<8>(a, b),
+            _ => a == b,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_counts() {
+        for len in 0..40 {
+            let text: Vec<u8> = (0..len).collect();
+            assert!(same(&text, &text.clone()) && !same(&text, &[&text[..], b"x"].concat()));
+            for at in 0..text.len() {
+                let mut other = text.clone();
+                other[at] ^= 0x80;
+                assert!(!same(&text, &other), "byte {at} of {len}");
+            }
+        }
+    }
+}
