@@ -333,7 +333,7 @@ fn widest(ints: IntsetRef<'_>) -> usize {
 fn packed_bytes(ints: IntsetRef<'_>) -> usize {
     match (ints.min(), ints.max()) {
         (Some(min), Some(max)) => listpack::bytes_of_ints(ints.len(), min, max),
-        _ => 0,
+        _ => listpack::EMPTY_BYTES,
     }
 }
 
