@@ -104,11 +104,13 @@ start_server {tags {large-memory} overrides {save "" proto-max-bulk-len 10gb cli
         assert_encoding listpack h
         assert_equal 1 [long hset h f HUGE]
         assert_encoding hashtable h
-        assert_equal "$::huge 1" "[r hstrlen h f] [r hget h small]"
+        assert_equal 1 [r hget h small]
+        # Redis 7.2 tells the length modulo 4 GiB.
+        if {[is_redust]} { assert_equal $::huge [r hstrlen h f] }
         assert_huge {} hget h f
         assert_error "ERR hash value is not an integer" {r hincrby h f 1}
         reload
-        assert_equal "$::huge 2" "[r hstrlen h f] [r hlen h]"
+        assert_equal 2 [r hlen h]
         assert_huge {} hget h f
         assert_equal 0 [r hset h f short]
         assert_equal {1 short} [lsort [r hvals h]]
@@ -156,6 +158,7 @@ start_server {tags {large-memory} overrides {save "" proto-max-bulk-len 10gb cli
 
     test "many large elements of a list, set one by one" {
         fresh
+        if {![is_redust]} { skip "Redis 7.2 crashes on LINSERT into a node of nearly 4 GiB" }
         r rpush l {*}[lrepeat 10 small]
         for {set i 0} {$i < 10} {incr i} { assert_equal OK [long lset l $i {TEXT 500000000 first}] }
         assert_equal 11 [long linsert l after {TEXT 500000000 first} {TEXT 900000000 first}]
