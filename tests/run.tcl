@@ -8,6 +8,7 @@
 #   --tags "a -b"      only tests that carry tag a, none that carry tag b
 #   --baseport PORT    first TCP port (default: from the process id)
 #   --timeout SECONDS  for one file (default 300)
+#   --large-memory     also what needs 16 GB of memory and minutes (unit/large-memory; give it a --timeout of 1800)
 #   --list             name the tests and stop        --verbose  name every test as it ends
 #   --keep             keep tests/tmp of this run     --seed N   of the random generator
 #
@@ -19,7 +20,7 @@
 set ::testdir [file dirname [file normalize [info script]]]
 set ::root [file dirname $::testdir]
 array set ::options [list server $::root/target/release/redust-server clients 2 single {} only {} tags {} \
-    baseport 0 timeout 300 list 0 verbose 0 keep 0 seed {} worker {} slot 0 firstport 0 run {}]
+    baseport 0 timeout 300 list 0 verbose 0 keep 0 seed {} worker {} slot 0 firstport 0 run {} large-memory 0]
 
 proc usage {{why {}}} {
     if {$why ne {}} { puts stderr "run.tcl: $why" }
@@ -35,7 +36,7 @@ proc parse_arguments {argv} {
         set given [lindex $argv $i]
         if {$given in {-h --help}} { usage }
         if {![string match --* $given] || ![info exists ::options($name)]} { usage "unknown option $given" }
-        if {$name in {list verbose keep}} { set ::options($name) 1; continue }
+        if {$name in {list verbose keep large-memory}} { set ::options($name) 1; continue }
         if {[incr i] >= [llength $argv]} { usage "$given needs a value" }
         set value [lindex $argv $i]
         if {$name in {clients baseport timeout seed slot firstport}
@@ -109,7 +110,7 @@ proc start_next {slot} {
         --server $::options(server) --seed $::options(seed) --firstport [expr {$::options(baseport) + $slot * 200}] \
         --tags $::options(tags) --timeout $::options(timeout)]
     foreach only $::options(only) { lappend command --only $only }
-    if {$::options(keep)} { lappend command --keep }
+    foreach flag {keep large-memory} { if {$::options($flag)} { lappend command --$flag } }
     set pipe [open "|$command </dev/null 2>@1" r]
     fconfigure $pipe -blocking 0 -encoding utf-8
     array set ::job [list $pipe,file $file $pipe,slot $slot $pipe,began [clock milliseconds] $pipe,ok 0 $pipe,fail 0 \

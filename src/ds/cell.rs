@@ -1,11 +1,12 @@
 //! `Cell`: one element of a large hash, set or sorted set, in one allocation.
 //!
 //! ```text
-//!   0      bit 7: HEAD; bits 0..6: length of the key, or 127: it stands in the next 4 bytes
-//!   ..     only if VALUE: length of the value, 1 byte, or 255: it stands in the next 4 bytes
+//!   0      bit 7: HEAD; bits 0..6: length of the key, or 127: it follows
+//!   ..     only if VALUE: length of the value, 1 byte, or 255: it follows
 //!   ..     only if HEAD: 8 bytes of the owner's (the score of a member, the expiry of a field)
 //!   ..     the key, then the value
 //! ```
+//! A length that follows its byte takes 4 bytes; if these are all ones it takes the 8 after them.
 //!
 //! So a 17-byte member takes 18 bytes in a set and 26 in a sorted set, a field of 16 bytes with a value of 14
 //! takes 32. The allocation's size is not stored: it is the size class of what the first bytes say.
@@ -26,6 +27,8 @@ const HEAD: u8 = 0x80;
 const KEY_WIDE: u8 = 0x7f;
 const VALUE_WIDE: u8 = 0xff;
 const HEAD_BYTES: usize = 8;
+/// From here on a length takes 8 bytes more.
+const HUGE: usize = u32::MAX as usize;
 
 /// An element, owned. `VALUE`: whether it has a value beside its key.
 pub struct Cell<const VALUE: bool>(NonNull<u8>);
@@ -63,10 +66,17 @@ impl<const VALUE: bool> View<VALUE> {
         unsafe { self.base().add(at).read() }
     }
 
+    /// The length that stands at `at`, and where it ends.
     #[inline(always)]
-    fn word(&self, at: usize) -> usize {
+    fn wide(&self, at: usize) -> (usize, usize) {
         // SAFETY: C1 -- as for `byte`.
-        u32::from_le_bytes(unsafe { self.base().add(at).cast::<[u8; 4]>().read() }) as usize
+        let word = u32::from_le_bytes(unsafe { self.base().add(at).cast::<[u8; 4]>().read() });
+        if word as usize != HUGE {
+            return (word as usize, at + 4);
+        }
+        // SAFETY: C1 -- as for `byte`.
+        let long = u64::from_le_bytes(unsafe { self.base().add(at + 4).cast::<[u8; 8]>().read() });
+        (long as usize, at + 12)
     }
 
     #[inline(always)]
@@ -79,7 +89,7 @@ impl<const VALUE: bool> View<VALUE> {
     #[inline(always)]
     fn key_len(&self) -> (usize, usize) {
         match self.byte(0) & KEY_WIDE {
-            KEY_WIDE => (self.word(1), 5),
+            KEY_WIDE => self.wide(1),
             short => (usize::from(short), 1),
         }
     }
@@ -91,10 +101,11 @@ impl<const VALUE: bool> View<VALUE> {
         if !VALUE {
             return (key, 0, at);
         }
-        match self.byte(at) {
-            VALUE_WIDE => (key, self.word(at + 1), at + 5),
-            short => (key, usize::from(short), at + 1),
-        }
+        let (value, at) = match self.byte(at) {
+            VALUE_WIDE => self.wide(at + 1),
+            short => (usize::from(short), at + 1),
+        };
+        (key, value, at)
     }
 
     #[inline(always)]
@@ -194,33 +205,49 @@ impl<const VALUE: bool> std::fmt::Debug for Cell<VALUE> {
     }
 }
 
+#[inline]
 fn layout(class: usize) -> Layout {
     Layout::from_size_align(class, 8).expect("an element is far below isize::MAX")
 }
 
+/// Bytes of two lengths, each of 8 bytes behind 4 behind 1.
+const LENGTHS_MAX: usize = 26;
+
 /// The lengths at the start of a cell, ready to be written.
 struct Lengths {
-    bytes: [u8; 10],
+    bytes: [u8; LENGTHS_MAX],
     len: usize,
 }
 
 impl Lengths {
     #[inline]
     fn new(key: usize, value: Option<usize>, head: bool) -> Lengths {
-        let mut lengths = Lengths { bytes: [0; 10], len: 0 };
         let flag = if head { HEAD } else { 0 };
+        let len = value.unwrap_or(0);
+        if key >= usize::from(KEY_WIDE) || len >= usize::from(VALUE_WIDE) {
+            return Lengths::with_wide(key, value, flag);
+        }
+        let mut lengths =
+            Lengths { bytes: [0; LENGTHS_MAX], len: 1 + usize::from(value.is_some()) };
+        lengths.bytes[..2].copy_from_slice(&[flag | key as u8, len as u8]);
+        lengths
+    }
+
+    /// `new` if one of them doesn't fit its byte.
+    fn with_wide(key: usize, value: Option<usize>, flag: u8) -> Lengths {
+        let mut lengths = Lengths { bytes: [0; LENGTHS_MAX], len: 0 };
         if key < usize::from(KEY_WIDE) {
             lengths.push(&[flag | key as u8]);
         } else {
             lengths.push(&[flag | KEY_WIDE]);
-            lengths.push(&wide(key));
+            lengths.push_wide(key);
         }
         match value {
             None => {}
             Some(len) if len < usize::from(VALUE_WIDE) => lengths.push(&[len as u8]),
             Some(len) => {
                 lengths.push(&[VALUE_WIDE]);
-                lengths.push(&wide(len));
+                lengths.push_wide(len);
             }
         }
         lengths
@@ -231,10 +258,24 @@ impl Lengths {
         self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
         self.len += bytes.len();
     }
+
+    #[inline]
+    fn push_wide(&mut self, len: usize) {
+        self.push(&(len.min(HUGE) as u32).to_le_bytes());
+        if len >= HUGE {
+            self.push(&(len as u64).to_le_bytes());
+        }
+    }
 }
 
-fn wide(len: usize) -> [u8; 4] {
-    u32::try_from(len).expect("bulk strings are below 4 GiB").to_le_bytes()
+/// Bytes that the length of a value takes.
+#[inline]
+fn value_len_bytes(len: usize) -> usize {
+    match len {
+        _ if len < usize::from(VALUE_WIDE) => 1,
+        _ if len < HUGE => 5,
+        _ => 13,
+    }
 }
 
 impl<const VALUE: bool> Cell<VALUE> {
@@ -275,7 +316,7 @@ impl Field {
     pub fn with(mut self, value: &[u8], head: Option<[u8; 8]>) -> Field {
         let (key_len, old_len, at) = self.lens();
         let same_form = self.has_head() == head.is_some()
-            && (old_len < usize::from(VALUE_WIDE)) == (value.len() < usize::from(VALUE_WIDE));
+            && value_len_bytes(old_len) == value_len_bytes(value.len());
         if !same_form {
             return Cell::new(self.key(), value, head);
         }
@@ -333,6 +374,56 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// The lengths alone, which no cell is needed for.
+    #[test]
+    fn lengths_of_any_size_come_back() {
+        let around = |n: usize| [n - 1, n, n + 1];
+        let lens: Vec<usize> = [1, 127, 255, HUGE, HUGE + (1 << 20), isize::MAX as usize]
+            .into_iter()
+            .flat_map(around)
+            .collect();
+        for (&key, &value) in lens.iter().flat_map(|key| lens.iter().map(move |v| (key, v))) {
+            for head in [false, true] {
+                let mut lengths = Lengths::new(key, Some(value), head);
+                lengths.bytes.as_mut_ptr().expose_provenance(); // C2
+                // SAFETY: nothing but the lengths is read, and these are there.
+                let view = unsafe { Field::view(NonNull::from(&mut lengths.bytes).cast()) };
+                assert_eq!(view.lens(), (key, value, lengths.len));
+                assert_eq!(view.has_head(), head);
+                let key_bytes = view.key_len().1;
+                assert_eq!(lengths.len, key_bytes + value_len_bytes(value));
+                let alone = Lengths::new(key, None, head);
+                assert_eq!(alone.bytes[..alone.len], lengths.bytes[..key_bytes]);
+            }
+        }
+        let len = |key, value| Lengths::new(key, Some(value), true).len;
+        assert_eq!([len(126, 254), len(127, 255), len(HUGE - 1, HUGE - 1)], [2, 10, 10]);
+        assert_eq!(len(HUGE, HUGE), LENGTHS_MAX);
+    }
+
+    /// Takes 13 GB of memory: REDUST_LARGE_MEMORY=1 cargo test --release --lib huge -- --test-threads 1
+    #[test]
+    fn huge_parts_come_back() {
+        if std::env::var_os("REDUST_LARGE_MEMORY").is_none() {
+            return;
+        }
+        let huge = vec![b'x'; HUGE + 3];
+        for len in [HUGE - 1, HUGE, HUGE + 3] {
+            let text = &huge[..len];
+            let mut field = Field::new(b"f", b"small", None);
+            field = field.with(text, None);
+            assert!(field.value() == text && field.key() == b"f");
+            field = field.with(b"small again", Some([7; 8]));
+            check(&field, b"f", b"small again", Some([7; 8]));
+            drop(field);
+            let member = Member::new(text, b"", Some([9; 8]));
+            assert!(member.key() == text && member.head() == Some([9; 8]));
+        }
+        // Within one form, in place or not.
+        let field = Field::new(b"f", &huge[..HUGE + 1], None).with(&huge[..HUGE + 2], None);
+        assert_eq!((field.value().len(), field.key()), (HUGE + 2, &b"f"[..]));
     }
 
     #[test]

@@ -45,8 +45,21 @@ pub(super) const EOF: u8 = 0xFF;
 pub(super) const COUNT_UNKNOWN: u16 = u16::MAX;
 /// Bytes of a listpack without elements.
 pub const EMPTY_BYTES: usize = HEADER + 1;
-/// A listpack of more bytes is not made: callers split or convert long before.
-pub const BYTES_MAX: usize = 1 << 30;
+/// A listpack of more bytes is not made: callers split or convert before. One from elsewhere may have up to 4 GiB.
+const BYTES_MAX: usize = 1 << 30;
+/// What an element takes beside its text, at most.
+const OVERHEAD_MAX: usize = 5 + 5;
+
+/// Whether a listpack of `bytes` (0: none yet) may take elements whose texts have `more` bytes in all.
+#[inline]
+pub fn may_grow(bytes: usize, more: usize) -> bool {
+    bytes.saturating_add(more) <= BYTES_MAX
+}
+
+/// Bytes of a listpack of `n` integers that lie between two.
+pub fn bytes_of_ints(n: usize, min: i64, max: i64) -> usize {
+    EMPTY_BYTES + n * with_backlen(int_bytes(min).max(int_bytes(max)))
+}
 
 /// A packed sequence of strings and integers.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -176,6 +189,11 @@ impl Listpack {
     #[inline]
     pub fn bytes_len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Whether the format has room for one more element with a text of so many bytes. O(1).
+    pub fn has_room(&self, text: usize) -> bool {
+        self.bytes.len().saturating_add(text).saturating_add(OVERHEAD_MAX) <= u32::MAX as usize
     }
 
     /// The entries between header and end marker.
@@ -383,7 +401,7 @@ impl Listpack {
     /// Writes the header after an edit that added so many elements.
     #[inline]
     fn set_header(&mut self, added: i64) {
-        let total = u32::try_from(self.bytes.len()).expect("callers cap a listpack at 1 GiB");
+        let total = u32::try_from(self.bytes.len()).expect("callers ask `may_grow`");
         self.bytes[..4].copy_from_slice(&total.to_le_bytes());
         let count = self.count();
         if added != 0 && count != COUNT_UNKNOWN {
@@ -460,7 +478,7 @@ impl<'a> ListpackRef<'a> {
     pub fn to_owned(self, more: usize) -> Listpack {
         let total = self.bytes_len();
         let mut bytes = Vec::with_capacity(size_class::size_class(total + more));
-        let head = u32::try_from(total).expect("callers cap a listpack at 1 GiB").to_le_bytes();
+        let head = u32::try_from(total).expect("callers ask `may_grow`").to_le_bytes();
         bytes.extend_from_slice(&head);
         bytes.extend_from_slice(&self.count.to_le_bytes());
         bytes.extend_from_slice(self.entries);
@@ -723,7 +741,7 @@ fn encode_str(out: &mut Vec<u8>, s: &[u8]) {
         n @ 64..=4095 => out.extend_from_slice(&[0xE0 | (n >> 8) as u8, n as u8]),
         n => {
             out.push(0xF0);
-            out.extend_from_slice(&u32::try_from(n).expect("bulk length is capped").to_le_bytes());
+            out.extend_from_slice(&u32::try_from(n).expect("callers ask `may_grow`").to_le_bytes());
         }
     }
     out.extend_from_slice(s);

@@ -17,7 +17,7 @@
 //! lists of ids, dates or records stay in the first form, others leave it within a few elements.
 //!
 //! Invariants: `HEADER <= start <= buf.len()`; `buf[start..]` are exactly `count` elements in the form that `stride`
-//! says. Positions are offsets from `start`, so they survive moves of the whole row.
+//! says; as a listpack they have less than 4 GiB. Positions are offsets from `start`, so they survive moves of the whole row.
 
 mod element;
 
@@ -73,7 +73,7 @@ impl Pack {
 
     #[inline]
     fn set_word(&mut self, at: usize, value: usize) {
-        let value = u32::try_from(value).expect("a row is far below 4 GiB");
+        let value = u32::try_from(value).expect("a row is below 4 GiB");
         self.buf[at..at + 4].copy_from_slice(&value.to_le_bytes());
     }
 
@@ -135,6 +135,11 @@ impl Pack {
             stride if stride == element.size() => self.used() + HEADER + stride,
             _ => self.listpack_bytes() + element.text_len + 8,
         }
+    }
+
+    /// Whether one more element may come in at all: a listpack of the row has less than 4 GiB. O(1).
+    pub fn has_room(&self, element: &Element<'_>) -> bool {
+        self.listpack_bytes() + element.size() + backlen_len(element.size()) <= u32::MAX as usize
     }
 
     /// Bytes of header and elements together with those of `other`; those of a listpack if sizes differ. O(1).
@@ -562,7 +567,7 @@ impl Pack {
     pub fn write_listpack(&self, out: &mut Vec<u8>) {
         let total = self.listpack_bytes();
         out.reserve(total);
-        let total = u32::try_from(total).expect("a row is far below 4 GiB");
+        let total = u32::try_from(total).expect("a row is below 4 GiB");
         out.extend_from_slice(&total.to_le_bytes());
         let count = u16::try_from(self.len()).unwrap_or(COUNT_UNKNOWN);
         out.extend_from_slice(&count.to_le_bytes());

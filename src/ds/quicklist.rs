@@ -166,9 +166,9 @@ impl Quicklist {
     }
 
     /// Adds an element that is a node by itself at the back.
-    pub fn append_plain(&mut self, text: &[u8]) {
+    pub fn append_plain(&mut self, text: Box<[u8]>) {
         self.len += 1;
-        self.nodes.push_back(Node::plain(text));
+        self.nodes.push_back(Node { count: 1, body: Body::Plain(text) });
         self.settle();
     }
 
@@ -318,7 +318,6 @@ impl Quicklist {
     /// Inserts an element before or behind the one with this index. O(nodes + bytes of a node).
     pub fn insert(&mut self, index: usize, side: Side, text: &[u8], plain_from: usize) {
         let (k, i) = self.locate(index);
-        let element = Element::new(text);
         let after = side == Side::After;
         let spot = i + usize::from(after);
         let at_edge = spot == 0 || spot == self.nodes[k].len();
@@ -327,6 +326,7 @@ impl Quicklist {
             let at = if at_edge { k + usize::from(after) } else { self.split(k, spot) };
             return self.insert_node(at, Node::plain(text));
         }
+        let element = Element::new(text);
         if self.allows(k, &element) {
             self.nodes[k].edit(|pack| pack.insert(spot, &element));
             return self.settle_at(k);
@@ -335,9 +335,7 @@ impl Quicklist {
             let next = if after { Some(k + 1) } else { k.checked_sub(1) };
             let next = next.filter(|&n| n < self.nodes.len() && self.allows(n, &element));
             let Some(n) = next else {
-                let mut pack = Pack::with_room(0);
-                pack.push(End::Back, &element);
-                return self.insert_node(k + usize::from(after), Node::packed(pack));
+                return self.insert_node(k + usize::from(after), Node::sole(&element));
             };
             let end = if after { End::Front } else { End::Back };
             self.nodes[n].edit(|pack| pack.push(end, &element));
@@ -345,6 +343,9 @@ impl Quicklist {
         }
         let right = self.split(k, spot);
         let (n, end) = if after { (right, End::Front) } else { (k, End::Back) };
+        if !self.nodes[n].has_room(&element) {
+            return self.insert_node(right, Node::sole(&element));
+        }
         self.nodes[n].edit(|pack| pack.push(end, &element));
         self.merge_near(if after { k } else { right });
     }
@@ -355,8 +356,13 @@ impl Quicklist {
         let large = text.len() >= plain_from;
         match (self.nodes[k].is_plain(), large) {
             (false, false) => {
-                self.nodes[k].edit(|pack| pack.replace(i, &Element::new(text)));
-                self.settle_at(k);
+                let element = Element::new(text);
+                if self.nodes[k].has_room(&element) {
+                    self.nodes[k].edit(|pack| pack.replace(i, &element));
+                    self.settle_at(k);
+                } else {
+                    self.replace_by_node(k, i, Node::sole(&element));
+                }
             }
             (true, true) => {
                 self.nodes[k] = Node::plain(text);
@@ -368,18 +374,21 @@ impl Quicklist {
                 self.nodes.remove(k);
                 self.settle();
             }
-            (false, true) => {
-                let mut at = if i + 1 < self.nodes[k].len() { self.split(k, i + 1) } else { k + 1 };
-                if i == 0 {
-                    self.nodes.remove(k);
-                    at -= 1;
-                } else {
-                    self.nodes[k].edit(|pack| pack.pop(End::Back));
-                }
-                self.nodes.insert(at, Node::plain(text));
-                self.merge_near(at);
-            }
+            (false, true) => self.replace_by_node(k, i, Node::plain(text)),
         }
+    }
+
+    /// Replaces the element `i` of a packed node by a node, between what is before and behind it.
+    fn replace_by_node(&mut self, k: usize, i: usize, node: Node) {
+        let mut at = if i + 1 < self.nodes[k].len() { self.split(k, i + 1) } else { k + 1 };
+        if i == 0 {
+            self.nodes.remove(k);
+            at -= 1;
+        } else {
+            self.nodes[k].edit(|pack| pack.pop(End::Back));
+        }
+        self.nodes.insert(at, node);
+        self.merge_near(at);
     }
 
     /// Removes `n` elements from `index` on, which must be there. O(nodes + bytes of two nodes).

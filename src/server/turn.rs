@@ -46,9 +46,6 @@ const SLICE_US: u64 = 250;
 /// Commands that are parsed and run before the time is looked at.
 const AT_ONCE: usize = 256;
 
-/// No argument is longer, whatever `proto-max-bulk-len` says: keys and elements keep lengths of 32 bits.
-const LONGEST_ARGUMENT: usize = u32::MAX as usize - 64 * 1024;
-
 /// Room for arguments that is kept for the next batch.
 const BATCH_KEPT: usize = 64 * 1024;
 
@@ -495,7 +492,7 @@ fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> 
     }
     let Some(client) = srv.clients.get(id) else { return (data.len(), Partial::default()) };
     let mut limits = Limits {
-        max_bulk: (srv.cfg.clients.max_bulk_bytes as usize).min(LONGEST_ARGUMENT),
+        max_bulk: srv.cfg.clients.max_bulk_bytes as usize,
         trusted: client.session.authenticated,
     };
     let mut batch = std::mem::take(&mut srv.net.batch);

@@ -26,6 +26,9 @@ const COPY_MAX: usize = 264;
 /// How many times its compressed length a string can have at most: a copy of 264 bytes takes three.
 pub const RATIO_MAX: usize = COPY_MAX / 3;
 
+/// Longer strings are compressed in parts of that many bytes, each by itself: positions have 32 bits.
+const PART: usize = 1 << 30;
+
 const HASH_BITS: u32 = 13;
 /// After so many bytes without a copy the search leaves one out, after twice as many two, and so on.
 const PATIENCE_BITS: u32 = 6;
@@ -43,14 +46,27 @@ impl Compressor {
     /// Appends the compressed `input` to `out` if that takes at most `limit` bytes; else leaves `out` as it
     /// was, and returns false. O(n).
     pub fn compress(&mut self, input: &[u8], out: &mut Vec<u8>, limit: usize) -> bool {
-        if input.len() < COPY_MIN + 1 || input.len() > i32::MAX as usize {
+        self.compress_in_parts(input, out, limit, PART)
+    }
+
+    fn compress_in_parts(
+        &mut self,
+        input: &[u8],
+        out: &mut Vec<u8>,
+        limit: usize,
+        part: usize,
+    ) -> bool {
+        if input.len() < COPY_MIN + 1 {
             return false;
         }
-        self.make_room(input.len());
         let before = out.len();
         let end = before + limit;
-        let fits = self.items(input, out, end);
-        self.start += input.len() as u32;
+        let fits = input.chunks(part).all(|part| {
+            self.make_room(part.len());
+            let fits = self.items(part, out, end);
+            self.start += part.len() as u32;
+            fits
+        });
         if !fits {
             out.truncate(before);
         }
@@ -70,7 +86,9 @@ impl Compressor {
     }
 
     fn items(&mut self, input: &[u8], out: &mut Vec<u8>, end: usize) -> bool {
-        let last = input.len() - COPY_MIN;
+        let Some(last) = input.len().checked_sub(COPY_MIN) else {
+            return put_literals(input, out, end);
+        };
         let mut literals = 0;
         let mut at = 0;
         while at <= last {
@@ -143,13 +161,18 @@ fn put_copy(back: usize, len: usize, out: &mut Vec<u8>) {
     }
 }
 
+/// Whether so many bytes can be the compressed form of `len`.
+pub fn is_plausible(packed: usize, len: usize) -> bool {
+    len <= packed.saturating_mul(RATIO_MAX)
+}
+
 /// Appends to `out` the string of `len` bytes that `input` is the compressed form of. O(n).
 ///
 /// False if `input` is anything else; `out` may then have grown, but never by more than `len`.
 #[must_use]
 pub fn decompress(mut input: &[u8], len: usize, out: &mut Vec<u8>) -> bool {
     // What can't be true is refused before memory is taken for it.
-    if len > input.len().saturating_mul(RATIO_MAX) {
+    if !is_plausible(input.len(), len) {
         return false;
     }
     let start = out.len();

@@ -79,7 +79,7 @@ impl Hash {
             bytes += text.len();
             text.len() <= limits.listpack_value
         });
-        if !fits || bytes >= listpack::BYTES_MAX {
+        if !fits || !listpack::may_grow(bytes, 0) {
             self.change_to_table(self.len(), limits.seed);
         }
     }
@@ -91,7 +91,7 @@ impl Hash {
             return self.insert_in_table(field, value, time);
         };
         let fits = field.len().max(value.len()) <= limits.listpack_value
-            && lp.bytes_len() + field.len() + value.len() < listpack::BYTES_MAX;
+            && listpack::may_grow(lp.bytes_len(), field.len() + value.len());
         if !fits {
             self.change_to_table(self.len() + 1, limits.seed);
             return self.insert_in_table(field, value, time);

@@ -96,7 +96,8 @@ impl Set {
                 None => {
                     let fits = ints.len() < limits.listpack_entries
                         && text.len() <= limits.listpack_value
-                        && widest(ints.view()) <= limits.listpack_value;
+                        && widest(ints.view()) <= limits.listpack_value
+                        && listpack::may_grow(packed_bytes(ints.view()), text.len());
                     if fits {
                         let mut lp = Listpack::with_capacity(ints.as_bytes().len() * 2);
                         ints.iter().for_each(|n| lp.push_back_int(n));
@@ -114,7 +115,7 @@ impl Set {
                 }
                 let fits = lp.len() < limits.listpack_entries
                     && text.len() <= limits.listpack_value
-                    && lp.bytes_len() + text.len() < listpack::BYTES_MAX;
+                    && listpack::may_grow(lp.bytes_len(), text.len());
                 if fits {
                     lp.push_back(text);
                 } else {
@@ -326,6 +327,14 @@ fn find_packed(lp: ListpackRef<'_>, text: &[u8]) -> Option<Pos> {
 fn widest(ints: IntsetRef<'_>) -> usize {
     let ends = [ints.min(), ints.max()];
     ends.iter().flatten().map(|&n| num::len_i64(n)).max().unwrap_or(0)
+}
+
+/// Bytes of a listpack of the integers, or some more.
+fn packed_bytes(ints: IntsetRef<'_>) -> usize {
+    match (ints.min(), ints.max()) {
+        (Some(min), Some(max)) => listpack::bytes_of_ints(ints.len(), min, max),
+        _ => listpack::EMPTY_BYTES,
+    }
 }
 
 /// A number below `n`, uniform but for a bias of `n / 2^64`.

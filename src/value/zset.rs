@@ -9,7 +9,7 @@
 //!
 //! Invariants: elements ascend by score, then by member; no member is there twice; no score is NaN.
 
-use crate::ds::listpack::{BYTES_MAX, Item, Listpack, ListpackRef, Needle, Pos, Scratch};
+use crate::ds::listpack::{self, Item, Listpack, ListpackRef, Needle, Pos, Scratch};
 use crate::ds::ordered::table::{SortedTable, Unsorted};
 use crate::ds::ordered::{AtElement, Cut};
 use crate::util::digest;
@@ -119,6 +119,15 @@ fn with_packed<R>(score: f64, write: impl FnOnce(&[u8]) -> R) -> R {
     write(&text)
 }
 
+/// Whether the elements of a table may be a listpack, as far as its bytes go. O(n).
+fn may_pack(table: &SortedTable) -> bool {
+    // What an element takes beside its member's text, at most.
+    const BESIDE: usize = 48;
+    let text = table.ascend(0, table.len()).map(|(member, _)| member.len()).sum();
+    // Compat: it is the texts that are limited; the rest makes a difference only for millions of short ones.
+    listpack::may_grow(0, text) && text + BESIDE * table.len() <= u32::MAX as usize
+}
+
 impl ZSet {
     /// An empty one.
     pub fn new() -> ZSet {
@@ -150,7 +159,8 @@ impl ZSet {
 
     /// A table, packed if the limits allow that; `longest` is the length of its longest member. O(n).
     pub fn from_table(table: SortedTable, longest: usize, limits: &ZSetLimits) -> ZSet {
-        if table.len() > limits.entries || longest > limits.value {
+        let fits = table.len() <= limits.entries && longest <= limits.value && may_pack(&table);
+        if !fits {
             return ZSet::Table(Box::new(table));
         }
         let mut lp = Listpack::new();
@@ -198,7 +208,7 @@ impl ZSet {
                     lp.remove_from(pos, 2);
                 } else if lp.len() / 2 + 1 > limits.entries
                     || member.len() > limits.value
-                    || lp.bytes_len() + member.len() > BYTES_MAX
+                    || !listpack::may_grow(lp.bytes_len(), member.len())
                 {
                     self.spread(limits, 1);
                     return self.add(member, score, AddRule::default(), limits);

@@ -169,3 +169,19 @@ fn untrusted_bytes_never_panic() {
         }
     }
 }
+
+#[test]
+fn what_may_go_into_one() {
+    const GIB: usize = 1 << 30;
+    assert!(may_grow(0, GIB) && may_grow(EMPTY_BYTES, GIB - EMPTY_BYTES));
+    assert!(!may_grow(0, GIB + 1) && !may_grow(EMPTY_BYTES, GIB) && !may_grow(1, usize::MAX));
+    let lp = Listpack::new();
+    let most = u32::MAX as usize - EMPTY_BYTES - OVERHEAD_MAX;
+    assert!(lp.has_room(most) && !lp.has_room(most + 1) && !lp.has_room(usize::MAX));
+    for (min, max) in [(0, 5), (-3, 127), (-1, 200), (0, 1 << 20), (-5, i64::MAX)] {
+        let mut lp = Listpack::new();
+        let widest = if int_bytes(min) > int_bytes(max) { min } else { max };
+        (0..9).for_each(|_| lp.push_back_int(widest));
+        assert_eq!(bytes_of_ints(9, min, max), lp.bytes_len());
+    }
+}

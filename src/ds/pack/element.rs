@@ -28,7 +28,7 @@ impl<'a> Element<'a> {
             2 => head[..2].copy_from_slice(&[0xE0 | (n >> 8) as u8, n as u8]),
             _ => {
                 head[0] = 0xF0;
-                let n = u32::try_from(n).expect("bulk strings are below 4 GiB");
+                let n = u32::try_from(n).expect("longer ones are nodes by themselves");
                 head[1..5].copy_from_slice(&n.to_le_bytes());
             }
         }

@@ -1,7 +1,7 @@
 //! The nodes of a quicklist: packed, plain or compressed, and how much one may hold.
 
 use crate::ds::listpack::{Item, Listpack};
-use crate::ds::pack::{End, Pack};
+use crate::ds::pack::{Element, End, Pack};
 use crate::util::lzf::{self, Compressor};
 use crate::util::size_class::size_class;
 
@@ -92,6 +92,13 @@ impl Node {
         Node { count: pack.len() as u32, body: Body::Packed(pack) }
     }
 
+    /// A packed node with one element, to which none will be added soon.
+    pub(super) fn sole(element: &Element<'_>) -> Node {
+        let mut pack = Pack::with_room(0);
+        pack.push(End::Back, element);
+        Node::packed(pack)
+    }
+
     pub(super) fn plain(text: &[u8]) -> Node {
         Node { count: 1, body: Body::Plain(text.into()) }
     }
@@ -106,6 +113,11 @@ impl Node {
             Body::Plain(_) => true,
             Body::Lzf(lzf) => lzf.plain,
         }
+    }
+
+    /// Whether a packed node may take one more element at all, however large its list lets it be.
+    pub(super) fn has_room(&mut self, element: &Element<'_>) -> bool {
+        self.pack_mut().has_room(element)
     }
 
     /// Bytes of the listpack or of the plain element.

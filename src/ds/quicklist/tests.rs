@@ -170,8 +170,27 @@ fn rows_of_a_snapshot_are_joined_only_beyond_the_limit() {
     (0..8).for_each(|_| list.append_row(row(1_000)));
     assert_eq!((list.node_count(), list.len()), (7, 8_000));
     list.check();
-    list.append_plain(b"alone");
+    list.append_plain(b"alone"[..].into());
     list.append_row(Pack::with_room(0));
     assert_eq!((list.node_count(), list.len()), (8, 8_001));
     list.check();
+}
+
+/// What becomes of an element whose node has no room for another in its place, as it is beside 4 GiB.
+#[test]
+fn an_element_can_be_replaced_by_a_node_of_its_own() {
+    for (fill, depth) in [(-2, 0), (3, 0), (3, 1), (2, 2)] {
+        for index in 0..12 {
+            let mut list = Quicklist::new(Shape { fill, depth, ..Shape::default() });
+            let mut want: Vec<Vec<u8>> =
+                (0..12).map(|i| format!("element {i} ").repeat(100).into_bytes()).collect();
+            want.iter().for_each(|text| list.push(End::Back, text, PLAIN_FROM));
+            let (k, i) = list.locate(index);
+            list.nodes[k].unpack();
+            list.replace_by_node(k, i, Node::sole(&Element::new(b"another")));
+            want[index] = b"another".to_vec();
+            assert_eq!(texts(&list), want);
+            list.check();
+        }
+    }
 }

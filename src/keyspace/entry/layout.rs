@@ -8,6 +8,9 @@ pub(super) const WIDE_TIME: u8 = 1 << 5;
 pub(super) const WIDE_KEY: u8 = 1 << 6;
 pub(super) const WIDE_VALUE: u8 = 1 << 7;
 
+/// Bytes of a key's length if it is wide: as many as an address has.
+pub(super) const WIDE_KEY_BYTES: usize = 6;
+
 /// How the value is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
@@ -121,7 +124,7 @@ static HEADS: [u8; 256] = {
     while meta < 256 {
         let flags = meta as u8;
         let mut at = 4;
-        at += if flags & WIDE_KEY == 0 { 1 } else { 4 };
+        at += if flags & WIDE_KEY == 0 { 1 } else { WIDE_KEY_BYTES as u8 };
         if (meta & 15) < KINDS.len() && KINDS[meta & 15].is_inline() {
             at += if flags & WIDE_VALUE == 0 { 1 } else { 2 };
         }
@@ -155,7 +158,7 @@ impl Shape {
         value_bytes: usize,
         expire: Option<i64>,
     ) -> Shape {
-        assert!(key_len <= u32::MAX as usize, "the protocol limits a key to 512 MiB");
+        assert!(key_len >> (8 * WIDE_KEY_BYTES) == 0, "no address space is so large");
         let mut meta = kind as u8;
         if key_len > 0xff {
             meta |= WIDE_KEY;

@@ -3,7 +3,7 @@
 //! ```text
 //!   0      kind (4 bits) | TIMED | WIDE_TIME | WIDE_KEY | WIDE_VALUE
 //!   1..4   LRU clock or LFU counter, 24 bits
-//!   4      length of the key: 1 byte, or 4 if WIDE_KEY
+//!   4      length of the key: 1 byte, or 6 if WIDE_KEY
 //!   ..     length of the value, only if it is an inline string or collection: 1 byte, or 2 if WIDE_VALUE
 //!   ..     only if TIMED: expiry in ms, 6 bytes, or 8 if WIDE_TIME; then its place in the wheel, 4
 //!   head   the key
@@ -43,7 +43,7 @@ use crate::value::packed::Packed;
 use crate::value::string::{EMBSTR_MAX, StrBuf, parse_int};
 use crate::value::{Encoding, Object, Type, Value, ValueRef, View};
 pub use edit::IncrError;
-use layout::{Kind, Shape, TIMED, WIDE_KEY, WIDE_TIME, WIDE_VALUE, head_of};
+use layout::{Kind, Shape, TIMED, WIDE_KEY, WIDE_KEY_BYTES, WIDE_TIME, WIDE_VALUE, head_of};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
@@ -201,7 +201,8 @@ impl Entry {
         if self.meta() & WIDE_KEY == 0 {
             self.load::<1>(4)[0] as usize
         } else {
-            u32::from_le_bytes(self.load(4)) as usize
+            let [a, b, c, d, e, f] = self.load::<WIDE_KEY_BYTES>(4);
+            u64::from_le_bytes([a, b, c, d, e, f, 0, 0]) as usize
         }
     }
 
@@ -212,7 +213,7 @@ impl Entry {
         if !self.kind().is_inline() {
             return self.kind().fixed_bytes();
         }
-        let at = if meta & WIDE_KEY == 0 { 5 } else { 8 };
+        let at = 4 + if meta & WIDE_KEY == 0 { 1 } else { WIDE_KEY_BYTES };
         if meta & WIDE_VALUE == 0 {
             self.load::<1>(at)[0] as usize
         } else {
@@ -493,8 +494,9 @@ impl EntryBox {
             self.store(at, [key_len as u8]);
             at += 1;
         } else {
-            self.store(at, (key_len as u32).to_le_bytes());
-            at += 4;
+            let [a, b, c, d, e, f, _, _] = (key_len as u64).to_le_bytes();
+            self.store::<WIDE_KEY_BYTES>(at, [a, b, c, d, e, f]);
+            at += WIDE_KEY_BYTES;
         }
         if shape.kind().is_inline() {
             if meta & WIDE_VALUE == 0 {

@@ -67,6 +67,43 @@ fn every_size_of_key_and_value_comes_back() {
     }
 }
 
+/// The header alone, for keys that are too long to be made here.
+#[test]
+fn keys_of_any_length_fit_the_header() {
+    let border = u32::MAX as usize;
+    for key_len in [0, 255, 256, border - 1, border, border + 1, (1 << 47) - 1, (1 << 48) - 1] {
+        for (time, kind) in TIMES.iter().zip([Kind::Raw, Kind::Int8].into_iter().cycle()) {
+            let shape = layout::Shape::new(kind, key_len, 300, *time);
+            let mut room = [0_u64; 8];
+            room.as_mut_ptr().expose_provenance(); // E3
+            let entry = NonNull::from(&mut room).cast();
+            // It owns nothing, so it is not dropped; only its header is written and read, which is there.
+            let mut entry = std::mem::ManuallyDrop::new(EntryBox(entry));
+            entry.write_header(shape, *time);
+            assert_eq!((entry.key_len(), entry.head()), (key_len, shape.head()));
+            assert_eq!((entry.kind(), entry.expire_ms()), (kind, *time));
+            assert_eq!(entry.value_at(), shape.head() + key_len);
+            assert!(kind != Kind::Raw || entry.value_bytes() == 300);
+            assert!(shape.head() <= size_of_val(&room));
+        }
+    }
+}
+
+/// Takes 13 GB of memory: REDUST_LARGE_MEMORY=1 cargo test --release --lib huge -- --test-threads 1
+#[test]
+fn a_huge_key_comes_back() {
+    if std::env::var_os("REDUST_LARGE_MEMORY").is_none() {
+        return;
+    }
+    let key = vec![b'k'; (1 << 32) + 3];
+    let mut entry = EntryBox::new(&key, SetValue::Bytes(b"value"), None, 7);
+    assert!(entry.key() == key && entry.value() == ValueRef::Str(b"value"));
+    entry.set_expire(Some(5));
+    entry.append(b" and more");
+    assert!(entry.key() == key && entry.value() == ValueRef::Str(b"value and more"));
+    assert_eq!((entry.expire_ms(), entry.lru()), (Some(5), 7));
+}
+
 #[test]
 fn integers_of_every_width_come_back() {
     for int in INTS {

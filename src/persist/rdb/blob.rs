@@ -20,6 +20,8 @@ pub type Fault = &'static str;
 /// The count that means: too many to be counted in two bytes.
 const COUNTLESS: u16 = u16::MAX;
 const END: u8 = 0xff;
+/// What a listpack can't hold, though the old form did: just below 4 GiB.
+const TOO_LONG: Fault = "Packed encoding too long";
 
 fn le16(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
@@ -76,6 +78,10 @@ pub fn ziplist_to_listpack(bytes: &[u8]) -> Result<Listpack, Fault> {
         let element = &bytes[at..end];
         let size = ziplist_element(element).ok_or(bad)?;
         let element = element.get(..size).ok_or(bad)?;
+        // Its text is shorter, or an integer's, for which the same holds.
+        if !lp.has_room(size) {
+            return Err(TOO_LONG);
+        }
         match element[0] {
             0..=0x3f => lp.push_back(&element[1..]),
             0x40..=0x7f => lp.push_back(&element[2..]),
@@ -149,7 +155,11 @@ pub fn zipmap_to_listpack(bytes: &[u8]) -> Result<Listpack, Fault> {
             254 => (5, le32(rest, 1).ok_or(bad)? as usize),
             short => (1, usize::from(short)),
         };
-        lp.push_back(rest.get(head + gap..head + gap + len).ok_or(bad)?);
+        let text = rest.get(head + gap..head + gap + len).ok_or(bad)?;
+        if !lp.has_room(text.len()) {
+            return Err(TOO_LONG);
+        }
+        lp.push_back(text);
         rest = zipmap_part(rest, gap).ok_or(bad)?;
         gap = 1 - gap;
     }

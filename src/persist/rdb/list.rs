@@ -119,7 +119,7 @@ fn load_node<R: Read>(from: &mut Reader<R>, list: &mut Quicklist) -> Result<(), 
         return Err(broken("A quicklist node without content"));
     }
     if container == PLAIN {
-        list.append_plain(&bytes);
+        list.append_plain(bytes.into());
     } else {
         let lp = Listpack::from_untrusted(bytes);
         let lp = lp.map_err(|_| broken("Listpack integrity check failed"))?;

@@ -27,8 +27,6 @@ pub enum Text {
     Bytes(Vec<u8>),
 }
 
-/// The longest string there can be: `proto-max-bulk-len` is at most this in practice, and 4 GiB anyway.
-const STRING_MAX: u64 = u32::MAX as u64;
 /// Memory taken for a string before its bytes have arrived.
 const STEP: usize = 1 << 20;
 
@@ -173,7 +171,7 @@ impl<R: Read> Reader<R> {
         match self.len_or_form()? {
             Len::Plain(len) => {
                 let mut bytes = Vec::new();
-                self.append(len, at, &mut bytes)?;
+                self.append(len, &mut bytes)?;
                 Ok(Text::Bytes(bytes))
             }
             Len::Form(form::LZF) => {
@@ -190,7 +188,7 @@ impl<R: Read> Reader<R> {
         out.clear();
         let at = self.offset();
         match self.len_or_form()? {
-            Len::Plain(len) => self.append(len, at, out),
+            Len::Plain(len) => self.append(len, out),
             Len::Form(form::LZF) => self.append_lzf(at, out),
             Len::Form(form) => {
                 let int = self.int(form, at)?;
@@ -217,18 +215,15 @@ impl<R: Read> Reader<R> {
     }
 
     /// `len` bytes, to the end of `out`.
-    fn append(&mut self, len: u64, at: u64, out: &mut Vec<u8>) -> Result<(), RdbError> {
-        if len > STRING_MAX {
-            return Err(RdbError::corrupt(at, "A string longer than any can be"));
-        }
-        let mut left = len as usize;
+    fn append(&mut self, len: u64, out: &mut Vec<u8>) -> Result<(), RdbError> {
+        let mut left = usize::try_from(len).unwrap_or(usize::MAX);
         // All at once if it is here, step by step as it arrives if it is not.
-        out.reserve_exact(left.min(STEP.max(self.end - self.pos)));
+        make_room(out, left.min(STEP.max(self.end - self.pos)))?;
         while left > 0 {
             self.need(1)?;
             let n = left.min(self.end - self.pos);
             if out.capacity() - out.len() < n {
-                out.reserve_exact(left.min(out.len().max(n)));
+                make_room(out, left.min(out.len().max(n)))?;
             }
             out.extend_from_slice(&self.buf[self.pos..self.pos + n]);
             self.pos += n;
@@ -240,21 +235,18 @@ impl<R: Read> Reader<R> {
     /// A compressed string, to the end of `out`.
     fn append_lzf(&mut self, at: u64, out: &mut Vec<u8>) -> Result<(), RdbError> {
         let packed_len = self.length()?;
-        let len = self.length()?;
-        if len > STRING_MAX {
-            return Err(RdbError::corrupt(at, "A string longer than any can be"));
-        }
+        let len = usize::try_from(self.length()?).unwrap_or(usize::MAX);
         let broken = || RdbError::corrupt(at, "Invalid LZF compressed string");
         let in_window = usize::try_from(packed_len).ok().filter(|&n| n <= self.end - self.pos);
         let fine = if let Some(n) = in_window {
             let packed = &self.buf[self.pos..self.pos + n];
-            let fine = lzf::decompress(packed, len as usize, out);
+            let fine = unpack(packed, len, out)?;
             self.pos += n;
             fine
         } else {
             let mut packed = Vec::new();
-            self.append(packed_len, at, &mut packed)?;
-            lzf::decompress(&packed, len as usize, out)
+            self.append(packed_len, &mut packed)?;
+            unpack(&packed, len, out)?
         };
         if fine { Ok(()) } else { Err(broken()) }
     }
@@ -290,6 +282,20 @@ impl<R: Read> Reader<R> {
         }
         Ok(())
     }
+}
+
+/// Room for `n` more bytes. What a file claims may be more than there is: an error, not the end of the server.
+fn make_room(out: &mut Vec<u8>, n: usize) -> Result<(), RdbError> {
+    out.try_reserve_exact(n).map_err(|_| RdbError::Io(ErrorKind::OutOfMemory.into()))
+}
+
+/// Appends the string of `len` bytes that `packed` is the compressed form of; false if it is none.
+fn unpack(packed: &[u8], len: usize, out: &mut Vec<u8>) -> Result<bool, RdbError> {
+    if !lzf::is_plausible(packed.len(), len) {
+        return Ok(false);
+    }
+    make_room(out, len)?;
+    Ok(lzf::decompress(packed, len, out))
 }
 
 impl<R> std::fmt::Debug for Reader<R> {

@@ -143,3 +143,23 @@ fn damage_is_never_a_panic() {
         }
     }
 }
+
+/// What is too long for positions of 32 bits is compressed in parts; nobody who unpacks it can tell.
+#[test]
+fn parts_are_one_string() {
+    let mut random = Random(7);
+    let mut compressor = Compressor::default();
+    for n in [4, 5, 29, 30, 31, 32, 33, 60, 61, 1_000, 3_002] {
+        let text: Vec<u8> =
+            (0..n).map(|i| b"abcd"[random.below(4) as usize] ^ (i / 50) as u8).collect();
+        for part in [1, 2, 3, 4, 30, 1_000] {
+            let mut out = b"before".to_vec();
+            assert!(compressor.compress_in_parts(&text, &mut out, 2 * n, part));
+            assert_eq!(expand(&out[6..], n).as_deref(), Some(&text[..]), "{n} in parts of {part}");
+            assert!(!compressor.compress_in_parts(&text, &mut out, n / 3, part.min(30)) || n > 999);
+        }
+    }
+    let mut out = b"before".to_vec();
+    assert!(!compressor.compress_in_parts(&[7; 100], &mut out, 30, 4));
+    assert_eq!(out, b"before", "what did not fit is taken back");
+}
