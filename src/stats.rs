@@ -42,9 +42,9 @@ impl Histogram {
     }
 
     #[inline]
-    pub fn record(&mut self, ns: u64) {
-        self.buckets[Histogram::index(ns)] += 1;
-        self.count += 1;
+    pub fn record(&mut self, ns: u64, n: u64) {
+        self.buckets[Histogram::index(ns)] += n;
+        self.count += n;
     }
 
     pub fn count(&self) -> u64 {
@@ -99,14 +99,15 @@ pub struct CommandStats {
 }
 
 impl CommandStats {
+    /// Counts `n` calls of `ns` nanoseconds each.
     #[inline]
-    pub fn record(&mut self, ns: u64, keep_latency: bool) {
-        self.calls += 1;
-        let ns_total = u64::from(self.ns_rest) + ns;
+    pub fn record(&mut self, ns: u64, n: u64, keep_latency: bool) {
+        self.calls += n;
+        let ns_total = u64::from(self.ns_rest) + ns * n;
         self.us += ns_total / 1000;
         self.ns_rest = (ns_total % 1000) as u32;
         if keep_latency {
-            self.latency.get_or_insert_with(Histogram::new).record(ns);
+            self.latency.get_or_insert_with(Histogram::new).record(ns, n);
         }
     }
 }
@@ -224,7 +225,7 @@ mod tests {
     fn the_histogram_is_within_three_percent() {
         let mut h = Histogram::new();
         for ns in 1..=100_000u64 {
-            h.record(ns);
+            h.record(ns, 1);
         }
         for (p, want) in [(50.0, 50_000.0), (99.0, 99_000.0), (99.9, 99_900.0)] {
             let got = h.percentile(p) as f64;

@@ -1,6 +1,6 @@
 //! Requests: RESP arrays of bulk strings and inline lines, parsed in place.
 //!
-//! The parser copies nothing. It walks a buffer and notes where each argument lies; a batch of
+//! The parser copies nothing. It walks a buffer and notes each argument as a slice of it; a batch of
 //! pipelined commands is parsed in one go before the first of them runs. What it knows of an
 //! unfinished command it keeps (`Partial`), so that a command which arrives in a thousand pieces is
 //! still parsed once.
@@ -10,7 +10,7 @@
 //! SET k "hello world"\r\n                              inline: split at spaces, quotes as in the shell
 //! ```
 //!
-//! Invariants: ranges in `args` lie inside the buffer and never overlap; `Partial` positions count
+//! Invariants: slices in `args` never overlap; `Partial` positions count
 //! from the first byte of the unfinished command, so that moving the command to another buffer
 //! keeps them right.
 
@@ -43,13 +43,27 @@ pub struct Cmd {
 
 /// The commands found in one buffer.
 #[derive(Default, Debug)]
-pub struct Batch {
-    pub args: Vec<Range<usize>>,
+pub struct Batch<'a> {
+    pub args: Vec<&'a [u8]>,
     pub cmds: Vec<Cmd>,
     pub inline: Vec<Vec<Vec<u8>>>,
 }
 
-impl Batch {
+impl<'a> Batch<'a> {
+    /// The arguments of a command that did not come inline.
+    #[inline]
+    pub fn args_of(&self, cmd: &Cmd) -> &[&'a [u8]] {
+        &self.args[cmd.args.clone()]
+    }
+
+    /// An empty batch for another buffer, with the room of this one.
+    pub fn reuse<'b>(mut self) -> Batch<'b> {
+        self.clear();
+        // Nothing is mapped: this changes the type of the empty list, and keeps its allocation.
+        let args = self.args.into_iter().map(|_| &[][..]).collect();
+        Batch { args, cmds: self.cmds, inline: self.inline }
+    }
+
     pub fn clear(&mut self) {
         self.args.clear();
         self.cmds.clear();
@@ -144,12 +158,12 @@ enum Step {
 }
 
 /// Parses up to `max_cmds` commands of `buf` into `batch`; `partial` is what an earlier call left.
-pub fn parse(
-    buf: &[u8],
+pub fn parse<'a>(
+    buf: &'a [u8],
     mut partial: Partial,
     limits: Limits,
     max_cmds: usize,
-    batch: &mut Batch,
+    batch: &mut Batch<'a>,
 ) -> Parsed {
     let mut start = 0;
     while start < buf.len() && batch.cmds.len() < max_cmds {
@@ -195,14 +209,14 @@ fn short_length(buf: &[u8], pos: usize) -> Option<(usize, usize)> {
     (two & 0xff == 0 && (1..10).contains(&tens) && ones < 10).then(|| (tens * 10 + ones, pos + 5))
 }
 
-struct Cursor<'a> {
+struct Cursor<'a, 'b> {
     buf: &'a [u8],
     start: usize,
     pos: usize,
-    batch: &'a mut Batch,
+    batch: &'b mut Batch<'a>,
 }
 
-impl Cursor<'_> {
+impl Cursor<'_, '_> {
     /// A command from its first byte on. `keep` gets what is known of it if it has not arrived whole.
     #[inline]
     fn command(&mut self, keep: &mut Partial, limits: Limits) -> Result<Step, ProtoError> {
@@ -229,7 +243,8 @@ impl Cursor<'_> {
     fn resume(&mut self, partial: &mut Partial, limits: Limits) -> Result<Step, ProtoError> {
         let Partial { args, left, bulk, pos } = std::mem::take(partial);
         let (first, start) = (self.batch.args.len(), self.start);
-        self.batch.args.extend(args.iter().map(|r| r.start + start..r.end + start));
+        let buf = self.buf;
+        self.batch.args.extend(args.iter().map(|r| &buf[r.start + start..r.end + start]));
         self.pos = start + pos;
         self.arguments(first, left, bulk, partial, limits)
     }
@@ -278,7 +293,7 @@ impl Cursor<'_> {
             if self.buf.len() < end + 2 {
                 return Ok(self.suspend(first, left, Some(len), keep));
             }
-            self.batch.args.push(self.pos..end);
+            self.batch.args.push(&self.buf[self.pos..end]);
             self.pos = end + 2;
             left -= 1;
         }
@@ -299,7 +314,7 @@ impl Cursor<'_> {
             if buf.len() < end + 2 {
                 break;
             }
-            self.batch.args.push(from..end);
+            self.batch.args.push(&buf[from..end]);
             pos = end + 2;
             read += 1;
         }
@@ -336,8 +351,13 @@ impl Cursor<'_> {
         keep: &mut Partial,
     ) -> Step {
         let start = self.start;
+        let origin = self.buf.as_ptr().addr() + start;
+        let range = |arg: &[u8]| {
+            let at = arg.as_ptr().addr() - origin;
+            at..at + arg.len()
+        };
         *keep = Partial {
-            args: self.batch.args.drain(first..).map(|r| r.start - start..r.end - start).collect(),
+            args: self.batch.args.drain(first..).map(range).collect(),
             left,
             bulk,
             pos: self.pos - start,
@@ -395,14 +415,12 @@ pub fn fuzz(data: &[u8]) {
     let end = parse(data, Partial::default(), limits, usize::MAX, &mut whole);
     let count = whole.cmds.len();
     let (mut buf, mut partial, mut pieces, mut seen) = (Vec::new(), Partial::default(), 0, false);
-    let mut batch = Batch::default();
     for chunk in data.chunks(7) {
         buf.extend_from_slice(chunk);
-        batch.clear();
+        let mut batch = Batch::default();
         let step = parse(&buf, partial, limits, usize::MAX, &mut batch);
-        for cmd in &batch.cmds {
-            batch.args[cmd.args.clone()].iter().for_each(|r| assert!(r.end <= buf.len()));
-        }
+        let inside = |arg: &&[u8]| buf.as_ptr_range().contains(&arg.as_ptr());
+        assert!(batch.args.iter().all(inside));
         pieces += batch.cmds.len();
         buf.drain(..step.used);
         partial = step.partial;
@@ -429,7 +447,7 @@ mod tests {
         let p = parse(buf, Partial::default(), LIMITS, usize::MAX, &mut b);
         let args = |c: &Cmd| match c.inline {
             Some(i) => b.inline[i].clone(),
-            None => b.args[c.args.clone()].iter().map(|r| buf[r.clone()].to_vec()).collect(),
+            None => b.args_of(c).iter().map(|arg| arg.to_vec()).collect(),
         };
         (b.cmds.iter().map(args).collect(), p)
     }
@@ -456,7 +474,7 @@ mod tests {
             assert_eq!((first.used, b.cmds.len()), (0, 0));
             let second = parse(text, first.partial, LIMITS, 9, &mut b);
             assert_eq!((second.used, b.cmds.len(), b.args.len()), (text.len(), 1, 3));
-            assert_eq!(&text[b.args[2].clone()], b"hello world!");
+            assert_eq!(b.args[2], b"hello world!");
         }
     }
 
@@ -479,6 +497,17 @@ mod tests {
         assert_eq!(all(&[b"*", &long[..]].concat()).1.error, Some(ProtoError::TooBigCountLine));
         let text = [b"*1\r\n$", &long[..]].concat();
         assert_eq!(all(&text).1.error, Some(ProtoError::TooBigLengthLine));
+    }
+
+    #[test]
+    fn room_is_kept_for_another_buffer() {
+        let mut b = Batch::default();
+        let text = b"*1\r\n$4\r\nPING\r\n".repeat(100);
+        parse(&text, Partial::default(), LIMITS, 100, &mut b);
+        let (room, at) = (b.args.capacity(), b.args.as_ptr().addr());
+        let b: Batch<'static> = b.reuse();
+        assert_eq!((b.args.capacity(), b.args.as_ptr().addr()), (room, at));
+        assert!(b.args.is_empty() && b.cmds.is_empty());
     }
 
     #[test]

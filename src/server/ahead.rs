@@ -33,24 +33,26 @@ pub struct Ahead<'a> {
 pub fn look<'a>(
     srv: &Server,
     id: ClientId,
-    data: &'a [u8],
-    batch: &Batch,
+    batch: &Batch<'a>,
     group: &[Cmd],
     ahead: &mut [Ahead<'a>; PREFETCH],
 ) {
     let db = srv.clients.session(id).map_or(0, |s| s.db as usize);
     let store = &srv.ks.dbs[db];
     let mut latest: Option<Key<'a>> = None;
+    let mut called: (&[u8], Option<&'static Row>) = (&[], None);
     let mut elements = false;
     for (cmd, slot) in group.iter().zip(ahead.iter_mut()) {
         *slot = Ahead::default();
-        let ranges = &batch.args[cmd.args.clone()];
-        let Some(name) = ranges.first() else { continue };
-        slot.row = srv.table.lookup(&data[name.clone()]);
-        if let (Some(row), Some(key)) = (slot.row, ranges.get(1))
+        let args = batch.args_of(cmd);
+        let Some(name) = args.first() else { continue };
+        if !same(name, called.0) {
+            called = (name, srv.table.lookup(name));
+        }
+        slot.row = called.1;
+        if let (Some(row), Some(&bytes)) = (slot.row, args.get(1))
             && row.key_first
         {
-            let bytes = &data[key.clone()];
             let key = match latest {
                 Some(latest) if same(latest.bytes, bytes) => Key { bytes, hash: latest.hash },
                 _ => {
@@ -62,9 +64,9 @@ pub fn look<'a>(
             latest = Some(key);
             slot.key = Some(key);
             if row.element > 0
-                && let Some(element) = ranges.get(usize::from(row.element))
+                && let Some(&element) = args.get(usize::from(row.element))
             {
-                slot.element = Some(&data[element.clone()]);
+                slot.element = Some(element);
                 elements = true;
             }
         }

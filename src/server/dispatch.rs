@@ -21,7 +21,7 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::CmdError;
 use crate::resp::reply::Reply;
 use crate::server::table::{Handler, Row, Table};
-use crate::server::{Call, Server, gate, invalidate};
+use crate::server::{Call, Server, account, gate, invalidate};
 
 /// What became of a client's command, for the loop over its pipeline.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -279,8 +279,13 @@ fn run_unit(
 
 /// Runs one command: for a client, inside EXEC, for a script, from a file.
 pub fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>) -> CmdResult {
-    srv.exec.nesting += 1;
     let row = call.row;
+    let shares = account::may_share(srv, call);
+    if !shares {
+        account::settle(srv);
+    }
+    let (started, replied) = (srv.clock.ticks, call.reply.len());
+    srv.exec.nesting += 1;
     let result = match row.handler {
         Handler::Data(f) => {
             let Server { ks, limits, .. } = &mut *srv;
@@ -311,14 +316,15 @@ pub fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>) -> Cmd
     srv.stats.n.keyspace_misses += u64::from(c.misses);
     srv.stats.n.expired_keys += u64::from(c.expired);
     srv.stats.n.expired_fields += u64::from(c.expired_fields);
-    srv.settle(&mut call.fx);
+    let more = srv.settle(&mut call.fx);
     if srv.exec.armed & effects::CACHED != 0 && row.has(spec::READONLY) {
         invalidate::remember(srv, call);
     }
     if !srv.clients.monitors().is_empty() && !srv.exec.again {
         super::admin::monitor::feed(srv, call);
     }
-    account(srv, call, matches!(result, Ok(Flow::Block(_))));
+    let reply = call.reply.len().saturating_sub(replied);
+    account::finish(srv, call, &result, shares && !more, reply, started);
     result
 }
 
@@ -343,52 +349,6 @@ fn propagate(call: &mut Call<'_>) {
         Propagate::AsIs => call.argv.to_owned(),
     };
     call.fx.push_op(Op { db: call.env.db, argv });
-}
-
-/// Time spent: statistics and slow log. The stopwatch reading that ends one command starts the next.
-///
-/// A command that `blocks` is accounted for when it has run to its end.
-#[inline]
-fn account(srv: &mut Server, call: &mut Call<'_>, blocks: bool) {
-    let end = srv.clock.watch.ticks();
-    let ns = srv.clock.watch.ns(end.wrapping_sub(srv.clock.ticks));
-    srv.clock.ticks = end;
-    if blocks {
-        return;
-    }
-    let stats = &mut srv.stats.commands[usize::from(call.row.id)];
-    stats.record(ns, srv.cfg.stats.latency_tracking);
-    srv.stats.n.commands += 1;
-    let us = ns / 1000;
-    if us >= 1000 {
-        let event = if call.row.has(spec::FAST) { "fast-command" } else { "command" };
-        srv.note_latency(event, us);
-        // Whoever comes next must not see the time before a slow command.
-        srv.clock.now_ms = crate::sys::clock::wall_ms();
-    }
-    let limit = srv.cfg.stats.slowlog_slower_than_us;
-    if limit >= 0 && us >= limit as u64 {
-        log_slow(srv, call, us);
-    }
-}
-
-#[cold]
-fn log_slow(srv: &mut Server, call: &Call<'_>, us: u64) {
-    let skip = std::mem::take(&mut srv.exec.skip_slowlog);
-    if skip || call.row.has(spec::SKIP_SLOWLOG) || call.env.origin == Origin::Exec && us == 0 {
-        return;
-    }
-    let max = srv.cfg.stats.slowlog_max_len as usize;
-    let redacted = crate::server::admin::redact(call.row, call.argv);
-    let argv: Vec<&[u8]> = match &redacted {
-        Some(argv) => argv.iter().map(Vec::as_slice).collect(),
-        None => call.argv.to_vec(),
-    };
-    let (peer, name) = match srv.clients.session(call.client) {
-        Some(s) => (s.peer.as_str(), s.name.as_slice()),
-        None => ("", &b""[..]),
-    };
-    srv.slowlog.push(&argv, us, srv.clock.now_ms / 1000, peer, name, max);
 }
 
 impl Server {
@@ -445,7 +405,7 @@ pub fn account_unblocked(srv: &mut Server, id: ClientId, parked: &Parked, failed
         invalidate::end_of_caching(session, None);
     }
     let stats = &mut srv.stats.commands[usize::from(parked.command.command)];
-    stats.record(0, srv.cfg.stats.latency_tracking);
+    stats.record(0, 1, srv.cfg.stats.latency_tracking);
     stats.failed += u64::from(failed);
     srv.stats.n.commands += 1;
 }

@@ -3,6 +3,7 @@
 //! `Server` is parts side by side, no scalars; a part never points at another, they meet here by id.
 //! A function that joins parts is named after the joint: `gate`, `settle`, `reap`.
 
+mod account;
 pub mod admin;
 mod ahead;
 pub mod bio;
@@ -125,6 +126,8 @@ pub struct Exec {
     /// The running command asked not to be logged as slow (its arguments are secret or huge).
     pub skip_slowlog: bool,
     pub random: u64,
+    /// Commands that share their time.
+    pub brief: account::Brief,
     /// A parked client's command runs again: watchers have seen it already.
     pub again: bool,
 }

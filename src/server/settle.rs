@@ -4,12 +4,15 @@ use crate::keyspace::effects::{self, Aside, Dropped, Effect, Effects, EventClass
 use crate::server::Server;
 
 impl Server {
-    /// Applies one call's effects. The common call has none, and costs one test.
+    /// Applies one call's effects; whether there were any. The common call has none, and costs one test.
     #[inline]
-    pub fn settle(&mut self, fx: &mut Effects) {
-        if let Some(aside) = fx.take_aside() {
+    pub fn settle(&mut self, fx: &mut Effects) -> bool {
+        let aside = fx.take_aside();
+        let any = aside.is_some();
+        if let Some(aside) = aside {
             self.settle_aside(*aside);
         }
+        any
     }
 
     fn settle_aside(&mut self, aside: Aside) {

@@ -36,6 +36,8 @@ pub struct Row {
     pub key_first: bool,
     /// Which argument names an element that is looked up in the first key's collection; 0: none.
     pub element: u8,
+    /// It takes so little time that it need not be measured by itself, as long as its arguments and its reply are short.
+    pub brief: bool,
     /// By name of the subcommand, in order of name.
     pub subs: Vec<&'static Row>,
 }
@@ -80,6 +82,12 @@ fn fold(name: &[u8]) -> u64 {
 
 fn slot(word: u64) -> usize {
     (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize
+}
+
+fn is_brief(spec: &Spec, handler: &Handler) -> bool {
+    // What is appended to may be moved, whatever its length.
+    let fast = spec.flags & spec::FAST != 0 && spec.name != "append";
+    fast && matches!(handler, Handler::Data(_))
 }
 
 fn element_at(name: &str) -> u8 {
@@ -128,6 +136,7 @@ impl Table {
                     },
                     key_first: spec.legacy.0 == 1,
                     element: element_at(spec.name),
+                    brief: is_brief(spec, &handler),
                     subs: subs.remove(spec.name).unwrap_or_default(),
                 }));
                 table.rows.push(row);

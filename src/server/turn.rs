@@ -12,7 +12,6 @@
 //! Before a batch of commands runs, what they will look up is prefetched (`ahead`).
 
 use std::io::{self, ErrorKind};
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,12 +25,12 @@ use crate::net::session::{Close, Session};
 use crate::net::timers::{TimerId, Timers};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
-use crate::resp::parser::{self, Batch, Cmd, Limits, Partial, ProtoError};
+use crate::resp::parser::{self, Batch, Limits, Partial, ProtoError};
 use crate::resp::reply::Reply;
 use crate::server::ahead::{self, Ahead, PREFETCH};
 use crate::server::dispatch::{self, Outcome};
 use crate::server::writing::{self, write_replies};
-use crate::server::{Server, child, crash, cron, shutdown};
+use crate::server::{Server, account, child, crash, cron, shutdown};
 use crate::sys::clock::Stopwatch;
 
 /// Bytes read from one client in one turn.
@@ -82,7 +81,7 @@ pub struct Net {
     /// Listeners with more connections to accept.
     accept_again: Vec<usize>,
     read_buf: Vec<u8>,
-    batch: Batch,
+    batch: Batch<'static>,
     /// When the running client's share of the turn began, and how long it is, in ticks.
     slice_from: u64,
     slice_ticks: u64,
@@ -495,7 +494,7 @@ fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> 
         max_bulk: srv.cfg.clients.max_bulk_bytes as usize,
         trusted: client.session.authenticated,
     };
-    let mut batch = std::mem::take(&mut srv.net.batch);
+    let mut batch = std::mem::take(&mut srv.net.batch).reuse();
     // Before a client has authenticated its limits are narrow, and AUTH lifts them for what follows it.
     let mut at_once = if limits.trusted { AT_ONCE } else { 1 };
     let (mut used, mut partial) = (0, partial);
@@ -531,7 +530,7 @@ fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> 
     if batch.args.capacity() > BATCH_KEPT {
         batch = Batch::default();
     }
-    srv.net.batch = batch;
+    srv.net.batch = batch.reuse();
     srv.exec.query_bytes = 0;
     (used, partial)
 }
@@ -541,7 +540,7 @@ fn run_parsed(
     srv: &mut Server,
     id: ClientId,
     data: &[u8],
-    batch: &Batch,
+    batch: &Batch<'_>,
     error: Option<ProtoError>,
 ) -> Option<usize> {
     if batch.cmds.is_empty() && error.is_none() {
@@ -569,82 +568,63 @@ fn run_parsed(
     stopped
 }
 
-/// The arguments of a command as slices, on the stack for all but long ones.
-fn with_argv<R>(data: &[u8], batch: &Batch, cmd: &Cmd, f: impl FnOnce(Argv<'_>) -> R) -> R {
-    const FEW: usize = 8;
-    if let Some(i) = cmd.inline {
-        let args: Vec<&[u8]> = batch.inline[i].iter().map(Vec::as_slice).collect();
-        return f(Argv::new(&args));
-    }
-    let ranges = &batch.args[cmd.args.clone()];
-    let at = |range: &Range<usize>| &data[range.clone()];
-    // Most commands have two or three arguments: their places need not be emptied first.
-    let (two, three, mut few, many): ([_; 2], [_; 3], [_; FEW], Vec<_>);
-    let args: &[&[u8]] = match ranges {
-        [a, b] => {
-            two = [at(a), at(b)];
-            &two
-        }
-        [a, b, c] => {
-            three = [at(a), at(b), at(c)];
-            &three
-        }
-        _ if ranges.len() <= FEW => {
-            few = [&[][..]; FEW];
-            for (slot, range) in few.iter_mut().zip(ranges) {
-                *slot = at(range);
-            }
-            &few[..ranges.len()]
-        }
-        _ => {
-            many = ranges.iter().map(at).collect();
-            &many
-        }
-    };
-    f(Argv::new(args))
-}
-
 /// Runs the commands of a batch. `Some(offset)`: stopped early, the client goes on from there later.
 fn run_batch(
     srv: &mut Server,
     id: ClientId,
     data: &[u8],
-    batch: &Batch,
+    batch: &Batch<'_>,
     reply: &mut Reply,
 ) -> Option<usize> {
     let mut ahead = [Ahead::default(); PREFETCH];
     let bound = reply.limit().map_or(YIELD_BYTES, |limit| limit.min(YIELD_BYTES));
     let files = srv.clients.tally.files();
     for group in batch.cmds.chunks(PREFETCH) {
-        ahead::look(srv, id, data, batch, group, &mut ahead);
-        for (cmd, ahead) in group.iter().zip(&ahead) {
-            let outcome = with_argv(data, batch, cmd, |argv| {
-                dispatch::process_command(srv, id, argv, ahead.row, ahead.key, reply)
-            });
-            if files {
-                srv.clients.account(id, reply.len() + data.len());
-            }
-            match outcome {
-                Outcome::Done if reply.len() < bound && !slice_is_over(srv) => {}
-                Outcome::Done
-                    if reply.is_too_long() && srv.clients.check_output(id, reply.len()) =>
-                {
-                    return Some(data.len());
+        ahead::look(srv, id, batch, group, &mut ahead);
+        account::begin_group(srv, group.len(), data.len());
+        let stopped = 'group: {
+            for (cmd, ahead) in group.iter().zip(&ahead) {
+                let quoted: Vec<&[u8]>;
+                let args = match cmd.inline {
+                    None => batch.args_of(cmd),
+                    Some(i) => {
+                        quoted = batch.inline[i].iter().map(Vec::as_slice).collect();
+                        &quoted
+                    }
+                };
+                let argv = Argv::new(args);
+                let outcome = dispatch::process_command(srv, id, argv, ahead.row, ahead.key, reply);
+                if files {
+                    srv.clients.account(id, reply.len() + data.len());
                 }
-                Outcome::Done => {
-                    srv.net.again.push(id);
-                    return Some(cmd.span.end);
+                match outcome {
+                    Outcome::Done if reply.len() < bound && !slice_is_over(srv) => {}
+                    Outcome::Done
+                        if reply.is_too_long() && srv.clients.check_output(id, reply.len()) =>
+                    {
+                        break 'group Some(data.len());
+                    }
+                    Outcome::Done => {
+                        srv.net.again.push(id);
+                        break 'group Some(cmd.span.end);
+                    }
+                    Outcome::Parked => break 'group Some(cmd.span.end),
+                    Outcome::Postponed => break 'group Some(cmd.span.start),
+                    Outcome::Closing => break 'group Some(data.len()),
                 }
-                Outcome::Parked => return Some(cmd.span.end),
-                Outcome::Postponed => return Some(cmd.span.start),
-                Outcome::Closing => return Some(data.len()),
             }
+            None
+        };
+        account::end_group(srv);
+        if stopped.is_some() {
+            return stopped;
         }
     }
     None
 }
 
-/// Whether the running client has had its share of the turn. The time is that of the latest command's end.
+/// Whether the running client has had its share of the turn. The time is that of the latest end of a command that was
+/// accounted for.
 #[inline]
 fn slice_is_over(srv: &Server) -> bool {
     srv.clock.ticks.wrapping_sub(srv.net.slice_from) > srv.net.slice_ticks

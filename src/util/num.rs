@@ -96,10 +96,13 @@ pub fn write_i64(out: &mut Vec<u8>, value: i64) {
 #[inline]
 pub fn eight_digits(n: u32) -> (u64, usize) {
     debug_assert!(n < SHORT_NUMBERS);
-    let (high, low) = (n / 10_000, n % 10_000);
-    let pair = |n: u32| u64::from(u16::from_le_bytes(PAIRS[n as usize % 100]));
-    let all =
-        pair(high / 100) | pair(high % 100) << 16 | pair(low / 100) << 32 | pair(low % 100) << 48;
+    // All lanes at once: two numbers of four digits, four of two, eight digits. x / 100 is x * 10486 >> 20 below
+    // 10^4, and x / 10 is x * 103 >> 10 below 100.
+    let fours = u64::from(n / 10_000) | u64::from(n % 10_000) << 32;
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | (fours - hundreds * 100) << 16;
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    let all = (tens | (twos - tens * 10) << 8) | u64::from_le_bytes([b'0'; 8]);
     // Leading zeros go, but not the last of eight.
     let zeros = ((all ^ u64::from_le_bytes([b'0'; 8])) | 1 << 56).trailing_zeros() & !7;
     (all >> zeros, 8 - zeros as usize / 8)

@@ -222,6 +222,21 @@ fn shortest_doubles_round_trip() {
 }
 
 #[test]
+fn short_numbers_are_put_together_in_registers() {
+    let all =
+        (0..20_000).chain((0..SHORT_NUMBERS).step_by(997)).chain(SHORT_NUMBERS - 9..SHORT_NUMBERS);
+    for n in all {
+        let (digits, len) = eight_digits(n);
+        assert_eq!(&digits.to_le_bytes()[..len], n.to_string().as_bytes());
+    }
+    for n in [i64::MIN, -100_000_000, -1, 0, 99_999_999, 100_000_000, i64::MAX] {
+        let mut out = [0; MAX_I64_CHARS];
+        let len = format_i64(&mut out, n);
+        assert_eq!(&out[..len], n.to_string().as_bytes());
+    }
+}
+
+#[test]
 fn seventeen_digits() {
     for (value, s) in [
         (0.1, "0.10000000000000001"),
