@@ -191,22 +191,22 @@ fn one_digit(buf: &[u8], pos: usize, line: &[u8; 4]) -> Option<usize> {
     (word & 0xff == 0 && digit < 10).then_some(digit as usize)
 }
 
-/// The number of a line like `$5\r\n` or `$15\r\n` at `pos`, and where the line ends.
+/// The number of a line like `$5\r\n` or `$15\r\n` at the start of `rest`, and the length of the line.
 #[inline(always)]
-fn short_length(buf: &[u8], pos: usize) -> Option<(usize, usize)> {
-    let Some(word) = buf.get(pos..).and_then(<[u8]>::first_chunk) else {
+fn short_length(rest: &[u8]) -> Option<(usize, usize)> {
+    let Some(word) = rest.first_chunk() else {
         // Near the end of the buffer.
-        return one_digit(buf, pos, b"$0\r\n").map(|len| (len, pos + 4));
+        return one_digit(rest, 0, b"$0\r\n").map(|len| (len, 4));
     };
     let word = u64::from_le_bytes(*word);
     let one = word as u32 ^ u32::from_le_bytes(*b"$0\r\n");
     if one & 0xff == 0 && one >> 8 < 10 {
-        return Some((one as usize >> 8, pos + 4));
+        return Some((one as usize >> 8, 4));
     }
     let two = word & 0xff_ffff_ffff ^ u64::from_le_bytes(*b"$00\r\n\0\0\0");
     let (tens, ones) = (two as usize >> 8 & 0xff, two as usize >> 16);
     // A length does not begin with a zero.
-    (two & 0xff == 0 && (1..10).contains(&tens) && ones < 10).then(|| (tens * 10 + ones, pos + 5))
+    (two & 0xff == 0 && (1..10).contains(&tens) && ones < 10).then(|| (tens * 10 + ones, 5))
 }
 
 struct Cursor<'a, 'b> {
@@ -266,7 +266,7 @@ impl Cursor<'_, '_> {
 
     /// Reads `left` arguments; those from `first` on belong to the command. `bulk` is the length of the next one if
     /// it is known.
-    #[inline]
+    #[inline(always)]
     fn arguments(
         &mut self,
         first: usize,
@@ -304,21 +304,19 @@ impl Cursor<'_, '_> {
 
     /// Reads up to `most` arguments and moves past them, as long as their lengths have one or two digits and all
     /// is there; returns how many. Nearly all are like that.
-    #[inline]
+    #[inline(always)]
     fn short_arguments(&mut self, most: usize) -> usize {
-        let (buf, mut pos) = (self.buf, self.pos);
+        let Some(mut rest) = self.buf.get(self.pos..) else { return 0 };
         let mut read = 0;
         while read < most {
-            let Some((len, from)) = short_length(buf, pos) else { break };
-            let end = from + len;
-            if buf.len() < end + 2 {
-                break;
-            }
-            self.batch.args.push(&buf[from..end]);
-            pos = end + 2;
+            let Some((len, head)) = short_length(rest) else { break };
+            let Some((argument, behind)) = rest[head..].split_at_checked(len) else { break };
+            let [_, _, behind @ ..] = behind else { break };
+            self.batch.args.push(argument);
+            rest = behind;
             read += 1;
         }
-        self.pos = pos;
+        self.pos = self.buf.len() - rest.len();
         read
     }
 
