@@ -52,6 +52,15 @@ start_server {tags {command}} {
         }
     }
 
+    test "outside a cluster CLUSTER and what belongs to it say so" {
+        foreach command {{cluster info} {cluster help} {cluster keyslot x} {cluster slots} asking readonly readwrite} {
+            assert_error "ERR This instance has cluster support disabled" {r {*}$command}
+        }
+        assert_error_like "ERR unknown subcommand 'nosuch'*" {r cluster nosuch}
+        assert_error "ERR wrong number of arguments for 'cluster|info' command" {r cluster info x}
+        assert {"cluster|help" in [r command list filterby pattern cl*help]}
+    }
+
     test "COMMAND INFO of unknown names, of several, of subcommands" {
         assert_typed {array null} command info nosuch
         assert_equal {get {} set} [lmap row [r command info get nosuch set] { lindex $row 0 }]

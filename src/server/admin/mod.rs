@@ -3,6 +3,7 @@
 //! Each says in its comment which parts it joins. Everything else is a data command.
 
 pub mod client;
+pub mod cluster;
 pub mod command;
 pub mod command_docs;
 pub mod config;
@@ -27,6 +28,7 @@ use crate::server::table::{Row, ServerRow};
 /// The tables of all files.
 pub const TABLES: &[&[ServerRow]] = &[
     client::COMMANDS,
+    cluster::COMMANDS,
     command::COMMANDS,
     command_docs::COMMANDS,
     config::COMMANDS,
