@@ -113,6 +113,34 @@ start_server {tags {info}} {
         assert_match {calls=1,*} [s {cmdstat_config|get}]
     }
 
+    test "commands of a pipeline are counted one by one, whoever shares a reading of the clock" {
+        r set big [string repeat x 20000]
+        r config resetstat
+        set commands [concat [lrepeat 40 {incr n}] {{get big}} [lrepeat 10 {incr n}] {{lrange l 0 -1}} [lrepeat 5 {get n}]]
+        assert_equal 56 [llength [lrange [pipeline $commands] 0 end-1]]
+        assert_match {calls=50,*,failed_calls=0} [s cmdstat_incr]
+        assert_match {calls=6,*} [s cmdstat_get]
+        assert_match {calls=1,*} [s cmdstat_lrange]
+        assert_equal 50 [dict get [dict get [r latency histogram incr] incr] calls]
+        # And what CONFIG RESETSTAT itself and INFO were.
+        assert_between 57 65 [s total_commands_processed]
+        r config set slowlog-log-slower-than 0
+        r slowlog reset
+        pipeline {{incr n} {incr n} {incr n}}
+        r config set slowlog-log-slower-than 10000
+        assert_equal 3 [llength [lsearch -all -inline -index 3 [r slowlog get] {incr n}]]
+    }
+
+    test "EXEC takes the time of all that it ran" {
+        r config resetstat
+        r multi
+        r debug sleep 0.05
+        r incr n
+        r exec
+        regexp {usec=(\d+)} [s cmdstat_exec] -> usec
+        assert_between 50000 2000000 $usec
+    }
+
     test "errorstats count by the first word" {
         r config resetstat
         catch {r nosuch}
