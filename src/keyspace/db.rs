@@ -293,7 +293,7 @@ impl<'a> DbMut<'a> {
     /// `set` with a hash that is known.
     #[inline]
     pub fn set_at(&mut self, k: Key<'_>, value: SetValue<'_>, expire: Expire, fx: &mut Effects) {
-        // A key past its time goes before the new one comes. Nobody can tell but those who listen.
+        // A key past its time goes before the new one comes. Nobody can tell but those who listen and those who count.
         if fx.armed != 0 {
             self.live(k, fx);
         }
@@ -303,10 +303,12 @@ impl<'a> DbMut<'a> {
             // How often a key is used does not start anew with a new value.
             Some(_) => self.store.find(k).map_or(self.env.fresh_access(), |e| e.lru()),
         };
-        let old = self.store.set(k, value, expire, access);
+        let (old, expired) = self.store.replace(k, value, expire, access);
         if fx.armed != 0 && self.store.len() > before {
             announce_new(k.bytes, fx);
         }
+        let due = |at| self.env.expiry == Expiry::Delete && at < self.env.now_ms;
+        fx.counters.expired += u32::from(expired.is_some_and(due));
         fx.drop_value(old, Why::Overwrite);
     }
 

@@ -113,6 +113,18 @@ impl Store {
         expire: Expire,
         lru: u32,
     ) -> Option<Value> {
+        self.replace(key, value, expire, lru).0
+    }
+
+    /// `set`, and the time at which the old value was to expire.
+    #[inline]
+    pub fn replace(
+        &mut self,
+        key: Key<'_>,
+        value: SetValue<'_>,
+        expire: Expire,
+        lru: u32,
+    ) -> (Option<Value>, Option<i64>) {
         let new = fields::of_new(&value);
         let before = match self.fields.is_empty() {
             true => None,

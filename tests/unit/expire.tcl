@@ -242,6 +242,19 @@ start_server {tags {expire}} {
         wait_for_condition {[r exists soon] == 0} -within 2000
     }
 
+    test "a key past its time that is overwritten counts as expired" {
+        r config resetstat
+        r debug set-active-expire 0
+        foreach key {a b c} { r set $key v px 1 }
+        r set d v px 100000
+        after 20
+        r set a w
+        r mset b w d w
+        r set c w keepttl
+        r debug set-active-expire 1
+        assert_equal {3 -1 -1 -1 -1} [list [s expired_keys] [r ttl a] [r ttl b] [r ttl c] [r ttl d]]
+    }
+
     test "time stands still inside EXEC" {
         r set k v px 40
         r multi

@@ -160,7 +160,7 @@ impl Timed {
     }
 
     /// Sets value, expiry and access data of `key`; one search. Returns the old value if it had an
-    /// allocation of its own.
+    /// allocation of its own, and the time at which it was to expire.
     #[inline]
     pub fn set(
         &mut self,
@@ -168,12 +168,13 @@ impl Timed {
         value: SetValue<'_>,
         expire: Expire,
         lru: u32,
-    ) -> Option<Value> {
+    ) -> (Option<Value>, Option<i64>) {
         match self.find_or_vacant(key) {
             Ok(mut entry) => {
+                let was = entry.expire_ms();
                 let heavy = entry.set_value(value, expire);
                 entry.set_lru(lru);
-                heavy
+                (heavy, was)
             }
             Err(vacant) => {
                 let expire = match expire {
@@ -181,7 +182,7 @@ impl Timed {
                     Expire::Keep | Expire::None => None,
                 };
                 vacant.fill(value, expire, lru);
-                None
+                (None, None)
             }
         }
     }
