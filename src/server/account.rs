@@ -33,6 +33,11 @@ pub struct Brief {
 }
 
 impl Brief {
+    /// Settings have changed: until the next group every command is timed by itself.
+    pub fn forbid(&mut self) {
+        self.allowed = false;
+    }
+
     #[inline]
     fn note(&mut self, id: CommandId) {
         self.count += 1;

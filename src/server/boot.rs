@@ -416,6 +416,7 @@ fn random_bytes() -> [u8; 24] {
 impl Server {
     /// Copies settings to where the hot path reads them. Called after every change.
     pub fn adopt_settings(&mut self) {
+        self.exec.brief.forbid();
         let cfg = &self.cfg;
         let l = &mut self.limits;
         l.max_bulk = cfg.clients.max_bulk_bytes as usize;

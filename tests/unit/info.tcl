@@ -128,7 +128,8 @@ start_server {tags {info}} {
         r slowlog reset
         pipeline {{incr n} {incr n} {incr n}}
         r config set slowlog-log-slower-than 10000
-        assert_equal 3 [llength [lsearch -all -inline -index 3 [r slowlog get] {incr n}]]
+        pipeline {{incr n} {config set slowlog-log-slower-than 0} {incr n} {config set slowlog-log-slower-than 10000} {incr n}}
+        assert_equal 4 [llength [lsearch -all -inline -index 3 [r slowlog get] {incr n}]]
     }
 
     test "EXEC takes the time of all that it ran" {
