@@ -303,7 +303,7 @@ impl<'a> DbMut<'a> {
             // How often a key is used does not start anew with a new value.
             Some(_) => self.store.find(k).map_or(self.env.fresh_access(), |e| e.lru()),
         };
-        let (old, expired) = self.store.replace(k, value, expire, access);
+        let (old, expired) = self.store.set(k, value, expire, access);
         if fx.armed != 0 && self.store.len() > before {
             announce_new(k.bytes, fx);
         }

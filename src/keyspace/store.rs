@@ -104,21 +104,10 @@ impl Store {
     /// stays.
     ///
     /// Returns the old value only if it had an allocation of its own (a long string, a collection),
-    /// so that the caller can free it when it suits. `len` tells whether the key was new.
+    /// so that the caller can free it when it suits; and the time at which it was to expire. `len` tells whether the
+    /// key was new.
     #[inline]
     pub fn set(
-        &mut self,
-        key: Key<'_>,
-        value: SetValue<'_>,
-        expire: Expire,
-        lru: u32,
-    ) -> Option<Value> {
-        self.replace(key, value, expire, lru).0
-    }
-
-    /// `set`, and the time at which the old value was to expire.
-    #[inline]
-    pub fn replace(
         &mut self,
         key: Key<'_>,
         value: SetValue<'_>,
@@ -145,7 +134,7 @@ impl Store {
         expire: Option<i64>,
         lru: u32,
     ) -> Option<Value> {
-        self.set(key, SetValue::Owned(value), expire.map_or(Expire::None, Expire::At), lru)
+        self.set(key, SetValue::Owned(value), expire.map_or(Expire::None, Expire::At), lru).0
     }
 
     /// Removes `key`; the entry is freed when the result is dropped, by whichever thread. O(1).

@@ -110,9 +110,7 @@ impl Reply {
             self.buf.reserve(need);
         }
         if bytes.len() < 100 {
-            let digits = (bytes.len() as u64 / 10) << 8 | (bytes.len() as u64 % 10) << 16;
-            let line = u64::from_le_bytes(*b"$00\r\n\0\0\0") + digits;
-            self.start_of(&line.to_le_bytes(), 5);
+            self.start_of(&two_digit_head(bytes.len()), 5);
         } else {
             self.header(b'$', bytes.len() as i64);
         }
@@ -352,9 +350,7 @@ impl Bulks<'_> {
                 *window.first_chunk_mut().expect("four bytes") = line.to_le_bytes();
                 4
             } else {
-                let digits = (n as u64 / 10) << 8 | (n as u64 % 10) << 16;
-                let line = u64::from_le_bytes(*b"$00\r\n\0\0\0") + digits;
-                *window.first_chunk_mut().expect("eight bytes") = line.to_le_bytes();
+                *window.first_chunk_mut().expect("eight bytes") = two_digit_head(n);
                 5
             };
             copy_short(&mut window[head..head + n], text);
@@ -395,6 +391,13 @@ impl Drop for Bulks<'_> {
     fn drop(&mut self) {
         self.buf.truncate(self.at);
     }
+}
+
+/// The line before a bulk string of 10 to 99 bytes, which takes five, and three bytes more.
+#[inline(always)]
+fn two_digit_head(n: usize) -> [u8; 8] {
+    let digits = (n as u64 / 10) << 8 | (n as u64 % 10) << 16;
+    (u64::from_le_bytes(*b"$00\r\n\0\0\0") + digits).to_le_bytes()
 }
 
 /// Up to eight bytes in a register, the first in the lowest byte; zeros follow.

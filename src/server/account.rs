@@ -3,7 +3,8 @@
 //! The stopwatch reading that ends one command starts the next. Reading it costs as much as a part of a short command,
 //! so in a pipeline it is not read between commands that are brief by their nature (`Row::brief`) and turned out so: they
 //! share the time of their group. Nobody looks that closely unless told to: a slow log or a latency monitor that is
-//! after single milliseconds has every command timed by itself, and so has a command that waits for no other.
+//! after single milliseconds has every command timed by itself, and so has a command that waits for no other. When a group
+//! took long after all, those that follow are looked at one by one for a while: what is slow again is found then.
 //!
 //! Invariant: `Clock::ticks` is the end of the last command that is accounted for, or where its client's turn began;
 //! the commands in `Brief` ran after it.
@@ -22,11 +23,18 @@ const BRIEF_REPLY: usize = 4096;
 /// What brief commands take at most, in ns, when one among them turns out not to be brief.
 const BRIEF_NS: u64 = 1000;
 
+/// A group that takes so many ns was not brief.
+const SLOW_NS: u64 = 1_000_000;
+/// So many groups after it are timed command by command.
+const WARY_GROUPS: u32 = 1000;
+
 /// Brief commands that have run but are not accounted for.
 #[derive(Debug, Default)]
 pub struct Brief {
     /// Whether commands may share their time now.
     allowed: bool,
+    /// Groups until they may again.
+    wary: u32,
     /// Which commands, and how many of each in a row.
     runs: Vec<(CommandId, u64)>,
     count: u64,
@@ -53,7 +61,9 @@ pub fn begin_group(srv: &mut Server, commands: usize, bytes: usize) {
     const LARGE: usize = 64 * 1024;
     let s = &srv.cfg.stats;
     let curious = (0..1000).contains(&s.slowlog_slower_than_us) || s.latency_threshold_ms > 0;
-    srv.exec.brief.allowed = commands > 1 && bytes <= LARGE && !curious;
+    let brief = &mut srv.exec.brief;
+    brief.allowed = commands > 1 && bytes <= LARGE && !curious && brief.wary == 0;
+    brief.wary = brief.wary.saturating_sub(1);
 }
 
 /// The group has ended.
@@ -80,7 +90,8 @@ pub fn settle(srv: &mut Server) {
         let ns = srv.clock.watch.ns(end.wrapping_sub(srv.clock.ticks));
         srv.clock.ticks = end;
         record_brief(srv, ns / count);
-        if ns >= 1_000_000 {
+        if ns >= SLOW_NS {
+            srv.exec.brief.wary = WARY_GROUPS;
             srv.clock.now_ms = crate::sys::clock::wall_ms();
         }
     }

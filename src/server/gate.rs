@@ -63,7 +63,7 @@ pub fn admit(
     row: &'static Row,
     argv: Argv<'_>,
 ) -> Result<Admitted, CmdError> {
-    if !row.takes(argv.len()) || matches!(row.handler, Handler::Container) {
+    if !row.spec.arity_ok(argv.len()) || matches!(row.handler, Handler::Container) {
         return Err(errors::wrong_arity(row.name()));
     }
     let session = srv.clients.session(id).expect("clients are only reaped between events");

@@ -30,8 +30,6 @@ pub struct Row {
     pub spec: &'static Spec,
     pub handler: Handler,
     pub flags: u32,
-    /// How few and how many arguments it takes, its name included.
-    argc: (u32, u32),
     /// The first key is the first argument, so that its bucket can be prefetched.
     pub key_first: bool,
     /// Which argument names an element that is looked up in the first key's collection; 0: none.
@@ -45,11 +43,6 @@ pub struct Row {
 impl Row {
     pub fn has(&self, flags: u32) -> bool {
         self.flags & flags != 0
-    }
-    /// Whether it takes so many arguments, its name included.
-    #[inline]
-    pub fn takes(&self, argc: usize) -> bool {
-        (self.argc.0 as usize..=self.argc.1 as usize).contains(&argc)
     }
     pub fn name(&self) -> &'static str {
         self.spec.name
@@ -130,10 +123,6 @@ impl Table {
                     spec,
                     handler,
                     flags: spec.flags,
-                    argc: match u32::try_from(spec.arity) {
-                        Ok(exact) => (exact, exact),
-                        Err(_) => (spec.arity.unsigned_abs(), u32::MAX),
-                    },
                     key_first: spec.legacy.0 == 1,
                     element: element_at(spec.name),
                     brief: is_brief(spec, &handler),

@@ -11,7 +11,7 @@ use crate::net::session::{Close, ReplyMode, Session};
 use crate::resp::argv::Argv;
 use crate::resp::reply::Nothing;
 use crate::server::table::Table;
-use crate::server::{Call, Server, boot, dispatch};
+use crate::server::{Call, Server, account, boot, dispatch};
 
 /// A blocking command for these tests: takes the string at one of its keys, or waits for one.
 ///
@@ -427,4 +427,20 @@ fn due_fields_are_propagated_when_they_are_met_and_when_they_go_by_themselves() 
     assert_eq!(b.srv.stats.n.expired_fields, 2);
     assert_eq!(b.run(1, "hgetall h"), "*2\r\n$1\r\nc\r\n$1\r\n3\r\n");
     b.srv.ks.dbs[0].check();
+}
+
+#[test]
+fn a_pipeline_that_was_slow_is_looked_at_one_by_one() {
+    let mut b = Bench::new(1);
+    let late = b.srv.clock.watch.ticks_in(20_000);
+    for noted in [false, true] {
+        account::begin_group(&mut b.srv, 2, 10);
+        // As if the first command took that long.
+        b.srv.clock.ticks = b.srv.clock.ticks.wrapping_sub(late);
+        assert_eq!(b.run(1, "get k") + &b.run(1, "get k"), "$-1\r\n$-1\r\n");
+        account::end_group(&mut b.srv);
+        assert_eq!(b.srv.slowlog.len() > 0, noted);
+    }
+    let get = b.srv.table.lookup(b"get").expect("GET").id;
+    assert_eq!((b.srv.stats.commands[usize::from(get)].calls, b.srv.stats.n.commands), (4, 4));
 }

@@ -52,7 +52,7 @@ fn behaves_like_a_map_with_deadlines() {
             0..6 => {
                 let (text, lru) = (some_text(&mut rng), (rng() & 0xff_ffff) as u32);
                 let expire = [Expire::Keep, Expire::None, Expire::At(at)][(rng() % 3) as usize];
-                let heavy = store.set(key, SetValue::Bytes(&text), expire, lru);
+                let heavy = store.set(key, SetValue::Bytes(&text), expire, lru).0;
                 let old = model.remove(&name);
                 let was_long = old.as_ref().is_some_and(|old| old.text.len() > 512);
                 assert_eq!(heavy.is_some(), was_long);
