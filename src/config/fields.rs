@@ -147,6 +147,9 @@ group! {
         query_buffer_limit: usize = 1 << 30,
         /// Output a client may have pending, by class: normal, replica, pubsub.
         output_buffer_limits: [OutputLimit; 3] = OutputLimit::DEFAULTS,
+        /// Bytes of output above which a client of a class without a limit is neither read nor
+        /// served until it has read half; 0: never. Our own.
+        backpressure_limit: usize = 0,
         /// Memory of all clients together: bytes, 0 for no limit, or minus a percentage of `maxmemory`.
         max_memory: i64 = 0,
         /// Longest string in the protocol and in a value.

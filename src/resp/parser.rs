@@ -18,6 +18,9 @@ use std::ops::Range;
 
 /// Longest inline request, and longest line that announces a count or a length.
 pub const INLINE_MAX: usize = 64 * 1024;
+/// What a line may have beyond that if its end has come: the size of Redis's reads, which looks at
+/// the length only when a read has brought no end.
+const INLINE_SLACK: usize = 16 * 1024;
 /// What a client that has not yet authenticated may send at most: arguments, and bytes in each.
 const UNAUTH_MAX_ARGS: i64 = 10;
 const UNAUTH_MAX_BULK: i64 = 16384;
@@ -383,11 +386,13 @@ impl Cursor<'_, '_> {
 
     fn inline(&mut self) -> Result<Step, ProtoError> {
         let rest = &self.buf[self.pos..];
-        let Some(end) = memchr::memchr(b'\n', rest) else {
+        // Compat: Redis looks for the end of a line as C does, so a NUL hides what follows it.
+        let end = memchr::memchr2(b'\n', 0, rest).filter(|&end| rest[end] == b'\n');
+        let Some(end) = end else {
             let too_big = rest.len() > INLINE_MAX;
             return if too_big { Err(ProtoError::TooBigInline) } else { Ok(Step::NeedMore) };
         };
-        if end > INLINE_MAX {
+        if end >= INLINE_MAX + INLINE_SLACK {
             return Err(ProtoError::TooBigInline);
         }
         let line = &rest[..end];

@@ -167,8 +167,9 @@ pub fn process_command(
             }
             _ => {}
         }
-        reply.truncate(before);
+        reply.truncate(srv.exec.keeps_reply.take().unwrap_or(before));
     }
+    let Some(session) = srv.clients.session_mut(id) else { return Outcome::Closing };
     let closing = session.close != Close::No;
     if session.tracking.as_ref().is_some_and(|t| t.caching) && outcome != Outcome::Parked {
         invalidate::end_of_caching(session, find(srv.table, argv).ok());
@@ -195,11 +196,15 @@ fn run(
 ) -> Outcome {
     let row = match known.filter(|r| r.subs.is_empty()).map_or_else(|| find(srv.table, argv), Ok) {
         Ok(row) => row,
+        Err(_) if is_http(argv[0]) => return refuse_http(srv, id),
         Err(e) => {
             gate::refuse(srv, id, None, &e, reply);
             return Outcome::Done;
         }
     };
+    if let Some(session) = srv.clients.session_mut(id) {
+        session.last_command = Some(row.id);
+    }
     let admitted = gate::admit(srv, id, row, argv);
     // What making room told this client is about values that the command no longer sees.
     if srv.clients.has_waiting_pushes() {
@@ -230,9 +235,39 @@ fn run(
     outcome
 }
 
+/// Whether a name that is no command is a word of HTTP: the sender is a browser, and what follows
+/// in its request would be read as commands of somebody else's choosing.
+#[cold]
+fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
+}
+
+/// Ends the connection of somebody who speaks HTTP, before any further line is read.
+#[cold]
+fn refuse_http(srv: &mut Server, id: ClientId) -> Outcome {
+    const SAID_EVERY_MS: i64 = 60_000;
+    if srv.clock.now_ms - srv.net.said_attack_ms >= SAID_EVERY_MS {
+        srv.net.said_attack_ms = srv.clock.now_ms;
+        let peer = srv.clients.session(id).map_or("", |s| s.peer.as_str());
+        crate::log!(
+            Warning,
+            "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: \
+             commands to Redis. This is likely due to an attacker attempting to use Cross Protocol \
+             Scripting to compromise your Redis instance. Connection from {peer} aborted."
+        );
+    }
+    srv.clients.close(id, Close::Now);
+    Outcome::Closing
+}
+
 fn queue(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>) {
     let Some(session) = srv.clients.session_mut(id) else { return };
+    let doomed = session.watch_broken;
     let multi = session.multi.get_or_insert_default();
+    // EXEC will run nothing, so nothing is kept; nor does EXEC count as what it would have run.
+    if doomed || multi.broken {
+        return;
+    }
     multi.flags |= row.flags;
     multi.arg_bytes += argv.bytes() + argv.len() * size_of::<usize>();
     multi.queue.push(Queued { command: row.id, argv: argv.to_owned() });
@@ -247,8 +282,7 @@ fn run_unit(
     memo: Option<Key<'_>>,
     reply: &mut Reply,
 ) -> Outcome {
-    let session = srv.clients.session_mut(id).expect("clients are only reaped between events");
-    session.last_command = Some(row.id);
+    let session = srv.clients.session(id).expect("clients are only reaped between events");
     let (db, no_touch) = (session.db, session.no_touch);
     super::crash::running(row.id, db, session.serial, session.fd);
     let mut top = Call {
@@ -432,7 +466,7 @@ fn serve_ready(srv: &mut Server, current: ClientId, current_reply: &mut Reply) {
                 rerun(srv, id, &parked, current_reply);
             } else {
                 with_reply(srv, id, |srv, reply| rerun(srv, id, &parked, reply));
-                srv.net.resume(id);
+                srv.net.wake(id);
             }
         }
     }
@@ -453,6 +487,8 @@ fn rerun(srv: &mut Server, id: ClientId, parked: &Parked, reply: &mut Reply) {
             gate::refuse(srv, id, Some(row), &e, reply);
             Outcome::Done
         }
+        // It has just been evicted: what it waited for is for others.
+        Ok(gate::Admitted::Gone) => Outcome::Closing,
         Ok(_) => {
             srv.exec.again = true;
             let outcome = run_unit(srv, id, row, argv, None, reply);

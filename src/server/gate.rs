@@ -104,7 +104,10 @@ fn admit_slow(srv: &mut Server, id: ClientId, row: &'static Row) -> Result<Admit
     let exec = row.name() == "exec";
     if srv.cfg.memory.max_memory > 0 && srv.loading.is_none() {
         let over = !evict::perform(srv);
-        if over && (row.has(DENYOOM) || exec && queued_flags & DENYOOM != 0) {
+        let grows = row.has(DENYOOM) || exec && queued_flags & DENYOOM != 0;
+        // A queue takes memory whatever is in it; ending a transaction gives it back.
+        let queues = in_multi && !["exec", "discard", "quit", "reset"].contains(&row.name());
+        if over && (grows || queues) {
             return Err(errors::OOM);
         }
     }

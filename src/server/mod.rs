@@ -130,6 +130,9 @@ pub struct Exec {
     pub brief: account::Brief,
     /// A parked client's command runs again: watchers have seen it already.
     pub again: bool,
+    /// How much of its reply EXEC keeps though its client wants none now: CLIENT REPLY among the
+    /// queued commands holds from there on only.
+    pub keeps_reply: Option<usize>,
 }
 
 impl Exec {

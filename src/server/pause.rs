@@ -63,7 +63,7 @@ pub fn end(srv: &mut Server) {
     for id in std::mem::take(&mut srv.pause.waiting) {
         if let Some(session) = srv.clients.session_mut(id) {
             session.postponed = false;
-            srv.net.resume(id);
+            srv.net.wake(id);
         }
     }
     super::expire::schedule(srv);

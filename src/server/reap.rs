@@ -1,15 +1,37 @@
 //! Clients that were marked for closing leave, and every registry forgets them.
 
 use crate::log;
+use crate::net::clients::ClientId;
+use crate::net::session::Close;
 use crate::server::{Server, dispatch};
 
 /// Clients that leave in one turn: closing a connection takes the system some microseconds.
 const AT_ONCE: usize = 256;
 
+/// Ends a client's connection now: to every later command it is gone.
+pub fn end(srv: &mut Server, id: ClientId) {
+    srv.clients.close(id, Close::Now);
+    forget(srv, id);
+    srv.rearm();
+}
+
+/// Takes a client out of every registry. Once is enough, twice does no harm.
+fn forget(srv: &mut Server, id: ClientId) {
+    dispatch::unpark(srv, id);
+    srv.watch.forget(id);
+    srv.pubsub.forget(id);
+    srv.clients.set_monitor(id, false);
+    if let Some(tracking) = srv.clients.session_mut(id).and_then(|s| s.tracking.take()) {
+        srv.tracking.stop(id, &tracking.prefixes);
+    }
+    srv.tracking.forget(id);
+    srv.pause.forget(id);
+}
+
 pub fn reap(srv: &mut Server) {
     let marked = srv.clients.marked(AT_ONCE);
     for &client in &marked {
-        dispatch::unpark(srv, client);
+        forget(srv, client);
     }
     let gone = srv.clients.reap(marked);
     for client in &gone {
@@ -17,13 +39,6 @@ pub fn reap(srv: &mut Server) {
         if srv.child.is_some() {
             client.conn.shut_down();
         }
-        srv.watch.forget(client.id);
-        srv.pubsub.forget(client.id);
-        if let Some(t) = &client.session.tracking {
-            srv.tracking.stop(client.id, &t.prefixes);
-        }
-        srv.tracking.forget(client.id);
-        srv.pause.forget(client.id);
         log!(Debug, "Client {} is gone", client.session.peer);
     }
     if !gone.is_empty() {

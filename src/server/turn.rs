@@ -78,6 +78,8 @@ pub struct Net {
     timers: Timers<Timer>,
     /// Clients that go on in the next turn without an event.
     again: Vec<ClientId>,
+    /// Clients whose wait has ended in this turn, in the order in which they were woken.
+    woken: Vec<ClientId>,
     /// Listeners with more connections to accept.
     accept_again: Vec<usize>,
     read_buf: Vec<u8>,
@@ -87,6 +89,8 @@ pub struct Net {
     slice_ticks: u64,
     /// When it was last logged that clients take too much and none can be evicted.
     pub said_over_ms: i64,
+    /// When it was last logged that somebody speaks HTTP.
+    pub said_attack_ms: i64,
     /// Wall time minus this is the wheel's time; the wheel never goes back.
     wheel_now: u64,
 }
@@ -102,12 +106,14 @@ impl Net {
             signals: None,
             timers: Timers::new(now_ms as u64),
             again: Vec::new(),
+            woken: Vec::new(),
             accept_again: Vec::new(),
             read_buf: vec![0; READ_SIZE],
             batch: Batch::default(),
             slice_from: 0,
             slice_ticks: watch.ticks_in(SLICE_US),
             said_over_ms: 0,
+            said_attack_ms: i64::MIN / 2,
             wheel_now: now_ms as u64,
         })
     }
@@ -170,9 +176,15 @@ impl Net {
         self.poll.registry()
     }
 
-    /// Lets a client go on with what it has already sent.
+    /// Lets a client go on with what it has already sent, in the next turn.
     pub fn resume(&mut self, id: ClientId) {
         self.again.push(id);
+    }
+
+    /// The same before this turn ends: whoever is told of the end of its wait, or of what it did
+    /// when it was served, must find that its later commands have run as well.
+    pub fn wake(&mut self, id: ClientId) {
+        self.woken.push(id);
     }
 }
 
@@ -197,9 +209,7 @@ pub fn turn(srv: &mut Server, events: &mut Events, max_wait: Option<Duration>) {
     srv.clients.now_ms = srv.clock.now_ms;
     let started = srv.clock.ticks;
     let commands = srv.stats.n.commands;
-    for i in std::mem::take(&mut srv.net.accept_again) {
-        accept(srv, i);
-    }
+    let mut listeners = std::mem::take(&mut srv.net.accept_again);
     let mut again = std::mem::take(&mut srv.net.again);
     // A client may have several reasons to go on; it has one share of the turn.
     again.sort_unstable();
@@ -209,16 +219,23 @@ pub fn turn(srv: &mut Server, events: &mut Events, max_wait: Option<Duration>) {
             SIGNALS => shutdown::on_signals(srv),
             WAKER => {}
             CHILD => child::on_report(srv),
-            Token(n) if n < CLIENTS => accept(srv, n - FIRST_LISTENER),
+            Token(n) if n < CLIENTS => listeners.push(n - FIRST_LISTENER),
             token => client_event(srv, ClientId::from_token(token, CLIENTS), event),
         }
     }
     for id in again {
         read_client(srv, id);
     }
+    // Those who leave make room for those who come.
+    listeners.sort_unstable();
+    listeners.dedup();
+    for i in listeners {
+        accept(srv, i);
+    }
     srv.exec.current = None;
     crash::idle();
     timers(srv);
+    serve_woken(srv);
     finish_turn(srv);
     let used = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
     let s = &mut srv.stats;
@@ -280,7 +297,29 @@ fn time_out(srv: &mut Server, id: ClientId) {
     let Some(parked) = dispatch::unpark(srv, id) else { return };
     dispatch::with_reply(srv, id, |_, reply| parked.nothing.write(reply));
     dispatch::account_unblocked(srv, id, &parked, false);
-    srv.net.resume(id);
+    srv.net.wake(id);
+}
+
+/// Runs what woken clients have sent, in the order in which they were woken, all of it: nobody
+/// else's next command comes in between, and no reply of this turn leaves before.
+fn serve_woken(srv: &mut Server) {
+    while !srv.net.woken.is_empty() {
+        for id in std::mem::take(&mut srv.net.woken) {
+            while is_behind(srv, id) {
+                run_pending(srv, id);
+            }
+        }
+    }
+    srv.exec.current = None;
+    crash::idle();
+}
+
+/// Whether a client holds commands that have had to wait, and may run them now.
+fn is_behind(srv: &Server, id: ClientId) -> bool {
+    srv.clients.get(id).is_some_and(|client| {
+        let s = &client.session;
+        client.query.behind && s.close == Close::No && s.parked.is_none() && !s.postponed
+    })
 }
 
 fn accept(srv: &mut Server, index: usize) {
@@ -356,6 +395,10 @@ fn client_event(srv: &mut Server, id: ClientId, event: &mio::event::Event) {
     if event.is_read_closed() || event.is_error() {
         client.session.eof = true;
     }
+    // Nobody is there to read what is owed.
+    if client.session.close == Close::AfterReply && event.is_write_closed() {
+        return srv.clients.close(id, Close::Now);
+    }
     if event.is_readable() || event.is_read_closed() || event.is_error() {
         read_client(srv, id);
     }
@@ -368,11 +411,7 @@ fn read_client(srv: &mut Server, id: ClientId) {
         return;
     }
     if client.session.parked.is_some() || client.session.postponed {
-        // It gets no further until it is served and read again; only its leaving is noticed.
-        if client.session.eof {
-            srv.clients.close(id, Close::Now);
-        }
-        return;
+        return read_ahead(srv, id);
     }
     if srv.clients.hold(id) {
         return;
@@ -380,10 +419,8 @@ fn read_client(srv: &mut Server, id: ClientId) {
     let Some(client) = srv.clients.get_mut(id) else { return };
     if client.query.behind {
         // Commands that have arrived wait already; more is read when they have run.
-        let buf = std::mem::take(&mut client.query.pending);
-        let have = buf.len();
         srv.net.again.push(id);
-        return run_held(srv, id, buf, have);
+        return run_pending(srv, id);
     }
     let held = !client.query.pending.is_empty();
     let want = client.query.want(READ_SIZE);
@@ -424,7 +461,12 @@ fn read_client(srv: &mut Server, id: ClientId) {
         }
     }
     if held {
-        run_held(srv, id, buf, have);
+        let Some(client) = srv.clients.get_mut(id) else { return };
+        client.query.pending = buf;
+        // A command that is too long is refused even if the end of it has come.
+        if within_query_limit(srv, id, have) {
+            run_pending(srv, id);
+        }
     } else {
         let partial = Partial::default();
         let (used, partial) = run_buffer(srv, id, &buf[..have], partial);
@@ -433,21 +475,57 @@ fn read_client(srv: &mut Server, id: ClientId) {
     }
     if ended {
         log!(Verbose, "Client closed connection");
+        let Some(client) = srv.clients.get(id) else { return };
         // What it asked for before it left is still answered; the other half may be open.
-        srv.clients.close(id, Close::AfterReply);
+        let how = if client.outbox.is_empty() { Close::Now } else { Close::AfterReply };
+        srv.clients.close(id, how);
+    }
+}
+
+/// Reads from a client that waits, for its commands to be run later. Its end is noticed whatever it
+/// has sent before, and no more is kept for it than for anybody.
+fn read_ahead(srv: &mut Server, id: ClientId) {
+    let Some(client) = srv.clients.get_mut(id) else { return };
+    match client.conn.read_into(&mut client.query.pending, READ_SIZE) {
+        Ok(0) => {
+            log!(Verbose, "Client closed connection");
+            return srv.clients.close(id, Close::Now);
+        }
+        Ok(n) => {
+            client.query.behind = true;
+            client.session.active_ms = srv.clock.now_ms;
+            client.query.touched_ms = srv.clock.now_ms;
+            client.query.peak = client.query.peak.max(client.query.pending.len());
+            if n == READ_SIZE || client.session.eof {
+                srv.net.again.push(id);
+            }
+            srv.stats.n.reads += 1;
+            srv.stats.n.net_in += n as u64;
+        }
+        Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+        Err(e) if e.kind() == ErrorKind::Interrupted => return srv.net.again.push(id),
+        Err(e) => {
+            log!(Verbose, "Reading from client: {e}");
+            return srv.clients.close(id, Close::Now);
+        }
+    }
+    let have = client.query.pending.len();
+    within_query_limit(srv, id, have);
+    if srv.clients.tally.files() {
+        srv.clients.account(id, 0);
     }
 }
 
 /// Runs what is complete in a client's own buffer and keeps the rest in it.
-fn run_held(srv: &mut Server, id: ClientId, mut buf: Vec<u8>, have: usize) {
+fn run_pending(srv: &mut Server, id: ClientId) {
     let Some(client) = srv.clients.get_mut(id) else { return };
+    let mut buf = std::mem::take(&mut client.query.pending);
     let partial = std::mem::take(&mut client.query.partial);
-    let (used, partial) = run_buffer(srv, id, &buf[..have], partial);
+    let (used, partial) = run_buffer(srv, id, &buf, partial);
     let Some(client) = srv.clients.get_mut(id) else { return };
     buf.drain(..used);
     client.query.pending = buf;
     client.query.reserve_for(partial);
-    check_query_limit(srv, id);
     if srv.clients.tally.files() {
         srv.clients.account(id, 0);
     }
@@ -460,27 +538,38 @@ fn keep_rest(srv: &mut Server, id: ClientId, rest: &[u8], partial: Partial) {
     if let Some(client) = srv.clients.get_mut(id) {
         client.query.keep(rest, partial);
     }
-    check_query_limit(srv, id);
     if srv.clients.tally.files() {
         srv.clients.account(id, 0);
     }
 }
 
-fn check_query_limit(srv: &mut Server, id: ClientId) {
+/// Whether a client that has sent `have` bytes that have not run may go on. What it has queued in
+/// a transaction counts as well. One that may not is closed.
+fn within_query_limit(srv: &mut Server, id: ClientId, have: usize) -> bool {
     let limit = srv.cfg.clients.query_buffer_limit;
-    let Some(client) = srv.clients.get(id) else { return };
-    if client.query.pending.len() > limit {
-        let mut start = Vec::new();
-        crate::util::split::repr_into(&mut start, &client.query.pending[..64.min(limit)]);
-        log!(
-            Warning,
-            "Closing client that reached max query buffer length: {} (qbuf initial bytes: {})",
-            writing::describe(srv, client),
-            String::from_utf8_lossy(&start)
-        );
-        srv.stats.n.query_limit_disconnections += 1;
-        srv.clients.close(id, Close::Now);
+    let Some(client) = srv.clients.get(id) else { return false };
+    let queued = client.session.multi.as_ref().map_or(0, |m| m.arg_bytes);
+    have + queued <= limit || {
+        refuse_query(srv, id);
+        false
     }
+}
+
+/// Closes a client that has sent more than may wait.
+#[cold]
+fn refuse_query(srv: &mut Server, id: ClientId) {
+    let Some(client) = srv.clients.get(id) else { return };
+    let mut start = Vec::new();
+    let pending = &client.query.pending;
+    crate::util::split::repr_into(&mut start, &pending[..64.min(pending.len())]);
+    log!(
+        Warning,
+        "Closing client that reached max query buffer length: {} (qbuf initial bytes: {})",
+        writing::describe(srv, client),
+        String::from_utf8_lossy(&start)
+    );
+    srv.stats.n.query_limit_disconnections += 1;
+    srv.clients.close(id, Close::Now);
 }
 
 /// Parses and runs the complete commands of `data`. Returns the bytes used and what is known of the

@@ -5,9 +5,10 @@
 //! report_over_limit   who exceeded an output limit is logged and counted (Clients marked it when it happened)
 //! evict_clients       while all clients together are above `maxmemory-clients`, the largest leave
 //! ```
-//! A client whose socket is full is not tried again before the socket says that it has room. One whose
-//! unread output has grown large is held (neither read nor served) if its class has no limit; a class with
-//! a limit meets it, as in Redis.
+//! A client whose socket is full is not tried again before the socket says that it has room. What a
+//! client leaves unread grows up to the limit of its class or `maxmemory-clients`, and ends it there, as
+//! in Redis. Where `client-backpressure-limit` is set, a client of a class without a limit is held above
+//! it instead: neither read nor served until it has read half.
 
 use mio::Interest;
 
@@ -160,6 +161,8 @@ impl Server {
                 soft_ms: (from.soft_seconds as i64).saturating_mul(1000),
             };
         }
+        let hold = self.cfg.clients.backpressure_limit;
+        self.clients.hold_from = (hold > 0).then_some(hold);
         self.clients.set_files(self.cfg.clients.max_memory != 0);
     }
 }

@@ -7,9 +7,18 @@ start_server {tags {monitor}} {
         r select 3
         r set k "a\x00\"b"
         r select 0
-        assert_match {[0-9]*.?????? \[0 127.0.0.1:*\] "select" "3"} [$m read]
+        # SELECT is shown in the database that it leads to.
+        assert_match {[0-9]*.?????? \[3 127.0.0.1:*\] "select" "3"} [$m read]
         assert_match {*\[3 127.0.0.1:*\] "set" "k" "a\\x00\\"b"} [$m read]
-        assert_match {* "select" "0"} [$m read]
+        assert_match {*\[0 127.0.0.1:*\] "select" "0"} [$m read]
+        r multi
+        r select 2
+        r exec
+        $m read
+        assert_match {*\[2 127.0.0.1:*\] "select" "2"} [$m read]
+        assert_match {*\[2 127.0.0.1:*\] "exec"} [$m read]
+        r reset
+        assert_match {*\[0 127.0.0.1:*\] "reset"} [$m read]
         assert_match "*flags=O*" [r client list]
         $m close
     }

@@ -7,7 +7,7 @@ use crate::net::usage::Class;
 use crate::resp::errors::{self, CmdError};
 use crate::server::pause::{self, Scope};
 use crate::server::table::ServerRow;
-use crate::server::{Call, Server, dispatch};
+use crate::server::{Call, Server, dispatch, reap};
 
 pub const COMMANDS: &[ServerRow] = &[
     ("client|id", id),
@@ -271,8 +271,10 @@ fn kill(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let chosen: Vec<ClientId> =
         srv.clients.iter().filter(|c| filter.takes(c, call.client, now)).map(|c| c.id).collect();
     for &id in &chosen {
-        let how = if id == call.client { Close::AfterReply } else { Close::Now };
-        srv.clients.close(id, how);
+        match id == call.client {
+            true => srv.clients.close(id, Close::AfterReply),
+            false => reap::end(srv, id),
+        }
     }
     match (old_form, chosen.len()) {
         (true, 0) => return Err(CmdError::new("ERR No such client")),
@@ -378,7 +380,7 @@ fn unblock(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         }
     });
     dispatch::account_unblocked(srv, id, &parked, with_error);
-    srv.net.resume(id);
+    srv.net.wake(id);
     call.reply.int(1);
     Ok(Flow::Done)
 }

@@ -194,7 +194,10 @@ fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if let Some(s) = srv.clients.session_mut(id) {
         s.db = 0;
         s.resp3 = false;
+        s.was_authenticated |= s.authenticated;
         s.authenticated = trusted;
+        // Subscriptions and watches are gone from the registries.
+        s.registry_bytes = 0;
         (s.channels, s.patterns, s.shard_channels) = (0, 0, 0);
         (s.no_evict, s.no_touch) = (false, false);
         s.reply_mode = ReplyMode::On;

@@ -34,12 +34,13 @@ pub fn feed(srv: &mut Server, call: &Call<'_>) {
         Origin::Script => "lua",
         _ => srv.clients.session(call.client).map_or("", |s| s.peer.as_str()),
     };
+    // Where the client is now: SELECT is shown in the database that it led to.
+    let db = srv.clients.session(call.client).map_or(call.env.db, |s| s.db);
     let unix = srv.clients.session(call.client).is_some_and(|s| s.unix);
     let from =
         if unix { format!("unix:{}", from.trim_end_matches(":0")) } else { from.to_string() };
     let mut line =
-        format!("+{}.{:06} [{} {from}]", now.as_secs(), now.subsec_micros(), call.env.db)
-            .into_bytes();
+        format!("+{}.{:06} [{db} {from}]", now.as_secs(), now.subsec_micros()).into_bytes();
     let hidden = redact(call.row, call.argv);
     let shown: Vec<&[u8]> = match &hidden {
         Some(args) => args.iter().map(Vec::as_slice).collect(),

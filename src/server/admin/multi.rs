@@ -4,8 +4,10 @@ use crate::commands::{CmdResult, Flow};
 use crate::keyspace::effects::Effects;
 use crate::keyspace::env::{Env, Origin};
 use crate::net::clients::ClientId;
+use crate::net::session::ReplyMode;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
+use crate::resp::reply::Reply;
 use crate::server::table::ServerRow;
 use crate::server::{Call, Server, dispatch};
 use crate::watch::Found;
@@ -77,7 +79,9 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         call.reply.null_array();
         return Ok(Flow::Done);
     }
+    let start = call.reply.len();
     call.reply.array(multi.queue.len());
+    mute(srv, id, call.reply, start);
     if let Some(session) = srv.clients.session_mut(id) {
         session.executing = Some(multi.queue.len() as u32);
     }
@@ -91,9 +95,11 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         let env = Env { now_ms: call.env.now_ms, ..fresh };
         let fx = Effects::new(srv.exec.armed, db);
         let argv = Argv::new(&argv);
+        let before = call.reply.len();
         let mut inner = Call { client: id, row, argv, reply: call.reply, fx, env };
         // An error is in the reply already and does not stop the others.
         let _ = dispatch::call(srv, &mut inner, None);
+        mute(srv, id, call.reply, before);
         if call.reply.is_too_long() && srv.clients.check_output(id, call.reply.len()) {
             // Nobody will read it, but the transaction runs to its end.
             call.reply.truncate(0);
@@ -101,8 +107,18 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     }
     if let Some(session) = srv.clients.session_mut(id) {
         session.executing = None;
+        let wants_all = session.reply_mode == ReplyMode::On;
+        srv.exec.keeps_reply = (!wants_all).then_some(call.reply.len());
     }
     Ok(Flow::Done)
+}
+
+/// Takes back what was replied since `before` if the client wants no replies now.
+fn mute(srv: &Server, id: ClientId, reply: &mut Reply, before: usize) {
+    let mode = srv.clients.session(id).map(|s| s.reply_mode);
+    if matches!(mode, Some(ReplyMode::Off | ReplyMode::Skip)) {
+        reply.truncate(before);
+    }
 }
 
 /// A watched key whose time has passed has changed, though nobody has deleted it yet.
