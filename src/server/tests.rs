@@ -10,8 +10,10 @@ use crate::net::conn::Conn;
 use crate::net::session::{Close, ReplyMode, Session};
 use crate::resp::argv::Argv;
 use crate::resp::reply::Nothing;
-use crate::server::table::Table;
-use crate::server::{Call, Server, account, boot, dispatch};
+use crate::server::boot;
+use crate::server::engine::{account, dispatch};
+use crate::server::parts::table::Table;
+use crate::server::parts::{Call, Server};
 
 /// A blocking command for these tests: takes the string at one of its keys, or waits for one.
 ///
@@ -422,7 +424,7 @@ fn due_fields_are_propagated_when_they_are_met_and_when_they_go_by_themselves() 
     assert_eq!(b.run(1, "hget h a"), "$-1\r\n");
     assert_eq!(b.stream(), ["HDEL h a"]);
     assert_eq!(b.run(1, "hlen h"), ":2\r\n");
-    super::expire::run(&mut b.srv);
+    crate::server::jobs::expire::run(&mut b.srv);
     assert_eq!(b.stream(), ["HDEL h b"]);
     assert_eq!(b.srv.stats.n.expired_fields, 2);
     assert_eq!(b.run(1, "hgetall h"), "*2\r\n$1\r\nc\r\n$1\r\n3\r\n");

@@ -5,9 +5,11 @@ use crate::net::clients::{Client, ClientId};
 use crate::net::session::{Close, ReplyMode};
 use crate::net::usage::Class;
 use crate::resp::errors::{self, CmdError};
-use crate::server::pause::{self, Scope};
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server, dispatch, reap};
+use crate::server::engine::dispatch;
+use crate::server::jobs::pause::{self, Scope};
+use crate::server::parts::table::ServerRow;
+use crate::server::parts::{Call, Server};
+use crate::server::reactor::reap;
 
 pub const COMMANDS: &[ServerRow] = &[
     ("client|id", id),

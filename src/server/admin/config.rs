@@ -9,8 +9,11 @@ use crate::config::table::Named;
 use crate::log;
 use crate::net::listener;
 use crate::resp::errors::{self, CmdError};
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server, boot, crash, evict, gate};
+use crate::server::boot;
+use crate::server::boot::crash;
+use crate::server::engine::{evict, gate};
+use crate::server::parts::table::ServerRow;
+use crate::server::parts::{Call, Server};
 use crate::sys::{mem, process, socket};
 
 pub const COMMANDS: &[ServerRow] = &[

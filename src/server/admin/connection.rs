@@ -4,8 +4,8 @@ use crate::commands::{CmdResult, Flow, arg};
 use crate::net::session::{Close, ReplyMode};
 use crate::resp::errors::{self, CmdError};
 use crate::server::boot::REDIS_VERSION;
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server};
+use crate::server::parts::table::ServerRow;
+use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[
     ("ping", ping),

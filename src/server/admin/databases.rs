@@ -6,8 +6,9 @@ use crate::keyspace::effects::{EV_GENERIC, EV_NEW, Why};
 use crate::keyspace::env::Env;
 use crate::resp::errors::{self, CmdError};
 use crate::server::admin::connection::database;
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server, child, save};
+use crate::server::jobs::{child, save};
+use crate::server::parts::table::ServerRow;
+use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[
     ("copy", copy),

@@ -14,8 +14,10 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::admin::help;
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server, boot, load, restart, save};
+use crate::server::boot;
+use crate::server::jobs::{load, restart, save};
+use crate::server::parts::table::ServerRow;
+use crate::server::parts::{Call, Server};
 use crate::sys::signals;
 use crate::util::{digest, glob, rand};
 use crate::value::{ObjectRef, ValueRef, View};
@@ -50,7 +52,7 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         }
         (b"set-active-expire", 3) => {
             srv.expiry.enabled = flag(argv[2]);
-            super::super::expire::schedule(srv);
+            crate::server::jobs::expire::schedule(srv);
             call.reply.ok();
         }
         (b"replybuffer", 4) => {
@@ -288,7 +290,7 @@ fn reload(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     const FAILED: CmdError =
         CmdError::new("ERR Error trying to load the RDB dump, check server logs.");
     if save {
-        super::super::child::kill(srv);
+        crate::server::jobs::child::kill(srv);
         save::foreground(srv).map_err(|()| CmdError::new("ERR"))?;
     }
     let present = match (merge, flush) {

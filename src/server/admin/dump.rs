@@ -7,8 +7,8 @@ use crate::keyspace::env::{Env, Expiry};
 use crate::persist::dump::{self, DumpError};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server};
+use crate::server::parts::table::ServerRow;
+use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] =
     &[("dump", dump_command), ("restore", restore), ("restore-asking", restore)];

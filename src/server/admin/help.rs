@@ -4,8 +4,8 @@
 
 use crate::commands::{CmdResult, Flow};
 use crate::resp::reply::Reply;
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server};
+use crate::server::parts::table::ServerRow;
+use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[
     ("client|help", help),

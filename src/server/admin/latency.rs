@@ -3,8 +3,8 @@
 use crate::commands::{CmdResult, Flow};
 use crate::latency::graph;
 use crate::resp::errors::CmdError;
-use crate::server::table::{Row, ServerRow};
-use crate::server::{Call, Server};
+use crate::server::parts::table::{Row, ServerRow};
+use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[
     ("latency|latest", latest),

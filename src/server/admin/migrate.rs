@@ -14,8 +14,8 @@ use crate::keyspace::effects::{EV_GENERIC, Why};
 use crate::persist::dump;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server};
+use crate::server::parts::table::ServerRow;
+use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[("migrate", migrate)];
 

@@ -11,7 +11,9 @@ pub mod connection;
 pub mod databases;
 pub mod debug;
 pub mod dump;
+pub mod footprint;
 pub mod help;
+pub mod info;
 pub mod latency;
 pub mod memory;
 pub mod migrate;
@@ -23,7 +25,7 @@ pub mod server_info;
 pub mod tracking;
 
 use crate::resp::argv::Argv;
-use crate::server::table::{Row, ServerRow};
+use crate::server::parts::table::{Row, ServerRow};
 
 /// The tables of all files.
 pub const TABLES: &[&[ServerRow]] = &[

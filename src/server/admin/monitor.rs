@@ -7,8 +7,8 @@ use crate::commands::{CmdResult, Flow};
 use crate::keyspace::env::Origin;
 use crate::resp::errors::CmdError;
 use crate::server::admin::redact;
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server};
+use crate::server::parts::table::ServerRow;
+use crate::server::parts::{Call, Server};
 use crate::util::split::repr_into;
 
 pub const COMMANDS: &[ServerRow] = &[("monitor", monitor)];

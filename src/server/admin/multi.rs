@@ -8,8 +8,9 @@ use crate::net::session::ReplyMode;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server, dispatch};
+use crate::server::engine::dispatch;
+use crate::server::parts::table::ServerRow;
+use crate::server::parts::{Call, Server};
 use crate::watch::Found;
 
 pub const COMMANDS: &[ServerRow] = &[

@@ -2,9 +2,10 @@
 
 use crate::commands::{CmdResult, Flow, arg};
 use crate::resp::errors::{self, CmdError};
-use crate::server::shutdown::How;
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server, save, shutdown};
+use crate::server::jobs::shutdown::How;
+use crate::server::jobs::{save, shutdown};
+use crate::server::parts::table::ServerRow;
+use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] =
     &[("save", save), ("bgsave", bgsave), ("lastsave", lastsave), ("shutdown", shutdown_command)];

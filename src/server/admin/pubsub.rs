@@ -9,8 +9,8 @@ use crate::net::session::ReplyMode;
 use crate::pubsub::Kind;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server};
+use crate::server::parts::table::ServerRow;
+use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[
     ("subscribe", subscribe),

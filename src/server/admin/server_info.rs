@@ -2,8 +2,10 @@
 
 use crate::commands::{CmdResult, Flow, arg};
 use crate::resp::errors;
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server, boot, info};
+use crate::server::admin::info;
+use crate::server::boot;
+use crate::server::parts::table::ServerRow;
+use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[
     ("info", info_command),

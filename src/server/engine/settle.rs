@@ -1,7 +1,7 @@
 //! Consequences of a command, applied in the order in which it recorded them.
 
 use crate::keyspace::effects::{self, Aside, Dropped, Effect, Effects, EventClass, Why};
-use crate::server::Server;
+use crate::server::parts::Server;
 
 impl Server {
     /// Applies one call's effects; whether there were any. The common call has none, and costs one test.
@@ -89,7 +89,7 @@ impl Server {
             Why::Expire => k.lazy_expire,
             Why::Evict => k.lazy_eviction,
         };
-        if lazily && dropped.value.free_effort() > super::bio::LAZY_FROM {
+        if lazily && dropped.value.free_effort() > crate::server::parts::bio::LAZY_FROM {
             self.bio.free_value(dropped.value);
         }
     }

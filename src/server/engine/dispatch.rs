@@ -20,8 +20,9 @@ use crate::net::session::{Close, Parked, Queued, ReplyMode};
 use crate::resp::argv::Argv;
 use crate::resp::errors::CmdError;
 use crate::resp::reply::Reply;
-use crate::server::table::{Handler, Row, Table};
-use crate::server::{Call, Server, account, gate, invalidate};
+use crate::server::engine::{account, gate, invalidate};
+use crate::server::parts::table::{Handler, Row, Table};
+use crate::server::parts::{Call, Server};
 
 /// What became of a client's command, for the loop over its pipeline.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -219,7 +220,7 @@ fn run(
             return Outcome::Done;
         }
         Ok(gate::Admitted::Postpone) => {
-            super::pause::postpone(srv, id);
+            crate::server::jobs::pause::postpone(srv, id);
             return Outcome::Postponed;
         }
         Ok(gate::Admitted::Gone) => return Outcome::Closing,
@@ -284,7 +285,7 @@ fn run_unit(
 ) -> Outcome {
     let session = srv.clients.session(id).expect("clients are only reaped between events");
     let (db, no_touch) = (session.db, session.no_touch);
-    super::crash::running(row.id, db, session.serial, session.fd);
+    crate::server::boot::crash::running(row.id, db, session.serial, session.fd);
     let mut top = Call {
         client: id,
         row,
@@ -355,7 +356,7 @@ pub fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>) -> Cmd
         invalidate::remember(srv, call);
     }
     if !srv.clients.monitors().is_empty() && !srv.exec.again {
-        super::admin::monitor::feed(srv, call);
+        crate::server::admin::monitor::feed(srv, call);
     }
     let reply = call.reply.len().saturating_sub(replied);
     account::finish(srv, call, &result, shares && !more, reply, started);
@@ -407,7 +408,9 @@ fn park(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>, db: u
     let keys: Vec<(u32, Vec<u8>)> = wait.keys.into_iter().map(|k| (db, k)).collect();
     srv.blocked.park(id, &keys);
     srv.rearm();
-    let timer = wait.until_ms.map(|at| srv.net.set_timer(at, super::turn::Timer::Unblock(id)));
+    let timer = wait
+        .until_ms
+        .map(|at| srv.net.set_timer(at, crate::server::reactor::turn::Timer::Unblock(id)));
     let parked = Parked {
         command: Queued { command: row.id, argv: argv.to_owned() },
         keys,
@@ -504,7 +507,9 @@ fn rerun(srv: &mut Server, id: ClientId, parked: &Parked, reply: &mut Reply) {
         return;
     }
     // Parked again: the wait began when the client first asked, and ends when it said it would.
-    let timer = parked.until_ms.map(|at| srv.net.set_timer(at, super::turn::Timer::Unblock(id)));
+    let timer = parked
+        .until_ms
+        .map(|at| srv.net.set_timer(at, crate::server::reactor::turn::Timer::Unblock(id)));
     let Some(again) = srv.clients.session_mut(id).and_then(|s| s.parked.as_mut()) else { return };
     (again.since_ms, again.until_ms) = (parked.since_ms, parked.until_ms);
     if let Some(new) = std::mem::replace(&mut again.timer, timer) {

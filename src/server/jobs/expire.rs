@@ -9,8 +9,8 @@ use crate::keyspace::effects::Effects;
 use crate::keyspace::entry::Entry;
 use crate::keyspace::env::Origin;
 use crate::keyspace::store::Store;
-use crate::server::Server;
-use crate::server::turn::Timer;
+use crate::server::parts::Server;
+use crate::server::reactor::turn::Timer;
 use crate::value::{ObjectRef, ValueRef};
 
 /// How a run and its pause share time.

@@ -1,5 +1,7 @@
 //! From the command line to the loop: configuration, process, listeners, data.
 
+pub mod crash;
+
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +15,9 @@ use crate::log;
 use crate::net::listener;
 use crate::persist::check;
 use crate::persist::rdb::load::RdbError;
-use crate::server::{Clock, Memory, Server, load, restart, save, turn};
+use crate::server::jobs::{load, restart, save};
+use crate::server::parts::{Clock, Memory, Server};
+use crate::server::reactor::turn;
 use crate::sys::{log as logfile, mem, process, signals, socket};
 use crate::util::siphash::Seed;
 
@@ -228,7 +232,7 @@ fn start(
 ) -> Result<i32, String> {
     let loaded = read_config(&run).map_err(|e| e.to_string())?;
     let renames: Vec<_> = loaded.renames.iter().map(|r| r.value.clone()).collect();
-    let table = super::table::Table::build(&[], &renames)
+    let table = crate::server::parts::table::Table::build(&[], &renames)
         .map_err(|(i, why)| loaded.renames[i].error(why).to_string())?;
     let mut cfg = loaded.config;
     let supervised = supervision(&cfg);
@@ -271,7 +275,7 @@ fn start(
     listen(&mut srv)?;
     log!(Notice, "Server initialized");
     warn_about_system();
-    super::cron::run(&mut srv);
+    crate::server::jobs::cron::run(&mut srv);
     load_data(&mut srv);
     if !srv.shutdown.done {
         ready(&srv);
@@ -335,7 +339,7 @@ pub fn assemble(
     executable: PathBuf,
     config_file: Option<PathBuf>,
     supervised: &'static str,
-    table: &'static super::table::Table,
+    table: &'static crate::server::parts::table::Table,
 ) -> Result<Server, String> {
     let clock = Clock::new();
     let now = clock.now_ms;
@@ -344,7 +348,8 @@ pub fn assemble(
     let seed = Seed([word(0), word(8)]);
     let net = turn::Net::new(now, clock.watch);
     let net = net.map_err(|e| format!("Can't create the event loop: {e}\n"))?;
-    let bio = super::bio::Bio::start(&String::from_utf8_lossy(&cfg.process.bio_cpulist));
+    let bio =
+        crate::server::parts::bio::Bio::start(&String::from_utf8_lossy(&cfg.process.bio_cpulist));
     let bio = bio.map_err(|e| format!("Can't start the helper thread: {e}\n"))?;
     let counters = mem::ThreadCounters::here().into_iter().chain(bio.memory()).collect();
     let commands = table.rows().len();
@@ -352,7 +357,7 @@ pub fn assemble(
         ks: Keyspace::new(cfg.keyspace.databases as usize, seed, now),
         limits: Default::default(),
         clients: Default::default(),
-        exec: super::Exec { random: word(8) | 1, ..Default::default() },
+        exec: crate::server::parts::Exec { random: word(8) | 1, ..Default::default() },
         blocked: Default::default(),
         watch: Default::default(),
         pubsub: Default::default(),
@@ -485,13 +490,13 @@ fn prepare(srv: &mut Server) -> Result<(), String> {
     }
     let signal_pipe = signals::install().map_err(|e| format!("Can't catch signals: {e}\n"))?;
     srv.net.watch_signals(signal_pipe).map_err(|e| format!("Can't watch signals: {e}\n"))?;
-    super::crash::install(srv);
+    crate::server::boot::crash::install(srv);
     srv.identity.oom_base = process::oom_score_adj().ok();
     set_oom_score(srv, 0).map_err(|e| format!("Can't set oom-score-adj: {e}\n"))?;
     srv.identity.oom_set = srv.cfg.process.oom_score_adj != OomScoreAdj::No;
     srv.identity.title = process::Title::locate();
     set_title(srv, "");
-    super::crash::set_watchdog(srv).map_err(|e| format!("{e}\n"))?;
+    crate::server::boot::crash::set_watchdog(srv).map_err(|e| format!("{e}\n"))?;
     tell_inert(srv);
     Ok(())
 }

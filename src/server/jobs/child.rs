@@ -11,7 +11,8 @@ use std::os::fd::AsRawFd;
 use crate::ds::dict::{self, Resize};
 use crate::keyspace::Keyspace;
 use crate::log;
-use crate::server::{Server, save};
+use crate::server::jobs::save;
+use crate::server::parts::Server;
 use crate::sys::fork::{self, Exit, Forked};
 use crate::sys::{clock, log as logfile, mem};
 
@@ -101,7 +102,7 @@ pub fn spawn(
         Forked::Child => {
             fork::child_signals();
             logfile::set_role(b'C');
-            super::boot::adopt_child_settings(srv, kind.title());
+            crate::server::boot::adopt_child_settings(srv, kind.title());
             let total = srv.ks.len() as u64;
             let mut reporter = Reporter { pipe: writer, total, last_ms: clock::wall_ms() };
             // The first report at once, so that copy-on-write is known to have begun.

@@ -3,7 +3,8 @@
 use crate::log;
 use crate::net::clients::ClientId;
 use crate::net::session::Close;
-use crate::server::{Server, dispatch};
+use crate::server::engine::dispatch;
+use crate::server::parts::Server;
 
 /// Clients that leave in one turn: closing a connection takes the system some microseconds.
 const AT_ONCE: usize = 256;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::commands::spec::{self, Spec};
 use crate::commands::{CmdResult, DataHandler, ELEMENT_AT, TABLES};
 use crate::net::session::CommandId;
-use crate::server::{Call, Server};
+use crate::server::parts::{Call, Server};
 
 pub type ServerHandler = fn(&mut Server, &mut Call<'_>) -> CmdResult;
 pub type ServerRow = (&'static str, ServerHandler);
@@ -99,7 +99,7 @@ impl Table {
         for (name, f) in TABLES.iter().copied().flatten() {
             handlers.insert(name, Handler::Data(*f));
         }
-        let server = super::admin::TABLES.iter().copied().flatten();
+        let server = crate::server::admin::TABLES.iter().copied().flatten();
         for (name, f) in server.chain(extra) {
             handlers.insert(name, Handler::Server(*f));
         }
@@ -218,7 +218,7 @@ mod tests {
     fn every_handler_has_a_row_and_names_are_found_in_any_case() {
         let table = Table::build(&[], &[]).expect("no renames");
         let known = |name: &str| table.rows().iter().any(|r| r.name() == name);
-        let server = super::super::admin::TABLES.iter().copied().flatten().map(|r| r.0);
+        let server = crate::server::admin::TABLES.iter().copied().flatten().map(|r| r.0);
         for name in TABLES.iter().copied().flatten().map(|r| r.0).chain(server) {
             assert!(known(name), "{name} has no row in table.tsv");
         }

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use crate::net::session::CommandId;
-use crate::server::table::Table;
-use crate::server::{Server, boot};
+use crate::server::boot;
+use crate::server::parts::Server;
+use crate::server::parts::table::Table;
 use crate::sys::{log as logfile, mem, process, signals, watchdog};
 
 /// What the report says about the server.

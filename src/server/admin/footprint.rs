@@ -4,7 +4,7 @@
 //! allocated is the data set. O(databases); client memory comes from the running tally.
 
 use crate::net::usage::Class;
-use crate::server::Server;
+use crate::server::parts::Server;
 
 /// What an entry that expires takes in the index of times.
 pub const WHEEL_BYTES: usize = 6;

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use crate::config::rewrite::rewrite_file;
 use crate::log;
-use crate::server::Server;
-use crate::server::shutdown::{self, How};
+use crate::server::jobs::shutdown::{self, How};
+use crate::server::parts::Server;
 use crate::util::path::os_error;
 
 /// Ends the loop, to run the program again after `delay_ms` milliseconds. A graceful restart keeps configuration and

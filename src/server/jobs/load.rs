@@ -8,7 +8,8 @@ use crate::config::choice::VersionCheck;
 use crate::keyspace::Keyspace;
 use crate::log;
 use crate::persist::rdb::load::{LoadOptions, Pace, Progress, RdbError, load};
-use crate::server::{Server, turn};
+use crate::server::parts::Server;
+use crate::server::reactor::turn;
 
 /// A load in progress, as INFO shows it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,7 +62,7 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
         false => Keyspace::new(srv.ks.dbs.len(), srv.ks.seed, started_ms),
     };
     let lfu = srv.cfg.memory.policy.is_lfu();
-    let lru_clock = super::dispatch::access_clock(srv.clock.now_ms, lfu);
+    let lru_clock = crate::server::engine::dispatch::access_clock(srv.clock.now_ms, lfu);
     let opts = LoadOptions {
         verify_checksum: srv.cfg.snapshot.checksum && srv.debug.verify_checksum,
         now_ms: srv.clock.now_ms,
@@ -92,7 +93,7 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
     srv.rdb.load_expired = loaded.expired;
     srv.rdb.load_loaded = loaded.keys;
     srv.clock.refresh();
-    super::expire::schedule(srv);
+    crate::server::jobs::expire::schedule(srv);
     let seconds = (srv.clock.now_ms - started_ms) as f64 / 1000.0;
     let empty = match loaded.empty {
         0 => String::new(),

@@ -17,9 +17,9 @@ use crate::net::clients::{Client, ClientId};
 use crate::net::outbox::Flush;
 use crate::net::session::Close;
 use crate::net::usage::OutputLimit;
-use crate::server::Server;
 use crate::server::admin::client::line;
-use crate::server::turn::CLIENTS;
+use crate::server::parts::Server;
+use crate::server::reactor::turn::CLIENTS;
 
 /// The least that `maxmemory-clients` can mean: below it nobody could say anything to the server.
 const MIN_CLIENT_MEMORY: usize = 128 * 1024;

@@ -9,8 +9,8 @@ use crate::config::choice::EvictionPolicy as Policy;
 use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::{EV_EVICTED, Effects, Why};
 use crate::keyspace::env::{Env, Origin};
-use crate::server::Server;
-use crate::server::turn::Timer;
+use crate::server::parts::Server;
+use crate::server::reactor::turn::Timer;
 
 /// Time one command may spend on making room, in microseconds: 50 for each step of the tenacity up to 10, then
 /// 15% more for each, and at 100 without end. The rest is left to the next ones and to a timer.

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::config::ShutdownFlags;
 use crate::log;
-use crate::server::turn::Net;
-use crate::server::{Server, child, save};
+use crate::server::jobs::{child, save};
+use crate::server::parts::Server;
+use crate::server::reactor::turn::Net;
 use crate::sys::signals::{SIGINT, SIGTERM};
 
 #[derive(Debug, Default)]

@@ -27,10 +27,13 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::parser::{self, Batch, Limits, Partial, ProtoError};
 use crate::resp::reply::Reply;
-use crate::server::ahead::{self, Ahead, PREFETCH};
-use crate::server::dispatch::{self, Outcome};
-use crate::server::writing::{self, write_replies};
-use crate::server::{Server, account, child, crash, cron, shutdown};
+use crate::server::boot::crash;
+use crate::server::engine::account;
+use crate::server::engine::ahead::{self, Ahead, PREFETCH};
+use crate::server::engine::dispatch::{self, Outcome};
+use crate::server::jobs::{child, cron, shutdown};
+use crate::server::parts::Server;
+use crate::server::reactor::writing::{self, write_replies};
 use crate::sys::clock::Stopwatch;
 
 /// Bytes read from one client in one turn.
@@ -247,7 +250,7 @@ pub fn turn(srv: &mut Server, events: &mut Events, max_wait: Option<Duration>) {
 
 /// Writes replies, frees marked clients, and does what must happen before the server waits.
 pub fn finish_turn(srv: &mut Server) {
-    super::expire::notice(srv);
+    crate::server::jobs::expire::notice(srv);
     if srv.tracking.broadcast.has_changed() && srv.exec.nesting == 0 {
         srv.broadcast_changes();
     }
@@ -257,7 +260,7 @@ pub fn finish_turn(srv: &mut Server) {
     // A turn inside a command (a reload serves others meanwhile) frees nobody: the client whose
     // command it is may be among those that were marked.
     if srv.exec.nesting == 0 && srv.clients.has_to_reap() {
-        super::reap::reap(srv);
+        crate::server::reactor::reap::reap(srv);
     }
 }
 
@@ -284,9 +287,9 @@ fn timers(srv: &mut Server) {
     for timer in due {
         match timer {
             Timer::Cron => cron::run(srv),
-            Timer::Expire => super::expire::run(srv),
-            Timer::Evict => super::evict::on_timer(srv),
-            Timer::Unpause => super::pause::on_timer(srv),
+            Timer::Expire => crate::server::jobs::expire::run(srv),
+            Timer::Evict => crate::server::engine::evict::on_timer(srv),
+            Timer::Unpause => crate::server::jobs::pause::on_timer(srv),
             Timer::Unblock(id) => time_out(srv, id),
         }
     }

@@ -10,9 +10,11 @@ use crate::net::session::Close;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
-use crate::server::pause::Scope;
-use crate::server::table::{Handler, Row};
-use crate::server::{Server, evict, writing};
+use crate::server::engine::evict;
+use crate::server::jobs::pause::Scope;
+use crate::server::parts::Server;
+use crate::server::parts::table::{Handler, Row};
+use crate::server::reactor::writing;
 
 /// What to do with a command that passed.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,7 +39,7 @@ pub fn refuse(
 ) {
     // EXEC itself, refused, ends the transaction (if there is one) instead of waiting for another EXEC.
     if row.is_some_and(|r| r.name() == "exec") {
-        super::admin::multi::discard(srv, id);
+        crate::server::admin::multi::discard(srv, id);
         let why = e.bytes().strip_prefix(b"ERR ").unwrap_or(e.bytes());
         let why = [b"Transaction discarded because of: ", why].concat();
         reply.error(&CmdError::coded("EXECABORT", why));

@@ -5,8 +5,8 @@
 //! either: nothing expires (keys past their time are hidden), nothing is evicted.
 
 use crate::net::clients::ClientId;
-use crate::server::Server;
-use crate::server::turn::Timer;
+use crate::server::parts::Server;
+use crate::server::reactor::turn::Timer;
 
 /// What a pause holds back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,7 +66,7 @@ pub fn end(srv: &mut Server) {
             srv.net.wake(id);
         }
     }
-    super::expire::schedule(srv);
+    crate::server::jobs::expire::schedule(srv);
 }
 
 /// Makes a client wait for the end of the pause.

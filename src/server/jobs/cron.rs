@@ -3,8 +3,9 @@
 use crate::log;
 use crate::net::session::Close;
 use crate::net::usage::Resized;
-use crate::server::turn::Timer;
-use crate::server::{Server, child, save};
+use crate::server::jobs::{child, save};
+use crate::server::parts::Server;
+use crate::server::reactor::turn::Timer;
 
 /// State of periodic work that is spread over several runs.
 #[derive(Debug, Default)]
@@ -40,11 +41,11 @@ pub fn run(srv: &mut Server) {
         });
         child::check(srv);
         save::on_cron(srv);
-        super::admin::migrate::tend(srv);
+        crate::server::admin::migrate::tend(srv);
         srv.tend_tracking();
-        super::expire::schedule(srv);
+        crate::server::jobs::expire::schedule(srv);
     }
-    super::shutdown::on_cron(srv);
+    crate::server::jobs::shutdown::on_cron(srv);
     srv.cron.runs += 1;
     let used = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
     srv.stats.cron_us += used;

@@ -14,7 +14,7 @@ use std::num::NonZeroU64;
 use crate::commands::{CmdResult, Flow, spec};
 use crate::keyspace::env::Origin;
 use crate::net::session::CommandId;
-use crate::server::{Call, Server};
+use crate::server::parts::{Call, Server};
 
 /// More arguments than this take time of their own.
 const BRIEF_ARGS: usize = 8;

@@ -6,8 +6,9 @@
 use std::fmt::{Display, Write};
 
 use crate::net::listener::Listener;
-use crate::server::footprint::Footprint;
-use crate::server::{Server, boot};
+use crate::server::admin::footprint::Footprint;
+use crate::server::boot;
+use crate::server::parts::Server;
 use crate::sys::process::{self, CpuTime, Whose};
 use crate::sys::{clock, mem};
 use crate::util::num::human_bytes;

@@ -10,8 +10,9 @@ use crate::keyspace::Keyspace;
 use crate::log;
 use crate::persist::rdb::file::{self, FileError};
 use crate::persist::rdb::save::{self, Access, SaveOptions, Summary};
-use crate::server::child::{self, Child, Kind, Reporter};
-use crate::server::{Server, shutdown};
+use crate::server::jobs::child::{self, Child, Kind, Reporter};
+use crate::server::jobs::shutdown;
+use crate::server::parts::Server;
 use crate::sys::fork::{Exit, GAVE_UP};
 
 /// The state of snapshots.
@@ -87,10 +88,10 @@ fn options(cfg: &Config, used_memory: u64, now_ms: i64) -> SaveOptions {
             (_, true) => Access::Freq,
             _ => Access::None,
         },
-        lru_clock: super::dispatch::access_clock(now_ms, policy.is_lfu()),
+        lru_clock: crate::server::engine::dispatch::access_clock(now_ms, policy.is_lfu()),
         used_memory,
         now_secs: now_ms / 1000,
-        redis_version: super::boot::REDIS_VERSION.to_string(),
+        redis_version: crate::server::boot::REDIS_VERSION.to_string(),
         aux: Vec::new(),
         functions: Vec::new(),
     }

@@ -1,0 +1,10 @@
+//! What the server does besides running commands, each at its own time.
+
+pub mod child;
+pub mod cron;
+pub mod expire;
+pub mod load;
+pub mod pause;
+pub mod restart;
+pub mod save;
+pub mod shutdown;
