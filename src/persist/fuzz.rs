@@ -30,7 +30,7 @@ pub fn fuzz(data: &[u8]) {
         limits: Limits::default(),
     };
     let pace = Pace { events_interval_bytes: 64, ..Pace::default() };
-    let read = |file: &[u8], ks: &mut Keyspace| load(file, &opts, ks, &mut |_| pace);
+    let read = |file: &[u8], ks: &mut Keyspace| load(file, &opts, ks, &mut |_| pace, &mut |_| {});
     let mut ks = Keyspace::new(16, Seed([1, 2]), 0);
     let loads = read(data, &mut ks).is_ok();
     // A bucket holds seven keys; a key takes three bytes of the file at least.
@@ -50,6 +50,7 @@ pub fn fuzz(data: &[u8]) {
             &LoadOptions { drop_expired: false, ..opts.clone() },
             &mut again,
             &mut |_| pace,
+            &mut |_| {},
         );
         assert_eq!(back.expect("our own file").keys, summary.keys);
         assert_eq!(again.len(), ks.len());

@@ -7,8 +7,12 @@ use std::os::unix::ffi::OsStrExt;
 use crate::config::choice::VersionCheck;
 use crate::keyspace::Keyspace;
 use crate::log;
-use crate::persist::rdb::load::{LoadOptions, Pace, Progress, RdbError, load};
+use crate::persist::rdb::error::shown;
+use crate::persist::rdb::load::{LoadOptions, Note, Pace, Progress, RdbError, load};
 use crate::server::{Server, turn};
+
+/// So many collections without elements are named in the log.
+const EMPTY_NAMED: u64 = 10;
 
 /// A load in progress, as INFO shows it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,7 +79,12 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
         limits: srv.limits.clone(),
     };
     log!(Notice, "Loading RDB produced by version {}", creator(&path));
-    let result = load(file, &opts, &mut ks, &mut |progress| tick(srv, progress));
+    let result = {
+        let mut empty = 0;
+        load(file, &opts, &mut ks, &mut |progress| tick(srv, progress), &mut |n| {
+            note(n, &mut empty)
+        })
+    };
     srv.loading = None;
     if result.is_ok() && !keep {
         // What was there is flushed, even if the same comes back.
@@ -117,6 +126,19 @@ fn creator(path: &std::path::Path) -> String {
     let at = memchr::memmem::find(&head[..n], name).map(|i| i + name.len());
     let value = at.and_then(|i| head.get(i + 1..i + 1 + usize::from(*head.get(i)?)));
     value.map_or("unknown".to_string(), |v| String::from_utf8_lossy(v).into_owned())
+}
+
+/// Tells of what the loader came upon; `empty` counts the keys that it passed over.
+fn note(note: Note<'_>, empty: &mut u64) {
+    match note {
+        Note::Aux(..) => {}
+        Note::EmptyKey(key) => {
+            *empty += 1;
+            if *empty <= EMPTY_NAMED {
+                log!(Notice, "Loading RDB: skipping empty key: {}", shown(key));
+            }
+        }
+    }
 }
 
 fn tick(srv: &mut Server, progress: &Progress) -> Pace {

@@ -100,6 +100,16 @@ fn file_name(cfg: &Config) -> &Path {
     Path::new(OsStr::from_bytes(&cfg.snapshot.file_name))
 }
 
+/// What a process writes before the snapshot has its name: tools and people know these names.
+fn temporary_name(pid: i32) -> String {
+    format!("temp-{pid}.rdb")
+}
+
+/// Removes what a process that ended in the middle of a save has left.
+pub fn remove_temporary(pid: i32) {
+    let _ = std::fs::remove_file(temporary_name(pid));
+}
+
 /// Writes the snapshot file; the work of both SAVE and the child.
 fn write(
     ks: &Keyspace,
@@ -108,7 +118,8 @@ fn write(
     on_keys: &mut dyn FnMut(u64),
 ) -> Result<Summary, FileError> {
     let sync = cfg.snapshot.incremental_fsync;
-    file::write_atomically(Path::new("."), file_name(cfg), sync, |out| {
+    let temporary = temporary_name(crate::sys::process::pid());
+    file::write_atomically(Path::new("."), file_name(cfg), temporary.as_ref(), sync, |out| {
         save::save(ks, out, opts, on_keys)
     })
 }
@@ -216,7 +227,7 @@ pub fn finished(srv: &mut Server, child: &Child, exit: Exit) {
                 Exit::Code(_) => log!(Warning, "Background saving error"),
                 Exit::Signal(n) => {
                     log!(Warning, "Background saving terminated by signal {n}");
-                    let _ = std::fs::remove_file(format!("temp-{}.rdb", child.pid));
+                    remove_temporary(child.pid);
                 }
             }
             srv.rdb.last_failed = true;
@@ -226,7 +237,7 @@ pub fn finished(srv: &mut Server, child: &Child, exit: Exit) {
         }
     }
     if exit == Exit::Code(GAVE_UP) {
-        let _ = std::fs::remove_file(format!("temp-{}.rdb", child.pid));
+        remove_temporary(child.pid);
     }
 }
 

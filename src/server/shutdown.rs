@@ -60,7 +60,7 @@ pub fn note_signals(net: &mut Net, shutdown: &mut Shutdown, loading: bool) -> bo
             let signal = i32::from(signal);
             if signal == SIGINT && (shutdown.asked.is_some() || loading) {
                 log!(Warning, "You insist... exiting now.");
-                let _ = std::fs::remove_file(format!("temp-{}.rdb", std::process::id()));
+                save::remove_temporary(crate::sys::process::pid());
                 std::process::exit(1);
             }
             match signal {

@@ -1,15 +1,15 @@
 //! Writing a snapshot so that a crash, at any instruction, leaves the old file or the new one.
 //!
 //! ```text
-//!   open     dir/temp-<pid>.rdb, emptied
+//!   open     dir/temporary, emptied
 //!   write    what the caller writes; synced every 32 MiB, so that the last sync is short
 //!   fsync    the file
 //!   rename   over the old file
 //!   fsync    the directory, so that the rename survives too
 //! ```
 //!
-//! When a step fails, the temporary file is removed and the error names the step. A crash leaves it behind, under
-//! the name of the process, for whoever started that process to remove.
+//! When a step fails, the temporary file is removed and the error names the step. A crash leaves it behind: its
+//! name is the caller's to choose and to remember.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -33,14 +33,15 @@ impl std::fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
-/// Writes `dir/name` through `dir/temp-<pid>.rdb`.
+/// Writes `dir/name` through `dir/temporary`, which nobody else may be writing.
 pub fn write_atomically<T>(
     dir: &Path,
     name: &Path,
+    temporary: &Path,
     incremental_fsync: bool,
     write: impl FnOnce(&mut SyncWriter) -> io::Result<T>,
 ) -> Result<T, FileError> {
-    let temp = dir.join(format!("temp-{}.rdb", std::process::id()));
+    let temp = dir.join(temporary);
     let result = steps(&temp, dir, name, incremental_fsync, write, &mut |_| {});
     if result.is_err() {
         // The error that matters is the one that brought us here.

@@ -12,7 +12,6 @@ mod batch;
 
 use super::error::RdbError as Error;
 pub use super::error::RdbError;
-use super::error::shown;
 use super::read::{Reader, Text};
 use super::save::sleep_after_key;
 use super::skip;
@@ -31,8 +30,6 @@ const BUFFER: usize = 256 << 10;
 const RESERVE_MAX: usize = 4 << 20;
 /// When that many have come, room is made for so many times as many.
 const RESERVE_STEP: usize = 8;
-/// So many collections without elements are named in the log.
-const EMPTY_NAMED: u64 = 10;
 /// While keys are delayed, `tick` is called at least so often.
 const TICK_DELAY_US: u64 = 50_000;
 
@@ -75,6 +72,15 @@ pub struct Pace {
     pub stop: bool,
 }
 
+/// What the loader comes upon that somebody may want to know before the end.
+#[derive(Clone, Copy, Debug)]
+pub enum Note<'a> {
+    /// An AUX field: its name and its value.
+    Aux(&'a [u8], &'a [u8]),
+    /// A key whose collection has no elements, and which is therefore passed over.
+    EmptyKey(&'a [u8]),
+}
+
 /// What was read.
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {
@@ -83,18 +89,19 @@ pub struct Loaded {
     pub expired: u64,
     /// Collections without elements, which were left out.
     pub empty: u64,
-    pub aux: Vec<(Vec<u8>, Vec<u8>)>,
     pub functions: Vec<Vec<u8>>,
 }
 
 /// Loads a snapshot into `ks`. After an error, `ks` holds what came before it.
 ///
-/// `tick` is called at the start, and then after every `events_interval_bytes`.
+/// `tick` is called at the start, and then after every `events_interval_bytes`; `note` whenever there is something
+/// to tell. Nothing is logged here.
 pub fn load(
     input: impl Read,
     opts: &LoadOptions,
     ks: &mut Keyspace,
     tick: &mut dyn FnMut(&Progress) -> Pace,
+    note: &mut dyn FnMut(Note<'_>),
 ) -> Result<Loaded, RdbError> {
     let mut from = Reader::new(input, BUFFER, opts.verify_checksum);
     let (dialect, version) = signature(&mut from, opts.any_version)?;
@@ -111,6 +118,7 @@ pub fn load(
         slept_us: 0,
         text: Vec::new(),
         tick,
+        note,
     };
     loader.clock(ks);
     loop {
@@ -181,6 +189,7 @@ struct Loader<'a> {
     /// The key at hand, on the general path.
     text: Vec<u8>,
     tick: &'a mut dyn FnMut(&Progress) -> Pace,
+    note: &'a mut dyn FnMut(Note<'_>),
 }
 
 /// What precedes a key.
@@ -307,7 +316,7 @@ impl Loader<'_> {
                     let text = std::str::from_utf8(&value).unwrap_or_default();
                     self.used_memory = text.parse().unwrap_or(0);
                 }
-                self.loaded.aux.push((name, value));
+                (self.note)(Note::Aux(&name, &value));
             }
             opcode::FUNCTION2 => self.loaded.functions.push(from.string()?),
             _ => skip::fact(from, code, at)?,
@@ -331,9 +340,7 @@ impl Loader<'_> {
             // Compat: redis-server passes over collections without elements, which no server should have written.
             Err(Error::Empty { .. }) => {
                 self.loaded.empty += 1;
-                if self.loaded.empty <= EMPTY_NAMED {
-                    crate::log!(Notice, "Loading RDB: skipping empty key: {}", shown(&text));
-                }
+                (self.note)(Note::EmptyKey(&text));
                 self.text = text;
                 return Ok(());
             }

@@ -58,7 +58,7 @@ pub fn saved(ks: &Keyspace, opts: &SaveOptions) -> Vec<u8> {
 }
 
 pub fn loaded_with(file: &[u8], opts: &LoadOptions, ks: &mut Keyspace) -> Result<Loaded, RdbError> {
-    load(file, opts, ks, &mut |_| Pace::default())
+    load(file, opts, ks, &mut |_| Pace::default(), &mut |_| {})
 }
 
 pub fn loaded(file: &[u8]) -> Result<(Keyspace, Loaded), RdbError> {

@@ -32,7 +32,8 @@ fn what_is_saved_comes_back() {
             back.dbs.iter().for_each(Store::check);
             let mut again = empty();
             let slow = Trickle(&file, 1 + random.below(5000));
-            load(slow, &load_options(), &mut again, &mut |_| Pace::default()).expect("the same");
+            load(slow, &load_options(), &mut again, &mut |_| Pace::default(), &mut |_| {})
+                .expect("the same");
             assert_eq!(contents(&again), contents(&ks));
         }
     }
@@ -43,9 +44,14 @@ fn facts_about_the_file_come_back() {
     let mut opts = save_options();
     opts.aux.push(("repl-offset".to_string(), "77".to_string()));
     opts.functions = vec![b"#!lua name=a".to_vec(), vec![b'x'; 500]];
-    let (_, facts) = loaded(&saved(&empty(), &opts)).expect("our own file");
-    let aux: BTreeMap<&[u8], &[u8]> =
-        facts.aux.iter().map(|(k, v)| (k.as_slice(), v.as_slice())).collect();
+    let file = saved(&empty(), &opts);
+    let mut aux: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+    let pace = &mut |_: &Progress| Pace::default();
+    let facts = load(file.as_slice(), &load_options(), &mut empty(), pace, &mut |note| {
+        let Note::Aux(name, value) = note else { panic!("{note:?}") };
+        aux.insert(name.to_vec(), value.to_vec());
+    })
+    .expect("our own file");
     assert_eq!(aux[b"redis-ver".as_slice()], b"7.2.6");
     assert_eq!(aux[b"repl-offset".as_slice()], b"77");
     assert_eq!(aux[b"aof-base".as_slice()], b"0");
@@ -245,6 +251,14 @@ fn hostile_sizes_take_no_memory() {
     }
 }
 
+fn ticking(
+    file: &[u8],
+    ks: &mut Keyspace,
+    tick: &mut dyn FnMut(&Progress) -> Pace,
+) -> Result<Loaded, Error> {
+    load(file, &load_options(), ks, tick, &mut |_| {})
+}
+
 #[test]
 fn ticks_come_in_time_and_can_stop() {
     let ks = Random::new(8).keyspace(2000);
@@ -252,7 +266,7 @@ fn ticks_come_in_time_and_can_stop() {
     let mut seen: Vec<Progress> = Vec::new();
     let mut back = empty();
     let pace = Pace { events_interval_bytes: 10_000, ..Pace::default() };
-    load(file.as_slice(), &load_options(), &mut back, &mut |progress| {
+    ticking(&file, &mut back, &mut |progress| {
         seen.push(*progress);
         pace
     })
@@ -264,7 +278,7 @@ fn ticks_come_in_time_and_can_stop() {
         assert_eq!(pair[1].used_memory, 123_456);
     }
     let mut calls = 0;
-    let result = load(file.as_slice(), &load_options(), &mut empty(), &mut |_| {
+    let result = ticking(&file, &mut empty(), &mut |_| {
         calls += 1;
         Pace { stop: calls == 3, ..pace }
     });
@@ -278,7 +292,7 @@ fn delays_are_kept_and_ticks_go_on_in_them() {
     let file = saved(&ks, &save_options());
     let (start, mut calls) = (std::time::Instant::now(), 0);
     let pace = Pace { key_delay_us: 4000, ..Pace::default() };
-    load(file.as_slice(), &load_options(), &mut empty(), &mut |_| {
+    ticking(&file, &mut empty(), &mut |_| {
         calls += 1;
         pace
     })
@@ -302,7 +316,7 @@ fn an_error_of_the_input_is_the_error_of_the_load() {
     let ks = Random::new(1).keyspace(10);
     save(&ks, &mut file, &save_options(), &mut |_| {}).expect("saved");
     let half = Broken(&file[..file.len() / 2]);
-    let result = load(half, &load_options(), &mut empty(), &mut |_| Pace::default());
+    let result = load(half, &load_options(), &mut empty(), &mut |_| Pace::default(), &mut |_| {});
     assert!(matches!(result, Err(Error::Io(_))));
 }
 
