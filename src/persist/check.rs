@@ -12,6 +12,7 @@
 //! ```
 
 use super::rdb::error::{RdbError, shown};
+use super::rdb::library::Library;
 use super::rdb::load::{checksum, signature};
 use super::rdb::read::Reader;
 use super::rdb::skip;
@@ -201,7 +202,7 @@ impl Checker {
             }
             opcode::FUNCTION2 => {
                 self.doing = Doing::ReadFunctions;
-                from.skip_string()?;
+                Library::new(from.string()?).map_err(|what| RdbError::corrupt(at, what))?;
                 self.functions += 1;
             }
             opcode::MODULE_AUX => {
@@ -209,9 +210,11 @@ impl Checker {
                 let id = skip::module_aux(from)?;
                 return Ok(Step::Say(format!("MODULE AUX for: {}", module_name(id))));
             }
+            opcode::SLOT_INFO => skip::slot_info(from)?,
+            opcode::SLOT_IMPORT if dialect == Dialect::Valkey => skip::slot_import(from)?,
             code => match ValueKind::of(code, dialect) {
                 Some(kind) => self.key(from, kind, expire.take())?,
-                None => skip::fact(from, code, at)?,
+                None => return Err(skip::unknown(code, at)),
             },
         }
         Ok(Step::Silent)

@@ -181,7 +181,7 @@ fn memory(srv: &Server, o: &mut Lines) {
     o.add("used_memory_scripts_eval", 0);
     o.add("number_of_cached_scripts", 0);
     o.add("number_of_functions", 0);
-    o.add("number_of_libraries", 0);
+    o.add("number_of_libraries", srv.rdb.libraries.len());
     o.add("used_memory_vm_functions", 0);
     o.size("used_memory_vm_total", 0);
     o.add("used_memory_functions", 0);

@@ -8,8 +8,10 @@ use crate::config::choice::VersionCheck;
 use crate::keyspace::Keyspace;
 use crate::log;
 use crate::persist::rdb::error::shown;
+use crate::persist::rdb::library::{self, Library};
 use crate::persist::rdb::load::{LoadOptions, Note, Pace, Progress, RdbError, load};
 use crate::server::{Server, turn};
+use crate::util::num;
 
 /// So many collections without elements are named in the log.
 const EMPTY_NAMED: u64 = 10;
@@ -78,7 +80,6 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
         any_version: srv.cfg.snapshot.version_check == VersionCheck::Relaxed,
         limits: srv.limits.clone(),
     };
-    log!(Notice, "Loading RDB produced by version {}", creator(&path));
     let result = {
         let mut empty = 0;
         load(file, &opts, &mut ks, &mut |progress| tick(srv, progress), &mut |n| {
@@ -97,7 +98,8 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
     if result.is_ok() && !keep {
         srv.invalidate_all();
     }
-    let loaded = result?;
+    let mut loaded = result?;
+    keep_libraries(srv, std::mem::take(&mut loaded.libraries), present)?;
     srv.rdb.load_expired = loaded.expired;
     srv.rdb.load_loaded = loaded.keys;
     srv.clock.refresh();
@@ -117,27 +119,70 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
     Ok(FromDisk::Loaded)
 }
 
-/// The program that wrote a snapshot, from its first bytes; "unknown" if it does not say.
-fn creator(path: &std::path::Path) -> String {
-    use std::io::Read;
-    let mut head = [0; 64];
-    let n = File::open(path).and_then(|mut f| f.read(&mut head)).unwrap_or(0);
-    let name = b"redis-ver";
-    let at = memchr::memmem::find(&head[..n], name).map(|i| i + name.len());
-    let value = at.and_then(|i| head.get(i + 1..i + 1 + usize::from(*head.get(i)?)));
-    value.map_or("unknown".to_string(), |v| String::from_utf8_lossy(v).into_owned())
+/// Keeps the libraries of a file as its keys were kept.
+fn keep_libraries(
+    srv: &mut Server,
+    libraries: Vec<Library>,
+    present: Present,
+) -> Result<(), RdbError> {
+    if present == Present::Replaced {
+        srv.rdb.libraries.clear();
+    }
+    if !libraries.is_empty() {
+        log!(
+            Warning,
+            "The RDB file holds {} function libraries: they are kept and will be saved again, but \
+             functions can't be called in this version",
+            libraries.len()
+        );
+    }
+    for library in libraries {
+        library::add(&mut srv.rdb.libraries, library, present == Present::Overwritten)
+            .map_err(|what| RdbError::corrupt(0, what))?;
+    }
+    Ok(())
 }
 
 /// Tells of what the loader came upon; `empty` counts the keys that it passed over.
 fn note(note: Note<'_>, empty: &mut u64) {
     match note {
-        Note::Aux(..) => {}
+        Note::Aux(name, value) => aux(name, &String::from_utf8_lossy(value)),
+        Note::SlotImport => log!(
+            Warning,
+            "The RDB file was written while slots of a cluster were being imported: what they held may be \
+             incomplete"
+        ),
         Note::EmptyKey(key) => {
             *empty += 1;
             if *empty <= EMPTY_NAMED {
                 log!(Notice, "Loading RDB: skipping empty key: {}", shown(key));
             }
         }
+    }
+}
+
+/// Logs an AUX field, in the words that tools look for.
+fn aux(name: &[u8], value: &str) {
+    let number = || num::parse_i64_lenient(value.as_bytes()).unwrap_or(0);
+    match name.to_ascii_lowercase().as_slice() {
+        [b'%', ..] => log!(Notice, "RDB '{}': {value}", shown(name)),
+        b"redis-ver" => log!(Notice, "Loading RDB produced by version {value}"),
+        b"valkey-ver" => log!(Notice, "Loading RDB produced by Valkey version {value}"),
+        b"ctime" => {
+            let age = (crate::sys::clock::wall_ms() / 1000).saturating_sub(number()).max(0);
+            log!(Notice, "RDB age {age} seconds");
+        }
+        b"used-mem" => {
+            let megabytes = number() as f64 / (1 << 20) as f64;
+            log!(Notice, "RDB memory usage when created {megabytes:.2} Mb");
+        }
+        b"aof-preamble" if number() != 0 => log!(Notice, "RDB has an AOF tail"),
+        b"aof-base" if number() != 0 => log!(Notice, "RDB is base AOF"),
+        b"redis-bits" | b"aof-preamble" | b"aof-base" => {}
+        b"repl-id" | b"repl-offset" | b"repl-stream-db" | b"lua" => {
+            log!(Verbose, "RDB AUX field '{}' is not used", shown(name));
+        }
+        _ => log!(Debug, "Unrecognized RDB AUX field: '{}'", shown(name)),
     }
 }
 

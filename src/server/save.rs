@@ -9,6 +9,7 @@ use crate::config::choice::RdbTarget;
 use crate::keyspace::Keyspace;
 use crate::log;
 use crate::persist::rdb::file::{self, FileError};
+use crate::persist::rdb::library::Library;
 use crate::persist::rdb::save::{self, Access, SaveOptions, Summary};
 use crate::server::child::{self, Child, Kind, Reporter};
 use crate::server::{Server, shutdown};
@@ -35,6 +36,8 @@ pub struct RdbJobs {
     stop_writes: bool,
     pub load_expired: u64,
     pub load_loaded: u64,
+    /// Function libraries of the snapshot that was loaded: kept, to be saved again.
+    pub libraries: Vec<Library>,
 }
 
 /// Automatic saves after a failure wait this long, and twice as long after each further one.
@@ -69,7 +72,8 @@ impl RdbJobs {
     }
 }
 
-fn options(cfg: &Config, used_memory: u64, now_ms: i64) -> SaveOptions {
+fn options(srv: &Server) -> SaveOptions {
+    let (cfg, now_ms) = (&srv.cfg, srv.clock.now_ms);
     let version = match cfg.snapshot.target_version {
         RdbTarget::Automatic => 0,
         RdbTarget::V10 => 10,
@@ -88,11 +92,11 @@ fn options(cfg: &Config, used_memory: u64, now_ms: i64) -> SaveOptions {
             _ => Access::None,
         },
         lru_clock: super::dispatch::access_clock(now_ms, policy.is_lfu()),
-        used_memory,
+        used_memory: srv.memory.used(),
         now_secs: now_ms / 1000,
         redis_version: super::boot::REDIS_VERSION.to_string(),
         aux: Vec::new(),
-        functions: Vec::new(),
+        libraries: srv.rdb.libraries.clone(),
     }
 }
 
@@ -129,7 +133,7 @@ pub fn foreground(srv: &mut Server) -> Result<(), ()> {
     if srv.child.is_some() {
         return Err(());
     }
-    let opts = options(&srv.cfg, srv.memory.used(), srv.clock.now_ms);
+    let opts = options(srv);
     let Server { ks, cfg, net, shutdown, .. } = &mut *srv;
     // Signals are looked at meanwhile, for whoever can't wait for the end.
     let result = write(ks, cfg, &opts, &mut |_| {
@@ -175,7 +179,7 @@ pub fn background(srv: &mut Server) -> std::io::Result<()> {
     srv.rdb.dirty_at_fork = srv.rdb.dirty;
     srv.rdb.last_try_ms = srv.clock.now_ms;
     srv.rdb.saves += 1;
-    let opts = options(&srv.cfg, srv.memory.used(), srv.clock.now_ms);
+    let opts = options(srv);
     let work = move |view: child::View<'_>, report: &mut Reporter| {
         let result = write(view.ks, view.cfg, &opts, &mut |done| report.keys(done));
         match result {

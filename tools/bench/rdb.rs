@@ -34,7 +34,7 @@ fn save_options(compression: bool) -> SaveOptions {
         now_secs: NOW / 1000,
         redis_version: "7.2.6".to_string(),
         aux: Vec::new(),
-        functions: Vec::new(),
+        libraries: Vec::new(),
     }
 }
 

@@ -16,7 +16,7 @@ fn a_sound_file() {
     set(&mut ks, 0, b"b", &[b'x'; 100], Some(NOW_MS - 1));
     set(&mut ks, 7, b"c", b"text", Some(NOW_MS));
     let mut opts = save_options();
-    opts.functions.push(b"#!lua name=x".to_vec());
+    opts.libraries.push(library(b"#!lua name=x\n".to_vec()));
     let (sound, text) = checked(&saved(&ks, &opts));
     assert!(sound, "{text}");
     let lines: Vec<&str> = text.lines().collect();

@@ -21,6 +21,8 @@ pub enum RdbError {
     Corrupt { at: u64, what: &'static str, key: Option<Box<[u8]>> },
     /// Sound, but of a type that this server does not have.
     Unsupported { at: u64, type_name: &'static str, key: Option<Box<[u8]>> },
+    /// Sound, but a module's: nobody here could keep it. `aux` if it belongs to no key.
+    Module { at: u64, name: String, aux: bool, key: Option<Box<[u8]>> },
     /// A collection without elements.
     Empty { at: u64 },
     /// A database that this server is not configured to have.
@@ -37,7 +39,9 @@ impl RdbError {
 
     /// The same, said of a key.
     pub(crate) fn of_key(mut self, name: &[u8]) -> RdbError {
-        if let RdbError::Corrupt { key, .. } | RdbError::Unsupported { key, .. } = &mut self
+        if let RdbError::Corrupt { key, .. }
+        | RdbError::Unsupported { key, .. }
+        | RdbError::Module { key, .. } = &mut self
             && key.is_none()
         {
             *key = Some(name.into());
@@ -85,6 +89,14 @@ impl std::fmt::Display for RdbError {
             RdbError::Unsupported { at, type_name, key } => {
                 write!(f, "Values of type '{type_name}' are not supported yet, ")?;
                 write!(f, "offset {at}{}", of_key(key))
+            }
+            RdbError::Module { at, name, aux: true, .. } => {
+                write!(f, "The RDB file contains AUX module data I can't load: ")?;
+                write!(f, "no matching module '{name}', offset {at}")
+            }
+            RdbError::Module { at, name, aux: false, key } => {
+                write!(f, "The RDB file contains module data I can't load: ")?;
+                write!(f, "no matching module type '{name}', offset {at}{}", of_key(key))
             }
             RdbError::Empty { at } => write!(f, "A collection without elements at offset {at}"),
             RdbError::Database { at, db, databases } => {

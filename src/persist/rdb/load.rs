@@ -5,17 +5,40 @@
 //! batch is complete, the first buckets have arrived and the batch is inserted (`batch`). Whatever else
 //! comes (opcodes, long strings, the last key of a buffer) takes the general path, one item at a time.
 //!
-//! A value of a type that the server does not have is an error: nothing is dropped silently. To say so with
-//! the key's name, and not before the key is known to be sound, its structure is walked by `skip`.
+//! Nothing is dropped silently: a server that starts on a file will write it anew, and what it passed over would be
+//! gone. So each thing that a file can hold is kept, refused, or told of, and whoever adds one adds its line here.
+//!
+//! ```text
+//!   EXPIRETIME, _MS  IDLE  FREQ   kept with the key; IDLE and FREQ only under a policy that uses them
+//!   SELECTDB                      obeyed; refused if there is no such database
+//!   RESIZEDB                      a hint; used as far as the file can be that large
+//!   SLOT_INFO                     (7.4, Valkey 8) a hint about tables of a cluster's slots: passed over, they are not here
+//!   SLOT_IMPORT                   (Valkey 9) an import that was going on: told of; its keys are kept
+//!   FUNCTION2                     kept and saved again; refused if the library has no name
+//!   FUNCTION_PRE_GA               refused, as every release of Redis does
+//!   MODULE_AUX, values of modules refused with the module's name: there are no modules
+//!   values of other types         refused with type and key, once their structure is known to be sound (`skip`)
+//!   any other code                refused
+//!   AUX used-mem                  kept for the progress that INFO shows
+//!   AUX redis-ver, valkey-ver, ctime, used-mem, aof-preamble, aof-base, and names with a %
+//!                                 told of; the server logs them
+//!   AUX repl-id, repl-offset, repl-stream-db
+//!                                 told of: without replication nobody could go on from there
+//!   AUX lua                       told of: scripts of Redis 6 and before; no later server loads them either
+//!   AUX redis-bits, any other     told of; that they can be ignored is what makes them AUX fields
+//! ```
 
 mod batch;
 
 use super::error::RdbError as Error;
 pub use super::error::RdbError;
+use super::library::{self, Library};
 use super::read::{Reader, Text};
 use super::save::sleep_after_key;
 use super::skip;
-use super::types::{CHECKSUM_SINCE, Dialect, VALKEY_VERSION, VERSIONS, ValueKind, opcode};
+use super::types::{
+    CHECKSUM_SINCE, Dialect, VALKEY_VERSION, VERSIONS, ValueKind, module_name, opcode,
+};
 use super::{hash, list, set, zset};
 use crate::keyspace::Keyspace;
 use crate::keyspace::entry::SetValue;
@@ -79,6 +102,8 @@ pub enum Note<'a> {
     Aux(&'a [u8], &'a [u8]),
     /// A key whose collection has no elements, and which is therefore passed over.
     EmptyKey(&'a [u8]),
+    /// A cluster's slots were being imported when the file was written; their keys may be incomplete.
+    SlotImport,
 }
 
 /// What was read.
@@ -89,7 +114,7 @@ pub struct Loaded {
     pub expired: u64,
     /// Collections without elements, which were left out.
     pub empty: u64,
-    pub functions: Vec<Vec<u8>>,
+    pub libraries: Vec<Library>,
 }
 
 /// Loads a snapshot into `ks`. After an error, `ks` holds what came before it.
@@ -318,8 +343,24 @@ impl Loader<'_> {
                 }
                 (self.note)(Note::Aux(&name, &value));
             }
-            opcode::FUNCTION2 => self.loaded.functions.push(from.string()?),
-            _ => skip::fact(from, code, at)?,
+            opcode::FUNCTION2 => {
+                let library = Library::new(from.string()?);
+                library
+                    .and_then(|new| {
+                        library::add(&mut self.loaded.libraries, new, self.opts.replace)
+                    })
+                    .map_err(|what| Error::corrupt(at, what))?;
+            }
+            opcode::MODULE_AUX => {
+                let name = module_name(skip::module_aux(from)?);
+                return Err(Error::Module { at, name, aux: true, key: None });
+            }
+            opcode::SLOT_INFO => skip::slot_info(from)?,
+            opcode::SLOT_IMPORT if self.dialect == Dialect::Valkey => {
+                skip::slot_import(from)?;
+                (self.note)(Note::SlotImport);
+            }
+            _ => return Err(skip::unknown(code, at)),
         }
         Ok(())
     }
@@ -406,6 +447,11 @@ fn simple<R: Read>(from: &mut Reader<R>, kind: ValueKind) -> Result<Value, Error
             Text::Int(int) => Value::Int(int),
             Text::Bytes(bytes) => Value::from_bytes(bytes),
         }),
+        ValueKind::Module2 => {
+            let at = from.offset();
+            let name = module_name(skip::module(from)?);
+            Err(Error::Module { at, name, aux: false, key: None })
+        }
         _ => {
             let at = from.offset();
             skip::value(from, kind)?;
