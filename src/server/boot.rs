@@ -192,28 +192,7 @@ fn read_config(run: &Run) -> Result<Loaded, ConfigError> {
         options: &run.options,
         sentinel: run.sentinel,
     })?;
-    if let Some(user) = loaded.users.first() {
-        return Err(user.error("users other than the default one are not available yet"));
-    }
-    if let Some(module) = loaded.modules.first() {
-        return Err(module.error("modules can't be loaded"));
-    }
-    if loaded.config.cluster.enabled {
-        return Err(ConfigError::general("cluster-enabled: cluster mode is not available yet"));
-    }
-    if loaded.config.repl.primary.is_some() {
-        return Err(ConfigError::general("replicaof: replication is not available yet"));
-    }
-    let dir = PathBuf::from(std::ffi::OsStr::from_bytes(&loaded.config.process.dir));
-    let aof_dir = dir.join(std::ffi::OsStr::from_bytes(&loaded.config.aof.dir_name));
-    if loaded.config.aof.enabled && aof_dir.exists() {
-        // Starting without what these files hold would lose it.
-        return Err(ConfigError::general(format!(
-            "appendonly: the append-only files in '{}' can't be read yet. Save an RDB snapshot with the \
-             server they come from, and start with 'appendonly no'.",
-            aof_dir.display()
-        )));
-    }
+    loaded.warnings.extend(config::refuse::check(&loaded)?);
     if loaded.config.process.dir.is_empty() {
         loaded.config.process.dir = b".".to_vec();
     }

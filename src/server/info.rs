@@ -343,6 +343,9 @@ fn stats(srv: &Server, o: &mut Lines) {
 fn replication(srv: &Server, o: &mut Lines) {
     o.add("role", "master");
     o.add("connected_slaves", 0);
+    if srv.rdb.replicas_missing() {
+        o.add("min_slaves_good_slaves", 0);
+    }
     o.add("master_failover_state", "no-failover");
     o.add("master_replid", &srv.identity.replid);
     o.add("master_replid2", "0".repeat(40));

@@ -34,6 +34,8 @@ pub struct RdbJobs {
     pub scheduled: bool,
     /// `stop-writes-on-bgsave-error` and save points are on; kept by `refresh`.
     stop_writes: bool,
+    /// `min-replicas-to-write` asks for replicas, of which there are none; kept by `refresh`.
+    few_replicas: bool,
     pub load_expired: u64,
     pub load_loaded: u64,
     /// Function libraries of the snapshot that was loaded: kept, to be saved again.
@@ -56,10 +58,25 @@ impl RdbJobs {
         self.last_failed && self.stop_writes
     }
 
-    /// Takes over the settings that `write_refused` depends on.
+    /// Whether writes are refused because fewer replicas are there than `min-replicas-to-write` wants.
+    #[inline]
+    pub fn replicas_missing(&self) -> bool {
+        self.few_replicas
+    }
+
+    /// Whether writes are refused for either reason: one test for all commands.
+    #[inline]
+    pub fn writes_limited(&self) -> bool {
+        self.few_replicas || self.write_refused()
+    }
+
+    /// Takes over the settings that these depend on.
     pub fn refresh(&mut self, cfg: &Config) {
         self.stop_writes =
             cfg.snapshot.stop_writes_on_error && !cfg.snapshot.save_points.is_empty();
+        // Compat: a lag of 0 takes the condition away.
+        self.few_replicas =
+            cfg.repl.min_replicas_to_write > 0 && cfg.repl.min_replicas_max_lag_secs > 0;
     }
 
     /// Whether automatic saves are held back after a failure.

@@ -36,10 +36,6 @@ type Apply = fn(&mut Server, &crate::config::Config) -> Result<(), String>;
 /// What follows from a change, by the directive's name. The configuration already holds the new value;
 /// the old one is passed. An error takes the whole CONFIG SET back.
 const APPLY: &[(&str, Apply)] = &[
-    ("appendonly", |srv, _| match srv.cfg.aof.enabled {
-        true => Err("the append-only file is not available yet".to_string()),
-        false => Ok(()),
-    }),
     ("port", |srv, _| reopen(srv, "Unable to listen on this port. Check server logs.")),
     ("bind", |srv, _| reopen(srv, "Failed to bind to specified addresses.")),
     ("dir", |srv, _| change_dir(srv)),
