@@ -119,14 +119,22 @@ fn server(srv: &Server, o: &mut Lines) {
     let file = id.config_file.as_ref().map_or(String::new(), |f| f.display().to_string());
     o.add("config_file", file);
     o.add("io_threads_active", 0);
-    for (i, l) in srv.net.listeners().iter().enumerate() {
-        let text = match l {
-            Listener::Tcp { addr, .. } => {
-                format!("name=tcp,bind={},port={}", addr.ip(), addr.port())
+    // A line for each kind of socket, under a number that does not depend on the others.
+    let (mut tcp, mut unix) = (None, None);
+    for l in srv.net.listeners() {
+        match l {
+            Listener::Tcp { word, .. } => {
+                let line = tcp.get_or_insert_with(|| "name=tcp".to_string());
+                line.extend([",bind=", word]);
             }
-            Listener::Unix { path, .. } => format!("name=unix,bind={path}"),
-        };
-        o.add(&format!("listener{i}"), text);
+            Listener::Unix { path, .. } => unix = Some(format!("name=unix,bind={path}")),
+        }
+    }
+    if let Some(line) = tcp {
+        o.add("listener0", format!("{line},port={}", srv.cfg.net.port));
+    }
+    if let Some(line) = unix {
+        o.add("listener1", line);
     }
 }
 

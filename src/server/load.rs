@@ -12,6 +12,7 @@ use crate::persist::rdb::library::{self, Library};
 use crate::persist::rdb::load::{LoadOptions, Note, Pace, Progress, RdbError, load};
 use crate::server::{Server, turn};
 use crate::util::num;
+use crate::util::path::os_error;
 
 /// So many collections without elements are named in the log.
 const EMPTY_NAMED: u64 = 10;
@@ -53,7 +54,15 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
     let file = match File::open(&path) {
         Ok(file) => file,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(FromDisk::Absent),
-        Err(e) => return Err(RdbError::Io(e)),
+        Err(e) => {
+            log!(
+                Warning,
+                "Fatal error: can't open the RDB file {} for reading: {}",
+                path.display(),
+                os_error(&e)
+            );
+            return Err(RdbError::Io(e));
+        }
     };
     let total_bytes = file.metadata().map_or(0, |m| m.len());
     let started_ms = crate::sys::clock::wall_ms();

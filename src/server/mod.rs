@@ -25,6 +25,7 @@ mod restart;
 mod save;
 mod settle;
 mod shutdown;
+mod supervisor;
 mod table;
 mod turn;
 mod writing;

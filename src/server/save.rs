@@ -8,12 +8,13 @@ use crate::config::Config;
 use crate::config::choice::RdbTarget;
 use crate::keyspace::Keyspace;
 use crate::log;
-use crate::persist::rdb::file::{self, FileError};
+use crate::persist::rdb::file::{self, FileError, Step};
 use crate::persist::rdb::library::Library;
 use crate::persist::rdb::save::{self, Access, SaveOptions, Summary};
 use crate::server::child::{self, Child, Kind, Reporter};
 use crate::server::{Server, shutdown};
-use crate::sys::fork::{Exit, GAVE_UP};
+use crate::sys::fork::{self, Exit, GAVE_UP};
+use crate::util::path::os_error;
 
 /// The state of snapshots.
 #[derive(Debug, Default)]
@@ -176,16 +177,32 @@ pub fn foreground(srv: &mut Server) -> Result<(), ()> {
     }
 }
 
+/// Says in Redis's words why a save failed.
 fn complain(cfg: &Config, e: &FileError) {
-    let dir = std::env::current_dir().unwrap_or_default();
-    log!(
-        Warning,
-        "Error saving the DB to {} in {}: {} failed: {}",
-        file_name(cfg).display(),
-        dir.display(),
-        e.step,
-        e.error
-    );
+    let temporary = temporary_name(crate::sys::process::pid());
+    let name = file_name(cfg).display();
+    // The directory may be gone.
+    let dir = std::env::current_dir()
+        .map_or("unknown".to_string(), |dir| dir.to_string_lossy().into_owned());
+    let error = os_error(&e.error);
+    match e.step {
+        Step::Open => log!(
+            Warning,
+            "Failed opening the temp RDB file {temporary} (in server root dir {dir}) for saving: {error}"
+        ),
+        Step::Write => {
+            log!(Warning, "Write error while saving DB to the disk(rdbSaveRio): {error}");
+        }
+        Step::Sync => log!(Warning, "Write error while saving DB to the disk(fsync): {error}"),
+        Step::Rename => log!(
+            Warning,
+            "Error moving temp DB file {temporary} on the final destination {name} (in server root dir \
+             {dir}): {error}"
+        ),
+        Step::SyncDirectory => {
+            log!(Warning, "Failed to fsync directory while saving DB: {error}");
+        }
+    }
 }
 
 /// BGSAVE: in a child.
@@ -222,7 +239,7 @@ pub fn background(srv: &mut Server) -> std::io::Result<()> {
         Err(e) => {
             srv.rdb.last_failed = true;
             srv.rdb.failures += 1;
-            log!(Warning, "Can't save in background: fork: {e}");
+            log!(Warning, "Can't save in background: fork: {}", os_error(&e));
             Err(e)
         }
     }
@@ -242,7 +259,10 @@ pub fn finished(srv: &mut Server, child: &Child, exit: Exit) {
             srv.rdb.failures = 0;
         }
         // Told to give up: no failure, but nothing was saved either.
-        Exit::Code(GAVE_UP) => {}
+        Exit::Code(GAVE_UP) => {
+            log!(Warning, "Background saving terminated by signal {}", fork::GIVE_UP);
+            remove_temporary(child.pid);
+        }
         _ => {
             match exit {
                 Exit::Code(_) => log!(Warning, "Background saving error"),
@@ -256,9 +276,6 @@ pub fn finished(srv: &mut Server, child: &Child, exit: Exit) {
             let wait = srv.rdb.retry_ms() / 1000;
             log!(Notice, "The next automatic save is tried {wait} seconds after this one failed");
         }
-    }
-    if exit == Exit::Code(GAVE_UP) {
-        remove_temporary(child.pid);
     }
 }
 

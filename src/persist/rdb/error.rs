@@ -1,5 +1,6 @@
 //! Why a snapshot can't be read: what was wrong, where, and whose fault it is.
 
+use crate::util::path::os_error;
 use std::io;
 
 /// Why reading stopped. Offsets are bytes from the start of the file (or payload).
@@ -73,7 +74,7 @@ pub(crate) fn shown(key: &[u8]) -> String {
 impl std::fmt::Display for RdbError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            RdbError::Io(error) => write!(f, "Error reading the RDB file: {error}"),
+            RdbError::Io(error) => write!(f, "Error reading the RDB file: {}", os_error(error)),
             RdbError::Stopped => f.write_str("Loading was stopped"),
             RdbError::Truncated { at } => {
                 write!(f, "Unexpected EOF reading RDB file at offset {at}")
@@ -102,8 +103,9 @@ impl std::fmt::Display for RdbError {
             RdbError::Database { at, db, databases } => {
                 write!(
                     f,
-                    "Data for database {db} at offset {at}, but there are only {databases}: "
+                    "FATAL: Data file was created with a Redis server configured to handle "
                 )?;
+                write!(f, "more than {databases} databases (database {db} at offset {at}): ")?;
                 f.write_str("raise 'databases' to load this file")
             }
             RdbError::Duplicate { at, db, key } => {

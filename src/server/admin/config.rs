@@ -99,7 +99,7 @@ const APPLY: &[(&str, Apply)] = &[
 fn reopen(srv: &mut Server, message: &str) -> Result<(), String> {
     let net = &srv.cfg.net;
     let open = if net.port == 0 {
-        Ok(Vec::new())
+        Ok(listener::Opened::default())
     } else {
         // The old sockets stay open until the new ones are there; on the same port that would fail
         // for addresses that stay, so those are closed first.
@@ -115,12 +115,13 @@ fn reopen(srv: &mut Server, message: &str) -> Result<(), String> {
     };
     match open {
         Ok(new) => {
-            srv.net.set_listeners(false, new).map_err(|e| e.to_string())?;
+            new.left_out.iter().for_each(boot::warn_of_address);
+            srv.net.set_listeners(false, new.listeners).map_err(|e| e.to_string())?;
             boot::set_title(srv, "");
             Ok(())
         }
         Err(e) => {
-            log!(Warning, "Could not create server TCP listening socket {}: {}", e.addr, e.error);
+            boot::warn_of_address(&e);
             Err(message.to_string())
         }
     }
@@ -143,7 +144,7 @@ fn change_dir(srv: &mut Server) -> Result<(), String> {
 
 fn raise_maxclients(srv: &mut Server, old: &crate::config::Config) -> Result<(), String> {
     let want = u64::from(srv.cfg.clients.max_clients) + 32;
-    let got = socket::raise_nofile(want);
+    let got = socket::raise_nofile(want).limit;
     srv.identity.max_files = got;
     if got < want && srv.cfg.clients.max_clients > old.clients.max_clients {
         return Err(format!(
