@@ -87,6 +87,8 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
         lfu,
         replace: present == Present::Overwritten,
         any_version: srv.cfg.snapshot.version_check == VersionCheck::Relaxed,
+        // A pipe says 0; then it is not known.
+        input_bytes: Some(total_bytes).filter(|&n| n > 0),
         limits: srv.limits.clone(),
     };
     let result = {

@@ -49,6 +49,7 @@ fn load_options() -> LoadOptions {
         lfu: false,
         replace: false,
         any_version: false,
+        input_bytes: None,
         limits: Default::default(),
     }
 }

@@ -75,6 +75,8 @@ pub struct LoadOptions {
     pub replace: bool,
     /// Files of a later version than is known are tried, as far as they hold nothing unknown.
     pub any_version: bool,
+    /// How many bytes the input has, if that is known: long strings then get their memory at once.
+    pub input_bytes: Option<u64>,
 }
 
 /// How far the loader is.
@@ -128,7 +130,7 @@ pub fn load(
     tick: &mut dyn FnMut(&Progress) -> Pace,
     note: &mut dyn FnMut(Note<'_>),
 ) -> Result<Loaded, RdbError> {
-    let mut from = Reader::new(input, BUFFER, opts.verify_checksum);
+    let mut from = Reader::new(input, BUFFER, opts.verify_checksum).of_size(opts.input_bytes);
     let (dialect, version) = signature(&mut from, opts.any_version)?;
     let mut loader = Loader {
         opts,

@@ -42,6 +42,7 @@ pub fn load_options() -> LoadOptions {
         lfu: false,
         replace: false,
         any_version: false,
+        input_bytes: None,
         limits: Default::default(),
     }
 }
