@@ -113,6 +113,7 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
     keep_libraries(srv, std::mem::take(&mut loaded.libraries), present)?;
     srv.rdb.load_expired = loaded.expired;
     srv.rdb.load_loaded = loaded.keys;
+    srv.stats.n.expired_fields += loaded.expired_fields;
     srv.clock.refresh();
     super::expire::schedule(srv);
     let seconds = (srv.clock.now_ms - started_ms) as f64 / 1000.0;

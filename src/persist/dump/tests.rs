@@ -56,7 +56,7 @@ fn compression_is_as_asked_for() {
             assert_eq!(packed == plain, !shrinks);
             for payload in [packed, plain] {
                 assert_eq!(again(&payload, true).expect("ours"), Value::from_bytes(text.clone()));
-                assert!(payload.len() < LONG || payload.capacity() < payload.len() + 2 * AROUND);
+                assert!(len < LONG || payload.capacity() < payload.len() + 2 * AROUND);
             }
         }
     }

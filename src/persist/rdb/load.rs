@@ -114,6 +114,8 @@ pub struct Loaded {
     pub version: u32,
     pub keys: u64,
     pub expired: u64,
+    /// Fields of hashes whose time had passed. Their keys count as loaded, even if nothing is left of them.
+    pub expired_fields: u64,
     /// Collections without elements, which were left out.
     pub empty: u64,
     pub libraries: Vec<Library>,
@@ -389,15 +391,16 @@ impl Loader<'_> {
             }
             Err(e) => return Err(e.of_key(&text)),
         };
-        let value = if self.is_expired(prefix) { None } else { self.without_due(value) };
-        if let Some(value) = value {
+        if self.is_expired(prefix) {
+            self.loaded.expired += 1;
+        } else if let Some(value) = self.without_due(value) {
             let access = self.access(prefix);
             let db = &mut ks.dbs[self.db];
             let key = db.key(&text);
             self.put(db, key, SetValue::Owned(value), prefix.expire, access, at)?;
             self.make_room(db);
         } else {
-            self.loaded.expired += 1;
+            self.loaded.keys += 1;
         }
         self.text = text;
         if self.pace.key_delay_us != 0 {
@@ -409,13 +412,14 @@ impl Loader<'_> {
 
 impl Loader<'_> {
     /// The value without the fields whose time has passed; None if that was all.
-    fn without_due(&self, mut value: Value) -> Option<Value> {
+    fn without_due(&mut self, mut value: Value) -> Option<Value> {
         if let Value::Object(object) = &mut value
             && let Object::Hash(hash) = &mut **object
             && self.opts.drop_expired
         {
             for field in hash.view().due(self.opts.now_ms, usize::MAX) {
                 hash.remove(&field);
+                self.loaded.expired_fields += 1;
             }
             if hash.is_empty() {
                 return None;

@@ -75,6 +75,21 @@ fn what_has_expired_is_dropped_only_where_asked() {
     assert_eq!(contents(&replica), contents(&ks));
 }
 
+/// The key was there when the file was read; that its fields have expired is counted as such.
+#[test]
+fn fields_past_their_time_are_counted_and_their_keys_are_loaded() {
+    let past = b"\x07\0\0\0\0\0\0\0";
+    let gone = [b"\x16\x01g\x01\x01f\x01v".as_slice(), past].concat();
+    let half = [b"\x16\x01h\x02\x01f\x01v".as_slice(), past, b"\x01g\x01v", &[0xff; 8]].concat();
+    let file = [b"VALKEY080\xfe\0", &gone[..], &half, b"\xff\0\0\0\0\0\0\0\0"].concat();
+    let (ks, facts) = loaded(&file).expect("sound");
+    assert_eq!((facts.keys, facts.expired, facts.expired_fields, ks.len()), (2, 0, 2, 1));
+    let opts = LoadOptions { drop_expired: false, ..load_options() };
+    let mut replica = empty();
+    let facts = loaded_with(&file, &opts, &mut replica).expect("sound");
+    assert_eq!((facts.keys, facts.expired_fields, replica.len()), (2, 0, 2));
+}
+
 #[test]
 fn access_data_comes_back_under_the_policy_it_was_saved_for() {
     let mut ks = empty();
