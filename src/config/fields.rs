@@ -6,7 +6,8 @@
 use super::choice::{
     AclPubsubDefault, AppendFsync, ConfigSave, DisklessLoad, EndpointType, EvictionPolicy,
     LogFormat, LogLevel, LogTimestamp, OomScoreAdj, PropagationError, ProtectedAction, RdbTarget,
-    SanitizeDump, Supervised, SyslogFacility, TlsAuthClients, TlsUserField, VersionCheck,
+    SanitizeDump, Supervised, SyslogFacility, TlsAuthClients, TlsUserField, Unavailable,
+    VersionCheck,
 };
 use super::{OutputLimit, PrimaryAddr, SavePoint, ShutdownFlags};
 
@@ -236,6 +237,7 @@ group! {
         crash_memcheck: bool = true,
         /// Exit instead of aborting on a panic.
         exit_on_panic: bool = false,
+        unavailable: Unavailable = Unavailable::Stop,
         /// Milliseconds after which a stuck main thread is reported; 0: never. Two ticks of `hz` at least.
         watchdog_period_ms: u32 = 0,
         /// Start-up warnings to suppress.

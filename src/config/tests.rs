@@ -157,7 +157,8 @@ fn a_rewritten_configuration_reads_back_the_same() {
 fn inert_directives_are_found_when_they_are_set() {
     let mut config = Config::default();
     assert_eq!(table::inert(&config).count(), 0);
-    let row = table::rows().find(|row| !row.supported && matches!(row.kind, Kind::Bool { .. }));
+    let row = table::rows()
+        .find(|row| row.effect == table::Effect::None && matches!(row.kind, Kind::Bool { .. }));
     if let Some(row) = row {
         let text = other_value(row, &config);
         let mut setting = Setting { from_file: true, ..Setting::default() };

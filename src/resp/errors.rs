@@ -69,6 +69,7 @@ pub const NO_AUTH: CmdError = CmdError::new("NOAUTH Authentication required.");
 pub const NO_PROTO: CmdError = CmdError::new("NOPROTO unsupported protocol version");
 pub const LOADING: CmdError = CmdError::new("LOADING Redis is loading the dataset in memory");
 pub const OOM: CmdError = CmdError::new("OOM command not allowed when used memory > 'maxmemory'.");
+pub const NO_REPLICAS: CmdError = CmdError::new("NOREPLICAS Not enough good replicas to write.");
 pub const MISCONF_RDB: CmdError = CmdError::new(
     "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to \
      disk. Commands that may modify the data set are disabled, because this instance is configured \

@@ -155,17 +155,17 @@ fn move_environment() {
     }
 }
 
-/// Sends one message to systemd's notification socket; false where there is none.
-pub fn sd_notify(message: &str) -> bool {
-    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return false };
-    let Ok(socket) = std::os::unix::net::UnixDatagram::unbound() else { return false };
+/// Sends one message to systemd's notification socket; false where none is named.
+pub fn sd_notify(message: &str) -> io::Result<bool> {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return Ok(false) };
+    let socket = std::os::unix::net::UnixDatagram::unbound()?;
     let path = path.to_string_lossy();
     if let Some(name) = path.strip_prefix('@') {
         use std::os::linux::net::SocketAddrExt;
-        let addr = std::os::unix::net::SocketAddr::from_abstract_name(name.as_bytes());
-        return addr.is_ok_and(|a| socket.send_to_addr(message.as_bytes(), &a).is_ok());
+        let addr = std::os::unix::net::SocketAddr::from_abstract_name(name.as_bytes())?;
+        return socket.send_to_addr(message.as_bytes(), &addr).map(|_| true);
     }
-    socket.send_to(message.as_bytes(), path.as_ref()).is_ok()
+    socket.send_to(message.as_bytes(), path.as_ref()).map(|_| true)
 }
 
 /// Restricts the calling thread to a list of processors such as `0,2-4` or `0-10:2`.

@@ -1,17 +1,19 @@
 //! The rows, grouped as the fields are.
 //!
 //! The order within a line: name, field with its range, then alias, later names and flags. A row
-//! that ends in `.inert()` is one that the server does not act on yet.
+//! that ends in `.inert()` is one that the server does not act on, to nobody's harm; one that ends in
+//! `.refused(..)` protects access or data, and must not be set as long as the server can't act on it.
 
 use super::{
-    CRASH, DENY_LOADING, Empty, HIDDEN, IMMUTABLE, Kind, MULTI, PROTECTED, Row, SENSITIVE, Unit,
-    VOLATILE, check, special,
+    CRASH, DENY_LOADING, Effect, Empty, HIDDEN, IMMUTABLE, Kind, MULTI, PROTECTED, Row, SENSITIVE,
+    Unit, VOLATILE, check, special,
 };
 use crate::config::ShutdownFlags;
 use crate::config::choice::{
     AclPubsubDefault, AppendFsync, Choice, ConfigSave, DisklessLoad, EndpointType, EvictionPolicy,
     LogFormat, LogLevel, LogTimestamp, OomScoreAdj, PropagationError, ProtectedAction, RdbTarget,
-    SanitizeDump, Supervised, SyslogFacility, TlsAuthClients, TlsUserField, VersionCheck,
+    SanitizeDump, Supervised, SyslogFacility, TlsAuthClients, TlsUserField, Unavailable,
+    VersionCheck,
 };
 
 const I32: i128 = i32::MAX as i128;
@@ -20,7 +22,7 @@ const I64: i128 = i64::MAX as i128;
 const U64: i128 = u64::MAX as i128;
 
 const fn row(name: &'static str, kind: Kind) -> Row {
-    Row { name, alias: None, also: &[], kind, flags: 0, supported: true }
+    Row { name, alias: None, also: &[], kind, flags: 0, effect: Effect::Acts }
 }
 
 impl Row {
@@ -40,7 +42,12 @@ impl Row {
     }
 
     const fn inert(mut self) -> Row {
-        self.supported = false;
+        self.effect = Effect::None;
+        self
+    }
+
+    const fn refused(mut self, why: &'static str) -> Row {
+        self.effect = Effect::Refused(why);
         self
     }
 }
@@ -129,7 +136,8 @@ static NET: &[Row] = &[
 
 /// Encrypted connections.
 static TLS: &[Row] = &[
-    row("tls-port", int!(tls.port, 0, 65535)).inert(),
+    row("tls-port", int!(tls.port, 0, 65535))
+        .refused("TLS is not available yet: nobody could connect"),
     row("tls-cluster", flag!(tls.cluster)).inert(),
     row("tls-replication", flag!(tls.replication)).inert(),
     row("tls-auth-clients", choice!(tls.auth_clients: TlsAuthClients)).inert(),
@@ -262,6 +270,8 @@ static PROCESS: &[Row] = &[
     row("crash-log-enabled", flag!(process.crash_log)),
     row("crash-memcheck-enabled", flag!(process.crash_memcheck)).inert(),
     row("use-exit-on-panic", flag!(process.exit_on_panic)).flags(HIDDEN),
+    row("unavailable-directives", choice!(process.unavailable: Unavailable))
+        .flags(IMMUTABLE | HIDDEN),
     row("watchdog-period", int!(process.watchdog_period_ms, 0, I32)).flags(HIDDEN),
     row("ignore-warnings", text!(process.ignore_warnings, Empty::Kept, check::any)).inert(),
     row("locale-collate", text!(process.locale_collate, Empty::Kept, check::any)).inert(),
@@ -352,12 +362,14 @@ static SNAPSHOT: &[Row] = &[
     )
     .flags(HIDDEN),
     row("rdb-target-version", choice!(snapshot.target_version: RdbTarget)),
-    row("rdb-version-check", choice!(snapshot.version_check: VersionCheck)).flags(HIDDEN).inert(),
+    row("rdb-version-check", choice!(snapshot.version_check: VersionCheck)).flags(HIDDEN),
 ];
 
 /// The append-only file.
 static AOF: &[Row] = &[
-    row("appendonly", flag!(aof.enabled)).flags(DENY_LOADING).inert(),
+    row("appendonly", flag!(aof.enabled))
+        .flags(DENY_LOADING)
+        .refused("the append-only file is not available yet: what is written would be lost"),
     row("appendfilename", text!(aof.file_name, Empty::Kept, check::aof_filename))
         .flags(IMMUTABLE)
         .inert(),
@@ -380,7 +392,7 @@ static REPL: &[Row] = &[
     row("replicaof", Kind::Special(&special::REPLICAOF))
         .alias("slaveof")
         .flags(IMMUTABLE | MULTI)
-        .inert(),
+        .refused("replication is not available yet"),
     row("masterauth", text!(repl.primary_auth, Empty::Unset, check::any))
         .also(&["primaryauth"])
         .flags(SENSITIVE)
@@ -420,17 +432,17 @@ static REPL: &[Row] = &[
     row("repl-backlog-size", memory!(repl.backlog_size, 1, I64)).inert(),
     row("repl-backlog-ttl", int!(repl.backlog_ttl_secs, 0, I64)).inert(),
     row("min-replicas-to-write", int!(repl.min_replicas_to_write, 0, I32))
-        .alias("min-slaves-to-write")
-        .inert(),
+        .alias("min-slaves-to-write"),
     row("min-replicas-max-lag", int!(repl.min_replicas_max_lag_secs, 0, I32))
-        .alias("min-slaves-max-lag")
-        .inert(),
+        .alias("min-slaves-max-lag"),
     row("propagation-error-behavior", choice!(repl.propagation_error: PropagationError)).inert(),
 ];
 
 /// Cluster mode.
 static CLUSTER: &[Row] = &[
-    row("cluster-enabled", flag!(cluster.enabled)).flags(IMMUTABLE).inert(),
+    row("cluster-enabled", flag!(cluster.enabled))
+        .flags(IMMUTABLE)
+        .refused("cluster mode is not available yet"),
     row("cluster-config-file", text!(cluster.config_file, Empty::Kept, check::any))
         .flags(IMMUTABLE)
         .inert(),
@@ -508,11 +520,15 @@ static LATER: &[Row] = &[
     row("dual-channel-replication-enabled", flag!(later.dual_channel_replication))
         .flags(HIDDEN)
         .inert(),
-    row("import-mode", flag!(later.import_mode)).flags(HIDDEN).inert(),
+    row("import-mode", flag!(later.import_mode))
+        .flags(HIDDEN)
+        .refused("import mode is not available: keys would expire and be evicted"),
     row("io-threads-always-active", flag!(later.io_threads_always_active)).flags(HIDDEN).inert(),
     row("unixsocketgroup", text!(later.unix_socket_group, Empty::Unset, check::any))
         .flags(IMMUTABLE | HIDDEN)
-        .inert(),
+        .refused(
+            "the group of the unix socket can't be set yet: others could or could not connect",
+        ),
     row(
         "cluster-announce-client-ipv4",
         text!(later.cluster_announce_client_ipv4, Empty::Unset, check::any),

@@ -88,13 +88,7 @@ pub(super) fn parse(
     };
     match &row.kind {
         Kind::Bool { set, .. } => {
-            let value = parse_bool(arg)?;
-            if value && !setting.from_file && row.name == "activedefrag" && !row.supported {
-                return Err("Active defragmentation cannot be enabled: this server does not \
-                            defragment memory while running"
-                    .into());
-            }
-            set(config, value);
+            set(config, parse_bool(arg)?);
         }
         Kind::Int { set, min, max, unit, .. } => set(config, parse_int(arg, *min, *max, *unit)?),
         Kind::Text { get_mut, check, .. } => {

@@ -39,10 +39,6 @@ type Apply = fn(&mut Server, &crate::config::Config) -> Result<(), String>;
 /// What follows from a change, by the directive's name. The configuration already holds the new value;
 /// the old one is passed. An error takes the whole CONFIG SET back.
 const APPLY: &[(&str, Apply)] = &[
-    ("appendonly", |srv, _| match srv.cfg.aof.enabled {
-        true => Err("the append-only file is not available yet".to_string()),
-        false => Ok(()),
-    }),
     ("port", |srv, _| reopen(srv, "Unable to listen on this port. Check server logs.")),
     ("bind", |srv, _| reopen(srv, "Failed to bind to specified addresses.")),
     ("dir", |srv, _| change_dir(srv)),
@@ -106,7 +102,7 @@ const APPLY: &[(&str, Apply)] = &[
 fn reopen(srv: &mut Server, message: &str) -> Result<(), String> {
     let net = &srv.cfg.net;
     let open = if net.port == 0 {
-        Ok(Vec::new())
+        Ok(listener::Opened::default())
     } else {
         // The old sockets stay open until the new ones are there; on the same port that would fail
         // for addresses that stay, so those are closed first.
@@ -122,12 +118,13 @@ fn reopen(srv: &mut Server, message: &str) -> Result<(), String> {
     };
     match open {
         Ok(new) => {
-            srv.net.set_listeners(false, new).map_err(|e| e.to_string())?;
+            new.left_out.iter().for_each(boot::warn_of_address);
+            srv.net.set_listeners(false, new.listeners).map_err(|e| e.to_string())?;
             boot::set_title(srv, "");
             Ok(())
         }
         Err(e) => {
-            log!(Warning, "Could not create server TCP listening socket {}: {}", e.addr, e.error);
+            boot::warn_of_address(&e);
             Err(message.to_string())
         }
     }
@@ -150,7 +147,7 @@ fn change_dir(srv: &mut Server) -> Result<(), String> {
 
 fn raise_maxclients(srv: &mut Server, old: &crate::config::Config) -> Result<(), String> {
     let want = u64::from(srv.cfg.clients.max_clients) + 32;
-    let got = socket::raise_nofile(want);
+    let got = socket::raise_nofile(want).limit;
     srv.identity.max_files = got;
     if got < want && srv.cfg.clients.max_clients > old.clients.max_clients {
         return Err(format!(

@@ -219,7 +219,9 @@ fn object(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}{}",
         entry,
         entry.encoding().name(),
-        dump::dump(entry, srv.limits.rdb_version).len().saturating_sub(11),
+        dump::dump(entry, srv.limits.rdb_version, srv.cfg.snapshot.compression)
+            .len()
+            .saturating_sub(11),
         entry.lru(),
         idle,
         lists::figures(entry)

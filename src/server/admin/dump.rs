@@ -17,10 +17,11 @@ pub const COMMANDS: &[ServerRow] =
 fn dump_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let Call { argv, reply, fx, env, .. } = call;
     let version = srv.limits.rdb_version;
+    let compression = srv.cfg.snapshot.compression;
     let lazy = srv.limits.lazy_expire;
     let mut db = DbMut::new(&mut srv.ks.dbs[env.db as usize], env, None, lazy);
     match db.read(argv.at(1), fx) {
-        Some(entry) => reply.bulk(&dump::dump(entry, version)),
+        Some(entry) => reply.bulk(&dump::dump(entry, version, compression)),
         None => reply.null(),
     }
     Ok(Flow::Done)

@@ -120,14 +120,22 @@ fn server(srv: &Server, o: &mut Lines) {
     let file = id.config_file.as_ref().map_or(String::new(), |f| f.display().to_string());
     o.add("config_file", file);
     o.add("io_threads_active", 0);
-    for (i, l) in srv.net.listeners().iter().enumerate() {
-        let text = match l {
-            Listener::Tcp { addr, .. } => {
-                format!("name=tcp,bind={},port={}", addr.ip(), addr.port())
+    // A line for each kind of socket, under a number that does not depend on the others.
+    let (mut tcp, mut unix) = (None, None);
+    for l in srv.net.listeners() {
+        match l {
+            Listener::Tcp { word, .. } => {
+                let line = tcp.get_or_insert_with(|| "name=tcp".to_string());
+                line.extend([",bind=", word]);
             }
-            Listener::Unix { path, .. } => format!("name=unix,bind={path}"),
-        };
-        o.add(&format!("listener{i}"), text);
+            Listener::Unix { path, .. } => unix = Some(format!("name=unix,bind={path}")),
+        }
+    }
+    if let Some(line) = tcp {
+        o.add("listener0", format!("{line},port={}", srv.cfg.net.port));
+    }
+    if let Some(line) = unix {
+        o.add("listener1", line);
     }
 }
 
@@ -182,7 +190,7 @@ fn memory(srv: &Server, o: &mut Lines) {
     o.add("used_memory_scripts_eval", 0);
     o.add("number_of_cached_scripts", 0);
     o.add("number_of_functions", 0);
-    o.add("number_of_libraries", 0);
+    o.add("number_of_libraries", srv.rdb.libraries.len());
     o.add("used_memory_vm_functions", 0);
     o.size("used_memory_vm_total", 0);
     o.add("used_memory_functions", 0);
@@ -344,6 +352,9 @@ fn stats(srv: &Server, o: &mut Lines) {
 fn replication(srv: &Server, o: &mut Lines) {
     o.add("role", "master");
     o.add("connected_slaves", 0);
+    if srv.rdb.replicas_missing() {
+        o.add("min_slaves_good_slaves", 0);
+    }
     o.add("master_failover_state", "no-failover");
     o.add("master_replid", &srv.identity.replid);
     o.add("master_replid2", "0".repeat(40));

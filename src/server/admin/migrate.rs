@@ -119,12 +119,13 @@ fn migrate(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let Call { fx, env, reply, .. } = call;
     let lazy = srv.limits.lazy_expire;
     let version = srv.limits.rdb_version;
+    let compression = srv.cfg.snapshot.compression;
     let mut db = DbMut::new(&mut srv.ks.dbs[env.db as usize], env, None, lazy);
     let mut payloads = Vec::new();
     for &key in &request.keys {
         if let Some(entry) = db.look(key, fx) {
             let ttl = entry.expire_ms().map_or(0, |at| (at - env.now_ms).max(1));
-            payloads.push((key, ttl, dump::dump(entry, version)));
+            payloads.push((key, ttl, dump::dump(entry, version, compression)));
         }
     }
     if payloads.is_empty() {

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::args::{Action, Run};
-use crate::config::choice::{LogLevel, OomScoreAdj, Supervised, SyslogFacility};
+use crate::config::choice::{LogLevel, OomScoreAdj, SyslogFacility};
 use crate::config::file::{ConfigError, Input, Loaded};
 use crate::config::{self, Config};
 use crate::keyspace::Keyspace;
@@ -15,10 +15,11 @@ use crate::log;
 use crate::net::listener;
 use crate::persist::check;
 use crate::persist::rdb::load::RdbError;
-use crate::server::jobs::{load, restart, save};
 use crate::server::parts::{Clock, Memory, Server};
+use crate::server::jobs::{load, restart, save, supervisor};
 use crate::server::reactor::turn;
 use crate::sys::{log as logfile, mem, process, signals, socket};
+use crate::util::path::{os_error, to_path};
 use crate::util::siphash::Seed;
 
 /// The version of redis-server whose behaviour this is.
@@ -50,6 +51,11 @@ pub struct Identity {
     /// Directives whose lack of effect the log has told.
     pub told: Vec<&'static str>,
 }
+
+/// Where a daemon writes its process number unless it is told where.
+const DEFAULT_PID_FILE: &[u8] = b"/var/run/redis.pid";
+/// Open files that are not clients.
+const RESERVED_FILES: u64 = 32;
 
 /// Runs the server; the exit code.
 pub fn main(args: Vec<OsString>) -> i32 {
@@ -196,28 +202,7 @@ fn read_config(run: &Run) -> Result<Loaded, ConfigError> {
         options: &run.options,
         sentinel: run.sentinel,
     })?;
-    if let Some(user) = loaded.users.first() {
-        return Err(user.error("users other than the default one are not available yet"));
-    }
-    if let Some(module) = loaded.modules.first() {
-        return Err(module.error("modules can't be loaded"));
-    }
-    if loaded.config.cluster.enabled {
-        return Err(ConfigError::general("cluster-enabled: cluster mode is not available yet"));
-    }
-    if loaded.config.repl.primary.is_some() {
-        return Err(ConfigError::general("replicaof: replication is not available yet"));
-    }
-    let dir = PathBuf::from(std::ffi::OsStr::from_bytes(&loaded.config.process.dir));
-    let aof_dir = dir.join(std::ffi::OsStr::from_bytes(&loaded.config.aof.dir_name));
-    if loaded.config.aof.enabled && aof_dir.exists() {
-        // Starting without what these files hold would lose it.
-        return Err(ConfigError::general(format!(
-            "appendonly: the append-only files in '{}' can't be read yet. Save an RDB snapshot with the \
-             server they come from, and start with 'appendonly no'.",
-            aof_dir.display()
-        )));
-    }
+    loaded.warnings.extend(config::refuse::check(&loaded)?);
     if loaded.config.process.dir.is_empty() {
         loaded.config.process.dir = b".".to_vec();
     }
@@ -235,21 +220,25 @@ fn start(
     let table = crate::server::parts::table::Table::build(&[], &renames)
         .map_err(|(i, why)| loaded.renames[i].error(why).to_string())?;
     let mut cfg = loaded.config;
-    let supervised = supervision(&cfg);
-    let daemon = cfg.process.daemonize && supervised == "no";
+    // Relative paths, that of the log first, start from the directory of the data.
+    let dir = PathBuf::from(std::ffi::OsStr::from_bytes(&cfg.process.dir));
+    std::env::set_current_dir(&dir)
+        .map_err(|e| format!("Can't chdir to '{}': {}\n", dir.display(), os_error(&e)))?;
+    if let Ok(full) = std::env::current_dir() {
+        cfg.process.dir = full.as_os_str().as_bytes().to_vec();
+    }
     open_log(&cfg);
     for warning in &loaded.warnings {
         log!(Warning, "{warning}");
     }
-    let dir = PathBuf::from(std::ffi::OsStr::from_bytes(&cfg.process.dir));
-    std::env::set_current_dir(&dir)
-        .map_err(|e| format!("Can't chdir to '{}': {e}\n", dir.display()))?;
-    if let Ok(full) = std::env::current_dir() {
-        cfg.process.dir = full.as_os_str().as_bytes().to_vec();
-    }
-    if daemon {
-        process::daemonize().map_err(|e| format!("Can't daemonize: {e}\n"))?;
+    warn_about_system();
+    let supervision = supervisor::begin(&cfg);
+    if cfg.process.daemonize && !supervision.reached {
+        process::daemonize().map_err(|e| format!("Can't daemonize: {}\n", os_error(&e)))?;
         logfile::quiet_stdout();
+        if cfg.process.pid_file.is_empty() {
+            cfg.process.pid_file = DEFAULT_PID_FILE.to_vec();
+        }
     }
     log!(Notice, "oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
     log!(
@@ -258,23 +247,22 @@ fn start(
          (redust {REDUST_VERSION})",
         process::pid()
     );
-    match &run.config_file {
-        Some(_) => log!(Notice, "Configuration loaded"),
-        None => log!(
+    if arguments.is_empty() {
+        log!(
             Warning,
             "Warning: no config file specified, using the default config. In order to specify a config \
-             file use {} /path/to/redis.conf",
-            executable.display()
-        ),
+             file use {program} /path/to/redis.conf"
+        );
+    } else {
+        log!(Notice, "Configuration loaded");
     }
-    let mut srv = assemble(cfg, executable, run.config_file, supervised, table)?;
+    let mut srv = assemble(cfg, executable, run.config_file, supervision.by, table)?;
     srv.identity.program = program;
     srv.identity.arguments = arguments;
     prepare(&mut srv)?;
     announce(&srv);
     listen(&mut srv)?;
     log!(Notice, "Server initialized");
-    warn_about_system();
     crate::server::jobs::cron::run(&mut srv);
     load_data(&mut srv);
     if !srv.shutdown.done {
@@ -292,26 +280,9 @@ fn start(
     Ok(code)
 }
 
-fn supervision(cfg: &Config) -> &'static str {
-    let has = |name| std::env::var_os(name).is_some();
-    match cfg.process.supervised {
-        Supervised::Systemd => "systemd",
-        Supervised::Upstart => "upstart",
-        Supervised::Auto if has("NOTIFY_SOCKET") => "systemd",
-        Supervised::Auto if has("UPSTART_JOB") => "upstart",
-        _ => "no",
-    }
-}
-
 fn open_log(cfg: &Config) {
+    // Compat: a relative one is found again for each line, and moves with CONFIG SET dir.
     let file = String::from_utf8_lossy(&cfg.log.file).into_owned();
-    // A relative log file stays where the server was started, as with Redis.
-    let file = if file.is_empty() || file.starts_with('/') {
-        file
-    } else {
-        std::env::current_dir()
-            .map_or(file.clone(), |d| d.join(&file).to_string_lossy().into_owned())
-    };
     if cfg.log.syslog_enabled {
         let facility = match cfg.log.syslog_facility {
             SyslogFacility::User => "user".to_string(),
@@ -347,10 +318,9 @@ pub fn assemble(
     let word = |i: usize| u64::from_le_bytes(entropy[i..i + 8].try_into().expect("eight bytes"));
     let seed = Seed([word(0), word(8)]);
     let net = turn::Net::new(now, clock.watch);
-    let net = net.map_err(|e| format!("Can't create the event loop: {e}\n"))?;
-    let bio =
-        crate::server::parts::bio::Bio::start(&String::from_utf8_lossy(&cfg.process.bio_cpulist));
-    let bio = bio.map_err(|e| format!("Can't start the helper thread: {e}\n"))?;
+    let net = net.map_err(|e| format!("Can't create the event loop: {}\n", os_error(&e)))?;
+    let bio = crate::server::parts::bio::Bio::start(&String::from_utf8_lossy(&cfg.process.bio_cpulist));
+    let bio = bio.map_err(|e| format!("Can't start the helper thread: {}\n", os_error(&e)))?;
     let counters = mem::ThreadCounters::here().into_iter().chain(bio.memory()).collect();
     let commands = table.rows().len();
     let mut srv = Server {
@@ -455,49 +425,76 @@ impl Server {
 
 /// Settings of the process: files, processors, memory, signals, title.
 fn prepare(srv: &mut Server) -> Result<(), String> {
+    limit_open_files(srv)?;
     let p = &srv.cfg.process;
-    let want = u64::from(srv.cfg.clients.max_clients) + 32;
-    let got = socket::raise_nofile(want);
-    srv.identity.max_files = got;
-    if got < want {
-        let fit = got.saturating_sub(32).max(1) as u32;
-        log!(
-            Warning,
-            "The limit of open files is {got}: maxclients has been reduced to {fit} to fit \
-             (it was {}). Raise it with 'ulimit -n'.",
-            srv.cfg.clients.max_clients
-        );
-        srv.cfg.clients.max_clients = fit;
-    }
     let p_cpus = String::from_utf8_lossy(&p.server_cpulist).into_owned();
     if !p_cpus.is_empty()
         && let Err(e) = process::set_cpu_list(&p_cpus)
     {
-        log!(Warning, "server_cpulist '{p_cpus}' can't be used: {e}");
+        log!(Warning, "server_cpulist '{p_cpus}' can't be used: {}", os_error(&e));
     }
     if p.disable_thp {
         process::disable_huge_pages();
     }
     mem::background_thread(p.jemalloc_bg_thread);
-    if !p.pid_file.is_empty() || p.daemonize {
-        let path = match p.pid_file.is_empty() {
-            true => "/var/run/redis.pid".into(),
-            false => String::from_utf8_lossy(&p.pid_file).into_owned(),
-        };
-        if let Err(e) = std::fs::write(&path, format!("{}\n", process::pid())) {
-            log!(Warning, "Failed to write PID file: {e} ({path})");
+    if !p.pid_file.is_empty() {
+        let path = to_path(&p.pid_file);
+        if let Err(e) = std::fs::write(path, format!("{}\n", process::pid())) {
+            log!(Warning, "Failed to write PID file: {}", os_error(&e));
         }
     }
     let signal_pipe = signals::install().map_err(|e| format!("Can't catch signals: {e}\n"))?;
     srv.net.watch_signals(signal_pipe).map_err(|e| format!("Can't watch signals: {e}\n"))?;
     crate::server::boot::crash::install(srv);
     srv.identity.oom_base = process::oom_score_adj().ok();
-    set_oom_score(srv, 0).map_err(|e| format!("Can't set oom-score-adj: {e}\n"))?;
+    set_oom_score(srv, 0).map_err(|e| format!("Can't set oom-score-adj: {}\n", os_error(&e)))?;
     srv.identity.oom_set = srv.cfg.process.oom_score_adj != OomScoreAdj::No;
     srv.identity.title = process::Title::locate();
     set_title(srv, "");
     crate::server::boot::crash::set_watchdog(srv).map_err(|e| format!("{e}\n"))?;
     tell_inert(srv);
+    Ok(())
+}
+
+/// Makes room for `maxclients` connections, or fits that to the room there is.
+fn limit_open_files(srv: &mut Server) -> Result<(), String> {
+    let wanted = srv.cfg.clients.max_clients;
+    let want = u64::from(wanted) + RESERVED_FILES;
+    let files = socket::raise_nofile(want);
+    srv.identity.max_files = files.limit;
+    if files.limit >= want {
+        if files.before < want {
+            log!(
+                Notice,
+                "Increased maximum number of open files to {want} (it was originally set to {}).",
+                files.before
+            );
+        }
+        return Ok(());
+    }
+    if files.limit <= RESERVED_FILES {
+        log!(
+            Warning,
+            "Your current 'ulimit -n' of {} is not enough for the server to start. Please increase your \
+             open file limit to at least {want}. Exiting.",
+            files.before
+        );
+        return Err(String::new());
+    }
+    let fit = (files.limit - RESERVED_FILES) as u32;
+    let error = files.error.map_or(String::new(), |e| os_error(&e));
+    log!(
+        Warning,
+        "You requested maxclients of {wanted} requiring at least {want} max file descriptors."
+    );
+    log!(Warning, "Server can't set maximum open files to {want} because of OS error: {error}.");
+    log!(
+        Warning,
+        "Current maximum open files is {}. maxclients has been reduced to {fit} to compensate for low \
+         ulimit. If you need higher maxclients increase 'ulimit -n'.",
+        files.limit
+    );
+    srv.cfg.clients.max_clients = fit;
     Ok(())
 }
 
@@ -554,11 +551,9 @@ fn title(srv: &Server, child: &str) -> String {
     let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
     let first = c.net.bind.first().map_or("*".to_string(), |b| text(b));
     let addr = if c.net.port != 0 {
-        format!("{}:{}", first.trim_start_matches('-'), c.net.port)
-    } else if !c.net.unix_socket.is_empty() {
-        text(&c.net.unix_socket)
+        format!("{first}:{}", c.net.port)
     } else {
-        String::new()
+        format!("unixsocket:{}", text(&c.net.unix_socket))
     };
     let file = srv.identity.config_file.as_ref();
     let values = [
@@ -600,28 +595,24 @@ fn announce(srv: &Server) {
 
 /// Opens the listeners; nothing to listen on is an error.
 fn listen(srv: &mut Server) -> Result<(), String> {
-    let fail = |e: listener::ListenError, what: &str| {
-        log!(
-            Warning,
-            "Warning: Could not create server {what} listening socket {}: {}",
-            e.addr,
-            e.error
-        );
-        log!(Warning, "Failed listening on port {} ({what}), aborting.", srv.cfg.net.port);
-        String::new()
-    };
     let net = &srv.cfg.net;
     let mut tcp = Vec::new();
     if net.port != 0 {
         let words = bind_words(&srv.cfg);
-        tcp = listener::tcp(&words, net.port, net.tcp_backlog as i32, net.socket_mark_id)
-            .map_err(|e| fail(e, "TCP"))?;
+        let opened = listener::tcp(&words, net.port, net.tcp_backlog as i32, net.socket_mark_id);
+        let opened = opened.map_err(|e| {
+            warn_of_address(&e);
+            log!(Warning, "Failed listening on port {} (tcp), aborting.", net.port);
+            String::new()
+        })?;
+        opened.left_out.iter().for_each(warn_of_address);
+        tcp = opened.listeners;
     }
     let mut unix = Vec::new();
     if !net.unix_socket.is_empty() {
         let path = String::from_utf8_lossy(&net.unix_socket).into_owned();
         unix.push(listener::unix(&path, net.unix_socket_perm).map_err(|e| {
-            log!(Warning, "Failed opening Unix socket: bind: {}", e.error);
+            log!(Warning, "Failed opening Unix socket: {e}");
             String::new()
         })?);
     }
@@ -632,6 +623,11 @@ fn listen(srv: &mut Server) -> Result<(), String> {
     let io = |e: std::io::Error| format!("Can't watch the listening sockets: {e}\n");
     srv.net.set_listeners(false, tcp).map_err(io)?;
     srv.net.set_listeners(true, unix).map_err(io)
+}
+
+/// Says that an address can't be listened on.
+pub fn warn_of_address(e: &listener::ListenError) {
+    log!(Warning, "Warning: Could not create server TCP listening socket {}: {e}", e.addr);
 }
 
 pub fn bind_words(cfg: &Config) -> Vec<String> {
@@ -659,7 +655,11 @@ fn load_data(srv: &mut Server) {
         Err(e) => {
             match e {
                 RdbError::Corrupt { .. } => explain_corruption(srv, &e),
-                _ => log!(Warning, "Fatal error loading the DB, check server logs. Exiting. ({e})"),
+                RdbError::Module { .. } | RdbError::Database { .. } => log!(Warning, "{e}"),
+                _ => {
+                    log!(Warning, "{e}");
+                    log!(Warning, "Fatal error loading the DB, check server logs. Exiting.");
+                }
             }
             srv.shutdown.done = true;
             srv.shutdown.exit_code = 1;
@@ -691,26 +691,5 @@ fn ready(srv: &Server) {
     if any(true) {
         log!(Notice, "Ready to accept connections unix");
     }
-    match srv.identity.supervised {
-        "systemd" => {
-            if process::sd_notify("STATUS=Ready to accept connections\nREADY=1\n") {
-                log!(Notice, "supervised by systemd: told it that the server is ready");
-            } else {
-                log!(
-                    Warning,
-                    "systemd supervision requested or auto-detected, but NOTIFY_SOCKET is not set"
-                );
-            }
-        }
-        "upstart" => {
-            log!(Notice, "supervised by upstart, will stop to signal readiness");
-            crate::sys::fork::kill(process::pid(), libc_sigstop());
-        }
-        _ => {}
-    }
-}
-
-/// SIGSTOP, by which upstart learns that a service is ready.
-fn libc_sigstop() -> i32 {
-    19
+    supervisor::ready(srv.identity.supervised);
 }

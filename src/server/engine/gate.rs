@@ -75,7 +75,7 @@ pub fn admit(
         && srv.cfg.memory.max_memory == 0
         && !srv.clients.tally.files()
         && !srv.tracking.crowded
-        && !srv.rdb.write_refused();
+        && !srv.rdb.writes_limited();
     if plain && calm && !row.has(PROTECTED) {
         return Ok(Admitted::Run);
     }
@@ -119,6 +119,9 @@ fn admit_slow(srv: &mut Server, id: ClientId, row: &'static Row) -> Result<Admit
     let writes = row.has(WRITE) || exec && queued_flags & WRITE != 0;
     if (writes || row.name() == "ping") && srv.rdb.write_refused() {
         return Err(errors::MISCONF_RDB);
+    }
+    if writes && srv.rdb.replicas_missing() {
+        return Err(errors::NO_REPLICAS);
     }
     let session = srv.clients.session(id).expect("eviction frees no client");
     if session.subscribed() && !session.resp3 && !for_subscribers(row.name()) {

@@ -7,9 +7,16 @@ use std::os::unix::ffi::OsStrExt;
 use crate::config::choice::VersionCheck;
 use crate::keyspace::Keyspace;
 use crate::log;
-use crate::persist::rdb::load::{LoadOptions, Pace, Progress, RdbError, load};
+use crate::persist::rdb::error::shown;
+use crate::persist::rdb::library::{self, Library};
+use crate::persist::rdb::load::{LoadOptions, Note, Pace, Progress, RdbError, load};
 use crate::server::parts::Server;
 use crate::server::reactor::turn;
+use crate::util::num;
+use crate::util::path::os_error;
+
+/// So many collections without elements are named in the log.
+const EMPTY_NAMED: u64 = 10;
 
 /// A load in progress, as INFO shows it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,7 +55,15 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
     let file = match File::open(&path) {
         Ok(file) => file,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(FromDisk::Absent),
-        Err(e) => return Err(RdbError::Io(e)),
+        Err(e) => {
+            log!(
+                Warning,
+                "Fatal error: can't open the RDB file {} for reading: {}",
+                path.display(),
+                os_error(&e)
+            );
+            return Err(RdbError::Io(e));
+        }
     };
     let total_bytes = file.metadata().map_or(0, |m| m.len());
     let started_ms = crate::sys::clock::wall_ms();
@@ -73,10 +88,16 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
         lfu,
         replace: present == Present::Overwritten,
         any_version: srv.cfg.snapshot.version_check == VersionCheck::Relaxed,
+        // A pipe says 0; then it is not known.
+        input_bytes: Some(total_bytes).filter(|&n| n > 0),
         limits: srv.limits.clone(),
     };
-    log!(Notice, "Loading RDB produced by version {}", creator(&path));
-    let result = load(file, &opts, &mut ks, &mut |progress| tick(srv, progress));
+    let result = {
+        let mut empty = 0;
+        load(file, &opts, &mut ks, &mut |progress| tick(srv, progress), &mut |n| {
+            note(n, &mut empty)
+        })
+    };
     srv.loading = None;
     if result.is_ok() && !keep {
         // What was there is flushed, even if the same comes back.
@@ -89,9 +110,11 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
     if result.is_ok() && !keep {
         srv.invalidate_all();
     }
-    let loaded = result?;
+    let mut loaded = result?;
+    keep_libraries(srv, std::mem::take(&mut loaded.libraries), present)?;
     srv.rdb.load_expired = loaded.expired;
     srv.rdb.load_loaded = loaded.keys;
+    srv.stats.n.expired_fields += loaded.expired_fields;
     srv.clock.refresh();
     crate::server::jobs::expire::schedule(srv);
     let seconds = (srv.clock.now_ms - started_ms) as f64 / 1000.0;
@@ -109,15 +132,71 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
     Ok(FromDisk::Loaded)
 }
 
-/// The program that wrote a snapshot, from its first bytes; "unknown" if it does not say.
-fn creator(path: &std::path::Path) -> String {
-    use std::io::Read;
-    let mut head = [0; 64];
-    let n = File::open(path).and_then(|mut f| f.read(&mut head)).unwrap_or(0);
-    let name = b"redis-ver";
-    let at = memchr::memmem::find(&head[..n], name).map(|i| i + name.len());
-    let value = at.and_then(|i| head.get(i + 1..i + 1 + usize::from(*head.get(i)?)));
-    value.map_or("unknown".to_string(), |v| String::from_utf8_lossy(v).into_owned())
+/// Keeps the libraries of a file as its keys were kept.
+fn keep_libraries(
+    srv: &mut Server,
+    libraries: Vec<Library>,
+    present: Present,
+) -> Result<(), RdbError> {
+    if present == Present::Replaced {
+        srv.rdb.libraries.clear();
+    }
+    if !libraries.is_empty() {
+        log!(
+            Warning,
+            "The RDB file holds {} function libraries: they are kept and will be saved again, but \
+             functions can't be called in this version",
+            libraries.len()
+        );
+    }
+    for library in libraries {
+        library::add(&mut srv.rdb.libraries, library, present == Present::Overwritten)
+            .map_err(|what| RdbError::corrupt(0, what))?;
+    }
+    Ok(())
+}
+
+/// Tells of what the loader came upon; `empty` counts the keys that it passed over.
+fn note(note: Note<'_>, empty: &mut u64) {
+    match note {
+        Note::Aux(name, value) => aux(name, &String::from_utf8_lossy(value)),
+        Note::SlotImport => log!(
+            Warning,
+            "The RDB file was written while slots of a cluster were being imported: what they held may be \
+             incomplete"
+        ),
+        Note::EmptyKey(key) => {
+            *empty += 1;
+            if *empty <= EMPTY_NAMED {
+                log!(Notice, "Loading RDB: skipping empty key: {}", shown(key));
+            }
+        }
+    }
+}
+
+/// Logs an AUX field, in the words that tools look for.
+fn aux(name: &[u8], value: &str) {
+    let number = || num::parse_i64_lenient(value.as_bytes()).unwrap_or(0);
+    match name.to_ascii_lowercase().as_slice() {
+        [b'%', ..] => log!(Notice, "RDB '{}': {value}", shown(name)),
+        b"redis-ver" => log!(Notice, "Loading RDB produced by version {value}"),
+        b"valkey-ver" => log!(Notice, "Loading RDB produced by Valkey version {value}"),
+        b"ctime" => {
+            let age = (crate::sys::clock::wall_ms() / 1000).saturating_sub(number()).max(0);
+            log!(Notice, "RDB age {age} seconds");
+        }
+        b"used-mem" => {
+            let megabytes = number() as f64 / (1 << 20) as f64;
+            log!(Notice, "RDB memory usage when created {megabytes:.2} Mb");
+        }
+        b"aof-preamble" if number() != 0 => log!(Notice, "RDB has an AOF tail"),
+        b"aof-base" if number() != 0 => log!(Notice, "RDB is base AOF"),
+        b"redis-bits" | b"aof-preamble" | b"aof-base" => {}
+        b"repl-id" | b"repl-offset" | b"repl-stream-db" | b"lua" => {
+            log!(Verbose, "RDB AUX field '{}' is not used", shown(name));
+        }
+        _ => log!(Debug, "Unrecognized RDB AUX field: '{}'", shown(name)),
+    }
 }
 
 fn tick(srv: &mut Server, progress: &Progress) -> Pace {

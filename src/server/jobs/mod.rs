@@ -8,3 +8,4 @@ pub mod pause;
 pub mod restart;
 pub mod save;
 pub mod shutdown;
+pub mod supervisor;

@@ -8,12 +8,14 @@ use crate::config::Config;
 use crate::config::choice::RdbTarget;
 use crate::keyspace::Keyspace;
 use crate::log;
-use crate::persist::rdb::file::{self, FileError};
+use crate::persist::rdb::file::{self, FileError, Step};
+use crate::persist::rdb::library::Library;
 use crate::persist::rdb::save::{self, Access, SaveOptions, Summary};
 use crate::server::jobs::child::{self, Child, Kind, Reporter};
-use crate::server::jobs::shutdown;
 use crate::server::parts::Server;
-use crate::sys::fork::{Exit, GAVE_UP};
+use crate::server::jobs::shutdown;
+use crate::sys::fork::{self, Exit, GAVE_UP};
+use crate::util::path::os_error;
 
 /// The state of snapshots.
 #[derive(Debug, Default)]
@@ -34,8 +36,12 @@ pub struct RdbJobs {
     pub scheduled: bool,
     /// `stop-writes-on-bgsave-error` and save points are on; kept by `refresh`.
     stop_writes: bool,
+    /// `min-replicas-to-write` asks for replicas, of which there are none; kept by `refresh`.
+    few_replicas: bool,
     pub load_expired: u64,
     pub load_loaded: u64,
+    /// Function libraries of the snapshot that was loaded: kept, to be saved again.
+    pub libraries: Vec<Library>,
 }
 
 /// Automatic saves after a failure wait this long, and twice as long after each further one.
@@ -54,10 +60,25 @@ impl RdbJobs {
         self.last_failed && self.stop_writes
     }
 
-    /// Takes over the settings that `write_refused` depends on.
+    /// Whether writes are refused because fewer replicas are there than `min-replicas-to-write` wants.
+    #[inline]
+    pub fn replicas_missing(&self) -> bool {
+        self.few_replicas
+    }
+
+    /// Whether writes are refused for either reason: one test for all commands.
+    #[inline]
+    pub fn writes_limited(&self) -> bool {
+        self.few_replicas || self.write_refused()
+    }
+
+    /// Takes over the settings that these depend on.
     pub fn refresh(&mut self, cfg: &Config) {
         self.stop_writes =
             cfg.snapshot.stop_writes_on_error && !cfg.snapshot.save_points.is_empty();
+        // Compat: a lag of 0 takes the condition away.
+        self.few_replicas =
+            cfg.repl.min_replicas_to_write > 0 && cfg.repl.min_replicas_max_lag_secs > 0;
     }
 
     /// Whether automatic saves are held back after a failure.
@@ -70,7 +91,8 @@ impl RdbJobs {
     }
 }
 
-fn options(cfg: &Config, used_memory: u64, now_ms: i64) -> SaveOptions {
+fn options(srv: &Server) -> SaveOptions {
+    let (cfg, now_ms) = (&srv.cfg, srv.clock.now_ms);
     let version = match cfg.snapshot.target_version {
         RdbTarget::Automatic => 0,
         RdbTarget::V10 => 10,
@@ -89,16 +111,26 @@ fn options(cfg: &Config, used_memory: u64, now_ms: i64) -> SaveOptions {
             _ => Access::None,
         },
         lru_clock: crate::server::engine::dispatch::access_clock(now_ms, policy.is_lfu()),
-        used_memory,
+        used_memory: srv.memory.used(),
         now_secs: now_ms / 1000,
         redis_version: crate::server::boot::REDIS_VERSION.to_string(),
         aux: Vec::new(),
-        functions: Vec::new(),
+        libraries: srv.rdb.libraries.clone(),
     }
 }
 
 fn file_name(cfg: &Config) -> &Path {
     Path::new(OsStr::from_bytes(&cfg.snapshot.file_name))
+}
+
+/// What a process writes before the snapshot has its name: tools and people know these names.
+fn temporary_name(pid: i32) -> String {
+    format!("temp-{pid}.rdb")
+}
+
+/// Removes what a process that ended in the middle of a save has left.
+pub fn remove_temporary(pid: i32) {
+    let _ = std::fs::remove_file(temporary_name(pid));
 }
 
 /// Writes the snapshot file; the work of both SAVE and the child.
@@ -109,7 +141,8 @@ fn write(
     on_keys: &mut dyn FnMut(u64),
 ) -> Result<Summary, FileError> {
     let sync = cfg.snapshot.incremental_fsync;
-    file::write_atomically(Path::new("."), file_name(cfg), sync, |out| {
+    let temporary = temporary_name(crate::sys::process::pid());
+    file::write_atomically(Path::new("."), file_name(cfg), temporary.as_ref(), sync, |out| {
         save::save(ks, out, opts, on_keys)
     })
 }
@@ -119,7 +152,7 @@ pub fn foreground(srv: &mut Server) -> Result<(), ()> {
     if srv.child.is_some() {
         return Err(());
     }
-    let opts = options(&srv.cfg, srv.memory.used(), srv.clock.now_ms);
+    let opts = options(srv);
     let Server { ks, cfg, net, shutdown, .. } = &mut *srv;
     // Signals are looked at meanwhile, for whoever can't wait for the end.
     let result = write(ks, cfg, &opts, &mut |_| {
@@ -145,16 +178,32 @@ pub fn foreground(srv: &mut Server) -> Result<(), ()> {
     }
 }
 
+/// Says in Redis's words why a save failed.
 fn complain(cfg: &Config, e: &FileError) {
-    let dir = std::env::current_dir().unwrap_or_default();
-    log!(
-        Warning,
-        "Error saving the DB to {} in {}: {} failed: {}",
-        file_name(cfg).display(),
-        dir.display(),
-        e.step,
-        e.error
-    );
+    let temporary = temporary_name(crate::sys::process::pid());
+    let name = file_name(cfg).display();
+    // The directory may be gone.
+    let dir = std::env::current_dir()
+        .map_or("unknown".to_string(), |dir| dir.to_string_lossy().into_owned());
+    let error = os_error(&e.error);
+    match e.step {
+        Step::Open => log!(
+            Warning,
+            "Failed opening the temp RDB file {temporary} (in server root dir {dir}) for saving: {error}"
+        ),
+        Step::Write => {
+            log!(Warning, "Write error while saving DB to the disk(rdbSaveRio): {error}");
+        }
+        Step::Sync => log!(Warning, "Write error while saving DB to the disk(fsync): {error}"),
+        Step::Rename => log!(
+            Warning,
+            "Error moving temp DB file {temporary} on the final destination {name} (in server root dir \
+             {dir}): {error}"
+        ),
+        Step::SyncDirectory => {
+            log!(Warning, "Failed to fsync directory while saving DB: {error}");
+        }
+    }
 }
 
 /// BGSAVE: in a child.
@@ -165,7 +214,7 @@ pub fn background(srv: &mut Server) -> std::io::Result<()> {
     srv.rdb.dirty_at_fork = srv.rdb.dirty;
     srv.rdb.last_try_ms = srv.clock.now_ms;
     srv.rdb.saves += 1;
-    let opts = options(&srv.cfg, srv.memory.used(), srv.clock.now_ms);
+    let opts = options(srv);
     let work = move |view: child::View<'_>, report: &mut Reporter| {
         let result = write(view.ks, view.cfg, &opts, &mut |done| report.keys(done));
         match result {
@@ -191,7 +240,7 @@ pub fn background(srv: &mut Server) -> std::io::Result<()> {
         Err(e) => {
             srv.rdb.last_failed = true;
             srv.rdb.failures += 1;
-            log!(Warning, "Can't save in background: fork: {e}");
+            log!(Warning, "Can't save in background: fork: {}", os_error(&e));
             Err(e)
         }
     }
@@ -211,13 +260,16 @@ pub fn finished(srv: &mut Server, child: &Child, exit: Exit) {
             srv.rdb.failures = 0;
         }
         // Told to give up: no failure, but nothing was saved either.
-        Exit::Code(GAVE_UP) => {}
+        Exit::Code(GAVE_UP) => {
+            log!(Warning, "Background saving terminated by signal {}", fork::GIVE_UP);
+            remove_temporary(child.pid);
+        }
         _ => {
             match exit {
                 Exit::Code(_) => log!(Warning, "Background saving error"),
                 Exit::Signal(n) => {
                     log!(Warning, "Background saving terminated by signal {n}");
-                    let _ = std::fs::remove_file(format!("temp-{}.rdb", child.pid));
+                    remove_temporary(child.pid);
                 }
             }
             srv.rdb.last_failed = true;
@@ -225,9 +277,6 @@ pub fn finished(srv: &mut Server, child: &Child, exit: Exit) {
             let wait = srv.rdb.retry_ms() / 1000;
             log!(Notice, "The next automatic save is tried {wait} seconds after this one failed");
         }
-    }
-    if exit == Exit::Code(GAVE_UP) {
-        let _ = std::fs::remove_file(format!("temp-{}.rdb", child.pid));
     }
 }
 

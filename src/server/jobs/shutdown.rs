@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::config::ShutdownFlags;
 use crate::log;
-use crate::server::jobs::{child, save};
-use crate::server::parts::Server;
 use crate::server::reactor::turn::Net;
+use crate::server::parts::Server;
+use crate::server::jobs::{child, save, supervisor};
 use crate::sys::signals::{SIGINT, SIGTERM};
 
 #[derive(Debug, Default)]
@@ -39,8 +39,8 @@ pub fn on_signals(srv: &mut Server) {
         return;
     }
     if loading {
-        log!(Warning, "Received shutdown signal during loading, exiting now.");
-        srv.shutdown.done = true;
+        // Half a dataset must not take the place of the whole one on disk.
+        let _ = shut_down(srv, How { nosave: true, now: true, ..How::default() });
     } else {
         on_cron(srv);
     }
@@ -59,12 +59,15 @@ pub fn note_signals(net: &mut Net, shutdown: &mut Shutdown, loading: bool) -> bo
         };
         for &signal in &bytes[..n] {
             let signal = i32::from(signal);
-            if signal == SIGINT && (shutdown.asked.is_some() || loading) {
+            if signal == SIGINT && shutdown.asked.is_some() {
                 log!(Warning, "You insist... exiting now.");
-                let _ = std::fs::remove_file(format!("temp-{}.rdb", std::process::id()));
+                save::remove_temporary(crate::sys::process::pid());
                 std::process::exit(1);
             }
             match signal {
+                SIGTERM | SIGINT if loading => {
+                    log!(Warning, "Received shutdown signal during loading, scheduling shutdown.");
+                }
                 SIGTERM => log!(Warning, "Received SIGTERM scheduling shutdown..."),
                 SIGINT => log!(Warning, "Received SIGINT scheduling shutdown..."),
                 _ => continue,
@@ -98,16 +101,26 @@ pub fn on_cron(srv: &mut Server) {
         now: flags.0 & ShutdownFlags::NOW != 0,
         force: flags.0 & ShutdownFlags::FORCE != 0,
     };
-    if shut_down(srv, how).is_err() {
-        srv.shutdown.asked = None;
-    }
+    // If it fails, the log says why, and the server goes on.
+    let _ = shut_down(srv, how);
 }
 
 /// Saves if it must and ends the loop. An error leaves the server running.
+///
+/// However it ends, what a signal asked for is done with: signals that came during the last save ask for no other.
 pub fn shut_down(srv: &mut Server, how: How) -> Result<(), ()> {
-    log!(Warning, "User requested shutdown...");
+    if srv.shutdown.done {
+        return Ok(());
+    }
+    let result = finish(srv, how);
+    srv.shutdown.asked = None;
+    result
+}
+
+fn finish(srv: &mut Server, how: How) -> Result<(), ()> {
+    log!(Notice, "User requested shutdown...");
     if srv.identity.supervised == "systemd" {
-        crate::sys::process::sd_notify("STOPPING=1\n");
+        supervisor::notify("STOPPING=1\n");
     }
     if srv.child.is_some() {
         log!(Warning, "There is a child saving an .rdb. Killing it!");
@@ -117,14 +130,11 @@ pub fn shut_down(srv: &mut Server, how: How) -> Result<(), ()> {
     if wanted {
         log!(Notice, "Saving the final RDB snapshot before exiting.");
         if srv.identity.supervised == "systemd" {
-            crate::sys::process::sd_notify("STATUS=Saving the final RDB snapshot\n");
+            supervisor::notify("STATUS=Saving the final RDB snapshot\n");
         }
         if save::foreground(srv).is_err() {
             if how.force {
-                log!(
-                    Warning,
-                    "Error trying to save the DB, but SHUTDOWN FORCE was requested: exiting"
-                );
+                log!(Warning, "Error trying to save the DB. Exit anyway.");
             } else {
                 log!(Warning, "Error trying to save the DB, can't exit.");
                 log!(
@@ -132,9 +142,7 @@ pub fn shut_down(srv: &mut Server, how: How) -> Result<(), ()> {
                     "Errors trying to shut down the server. Check the logs for more information."
                 );
                 if srv.identity.supervised == "systemd" {
-                    crate::sys::process::sd_notify(
-                        "STATUS=Error trying to save the DB, can't exit.\n",
-                    );
+                    supervisor::notify("STATUS=Error trying to save the DB, can't exit.\n");
                 }
                 return Err(());
             }

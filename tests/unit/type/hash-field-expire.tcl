@@ -299,3 +299,23 @@ start_server {tags {hash expire}} {
         r debug set-active-expire 1
     }
 }
+
+start_server {tags {hash rdb}} {
+    test "fields past their time at a load: their keys are counted as loaded, they as expired" {
+        need_command hpexpire
+        r hset gone a 1
+        r hpexpire gone 200 fields 1 a
+        r hset half a 1 b 2
+        r hpexpire half 200 fields 1 a
+        r set k v
+        r save
+        kill_server -signal KILL
+        sleep 300
+        restart_server
+        assert_equal 3 [s rdb_last_load_keys_loaded]
+        assert_equal 0 [s rdb_last_load_keys_expired]
+        wait_for_condition {[s expired_subkeys] == 2}
+        assert_equal {half k} [lsort [r keys *]]
+        assert_equal {b 2} [r hgetall half]
+    }
+}
