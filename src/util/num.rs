@@ -6,11 +6,12 @@
 //! results that overflow or vanish. Printing comes in three forms:
 //!
 //! ```text
-//! write_f64        shortest text that reads back to the same double, as replies carry scores
+//! write_f64        few digits that read back to the same double, as replies carry scores
 //! write_f64_17g    C's %.17g
 //! write_f64_fixed  a fixed number of decimals, as GEO replies carry coordinates
 //! ```
 
+use crate::util::grisu;
 use std::io::Write as _;
 
 /// Longest text of a 64-bit integer: a sign and 19 digits, or 20 digits.
@@ -301,40 +302,97 @@ pub(super) fn shift_round_even(value: u128, bits: i64) -> u128 {
     }
 }
 
-/// Appends the shortest text that reads back as `value`: integers without a point, `inf`, `-inf`,
+/// Longest text of a double: a sign, 17 digits, a point, and an exponent of three digits.
+pub const MAX_F64_CHARS: usize = 32;
+
+/// Appends text that reads back as `value`, in few digits: integers without a point, `inf`, `-inf`,
 /// `nan`, `-0`. This is what replies show for scores.
 pub fn write_f64(out: &mut Vec<u8>, value: f64) {
+    let mut text = [0; MAX_F64_CHARS];
+    let len = format_f64(&mut text, value);
+    out.extend_from_slice(&text[..len]);
+}
+
+/// Writes what [`write_f64`] appends into `out`, and returns its length.
+pub fn format_f64(out: &mut [u8; MAX_F64_CHARS], value: f64) -> usize {
     // Up to here a double converts to i64 without any doubt, and prints as a plain integer.
     const SAFE: f64 = (1_i64 << 62) as f64;
     if value.abs() <= SAFE
         && value as i64 as f64 == value
         && (value != 0.0 || value.is_sign_positive())
     {
-        return write_i64(out, value as i64);
+        let mut digits = [0; MAX_I64_CHARS];
+        let len = format_i64(&mut digits, value as i64);
+        out[..MAX_I64_CHARS].copy_from_slice(&digits);
+        return len;
     }
-    write_f64_shortest(out, value);
+    format_f64_grisu(out, value)
 }
 
 /// Like [`write_f64`], but large round values take an exponent (`1e+20`) as soon as that is
-/// shorter. RDB's text scores and numbers made by scripts are written so.
-pub fn write_f64_shortest(out: &mut Vec<u8>, value: f64) {
-    if write_special(out, value) {
-        return;
+/// shorter. Digests and numbers made by scripts are written so.
+pub fn write_f64_grisu(out: &mut Vec<u8>, value: f64) {
+    let mut text = [0; MAX_F64_CHARS];
+    let len = format_f64_grisu(&mut text, value);
+    out.extend_from_slice(&text[..len]);
+}
+
+fn format_f64_grisu(out: &mut [u8; MAX_F64_CHARS], value: f64) -> usize {
+    let mut out = Cursor { out, len: 0 };
+    if value.is_sign_negative() && !value.is_nan() {
+        out.add(b"-");
     }
-    let mut buf = [0; 32];
-    let (digits, exponent) = decimal_digits(&mut buf, format_args!("{:e}", value.abs()));
-    if value < 0.0 {
-        out.push(b'-');
+    if value == 0.0 || !value.is_finite() {
+        out.add(match value {
+            0.0 => b"0",
+            _ if value.is_nan() => b"nan",
+            _ => b"inf",
+        });
+        return out.len;
     }
-    // The value is the digits, read as an integer, times 10^scale.
-    let scale = exponent - (digits.len() as i32 - 1);
+    let decimal = grisu::digits(value);
+    let (digits, scale) = (decimal.digits(), decimal.scale);
+    // The power of ten of the first digit.
+    let exponent = scale + digits.len() as i32 - 1;
     if scale >= 0 && exponent < digits.len() as i32 + 7 {
-        out.extend_from_slice(digits);
-        out.resize(out.len() + scale as usize, b'0');
+        out.add(digits);
+        out.zeros(scale as usize);
+    } else if scale < 0 && exponent < 0 && (scale > -7 || exponent > -4) {
+        out.add(b"0.");
+        out.zeros((-exponent - 1) as usize);
+        out.add(digits);
     } else if scale < 0 && (scale > -7 || exponent.abs() < 4) {
-        write_plain(out, digits, exponent);
+        let (whole, fraction) = digits.split_at(exponent as usize + 1);
+        out.add(whole);
+        out.add(b".");
+        out.add(fraction);
     } else {
-        write_scientific(out, digits, exponent, 1);
+        out.add(&digits[..1]);
+        if digits.len() > 1 {
+            out.add(b".");
+            out.add(&digits[1..]);
+        }
+        out.add(if exponent < 0 { b"e-" } else { b"e+" });
+        let (text, len) = eight_digits(exponent.unsigned_abs());
+        out.add(&text.to_le_bytes()[..len]);
+    }
+    out.len
+}
+
+/// Text in the making, in an array.
+struct Cursor<'a> {
+    out: &'a mut [u8; MAX_F64_CHARS],
+    len: usize,
+}
+
+impl Cursor<'_> {
+    fn add(&mut self, text: &[u8]) {
+        self.out[self.len..self.len + text.len()].copy_from_slice(text);
+        self.len += text.len();
+    }
+    fn zeros(&mut self, count: usize) {
+        self.out[self.len..self.len + count].fill(b'0');
+        self.len += count;
     }
 }
 

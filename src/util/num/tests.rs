@@ -178,7 +178,7 @@ fn doubles_that_do_not() {
 }
 
 #[test]
-fn shortest_doubles() {
+fn doubles_in_few_digits() {
     for (value, s) in [
         (0.0, "0"),
         (-0.0, "-0"),
@@ -205,12 +205,12 @@ fn shortest_doubles() {
     ] {
         assert_eq!(text(|out| write_f64(out, value)), s);
     }
-    assert_eq!(text(|out| write_f64_shortest(out, 1e17)), "1e+17");
-    assert_eq!(text(|out| write_f64_shortest(out, 1e6)), "1000000");
+    assert_eq!(text(|out| write_f64_grisu(out, 1e17)), "1e+17");
+    assert_eq!(text(|out| write_f64_grisu(out, 1e6)), "1000000");
 }
 
 #[test]
-fn shortest_doubles_round_trip() {
+fn doubles_in_few_digits_round_trip() {
     let mut rng = Rng(7);
     for _ in 0..50_000 {
         let value = f64::from_bits(rng.next());
