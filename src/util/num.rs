@@ -50,8 +50,8 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
     if negative { 0_i64.checked_sub_unsigned(value) } else { i64::try_from(value).ok() }
 }
 
-/// Reads an unsigned integer as stream ids and scan cursors are read: besides the canonical form,
-/// leading blanks, a `+` and leading zeros are accepted; nothing may follow.
+/// Reads an unsigned integer: besides the canonical form, leading blanks, a `+` and leading zeros are accepted;
+/// nothing may follow.
 pub fn parse_u64(text: &[u8]) -> Option<u64> {
     let blanks = text.iter().take_while(|b| super::split::is_space(**b)).count();
     let digits = text[blanks..].strip_prefix(b"+").unwrap_or(&text[blanks..]);
@@ -61,6 +61,20 @@ pub fn parse_u64(text: &[u8]) -> Option<u64> {
     digits
         .iter()
         .try_fold(0_u64, |value, byte| value.checked_mul(10)?.checked_add(u64::from(byte - b'0')))
+}
+
+/// Reads a cursor, as redis-server does with `strtoul`: no blanks, but a sign, by which -1 is the largest number there
+/// is; nothing at all is 0, and what stands behind a NUL doesn't matter.
+pub fn parse_cursor(text: &[u8]) -> Option<u64> {
+    let text = until_nul(text);
+    match text {
+        [] => Some(0),
+        [b'-', digits @ ..] if digits.first().is_some_and(u8::is_ascii_digit) => {
+            parse_u64(digits).map(u64::wrapping_neg)
+        }
+        [first, ..] if super::split::is_space(*first) || *first == b'-' => None,
+        _ => parse_u64(text),
+    }
 }
 
 /// Reads an integer as C's `strtoll` with base 10 does, requiring that all of `text` is used.
@@ -221,6 +235,41 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
         _ => true,
     };
     legitimate.then_some(value)
+}
+
+/// What C's functions see of a text: they end at a NUL, which every text of theirs has at its end.
+fn until_nul(text: &[u8]) -> &[u8] {
+    &text[..memchr::memchr(0, text).unwrap_or(text.len())]
+}
+
+fn without_blanks(text: &[u8]) -> &[u8] {
+    let blanks = text.iter().take_while(|b| super::split::is_space(**b)).count();
+    &text[blanks..]
+}
+
+/// Reads a double as those commands of redis-server do that call `strtod` themselves, and look only at
+/// where it stopped: blanks may lead, nothing at all is 0, what stands behind a NUL doesn't matter. Too large is
+/// infinite, too small 0, as long as `saturate`; else both are refused. NaN is refused.
+pub fn parse_f64_c(text: &[u8], saturate: bool) -> Option<f64> {
+    let all = until_nul(text);
+    let number = without_blanks(all);
+    if number.is_empty() {
+        return all.is_empty().then_some(0.0);
+    }
+    parse_f64(number).or_else(|| {
+        let decimal = std::str::from_utf8(number).ok()?.parse().ok();
+        decimal.or_else(|| parse_hex_out_of_range(number)).filter(|x: &f64| saturate && !x.is_nan())
+    })
+}
+
+/// A hexadecimal number that no double but 0 and infinity comes near.
+fn parse_hex_out_of_range(text: &[u8]) -> Option<f64> {
+    let unsigned = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
+    let [b'0', b'x' | b'X', hex @ ..] = unsigned else { return None };
+    let (mantissa, exponent) = parse_hex_mantissa(hex)?;
+    let top = exponent.saturating_add(127 - i64::from(mantissa.leading_zeros()));
+    let size = if top > 0 { f64::INFINITY } else { 0.0 };
+    Some(if text[0] == b'-' { -size } else { size })
 }
 
 /// The part of a hexadecimal double after `0x`: `1.8p-3` is 0.1875.
