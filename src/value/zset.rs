@@ -179,7 +179,7 @@ impl ZSet {
     }
 
     /// Becomes a table with room for `more` elements. O(n).
-    fn spread(&mut self, limits: &ZSetLimits, more: usize) {
+    pub fn spread(&mut self, limits: &ZSetLimits, more: usize) {
         let ZSet::Packed(lp) = self else { return };
         let mut table = SortedTable::new(limits.seed);
         table.reserve(lp.len() / 2 + more);
