@@ -10,6 +10,19 @@ pub fn int(arg: &[u8]) -> Result<i64, CmdError> {
     num::parse_i64(arg).ok_or(errors::NOT_INT)
 }
 
+/// An integer of 32 bits.
+pub fn int32(arg: &[u8]) -> Result<i64, CmdError> {
+    let n = int(arg)?;
+    i32::try_from(n).map_err(|_| errors::NOT_INT32)?;
+    Ok(n)
+}
+
+/// An integer that is not negative, or the error `text` (without `ERR`) if it is.
+pub fn int_from_0(arg: &[u8], text: &'static str) -> Result<i64, CmdError> {
+    let n = int(arg)?;
+    if n < 0 { Err(CmdError::err(text)) } else { Ok(n) }
+}
+
 /// An integer within bounds, or the error `text` (without `ERR`).
 pub fn int_in(arg: &[u8], min: i64, max: i64, text: &'static str) -> Result<i64, CmdError> {
     match num::parse_i64(arg) {

@@ -51,6 +51,8 @@ start_server {tags {dump}} {
         assert_error "ERR Invalid IDLETIME value, must be >= 0" {r restore x 0 $blob idletime -1}
         assert_error "ERR Invalid FREQ value, must be >= 0 and <= 255" {r restore x 0 $blob freq 256}
         assert_error "ERR Invalid FREQ value, must be >= 0 and <= 255" {r restore x 0 $blob freq -1}
+        assert_error "ERR value is not an integer or out of range" {r restore x 0 $blob idletime abc}
+        assert_error "ERR value is not an integer or out of range" {r restore x 0 $blob freq x}
     }
 
     test "RESTORE errors" {

@@ -165,10 +165,7 @@ fn hello(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 /// `SELECT index`. Joins: clients, keyspace.
 fn select(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    let n = arg::int(call.argv.at(1))?;
-    if i32::try_from(n).is_err() {
-        return Err(errors::NOT_INT32);
-    }
+    let n = arg::int32(call.argv.at(1))?;
     let db = database(srv, n)?;
     if let Some(session) = srv.clients.session_mut(call.client) {
         session.db = db;
