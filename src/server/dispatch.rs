@@ -220,6 +220,9 @@ fn run(
         Ok(gate::Admitted::Gone) => return Outcome::Closing,
         Err(e) => {
             gate::refuse(srv, id, Some(row), &e, reply);
+            if row.name() == "exec" {
+                super::admin::monitor::feed_refused(srv, id, row, argv);
+            }
             return Outcome::Done;
         }
     }

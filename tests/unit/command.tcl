@@ -260,4 +260,11 @@ start_server {tags {command}} {
             assert {$form in $help} $form
         }
     }
+
+    test "RESP3: the subcommands of a command that has none are an empty set" {
+        r hello 3
+        assert_equal {set {}} [lindex [r typed command info get] 1 0 1 9]
+        assert_equal array [lindex [r typed command info config] 1 0 1 9 0]
+        r hello 2
+    }
 }

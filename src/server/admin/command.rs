@@ -89,7 +89,11 @@ fn describe(reply: &mut Reply, row: &Row) {
     s.tips.iter().for_each(|t| reply.bulk_str(t));
     reply.set(s.keys.len());
     s.keys.iter().enumerate().for_each(|(i, k)| describe_keys(reply, k, s.note(i)));
-    reply.array(row.subs.len());
+    // Compat: those of a command that has none are an empty set.
+    match row.subs.len() {
+        0 => reply.set(0),
+        n => reply.array(n),
+    }
     row.subs.iter().for_each(|sub| describe(reply, sub));
 }
 

@@ -102,7 +102,7 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         (b"sdslen", 3) => sdslen(srv, call)?,
         (b"populate", 3..=5) => populate(srv, call)?,
         (b"reload", _) => reload(srv, call)?,
-        (b"protocol", 3) => protocol(call.reply, argv[2])?,
+        (b"protocol", 3) => protocol(srv, call, argv[2])?,
         (b"htstats", 3..) => htstats(srv, call)?,
         (b"htstats-key", 3..) => htstats_key(srv, call)?,
         (b"stringmatch-len", 4) => {
@@ -309,7 +309,8 @@ fn reload(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     Ok(())
 }
 
-fn protocol(reply: &mut Reply, kind: &[u8]) -> Result<(), CmdError> {
+fn protocol(srv: &mut Server, call: &mut Call<'_>, kind: &[u8]) -> Result<(), CmdError> {
+    let reply = &mut *call.reply;
     match kind.to_ascii_lowercase().as_slice() {
         b"string" => reply.bulk(b"Hello World"),
         b"integer" => reply.int(12345),
@@ -346,10 +347,12 @@ fn protocol(reply: &mut Reply, kind: &[u8]) -> Result<(), CmdError> {
             if !reply.resp3() {
                 return Err(CmdError::new("ERR RESP2 is not supported by this command"));
             }
-            reply.push(2);
-            reply.bulk(b"server-cpu-usage");
-            reply.int(42);
-            // A push is no reply: one follows.
+            // A push is no reply: there is one, and the push waits until it is written.
+            let mut push = Reply::new(Vec::new(), true);
+            push.push(2);
+            push.bulk(b"server-cpu-usage");
+            push.int(42);
+            srv.clients.push(call.client, push.buf());
             reply.bulk(b"Some real reply following the push reply");
         }
         b"bignum" => reply.bignum("1234567999999999999999999999999999999"),
