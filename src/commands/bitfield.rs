@@ -111,7 +111,7 @@ fn parse(argv: Argv<'_>, max_bulk: usize, read_only: bool) -> Result<Vec<Op>, Cm
         let is = |name, operands| arg::is(word, name) && left >= operands;
         let incr = is("incrby", 3);
         if is("overflow", 1) {
-            overflow = match options.value()?.to_ascii_lowercase().as_slice() {
+            overflow = match arg::lower(options.value()?).as_slice() {
                 b"wrap" => Overflow::Wrap,
                 b"sat" => Overflow::Sat,
                 b"fail" => Overflow::Fail,

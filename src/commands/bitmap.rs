@@ -254,15 +254,15 @@ enum Combine {
 impl Combine {
     fn parse(argv: Argv<'_>) -> Result<Combine, CmdError> {
         let (name, sources) = (argv.at(1), argv.len() - 3);
-        let found = match name.to_ascii_uppercase().as_slice() {
-            b"AND" => Combine::And,
-            b"OR" => Combine::Or,
-            b"XOR" => Combine::Xor,
-            b"NOT" => Combine::Not,
-            b"DIFF" => Combine::Diff,
-            b"DIFF1" => Combine::Diff1,
-            b"ANDOR" => Combine::AndOr,
-            b"ONE" => Combine::One,
+        let found = match arg::lower(name).as_slice() {
+            b"and" => Combine::And,
+            b"or" => Combine::Or,
+            b"xor" => Combine::Xor,
+            b"not" => Combine::Not,
+            b"diff" => Combine::Diff,
+            b"diff1" => Combine::Diff1,
+            b"andor" => Combine::AndOr,
+            b"one" => Combine::One,
             _ => return Err(errors::SYNTAX),
         };
         match found {

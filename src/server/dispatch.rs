@@ -18,7 +18,7 @@ use crate::keyspace::store::Key;
 use crate::net::clients::ClientId;
 use crate::net::session::{Close, Parked, Queued, ReplyMode};
 use crate::resp::argv::Argv;
-use crate::resp::errors::CmdError;
+use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::table::{Handler, Row, Table};
 use crate::server::{Call, Server, account, gate, invalidate};
@@ -70,10 +70,10 @@ fn unknown_command(argv: Argv<'_>) -> CmdError {
         }
         let room = LIMIT - args.len();
         args.push(b'\'');
-        args.extend_from_slice(&arg[..arg.len().min(room)]);
+        args.extend_from_slice(errors::shown(&arg[..arg.len().min(room)]));
         args.extend_from_slice(b"' ");
     }
-    let name = &argv[0][..argv[0].len().min(LIMIT)];
+    let name = errors::shown(&argv[0][..argv[0].len().min(LIMIT)]);
     let text = [b"unknown command '", name, b"', with args beginning with: ", &args[..]].concat();
     CmdError::err(text)
 }

@@ -98,6 +98,15 @@ pub fn parse_i64_lenient(text: &[u8]) -> Option<i64> {
     }))
 }
 
+/// Reads an integer as C's `atoi` does: blanks and a sign may lead, it goes as far as there are digits, and of one that
+/// is too large the lower 32 bits count.
+pub fn parse_i32_prefix(text: &[u8]) -> i32 {
+    let text = without_blanks(text);
+    let sign = usize::from(matches!(text, [b'-' | b'+', ..]));
+    let digits = text[sign..].iter().take_while(|b| b.is_ascii_digit()).count();
+    if digits == 0 { 0 } else { parse_i64_lenient(&text[..sign + digits]).unwrap_or(0) as i32 }
+}
+
 /// Appends `value` in decimal.
 pub fn write_i64(out: &mut Vec<u8>, value: i64) {
     if value < 0 {

@@ -89,7 +89,7 @@ enum Only {
 
 impl Only {
     fn of(word: &[u8]) -> Only {
-        match word.to_ascii_lowercase().as_slice() {
+        match arg::lower(word).as_slice() {
             b"nx" => Only::Without,
             b"xx" => Only::With,
             b"gt" => Only::Later,

@@ -186,9 +186,10 @@ fn list(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         _ => return Err(errors::SYNTAX),
     };
     let mut names: Vec<&[u8]> = Vec::new();
-    for (name, row) in all(srv) {
-        let subs = row.subs.iter().map(|s| (s.spec.name.as_bytes(), *s));
-        for (name, row) in std::iter::once((name, row)).chain(subs) {
+    for (_, row) in all(srv) {
+        for row in std::iter::once(row).chain(row.subs.iter().copied()) {
+            // Compat: the names that commands have of their own, whatever rename-command calls them.
+            let name = row.spec.name.as_bytes();
             let takes = match by {
                 By::All => true,
                 By::Nothing => false,

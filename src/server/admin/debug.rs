@@ -40,7 +40,7 @@ impl Default for Switches {
 /// `DEBUG subcommand ...`. Joins: whatever the subcommand is about.
 fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let argv = call.argv;
-    let sub = argv.at(1).to_ascii_lowercase();
+    let sub = arg::lower(argv.at(1));
     match (sub.as_slice(), argv.len()) {
         (b"help", 2) => help::write(call.reply, "DEBUG", help::DEBUG),
         (b"sleep", 3) => {
@@ -248,7 +248,10 @@ fn populate(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     let count = arg::int_in(argv[2], 0, i64::MAX, "value is out of range, must be positive")?;
     let prefix = argv.get(3).copied().unwrap_or(b"key");
     let size = match argv.get(4) {
-        Some(text) => Some(arg::int_in(text, 0, 1 << 40, "value is out of range")? as usize),
+        Some(text) => {
+            let positive = "value is out of range, must be positive";
+            Some(arg::int_in(text, 0, 1 << 40, positive)? as usize)
+        }
         None => None,
     };
     let access = call.env.fresh_access();
@@ -274,7 +277,7 @@ fn populate(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
 fn reload(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     let (mut save, mut flush, mut merge) = (true, true, false);
     for word in call.argv.from(2) {
-        match word.to_ascii_lowercase().as_slice() {
+        match arg::lower(word).as_slice() {
             b"nosave" => save = false,
             b"noflush" => flush = false,
             b"merge" => merge = true,
@@ -311,7 +314,7 @@ fn reload(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
 
 fn protocol(srv: &mut Server, call: &mut Call<'_>, kind: &[u8]) -> Result<(), CmdError> {
     let reply = &mut *call.reply;
-    match kind.to_ascii_lowercase().as_slice() {
+    match arg::lower(kind).as_slice() {
         b"string" => reply.bulk(b"Hello World"),
         b"integer" => reply.int(12345),
         #[expect(clippy::approx_constant, reason = "clients expect this number, not pi")]

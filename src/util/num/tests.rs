@@ -78,6 +78,22 @@ fn lenient_integers() {
 }
 
 #[test]
+fn prefixes_are_read_by_atoi() {
+    for (s, n) in [
+        ("", 0),
+        ("x", 0),
+        ("01x", 1),
+        (" +7", 7),
+        ("-3-", -3),
+        ("+-3", 0),
+        ("4294967297", 1),
+        ("99999999999999999999", -1),
+    ] {
+        assert_eq!(parse_i32_prefix(s.as_bytes()), n, "{s:?}");
+    }
+}
+
+#[test]
 fn cursors_are_read_by_strtoul() {
     for (s, n) in [
         ("0", 0),
