@@ -126,13 +126,13 @@ fn parse(argv: Argv<'_>, max_bulk: usize, read_only: bool) -> Result<Vec<Op>, Cm
                 let n = arg::int(options.value()?)?;
                 if incr { Action::Incr(n) } else { Action::Set(n) }
             };
-            if read_only && action != Action::Get {
-                return Err(CmdError::new("ERR BITFIELD_RO only supports the GET subcommand"));
-            }
             ops.push(Op { action, width, offset, overflow });
         } else {
             return Err(errors::SYNTAX);
         }
+    }
+    if read_only && ops.iter().any(|op| op.action != Action::Get) {
+        return Err(CmdError::new("ERR BITFIELD_RO only supports the GET subcommand"));
     }
     Ok(ops)
 }

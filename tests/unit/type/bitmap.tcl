@@ -109,6 +109,9 @@ start_server {tags {bitmap}} {
         assert_error "ERR syntax error" {r bitfield f get u8}
         assert_error "ERR syntax error" {r bitfield f frob u8 0}
         assert_error "ERR BITFIELD_RO only supports the GET subcommand" {r bitfield_ro f set u8 0 1}
+        # What can't be read at all comes first.
+        assert_error_like "ERR Invalid bitfield type*" {r bitfield_ro f set u8 0 1 get u64 0}
+        assert_error "ERR syntax error" {r bitfield_ro f set u8 0 1 x}
         assert_equal 0 [r exists f]
         assert_equal {0} [r bitfield_ro f get u8 0]
     }
