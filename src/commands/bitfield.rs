@@ -36,7 +36,7 @@ impl Width {
             _ => return Err(BAD_TYPE),
         };
         let max = if signed { 64 } else { 63 };
-        match num::parse_i64(digits) {
+        match num::parse_i64(errors::shown(digits)) {
             Some(bits) if (1..=max).contains(&bits) => Ok(Width { signed, bits: bits as u32 }),
             _ => Err(BAD_TYPE),
         }

@@ -165,6 +165,18 @@ impl List {
         }
     }
 
+    /// Moves the element at one end, which is `text`, to an end of the same list. Amortised O(its length).
+    ///
+    /// Compat: whether the list has become small is asked when it is whole again.
+    pub fn rotate(&mut self, from: End, to: End, text: &[u8], shape: Shape) {
+        match self {
+            List::Row(row) => row.pop(from),
+            List::Nodes(nodes) => nodes.pop(from),
+        }
+        self.push(to, std::iter::once(text), shape);
+        self.shrink(shape);
+    }
+
     /// Shows the elements to `f` from `index` on, towards the end that is not `from`, until it says false.
     /// O(nodes to the nearer end + elements).
     #[inline]
