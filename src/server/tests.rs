@@ -351,6 +351,12 @@ fn reply_modes_and_closing() {
     assert_eq!(b.run(1, "ping"), "");
     assert_eq!(b.run(1, "ping"), "+PONG\r\n");
     assert_eq!(b.srv.clients.session(b.ids[0]).map(|s| s.reply_mode), Some(ReplyMode::On));
+    // RESET ends what OFF began, but is skipped itself.
+    assert_eq!(b.run(1, "client reply off"), "");
+    assert_eq!(b.run(1, "reset"), "+RESET\r\n");
+    assert_eq!(b.run(1, "client reply skip"), "");
+    assert_eq!(b.run(1, "reset"), "");
+    assert_eq!(b.run(1, "ping"), "+PONG\r\n");
     assert_eq!(b.run(1, "quit"), "+OK\r\n");
     assert_eq!(b.srv.clients.session(b.ids[0]).map(|s| s.close), Some(Close::AfterReply));
 }

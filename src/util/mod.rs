@@ -5,6 +5,7 @@ pub mod crc64;
 pub mod digest;
 pub mod geohash;
 pub mod glob;
+pub mod grisu;
 pub mod longdouble;
 pub mod lzf;
 pub mod num;

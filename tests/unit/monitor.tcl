@@ -46,4 +46,27 @@ start_server {tags {monitor}} {
         assert_equal PONG [$m ping]
         $m close
     }
+
+    test "who watches cannot use the keyspace, and watching again has no reply" {
+        set m [redis_client]
+        $m monitor
+        foreach command {{get k} {set k v} {publish c m} {pfcount k} {scan 0} {object encoding k}} {
+            assert_error "ERR Replica can't interact with the keyspace" {$m {*}$command}
+        }
+        assert_equal PONG [$m ping]
+        assert_match {* "ping"} [$m read]
+        assert_equal RESET [$m reset]
+        assert_equal {} [$m get k]
+        $m close
+    }
+
+    test "an EXEC that is refused is shown, and so is AUTH with too many arguments" {
+        set m [redis_client]
+        $m monitor
+        catch {r exec x}
+        assert_match {* "exec" "x"} [$m read]
+        catch {r auth a b c}
+        assert_match {* "auth" "a" "b" "c"} [$m read]
+        $m close
+    }
 }

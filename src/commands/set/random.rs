@@ -209,9 +209,9 @@ fn sample(ctx: &mut Ctx<'_>) -> CmdResult {
     };
     let (mut rng, size) = (rand::generator(env.random), set.len());
     if !distinct {
+        let start = reply.len();
         reply.array(count);
-        repeated(set, count, &mut rng, reply);
-        return Ok(Flow::Done);
+        return repeated(set, count, &mut rng, reply, start);
     }
     let count = count.min(size);
     reply.array(count);
@@ -241,25 +241,51 @@ fn sample(ctx: &mut Ctx<'_>) -> CmdResult {
 }
 
 /// Independent draws.
-fn repeated(set: SetRef<'_>, count: usize, rng: &mut impl FnMut() -> u64, reply: &mut Reply) {
+fn repeated(
+    set: SetRef<'_>,
+    count: usize,
+    rng: &mut impl FnMut() -> u64,
+    reply: &mut Reply,
+    start: usize,
+) -> CmdResult {
     if let (SetRef::Packed(lp), true) = (set, count > 1) {
         // Walked once instead of once for each.
         let items: Vec<Item<'_>> = lp.iter().collect();
-        for _ in 0..count {
+        return draw(reply, start, count, |reply| {
             let i = ((u128::from(rng()) * items.len() as u128) >> 64) as usize;
             reply_item(reply, items[i]);
-            if reply.is_too_long() {
-                break;
-            }
-        }
-        return;
+        });
     }
-    for _ in 0..count {
-        if reply.is_too_long() {
-            break;
-        }
+    draw(reply, start, count, |reply| {
         if let Some(item) = set.random(rng) {
             reply_item(reply, item);
         }
+    })
+}
+
+/// Writes `count` draws by calling `one`, behind a header that begins at `start`.
+///
+/// How many there are is the client's word alone, so the reply has a bound: it must not take all memory.
+pub fn draw(
+    reply: &mut Reply,
+    start: usize,
+    count: usize,
+    mut one: impl FnMut(&mut Reply),
+) -> CmdResult {
+    const MAX_BYTES: usize = 1 << 30;
+    const SHORTEST: usize = b"$0\r\n\r\n".len();
+    let mut fits = count <= MAX_BYTES / SHORTEST;
+    for _ in 0..count {
+        if !fits {
+            reply.truncate(start);
+            return Err(errors::OUT_OF_RANGE);
+        }
+        one(reply);
+        if reply.is_too_long() {
+            // Its client is closed.
+            break;
+        }
+        fits = reply.len() - start <= MAX_BYTES;
     }
+    Ok(Flow::Done)
 }

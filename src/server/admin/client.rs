@@ -43,9 +43,14 @@ fn getname(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
+/// Whether a text breaks no columns of CLIENT LIST. Compat: nothing behind a NUL is looked at, or shown there.
+fn is_plain(text: &[u8]) -> bool {
+    errors::shown(text).iter().all(|c| (b'!'..=b'~').contains(c))
+}
+
 /// A name must not break the columns of CLIENT LIST.
 pub fn check_name(name: &[u8]) -> Result<(), CmdError> {
-    match name.iter().all(|c| (b'!'..=b'~').contains(c)) {
+    match is_plain(name) {
         true => Ok(()),
         false => Err(CmdError::new(
             "ERR Client names cannot contain spaces, newlines or special characters.",
@@ -71,13 +76,13 @@ fn setinfo(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     } else if arg::is(option, "lib-ver") {
         false
     } else {
-        return Err(CmdError::err([b"Unrecognized option '", option, b"'"].concat()));
+        return Err(CmdError::err(
+            [b"Unrecognized option '", errors::shown(option), b"'"].concat(),
+        ));
     };
-    if !value.iter().all(|c| (b'!'..=b'~').contains(c)) {
-        let what = String::from_utf8_lossy(option).to_ascii_lowercase();
-        return Err(CmdError::err(format!(
-            "{what} cannot contain spaces, newlines or special characters."
-        )));
+    if !is_plain(value) {
+        let why = b" cannot contain spaces, newlines or special characters.";
+        return Err(CmdError::err([errors::shown(option), why].concat()));
     }
     if let Some(s) = srv.clients.session_mut(call.client) {
         *(if name { &mut s.lib_name } else { &mut s.lib_ver }) = value.to_vec();
@@ -103,7 +108,7 @@ fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
     let argv_bytes = if running > 0 { args } else { client.query.partial.arg_bytes() };
     let total = client.memory() + running + args;
     let command = s.last_command.map_or("NULL", |c| srv.table.by_id(c).name());
-    let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+    let text = |b: &[u8]| String::from_utf8_lossy(errors::shown(b)).into_owned();
     format!(
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} \
          multi={} qbuf={qbuf} qbuf-free={qbuf_free} argv-mem={argv_bytes} multi-mem={multi_bytes} \
@@ -176,12 +181,12 @@ fn list(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 }
 
 fn class(word: &[u8]) -> Result<Class, CmdError> {
-    match word.to_ascii_lowercase().as_slice() {
+    match arg::lower(word).as_slice() {
         b"normal" => Ok(Class::Normal),
         b"slave" | b"replica" => Ok(Class::Replica),
         b"pubsub" => Ok(Class::PubSub),
         b"master" | b"primary" => Ok(Class::Primary),
-        _ => Err(CmdError::err([b"Unknown client type '", word, b"'"].concat())),
+        _ => Err(CmdError::err([b"Unknown client type '", errors::shown(word), b"'"].concat())),
     }
 }
 
@@ -192,7 +197,7 @@ fn class_of(client: &Client) -> Class {
 /// `CLIENT REPLY ON|OFF|SKIP`. Joins: clients.
 fn reply_mode(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let Some(s) = srv.clients.session_mut(call.client) else { return Ok(Flow::Done) };
-    match call.argv.at(2).to_ascii_lowercase().as_slice() {
+    match arg::lower(call.argv.at(2)).as_slice() {
         b"on" => {
             s.reply_mode = ReplyMode::On;
             call.reply.ok();
@@ -206,7 +211,7 @@ fn reply_mode(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 }
 
 fn on_off(word: &[u8]) -> Result<bool, CmdError> {
-    match word.to_ascii_lowercase().as_slice() {
+    match arg::lower(word).as_slice() {
         b"on" => Ok(true),
         b"off" => Ok(false),
         _ => Err(errors::SYNTAX),
@@ -289,11 +294,11 @@ fn kill(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 fn kill_filter<'a>(args: &'a [&'a [u8]]) -> Result<Filter<'a>, CmdError> {
     let mut f = Filter { skip_me: true, ..Filter::default() };
     let (pairs, rest) = args.as_chunks::<2>();
-    if !rest.is_empty() || pairs.is_empty() {
+    if pairs.is_empty() {
         return Err(errors::SYNTAX);
     }
     for [word, value] in pairs {
-        match word.to_ascii_lowercase().as_slice() {
+        match arg::lower(word).as_slice() {
             b"id" => {
                 let id = arg::int_in(value, 1, i64::MAX, "client-id should be greater than 0")?;
                 f.id = Some(id as u64);
@@ -310,14 +315,22 @@ fn kill_filter<'a>(args: &'a [&'a [u8]]) -> Result<Filter<'a>, CmdError> {
             b"addr" => f.addr = Some(value),
             b"laddr" => f.laddr = Some(value),
             b"user" if *value == b"default" => f.user = Some(value),
-            b"user" => return Err(CmdError::err([b"No such user '", *value, b"'"].concat())),
-            b"skipme" => match value.to_ascii_lowercase().as_slice() {
+            b"user" => {
+                return Err(CmdError::err(
+                    [b"No such user '", errors::shown(value), b"'"].concat(),
+                ));
+            }
+            b"skipme" => match arg::lower(value).as_slice() {
                 b"yes" => f.skip_me = true,
                 b"no" => f.skip_me = false,
                 _ => return Err(errors::SYNTAX),
             },
             _ => return Err(errors::SYNTAX),
         }
+    }
+    // What comes before a word without a value is looked at first.
+    if !rest.is_empty() {
+        return Err(errors::SYNTAX);
     }
     Ok(f)
 }
@@ -327,7 +340,7 @@ fn pause_clients(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if call.argv.len() > 4 {
         return Err(errors::unknown_subcommand("client", call.argv[1]));
     }
-    let scope = match call.argv.get(3).map(|w| w.to_ascii_lowercase()) {
+    let scope = match call.argv.get(3).map(|w| arg::lower(w)) {
         None => Scope::All,
         Some(w) if w == b"all" => Scope::All,
         Some(w) if w == b"write" => Scope::Writes,
@@ -357,7 +370,7 @@ fn unblock(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if argv.len() > 4 {
         return Err(errors::unknown_subcommand("client", argv[1]));
     }
-    let with_error = match argv.get(3).map(|w| w.to_ascii_lowercase()) {
+    let with_error = match argv.get(3).map(|w| arg::lower(w)) {
         None => false,
         Some(w) if w == b"timeout" => false,
         Some(w) if w == b"error" => true,

@@ -121,7 +121,8 @@ fn hello(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             name = Some(argv.at(next + 1));
             next += 2;
         } else {
-            let text = [b"Syntax error in HELLO option '", argv[next], b"'"].concat();
+            let text =
+                [b"Syntax error in HELLO option '", errors::shown(argv[next]), b"'"].concat();
             return Err(CmdError::err(text));
         }
     }
@@ -165,10 +166,7 @@ fn hello(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 /// `SELECT index`. Joins: clients, keyspace.
 fn select(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    let n = arg::int(call.argv.at(1))?;
-    if i32::try_from(n).is_err() {
-        return Err(errors::NOT_INT32);
-    }
+    let n = arg::int32(call.argv.at(1))?;
     let db = database(srv, n)?;
     if let Some(session) = srv.clients.session_mut(call.client) {
         session.db = db;
@@ -200,7 +198,10 @@ fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         s.registry_bytes = 0;
         (s.channels, s.patterns, s.shard_channels) = (0, 0, 0);
         (s.no_evict, s.no_touch) = (false, false);
-        s.reply_mode = ReplyMode::On;
+        // Compat: if this is the reply that is to be skipped, it is.
+        if s.reply_mode != ReplyMode::Skip {
+            s.reply_mode = ReplyMode::On;
+        }
         s.name.clear();
     }
     srv.rearm();
@@ -234,7 +235,10 @@ fn wait(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
 /// `WAITAOF numlocal numreplicas timeout`: nothing is synced to an append-only file, here or elsewhere.
 fn waitaof(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let range = "value is out of range, value must between 0 and 1";
-    let local = arg::int_in(call.argv.at(1), 0, 1, range)?;
+    let local = arg::int(call.argv.at(1))?;
+    if !(0..=1).contains(&local) {
+        return Err(CmdError::err(range));
+    }
     let positive = "value is out of range, must be positive";
     arg::int_in(call.argv.at(2), 0, i64::MAX, positive)?;
     let timeout = arg::int(call.argv.at(3))

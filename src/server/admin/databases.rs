@@ -26,7 +26,7 @@ fn db<'a>(srv: &'a mut Server, env: &'a Env, n: u32) -> DbMut<'a> {
 /// `MOVE key db`: only if the other database has no such key. O(1). Joins: keyspace.
 fn move_(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let key = call.argv.at(1);
-    let n = arg::int_in(call.argv.at(2), i64::from(i32::MIN), i64::from(i32::MAX), VALUE_INT)?;
+    let n = arg::int32(call.argv.at(2))?;
     let target = database(srv, n)?;
     let Call { reply, fx, env, .. } = call;
     if target == env.db {
@@ -57,8 +57,6 @@ fn move_(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-const VALUE_INT: &str = "value is not an integer or out of range";
-
 /// `COPY source destination [DB n] [REPLACE]`. O(size of the value). Joins: keyspace.
 fn copy(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let argv = call.argv;
@@ -69,7 +67,7 @@ fn copy(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         if arg::is(word, "replace") {
             replace = true;
         } else if arg::is(word, "db") && options.remaining() > 0 {
-            target = database(srv, arg::int(options.value()?)?)?;
+            target = database(srv, arg::int32(options.value()?)?)?;
         } else {
             return Err(errors::SYNTAX);
         }

@@ -42,7 +42,7 @@ impl Default for Switches {
 /// `DEBUG subcommand ...`. Joins: whatever the subcommand is about.
 fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let argv = call.argv;
-    let sub = argv.at(1).to_ascii_lowercase();
+    let sub = arg::lower(argv.at(1));
     match (sub.as_slice(), argv.len()) {
         (b"help", 2) => help::write(call.reply, "DEBUG", help::DEBUG),
         (b"sleep", 3) => {
@@ -104,7 +104,7 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         (b"sdslen", 3) => sdslen(srv, call)?,
         (b"populate", 3..=5) => populate(srv, call)?,
         (b"reload", _) => reload(srv, call)?,
-        (b"protocol", 3) => protocol(call.reply, argv[2])?,
+        (b"protocol", 3) => protocol(srv, call, argv[2])?,
         (b"htstats", 3..) => htstats(srv, call)?,
         (b"htstats-key", 3..) => htstats_key(srv, call)?,
         (b"stringmatch-len", 4) => {
@@ -252,7 +252,10 @@ fn populate(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     let count = arg::int_in(argv[2], 0, i64::MAX, "value is out of range, must be positive")?;
     let prefix = argv.get(3).copied().unwrap_or(b"key");
     let size = match argv.get(4) {
-        Some(text) => Some(arg::int_in(text, 0, 1 << 40, "value is out of range")? as usize),
+        Some(text) => {
+            let positive = "value is out of range, must be positive";
+            Some(arg::int_in(text, 0, 1 << 40, positive)? as usize)
+        }
         None => None,
     };
     let access = call.env.fresh_access();
@@ -278,7 +281,7 @@ fn populate(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
 fn reload(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     let (mut save, mut flush, mut merge) = (true, true, false);
     for word in call.argv.from(2) {
-        match word.to_ascii_lowercase().as_slice() {
+        match arg::lower(word).as_slice() {
             b"nosave" => save = false,
             b"noflush" => flush = false,
             b"merge" => merge = true,
@@ -313,8 +316,9 @@ fn reload(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     Ok(())
 }
 
-fn protocol(reply: &mut Reply, kind: &[u8]) -> Result<(), CmdError> {
-    match kind.to_ascii_lowercase().as_slice() {
+fn protocol(srv: &mut Server, call: &mut Call<'_>, kind: &[u8]) -> Result<(), CmdError> {
+    let reply = &mut *call.reply;
+    match arg::lower(kind).as_slice() {
         b"string" => reply.bulk(b"Hello World"),
         b"integer" => reply.int(12345),
         #[expect(clippy::approx_constant, reason = "clients expect this number, not pi")]
@@ -350,10 +354,12 @@ fn protocol(reply: &mut Reply, kind: &[u8]) -> Result<(), CmdError> {
             if !reply.resp3() {
                 return Err(CmdError::new("ERR RESP2 is not supported by this command"));
             }
-            reply.push(2);
-            reply.bulk(b"server-cpu-usage");
-            reply.int(42);
-            // A push is no reply: one follows.
+            // A push is no reply: there is one, and the push waits until it is written.
+            let mut push = Reply::new(Vec::new(), true);
+            push.push(2);
+            push.bulk(b"server-cpu-usage");
+            push.int(42);
+            srv.clients.push(call.client, push.buf());
             reply.bulk(b"Some real reply following the push reply");
         }
         b"bignum" => reply.bignum("1234567999999999999999999999999999999"),

@@ -46,10 +46,12 @@ impl Options {
                 o.absolute = true;
             } else if arg::is(word, "idletime") && words.remaining() > 0 && freq.is_none() {
                 let text = "Invalid IDLETIME value, must be >= 0";
-                idle = Some(arg::int_in(words.value()?, 0, i64::MAX, text)?);
+                idle = Some(arg::int_from_0(words.value()?, text)?);
             } else if arg::is(word, "freq") && words.remaining() > 0 && idle.is_none() {
                 let text = "Invalid FREQ value, must be >= 0 and <= 255";
-                freq = Some(arg::int_in(words.value()?, 0, 255, text)?);
+                let n = arg::int(words.value()?)?;
+                freq = Some(n).filter(|n| (0..=255).contains(n));
+                freq.ok_or_else(|| CmdError::err(text))?;
             } else {
                 return Err(errors::SYNTAX);
             }

@@ -179,7 +179,7 @@ fn send<'a>(
     };
     let result = exchange(&mut link, request, payloads);
     let result = match result {
-        Err(e) if had_link && !is_timeout(&e) => {
+        Err(Lost::Writing(e) | Lost::Reading(e)) if had_link && !is_timeout(&e) => {
             link = connect(address, request.timeout)?;
             exchange(&mut link, request, payloads)
         }
@@ -196,7 +196,24 @@ fn send<'a>(
             srv.migrate.by_address.insert(address.to_string(), link);
             Ok(outcome)
         }
-        Err(_) => Err(CmdError::new("IOERR error or timeout reading to target instance")),
+        Err(Lost::Writing(_)) => Err(WRITING),
+        Err(Lost::Reading(_)) => {
+            Err(CmdError::new("IOERR error or timeout reading to target instance"))
+        }
+    }
+}
+
+const WRITING: CmdError = CmdError::new("IOERR error or timeout writing to target instance");
+
+/// What went wrong between the servers.
+enum Lost {
+    Writing(io::Error),
+    Reading(io::Error),
+}
+
+impl From<io::Error> for Lost {
+    fn from(e: io::Error) -> Lost {
+        Lost::Reading(e)
     }
 }
 
@@ -208,7 +225,9 @@ fn connect(address: &str, timeout: Duration) -> Result<Link, CmdError> {
     use std::net::ToSocketAddrs;
     let failed = || CmdError::new("IOERR error or timeout connecting to the client");
     let addr = address.to_socket_addrs().ok().and_then(|mut a| a.next()).ok_or_else(failed)?;
-    let stream = TcpStream::connect_timeout(&addr, timeout).map_err(|_| failed())?;
+    // Compat: redis-server learns of a refusal when it writes.
+    let stream = TcpStream::connect_timeout(&addr, timeout)
+        .map_err(|e| if is_timeout(&e) { failed() } else { WRITING })?;
     stream.set_nodelay(true).map_err(|_| failed())?;
     Ok(Link { stream: BufReader::new(stream), db: None, used_ms: 0 })
 }
@@ -226,7 +245,7 @@ fn exchange<'a>(
     link: &mut Link,
     request: &Request<'_>,
     payloads: &[Payload<'a>],
-) -> io::Result<Outcome<'a>> {
+) -> Result<Outcome<'a>, Lost> {
     link.stream.get_ref().set_read_timeout(Some(request.timeout))?;
     link.stream.get_ref().set_write_timeout(Some(request.timeout))?;
     let mut out = Vec::new();
@@ -248,7 +267,7 @@ fn exchange<'a>(
         }
         command(&mut out, &words);
     }
-    link.stream.get_mut().write_all(&out)?;
+    link.stream.get_mut().write_all(&out).map_err(Lost::Writing)?;
     // Every reply is read, whatever it says, so that the next request finds its own.
     let mut failure = None;
     for _ in 0..usize::from(request.login.is_some()) + usize::from(select) {

@@ -4,10 +4,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::commands::spec::{ADMIN, SKIP_MONITOR};
 use crate::commands::{CmdResult, Flow};
+use crate::keyspace::effects::Effects;
 use crate::keyspace::env::Origin;
+use crate::net::clients::ClientId;
+use crate::resp::argv::Argv;
 use crate::resp::errors::CmdError;
+use crate::resp::reply::Reply;
 use crate::server::admin::redact;
-use crate::server::parts::table::ServerRow;
+use crate::server::parts::table::{Row, ServerRow};
 use crate::server::parts::{Call, Server};
 use crate::util::split::repr_into;
 
@@ -18,9 +22,24 @@ fn monitor(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if call.env.deny_blocking {
         return Err(CmdError::new("ERR MONITOR isn't allowed for DENY BLOCKING client"));
     }
-    srv.clients.set_monitor(call.client, true);
-    call.reply.ok();
+    // Compat: who watches already gets no reply.
+    if srv.clients.session(call.client).is_some_and(|s| !s.monitor) {
+        srv.clients.set_monitor(call.client, true);
+        call.reply.ok();
+    }
     Ok(Flow::Done)
+}
+
+/// Tells the watchers of an EXEC that was refused: they have seen the MULTI.
+#[cold]
+pub fn feed_refused(srv: &mut Server, client: ClientId, row: &'static Row, argv: Argv<'_>) {
+    if srv.clients.monitors().is_empty() {
+        return;
+    }
+    let db = srv.clients.session(client).map_or(0, |s| s.db);
+    let env = srv.env(db, Origin::Client, false);
+    let fx = Effects::new(0, db);
+    feed(srv, &Call { client, row, argv, reply: &mut Reply::default(), fx, env });
 }
 
 /// Tells the watchers of a command that has run: time, database and address of its client, arguments.

@@ -55,7 +55,7 @@ fn lastsave(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 fn shutdown_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let (mut how, mut abort) = (How::default(), false);
     for word in call.argv.from(1) {
-        match word.to_ascii_lowercase().as_slice() {
+        match arg::lower(word).as_slice() {
             b"nosave" => how.nosave = true,
             b"save" => how.save = true,
             b"now" => how.now = true,

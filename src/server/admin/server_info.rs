@@ -38,14 +38,17 @@ fn time(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
 ///
 /// Draws a field of slashes, a maze that is new each time.
 fn lolwut(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    let mut args = call.argv.from(1);
-    if args.first().is_some_and(|w| arg::is(w, "version")) {
-        arg::int(args.get(1).copied().unwrap_or_default())?;
-        args = &args[2..];
-    }
+    // Compat: only the pictures of versions 5 and 6 have a size; anything may follow otherwise.
     let mut size = [66i64, 12];
-    for (slot, text) in size.iter_mut().zip(args) {
-        *slot = arg::int(text)?.clamp(1, 160);
+    if let [word, version, args @ ..] = call.argv.from(1)
+        && arg::is(word, "version")
+        && let version @ (5 | 6) = arg::int(version)?
+    {
+        let args = args.iter().take(if version == 5 { 3 } else { 2 });
+        for (i, text) in args.enumerate() {
+            let n = arg::int(text)?.clamp(1, 160);
+            size[i.min(1)] = n;
+        }
     }
     let mut random = crate::util::rand::generator(call.env.random);
     let mut out = String::new();

@@ -68,6 +68,9 @@ pub fn resume([command, client]: [u64; 2]) {
     CLIENT.store(client, Ordering::Relaxed);
 }
 
+/// Where tools that collect reports begin.
+const START: &str = "\n\n=== REDIS BUG REPORT START: Cut & paste starting from here ===\n";
+
 /// A panic has been reported: the abort that follows needs no second report.
 static REPORTED: AtomicBool = AtomicBool::new(false);
 
@@ -93,6 +96,7 @@ pub fn install(srv: &Server) {
         let facts = facts();
         let place = info.location().map_or("?".to_string(), ToString::to_string);
         let text = info.payload_as_str().unwrap_or("a panic without words");
+        logfile::raw(START);
         logfile::write(logfile::Level::Warning, "=== ASSERTION FAILED ===");
         logfile::write(logfile::Level::Warning, &format!("==> {place} '{text}' is not true"));
         report(&facts, "panic");
@@ -110,7 +114,7 @@ pub fn install(srv: &Server) {
             return;
         }
         let name = signals::name(signal);
-        logfile::raw("\n\n=== REDIS BUG REPORT START: Cut & paste starting from here ===\n");
+        logfile::raw(START);
         let line = format!("Redis {} crashed by signal: {signal}, {name}", boot::REDIS_VERSION);
         logfile::write(logfile::Level::Warning, &line);
         let line = format!("Accessing address: {address:#x}");

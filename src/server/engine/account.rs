@@ -12,7 +12,6 @@
 use std::num::NonZeroU64;
 
 use crate::commands::{CmdResult, Flow, spec};
-use crate::keyspace::env::Origin;
 use crate::net::session::CommandId;
 use crate::server::parts::{Call, Server};
 
@@ -154,7 +153,7 @@ pub fn finish(
 #[cold]
 fn log_slow(srv: &mut Server, call: &Call<'_>, us: u64) {
     let skip = std::mem::take(&mut srv.exec.skip_slowlog);
-    if skip || call.row.has(spec::SKIP_SLOWLOG) || call.env.origin == Origin::Exec && us == 0 {
+    if skip || call.row.has(spec::SKIP_SLOWLOG) {
         return;
     }
     let max = srv.cfg.stats.slowlog_max_len as usize;

@@ -18,7 +18,7 @@ use crate::keyspace::store::Key;
 use crate::net::clients::ClientId;
 use crate::net::session::{Close, Parked, Queued, ReplyMode};
 use crate::resp::argv::Argv;
-use crate::resp::errors::CmdError;
+use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::engine::{account, gate, invalidate};
 use crate::server::parts::table::{Handler, Row, Table};
@@ -71,10 +71,10 @@ fn unknown_command(argv: Argv<'_>) -> CmdError {
         }
         let room = LIMIT - args.len();
         args.push(b'\'');
-        args.extend_from_slice(&arg[..arg.len().min(room)]);
+        args.extend_from_slice(errors::shown(&arg[..arg.len().min(room)]));
         args.extend_from_slice(b"' ");
     }
-    let name = &argv[0][..argv[0].len().min(LIMIT)];
+    let name = errors::shown(&argv[0][..argv[0].len().min(LIMIT)]);
     let text = [b"unknown command '", name, b"', with args beginning with: ", &args[..]].concat();
     CmdError::err(text)
 }
@@ -226,6 +226,9 @@ fn run(
         Ok(gate::Admitted::Gone) => return Outcome::Closing,
         Err(e) => {
             gate::refuse(srv, id, Some(row), &e, reply);
+            if row.name() == "exec" {
+                crate::server::admin::monitor::feed_refused(srv, id, row, argv);
+            }
             return Outcome::Done;
         }
     }

@@ -3,7 +3,9 @@
 //! The order is Redis's, because clients see which error wins: arity, protected commands,
 //! authentication, transaction rules, memory, disk errors, subscriber mode, loading, pauses; then queueing.
 
-use crate::commands::spec::{DENYOOM, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, WRITE};
+use crate::commands::spec::{
+    DENYOOM, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, WRITE,
+};
 use crate::config::choice::ProtectedAction;
 use crate::net::clients::ClientId;
 use crate::net::session::Close;
@@ -69,7 +71,10 @@ pub fn admit(
         return Err(errors::wrong_arity(row.name()));
     }
     let session = srv.clients.session(id).expect("clients are only reaped between events");
-    let plain = session.authenticated && session.multi.is_none() && !session.subscribed();
+    let plain = session.authenticated
+        && session.multi.is_none()
+        && !session.subscribed()
+        && !session.monitor;
     let calm = srv.pause.scope().is_none()
         && srv.loading.is_none()
         && srv.cfg.memory.max_memory == 0
@@ -136,7 +141,13 @@ fn admit_slow(srv: &mut Server, id: ClientId, row: &'static Row) -> Result<Admit
     }
     let replicates =
         row.has(WRITE | MAY_REPLICATE) || exec && queued_flags & (WRITE | MAY_REPLICATE) != 0;
-    match srv.pause.scope() {
+    if session.monitor {
+        // Compat: to redis-server it is a kind of replica, so it is not held up by a pause either.
+        if replicates || row.has(READONLY) || exec && queued_flags & READONLY != 0 {
+            return Err(CmdError::new("ERR Replica can't interact with the keyspace"));
+        }
+    }
+    match srv.pause.scope().filter(|_| !session.monitor) {
         Some(Scope::All) => return Ok(Admitted::Postpone),
         Some(Scope::Writes) if replicates => return Ok(Admitted::Postpone),
         _ => {}

@@ -70,7 +70,13 @@ fn fold(name: &[u8]) -> u64 {
     };
     // Sets the bit that tells lower case from upper in letters; other bytes of names are digits,
     // '-', '|' and '_', which no other name turns into.
-    word | 0x2020_2020_2020_2020
+    let word = word | 0x2020_2020_2020_2020;
+    // The length tells a name from the same with blanks or NULs behind it; of names of eight bytes the highest bits
+    // can't be as few.
+    match name.len() {
+        8 => word,
+        len => word & (u64::MAX >> 8) | (len as u64) << 56,
+    }
 }
 
 fn slot(word: u64) -> usize {
@@ -226,7 +232,9 @@ mod tests {
             let found = table.lookup(&name.to_ascii_uppercase()).expect("itself");
             assert_eq!(found.id, row.id);
         }
-        assert!(table.lookup(b"getx").is_none() && table.lookup(b"").is_none());
+        for none in [&b"getx"[..], b"", b"get ", b"get\0", b"get\0\0\0\0\0", b" get", b"hgetall "] {
+            assert!(table.lookup(none).is_none(), "{none:?}");
+        }
         let object = table.lookup(b"object").expect("OBJECT");
         assert!(Table::sub(object, b"Encoding").is_some());
     }

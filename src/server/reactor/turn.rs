@@ -645,7 +645,7 @@ fn run_parsed(
     reply.set_limit(srv.clients.reply_bound(id));
     let stopped = run_batch(srv, id, data, batch, &mut reply);
     if let (None, Some(e)) = (stopped, error) {
-        let e = CmdError::err(format!("Protocol error: {}", e.text()));
+        let e = CmdError::err([b"Protocol error: ", &e.text()[..]].concat());
         reply.error(&e);
         srv.stats.error(e.code());
         log!(Verbose, "Protocol error from client: {}", String::from_utf8_lossy(e.bytes()));

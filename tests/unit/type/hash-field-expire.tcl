@@ -239,7 +239,10 @@ start_server {tags {hash expire}} {
             {hexpire h -1 fields 1 a} "ERR invalid expire time, must be >= 0" \
             {hexpire h 9223372036854775807 fields 1 a} "ERR invalid expire time in 'hexpire' command" \
             {hpexpireat h 70368744177664 fields 1 a} "ERR invalid expire time in 'hpexpireat' command" \
-            {hgetdel h field 1 a} $missing {hgetex h ex 1 field 1 a} $missing {hgetex h fields 2 a} $count \
+            {hgetdel h field 1 a} $missing {hgetex h ex 1 field 1 a} $missing {hgetex h persist 1 a} $missing \
+            {hgetex h ex 1 a} "ERR wrong number of arguments for 'hgetex' command" \
+            {hgetex h pxat 1 1} "ERR wrong number of arguments for 'hgetex' command" \
+            {hgetex h fields 2 a} $count \
             {hsetex h ex 1 px 1 fields 1 a b} "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified" \
             {hsetex h fnx fxx fields 1 a b} "ERR Only one of FXX or FNX arguments can be specified" \
             {hsetex h nx fields 1 a b} "ERR unknown argument: nx" \
