@@ -101,7 +101,7 @@ fn set_expire(ctx: &mut Ctx<'_>, form: Form) -> CmdResult {
     let key = argv.at(1);
     let conditions = Conditions::parse(Options::new(*argv, 3))?;
     let at = date(argv.at(2), form, env.now_ms)?;
-    let Some(old) = db.look(key, fx).map(|e| e.expire_ms()) else {
+    let Some(old) = db.find(key, fx).map(|e| e.expire_ms()) else {
         reply.int(0);
         return Ok(Flow::Done);
     };
@@ -153,7 +153,7 @@ fn pexpiretime(ctx: &mut Ctx<'_>) -> CmdResult {
 
 fn time_left(ctx: &mut Ctx<'_>, show: fn(at: i64, now: i64) -> i64) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
-    let found = db.glance(argv.at(1), fx).map(|e| e.expire_ms());
+    let found = db.count(argv.at(1), fx).map(|e| e.expire_ms());
     reply.int(match found {
         None => -2,
         Some(None) => -1,
@@ -166,7 +166,7 @@ fn time_left(ctx: &mut Ctx<'_>, show: fn(at: i64, now: i64) -> i64) -> CmdResult
 fn persist(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
-    let removed = db.has(key, fx) && db.set_expire(key, None);
+    let removed = db.find(key, fx).is_some() && db.set_expire(key, None);
     if removed {
         fx.modified(key);
         fx.event(EV_GENERIC, "persist", key);

@@ -76,7 +76,7 @@ fn pfadd(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let key = argv.at(1);
     let places = argv.from(2).iter().map(|element| hll::place(element));
-    let changed = match db.write_string(key, fx)? {
+    let changed = match db.touch_string(key, fx)? {
         Some(mut entry) if sketch(&entry)?.1 == Form::Dense => {
             let grew = raise_dense(&mut entry, places)?;
             if grew {
@@ -131,7 +131,7 @@ fn pfcount(ctx: &mut Ctx<'_>) -> CmdResult {
         None => {
             let count = hll::count(bytes).map_err(corrupt)?;
             // The value changes by a read, so replicas are told.
-            if let Some(mut entry) = db.write_string(key, fx)? {
+            if let Some(mut entry) = db.touch_string(key, fx)? {
                 entry.set_range(8, &count.to_le_bytes());
             }
             fx.modified(key);
@@ -164,7 +164,7 @@ fn pfmerge(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let key = argv.at(1);
     let (registers, dense) = union(db, argv.from(1), fx)?;
-    let mut bytes = match db.write_string(key, fx)? {
+    let mut bytes = match db.touch_string(key, fx)? {
         Some(entry) => sketch(&entry)?.0.to_vec(),
         None => hll::empty(),
     };
@@ -188,7 +188,7 @@ fn pfmerge(ctx: &mut Ctx<'_>) -> CmdResult {
 fn pfdebug(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let (sub, key) = (argv.at(1).to_ascii_lowercase(), argv.at(2));
-    let Some(entry) = db.write_string(key, fx)? else {
+    let Some(entry) = db.touch_string(key, fx)? else {
         return Err(CmdError::new("ERR The specified key does not exist"));
     };
     let (bytes, form) = sketch(&entry)?;

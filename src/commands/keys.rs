@@ -61,13 +61,13 @@ fn renamenx(ctx: &mut Ctx<'_>) -> CmdResult {
 fn move_key(ctx: &mut Ctx<'_>, replace: bool) -> Result<bool, errors::CmdError> {
     let Ctx { db, argv, fx, .. } = ctx;
     let (from, to) = (argv.at(1), argv.at(2));
-    if !db.has(from, fx) {
+    if !db.find(from, fx).is_some() {
         return Err(errors::NO_SUCH_KEY);
     }
     if from == to {
         return Ok(replace);
     }
-    let occupied = db.has(to, fx);
+    let occupied = db.find(to, fx).is_some();
     if occupied && !replace {
         return Ok(false);
     }

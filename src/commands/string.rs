@@ -126,7 +126,7 @@ fn set_with_options(ctx: &mut Ctx<'_>) -> CmdResult {
     let at = o.expire.map(|e| e.at_ms(env, "set")).transpose()?;
     let found = match o.get {
         true => db.read_string(key, fx)?,
-        false => db.look(key, fx),
+        false => db.find(key, fx),
     };
     if o.get {
         match found {
@@ -185,7 +185,7 @@ fn is_string_equal(entry: &Entry, want: &[u8]) -> Result<bool, CmdError> {
 fn setnx(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let (key, value) = (argv.at(1), argv.at(2));
-    if db.has(key, fx) {
+    if db.find(key, fx).is_some() {
         reply.int(0);
         return Ok(Flow::Done);
     }
@@ -339,7 +339,7 @@ fn check_len(len: usize, more: usize, max: usize) -> Result<(), CmdError> {
 fn append(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let (key, value) = (argv.at(1), argv.at(2));
-    let len = match db.write_string(key, fx)? {
+    let len = match db.touch_string(key, fx)? {
         Some(mut entry) => {
             check_len(value_len(&entry), value.len(), limits.max_bulk)?;
             entry.append(value).ok_or(errors::WRONG_TYPE)?
@@ -367,7 +367,7 @@ fn setrange(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let (key, value) = (argv.at(1), argv.at(3));
     let offset = usize::try_from(arg::int(argv.at(2))?).map_err(|_| errors::OFFSET_RANGE)?;
-    let len = match db.write_string(key, fx)? {
+    let len = match db.touch_string(key, fx)? {
         Some(entry) if value.is_empty() => {
             reply.len_int(value_len(&entry));
             return Ok(Flow::Done);
@@ -445,7 +445,7 @@ fn decrby(ctx: &mut Ctx<'_>) -> CmdResult {
 fn add(ctx: &mut Ctx<'_>, by: i64) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
-    let sum = match db.write_string(key, fx)? {
+    let sum = match db.touch_string(key, fx)? {
         Some(mut entry) => entry.incr(by).map_err(|e| match e {
             IncrError::WrongType => errors::WRONG_TYPE,
             IncrError::NotInteger => errors::NOT_INT,
@@ -466,7 +466,7 @@ fn add(ctx: &mut Ctx<'_>, by: i64) -> CmdResult {
 fn incrbyfloat(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
-    let old = match db.write_string(key, fx)? {
+    let old = match db.touch_string(key, fx)? {
         Some(entry) => LongDouble::parse(value_bytes(&entry, &mut [0; 20])),
         None => LongDouble::parse(b"0"),
     };

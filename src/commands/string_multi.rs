@@ -51,7 +51,7 @@ fn mset(ctx: &mut Ctx<'_>) -> CmdResult {
 fn msetnx(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let pairs = pairs(argv.from(1), "msetnx")?;
-    if pairs.iter().any(|[key, _]| db.has(key, fx)) {
+    if pairs.iter().any(|[key, _]| db.find(key, fx).is_some()) {
         reply.int(0);
         return Ok(Flow::Done);
     }
@@ -95,7 +95,7 @@ fn msetex(ctx: &mut Ctx<'_>) -> CmdResult {
     }
     let at = expire.map(|e| e.at_ms(env, "msetex")).transpose()?;
     if let Some(present) = only_if
-        && pairs.iter().any(|[key, _]| db.has(key, fx) != present)
+        && pairs.iter().any(|[key, _]| db.find(key, fx).is_some() != present)
     {
         reply.int(0);
         return Ok(Flow::Done);

@@ -4,8 +4,19 @@
 //! into the `Effects` that the caller passes, so a borrow of a value is tied to `DbMut` alone and the
 //! reply and the effects stay free to use.
 //!
-//! Steps of a lookup: find; if its time has passed, delete it (or hide it, as `Env::expiry` says);
-//! else update its access field and count a hit.
+//! The first word of a lookup's name says what it does beside finding the key:
+//!
+//! | name | marks the access | counts a hit or a miss | deals with a key past its time | for |
+//! |---|---|---|---|---|
+//! | `read` | yes | yes | yes | commands that read: GET |
+//! | `count` | no | yes | yes | commands about the key only: TTL, TYPE, EXISTS |
+//! | `touch` | yes | no | yes | commands that write: APPEND, and EXPIRE |
+//! | `find` | no | no | yes | looks that leave no trace: OBJECT |
+//! | `peek` | no | no | no | a second look, after one of the others |
+//!
+//! The second word says what they give: nothing follows for the entry, `at` takes a key whose hash is known,
+//! `string` refuses other types, `as` gives a collection to read, `open` one to change, `or_new` makes it if it
+//! is not there. A key past its time is deleted or only hidden, as `Env::expiry` says.
 
 use crate::keyspace::effects::{self, Effects, Why};
 use crate::keyspace::entry::Entry;
@@ -108,9 +119,9 @@ impl<'a> DbMut<'a> {
         }
     }
 
-    /// Like `read`, for a command that will change the value: no hit or miss is counted.
+    /// The value at `key`, to change it; marks the access.
     #[inline]
-    pub fn write(&mut self, key: &[u8], fx: &mut Effects) -> Option<EntryMut<'_>> {
+    pub fn touch(&mut self, key: &[u8], fx: &mut Effects) -> Option<EntryMut<'_>> {
         self.access(self.key(key), fx)
     }
 
@@ -128,19 +139,19 @@ impl<'a> DbMut<'a> {
     }
 
     /// The value for a look that leaves no trace: OBJECT, DEBUG.
-    pub fn look(&mut self, key: &[u8], fx: &mut Effects) -> Option<&Entry> {
+    pub fn find(&mut self, key: &[u8], fx: &mut Effects) -> Option<&Entry> {
         let k = self.key(key);
         if self.present(k, fx) { self.store.find(k) } else { None }
     }
 
-    /// Like `look` through a shared borrow, so that several values can be held at once. The caller
+    /// Like `find` through a shared borrow, so that several values can be held at once. The caller
     /// has dealt with expiry.
     pub fn peek(&self, key: &[u8]) -> Option<&Entry> {
         self.store.find(self.key(key)).filter(|e| !self.is_due(e))
     }
 
     /// Counts as a read, but does not mark the access.
-    pub fn exists_at(&mut self, k: Key<'_>, fx: &mut Effects) -> bool {
+    pub fn count_at(&mut self, k: Key<'_>, fx: &mut Effects) -> bool {
         let there = self.present(k, fx);
         match there {
             true => fx.counters.hits += 1,
@@ -153,9 +164,9 @@ impl<'a> DbMut<'a> {
     }
 
     /// The value for a reader that does not mark the access: TYPE, TTL.
-    pub fn glance(&mut self, key: &[u8], fx: &mut Effects) -> Option<&Entry> {
+    pub fn count(&mut self, key: &[u8], fx: &mut Effects) -> Option<&Entry> {
         let k = self.key(key);
-        if self.exists_at(k, fx) { self.store.find(k) } else { None }
+        if self.count_at(k, fx) { self.store.find(k) } else { None }
     }
 
     /// Reads a string, or an error if the key holds something else.
@@ -172,12 +183,12 @@ impl<'a> DbMut<'a> {
     }
 
     #[inline]
-    pub fn write_string(
+    pub fn touch_string(
         &mut self,
         key: &[u8],
         fx: &mut Effects,
     ) -> Result<Option<EntryMut<'_>>, CmdError> {
-        match self.write(key, fx) {
+        match self.touch(key, fx) {
             Some(e) if e.value_type() != Type::String => Err(errors::WRONG_TYPE),
             found => Ok(found),
         }
@@ -198,22 +209,22 @@ impl<'a> DbMut<'a> {
 
     /// The collection at `key`, to change it. A command that empties it deletes the key.
     #[inline]
-    pub fn write_as<T: Collection>(
+    pub fn touch_open<T: Collection>(
         &mut self,
         key: &[u8],
         fx: &mut Effects,
     ) -> Result<Option<Open<'_, T>>, CmdError> {
-        self.write(key, fx).map(open).transpose()
+        self.touch(key, fx).map(open).transpose()
     }
 
-    /// What `write_as` would open, to read it first: no hit or miss is counted.
+    /// What `touch_open` would open, to look at it first.
     #[inline]
-    pub fn read_to_write<T: Collection>(
+    pub fn touch_as<T: Collection>(
         &mut self,
         key: &[u8],
         fx: &mut Effects,
     ) -> Result<Option<T::Ref<'_>>, CmdError> {
-        match self.write(key, fx) {
+        match self.touch(key, fx) {
             Some(entry) => of_type::<T>(entry.into_entry()).map(Some),
             None => Ok(None),
         }
@@ -221,7 +232,7 @@ impl<'a> DbMut<'a> {
 
     /// The collection at `key`, to change it; the one that `make` makes if there is no such key.
     #[inline]
-    pub fn write_or_new<'s, T: Collection>(
+    pub fn touch_or_new<'s, T: Collection>(
         &'s mut self,
         key: &'s [u8],
         fx: &mut Effects,
@@ -277,11 +288,6 @@ impl<'a> DbMut<'a> {
         }
         ahead.iter().for_each(|k| self.store.prefetch_item(k.hash));
         ahead
-    }
-
-    /// Whether there is a value at `key` now. Expires it if its time has passed.
-    pub fn has(&mut self, key: &[u8], fx: &mut Effects) -> bool {
-        self.present(self.key(key), fx)
     }
 
     /// Stores a value, replacing what was there.

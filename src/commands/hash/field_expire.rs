@@ -182,14 +182,14 @@ fn hpexpireat(ctx: &mut Ctx<'_>) -> CmdResult {
 fn set_expire(ctx: &mut Ctx<'_>, form: Form) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let key = argv.at(1);
-    db.read_to_write::<Hash>(key, fx)?;
+    db.touch_as::<Hash>(key, fx)?;
     let at = time_of(argv.at(2), form, env, *argv)?;
     let only = Only::of(argv.at(3));
     let fields_at = if only == Only::Always { 3 } else { 4 };
     let positive = "Parameter `numFields` should be greater than 0";
     let fields = named(*argv, fields_at, positive)?;
     reply.array(fields.len());
-    let Some(mut hash) = db.write_as::<Hash>(key, fx)? else {
+    let Some(mut hash) = db.touch_open::<Hash>(key, fx)? else {
         fields.iter().for_each(|_| reply.int(NO_FIELD));
         return Ok(Flow::Done);
     };
@@ -268,10 +268,10 @@ fn times(ctx: &mut Ctx<'_>, show: fn(at: i64, now: i64) -> i64) -> CmdResult {
 fn hpersist(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let key = argv.at(1);
-    db.read_to_write::<Hash>(key, fx)?;
+    db.touch_as::<Hash>(key, fx)?;
     let fields = named(*argv, 2, NOT_POSITIVE)?;
     reply.array(fields.len());
-    let Some(mut hash) = db.write_as::<Hash>(key, fx)? else {
+    let Some(mut hash) = db.touch_open::<Hash>(key, fx)? else {
         fields.iter().for_each(|_| reply.int(NO_FIELD));
         return Ok(Flow::Done);
     };

@@ -23,13 +23,13 @@ const NO_TIME_GIVEN: CmdError = CmdError::new("ERR missing expire time");
 fn hgetdel(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let key = argv.at(1);
-    let due = db.read_to_write::<Hash>(key, fx)?.is_some_and(|hash| is_due(hash, env));
+    let due = db.touch_as::<Hash>(key, fx)?.is_some_and(|hash| is_due(hash, env));
     let fields = named(*argv, 2, "Number of fields must be a positive integer")?;
     if due {
         expire_named(db, key, fields, env, fx);
     }
     reply.array(fields.len());
-    let Some(mut hash) = db.write_as::<Hash>(key, fx)? else {
+    let Some(mut hash) = db.touch_open::<Hash>(key, fx)? else {
         fields.iter().for_each(|_| reply.null());
         return Ok(Flow::Done);
     };
@@ -69,7 +69,7 @@ fn form(word: &[u8]) -> Option<Form> {
 fn hgetex(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let key = argv.at(1);
-    let due = db.read_to_write::<Hash>(key, fx)?.is_some_and(|hash| is_due(hash, env));
+    let due = db.touch_as::<Hash>(key, fx)?.is_some_and(|hash| is_due(hash, env));
     let persist = arg::is(argv.at(2), "persist");
     let (at, fields_at) = match form(argv.at(2)) {
         Some(form) => (Some(time_of(argv.at(3), form, env, *argv)?), 4),
@@ -80,7 +80,7 @@ fn hgetex(ctx: &mut Ctx<'_>) -> CmdResult {
         expire_named(db, key, fields, env, fx);
     }
     reply.array(fields.len());
-    let Some(mut hash) = db.write_as::<Hash>(key, fx)? else {
+    let Some(mut hash) = db.touch_open::<Hash>(key, fx)? else {
         fields.iter().for_each(|_| reply.null());
         return Ok(Flow::Done);
     };
@@ -197,7 +197,7 @@ fn hsetex(ctx: &mut Ctx<'_>) -> CmdResult {
     let o = SetArgs::parse(*argv, env)?;
     if o.only != Only::Always {
         let fields: Vec<&[u8]> = o.pairs.iter().copied().step_by(2).collect();
-        if db.read_to_write::<Hash>(key, fx)?.is_some_and(|hash| is_due(hash, env)) {
+        if db.touch_as::<Hash>(key, fx)?.is_some_and(|hash| is_due(hash, env)) {
             expire_named(db, key, &fields, env, fx);
         }
         let hash = db.peek_as::<Hash>(key)?;
@@ -212,7 +212,7 @@ fn hsetex(ctx: &mut Ctx<'_>) -> CmdResult {
             return Ok(Flow::Done);
         }
     }
-    let mut hash = db.write_or_new(key, fx, Hash::default)?;
+    let mut hash = db.touch_or_new(key, fx, Hash::default)?;
     let was = hash.view().soonest();
     hash.expect(o.pairs.len() / 2, o.pairs.iter().copied(), &limits);
     let time = if o.keep || o.at.is_some() { Time::Keep } else { Time::Never };

@@ -69,19 +69,19 @@ fn wait(ctx: &mut Ctx<'_>, until_ms: Option<i64>) -> CmdResult {
 fn transfer(ctx: &mut Ctx<'_>, from: End, to: End) -> Result<bool, CmdError> {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let (source, destination, shape) = (argv.at(1), argv.at(2), limits.list());
-    if db.read_to_write::<List>(source, fx)?.is_none() {
+    if db.touch_as::<List>(source, fx)?.is_none() {
         return Ok(false);
     }
     // Both must be lists before anything is taken.
-    db.read_to_write::<List>(destination, fx)?;
-    let Some(mut list) = db.write_as::<List>(source, fx)? else { return Ok(false) };
+    db.touch_as::<List>(destination, fx)?;
+    let Some(mut list) = db.touch_open::<List>(source, fx)? else { return Ok(false) };
     let Some(item) = list.end(from) else { return Ok(false) };
     reply_item(reply, item);
     let text = item.to_vec();
     list.pop(from, shape);
     let emptied = list.is_empty() && source != destination;
     drop(list);
-    let mut list = db.write_or_new(destination, fx, || List::with_room(text.len() + 2))?;
+    let mut list = db.touch_or_new(destination, fx, || List::with_room(text.len() + 2))?;
     list.push(to, std::iter::once(&text[..]), shape);
     drop(list);
     pushed(fx, destination, to, 1);

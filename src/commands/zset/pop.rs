@@ -59,7 +59,7 @@ fn pop(
     form: Form,
 ) -> Result<Option<usize>, CmdError> {
     let Ctx { db, reply, fx, .. } = ctx;
-    let Some(mut zset) = db.write_as::<ZSet>(key, fx)? else { return Ok(None) };
+    let Some(mut zset) = db.touch_open::<ZSet>(key, fx)? else { return Ok(None) };
     let len = zset.len();
     let n = count.min(len);
     match form {
@@ -126,7 +126,7 @@ fn pop_one_key(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     let key = argv.at(1);
     if count == 0 {
         // Still an error if the key holds something else.
-        ctx.db.read_to_write::<ZSet>(key, ctx.fx)?;
+        ctx.db.touch_as::<ZSet>(key, ctx.fx)?;
         ctx.reply.array(0);
     } else if pop(ctx, key, end, count, form)?.is_none() {
         ctx.reply.array(0);

@@ -34,11 +34,11 @@ fn move_(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let free = !{
         // An expired key in the way is deleted in its own database.
         fx.db = target;
-        let there = db(srv, env, target).has(key, fx);
+        let there = db(srv, env, target).find(key, fx).is_some();
         fx.db = env.db;
         there
     };
-    if !db(srv, env, env.db).has(key, fx) || !free {
+    if !db(srv, env, env.db).find(key, fx).is_some() || !free {
         reply.int(0);
         return Ok(Flow::Done);
     }
@@ -83,7 +83,7 @@ fn copy(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         return Ok(Flow::Done);
     };
     fx.db = target;
-    let taken = db(srv, env, target).has(to, fx);
+    let taken = db(srv, env, target).find(to, fx).is_some();
     if taken && !replace {
         fx.db = env.db;
         reply.int(0);

@@ -74,7 +74,7 @@ fn restore(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let limits = srv.limits.clone();
     let Call { reply, fx, env, .. } = call;
     let mut db = DbMut::new(&mut srv.ks.dbs[env.db as usize], env, None, limits.lazy_expire);
-    if !o.replace && db.has(key, fx) {
+    if !o.replace && db.find(key, fx).is_some() {
         return Err(errors::BUSY_KEY);
     }
     let ttl = arg::int(argv.at(2))?;
@@ -90,7 +90,7 @@ fn restore(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             }
         })?;
     let mut replaced = false;
-    if o.replace && db.has(key, fx) {
+    if o.replace && db.find(key, fx).is_some() {
         replaced = db.delete(key, Why::Overwrite, fx);
     }
     let at = match (ttl, o.absolute) {

@@ -133,7 +133,7 @@ fn watch(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         // A key past its time is gone for the watcher: its deletion later is no change.
         let lazy = srv.limits.lazy_expire;
         let store = &mut srv.ks.dbs[env.db as usize];
-        let there = crate::keyspace::db::DbMut::new(store, env, None, lazy).has(key, fx);
+        let there = crate::keyspace::db::DbMut::new(store, env, None, lazy).find(key, fx).is_some();
         let found = if there { Found::Live } else { Found::Absent };
         if srv.watch.add(id, env.db, key, found)
             && let Some(s) = srv.clients.session_mut(id)
