@@ -60,7 +60,7 @@ fn setbit(ctx: &mut Ctx<'_>) -> CmdResult {
         None => {
             let mut bytes = vec![0; at + 1];
             bytes[at] = if on { mask } else { 0 };
-            db.set(key, raw(bytes), Expire::None, fx);
+            db.set_touched(key, raw(bytes), Expire::None, fx);
             (false, true)
         }
     };

@@ -101,11 +101,11 @@ fn set_expire(ctx: &mut Ctx<'_>, form: Form) -> CmdResult {
     let key = argv.at(1);
     let conditions = Conditions::parse(Options::new(*argv, 3))?;
     let at = date(argv.at(2), form, env.now_ms)?;
-    let Some(old) = db.find(key, fx).map(|e| e.expire_ms()) else {
+    let Some(mut entry) = db.touch(key, fx) else {
         reply.int(0);
         return Ok(Flow::Done);
     };
-    if !conditions.allow(old, at) {
+    if !conditions.allow(entry.expire_ms(), at) {
         reply.int(0);
         return Ok(Flow::Done);
     }
@@ -117,7 +117,7 @@ fn set_expire(ctx: &mut Ctx<'_>, form: Form) -> CmdResult {
         reply.int(1);
         return Ok(Flow::Done);
     }
-    db.set_expire(key, Some(at));
+    entry.set_expire(Some(at));
     fx.modified(key);
     fx.event(EV_GENERIC, "expire", key);
     if form.relative || form.seconds {
@@ -166,7 +166,8 @@ fn time_left(ctx: &mut Ctx<'_>, show: fn(at: i64, now: i64) -> i64) -> CmdResult
 fn persist(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
-    let removed = db.find(key, fx).is_some() && db.set_expire(key, None);
+    let entry = db.touch(key, fx).filter(|entry| entry.expire_ms().is_some());
+    let removed = entry.map(|mut entry| entry.set_expire(None)).is_some();
     if removed {
         fx.modified(key);
         fx.event(EV_GENERIC, "persist", key);

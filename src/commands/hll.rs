@@ -47,7 +47,7 @@ fn raw(bytes: Vec<u8>) -> SetValue<'static> {
 
 /// Stores an edited copy in place of what the key held; its expiry stays.
 fn store(db: &mut DbMut<'_>, key: &[u8], bytes: Vec<u8>, fx: &mut Effects) {
-    db.set(key, raw(bytes), Expire::Keep, fx);
+    db.set_touched(key, raw(bytes), Expire::Keep, fx);
 }
 
 /// Raises registers in a dense sketch where it lies; whether any grew.
@@ -131,7 +131,7 @@ fn pfcount(ctx: &mut Ctx<'_>) -> CmdResult {
         None => {
             let count = hll::count(bytes).map_err(corrupt)?;
             // The value changes by a read, so replicas are told.
-            if let Some(mut entry) = db.touch_string(key, fx)? {
+            if let Some(mut entry) = db.find_mut(key, fx) {
                 entry.set_range(8, &count.to_le_bytes());
             }
             fx.modified(key);

@@ -27,7 +27,7 @@ fn exists(ctx: &mut Ctx<'_>) -> CmdResult {
     let mut count = 0;
     for group in argv.from(1).chunks(AHEAD) {
         let ahead = db.look_ahead(group.iter().copied());
-        count += ahead.iter().filter(|key| db.count_at(*key, fx)).count();
+        count += ahead.iter().filter(|key| db.count_at(*key, fx).is_some()).count();
     }
     reply.len_int(count);
     Ok(Flow::Done)

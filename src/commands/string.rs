@@ -4,7 +4,7 @@ use crate::commands::arg::{self, ExpireArg, Options, When};
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::keyspace::effects::{EV_GENERIC, EV_STRING, Effects, Why};
 use crate::keyspace::entry::Entry;
-use crate::keyspace::store::{Expire, IncrError, SetValue};
+use crate::keyspace::store::{EntryMut, Expire, IncrError, SetValue};
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::util::longdouble::LongDouble;
@@ -124,16 +124,13 @@ fn set_with_options(ctx: &mut Ctx<'_>) -> CmdResult {
     let (key, value) = (argv.at(1), argv.at(2));
     let o = SetOptions::parse(&mut Options::new(*argv, 3))?;
     let at = o.expire.map(|e| e.at_ms(env, "set")).transpose()?;
-    let found = match o.get {
-        true => db.read_string(key, fx)?,
-        false => db.find(key, fx),
-    };
     if o.get {
-        match found {
+        match db.read_string(key, fx)? {
             Some(entry) => reply_value(reply, entry),
             None => reply.null(),
         }
     }
+    let found = db.touch(key, fx).map(EntryMut::into_entry);
     let write = match (o.only, found) {
         (Only::Always, _) | (Only::Absent, None) | (Only::Present, Some(_)) => true,
         (Only::Equal(want), Some(e)) => is_string_equal(e, want)?,
@@ -150,7 +147,7 @@ fn set_with_options(ctx: &mut Ctx<'_>) -> CmdResult {
         None if o.keep_ttl => Expire::Keep,
         None => Expire::None,
     };
-    db.set(key, SetValue::Bytes(value), expire, fx);
+    db.set_touched(key, SetValue::Bytes(value), expire, fx);
     fx.modified(key);
     fx.event(EV_STRING, "set", key);
     if let Some(at) = at {
@@ -185,11 +182,11 @@ fn is_string_equal(entry: &Entry, want: &[u8]) -> Result<bool, CmdError> {
 fn setnx(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let (key, value) = (argv.at(1), argv.at(2));
-    if db.find(key, fx).is_some() {
+    if db.touch(key, fx).is_some() {
         reply.int(0);
         return Ok(Flow::Done);
     }
-    db.set(key, SetValue::Bytes(value), Expire::None, fx);
+    db.set_touched(key, SetValue::Bytes(value), Expire::None, fx);
     fx.modified(key);
     fx.event(EV_STRING, "set", key);
     reply.int(1);
@@ -345,7 +342,7 @@ fn append(ctx: &mut Ctx<'_>) -> CmdResult {
             entry.append(value).ok_or(errors::WRONG_TYPE)?
         }
         None => {
-            db.set(key, SetValue::Bytes(value), Expire::None, fx);
+            db.set_touched(key, SetValue::Bytes(value), Expire::None, fx);
             value.len()
         }
     };
@@ -385,7 +382,8 @@ fn setrange(ctx: &mut Ctx<'_>) -> CmdResult {
             let mut bytes = vec![0; offset + value.len()];
             bytes[offset..].copy_from_slice(value);
             let len = bytes.len();
-            db.set(key, SetValue::Owned(Value::Str(StrBuf::raw(bytes))), Expire::None, fx);
+            let value = SetValue::Owned(Value::Str(StrBuf::raw(bytes)));
+            db.set_touched(key, value, Expire::None, fx);
             len
         }
     };
@@ -452,7 +450,7 @@ fn add(ctx: &mut Ctx<'_>, by: i64) -> CmdResult {
             IncrError::Overflow => errors::OVERFLOW,
         })?,
         None => {
-            db.set(key, SetValue::Int(by), Expire::None, fx);
+            db.set_touched(key, SetValue::Int(by), Expire::None, fx);
             by
         }
     };
@@ -474,7 +472,7 @@ fn incrbyfloat(ctx: &mut Ctx<'_>) -> CmdResult {
     let by = LongDouble::parse(argv.at(2)).ok_or(errors::NOT_FLOAT)?;
     let sum = old.checked_add(by).ok_or(errors::NAN_OR_INF)?;
     let text = sum.format_human();
-    db.set(key, SetValue::Text(&text), Expire::Keep, fx);
+    db.set_touched(key, SetValue::Text(&text), Expire::Keep, fx);
     fx.modified(key);
     fx.event(EV_STRING, "incrbyfloat", key);
     // Floating point differs between machines; the result does not.

@@ -204,16 +204,12 @@ fn set_pairs(ctx: &mut Ctx<'_>) -> Result<usize, CmdError> {
         return Err(errors::wrong_arity(&arg::name(*argv)));
     }
     let mut hash = db.touch_or_new(key, fx, Hash::default)?;
-    let was = hash.view().soonest();
     hash.expect(pairs.len() / 2, pairs.iter().copied(), &limits);
     let mut new = 0;
     for pair in pairs.chunks_exact(2) {
         new += usize::from(hash.insert(pair[0], pair[1], Time::Never, &limits));
     }
     drop(hash);
-    if was.is_some() {
-        db.retime(key, was);
-    }
     changed(fx, key, pairs.len() / 2);
     fx.event(EV_HASH, "hset", key);
     Ok(new)
@@ -227,14 +223,10 @@ fn hsetnx(ctx: &mut Ctx<'_>) -> CmdResult {
         reply.int(0);
         return Ok(Flow::Done);
     }
-    let mut hash = db.touch_or_new(key, fx, Hash::default)?;
-    let was = hash.view().soonest();
+    let mut hash = db.find_or_new(key, fx, Hash::default)?;
     hash.expect(1, [field, value].into_iter(), &limits);
     hash.insert(field, value, Time::Never, &limits);
     drop(hash);
-    if was.is_some() {
-        db.retime(key, was);
-    }
     fx.modified(key);
     fx.event(EV_HASH, "hset", key);
     reply.int(1);
@@ -305,7 +297,6 @@ fn hdel(ctx: &mut Ctx<'_>) -> CmdResult {
         reply.int(0);
         return Ok(Flow::Done);
     };
-    let was = hash.view().soonest();
     let mut removed = 0;
     for field in argv.from(2) {
         if hash.remove(field) {
@@ -317,9 +308,6 @@ fn hdel(ctx: &mut Ctx<'_>) -> CmdResult {
     }
     let emptied = hash.is_empty();
     drop(hash);
-    if was.is_some() {
-        db.retime(key, was);
-    }
     if removed > 0 {
         changed(fx, key, removed);
         fx.event(EV_HASH, "hdel", key);
@@ -366,7 +354,7 @@ fn hincrby(ctx: &mut Ctx<'_>) -> CmdResult {
     let new = old.checked_add(by).ok_or(errors::OVERFLOW)?;
     let mut text = [0; num::MAX_I64_CHARS];
     let len = num::format_i64(&mut text, new);
-    let mut hash = db.touch_or_new(key, fx, Hash::default)?;
+    let mut hash = db.find_or_new(key, fx, Hash::default)?;
     hash.insert(field, &text[..len], Time::Keep, &limits.hash());
     fx.modified(key);
     fx.event(EV_HASH, "hincrby", key);
@@ -389,7 +377,7 @@ fn hincrbyfloat(ctx: &mut Ctx<'_>) -> CmdResult {
         None => (LongDouble::from(0), None::<i64>),
     };
     let text = old.checked_add(by).ok_or(errors::NAN_OR_INF)?.format_human();
-    let mut hash = db.touch_or_new(key, fx, Hash::default)?;
+    let mut hash = db.find_or_new(key, fx, Hash::default)?;
     hash.insert(field, &text, Time::Keep, &limits.hash());
     fx.modified(key);
     fx.event(EV_HASH, "hincrbyfloat", key);
