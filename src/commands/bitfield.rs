@@ -200,7 +200,7 @@ fn get_all(ctx: &mut Ctx<'_>, ops: &[Op]) -> CmdResult {
 fn run(ctx: &mut Ctx<'_>, ops: &[Op], end: usize) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
-    let grown = match db.write_string(key, fx)? {
+    let grown = match db.touch_string(key, fx)? {
         Some(mut entry) => {
             let (len, last) = {
                 let mut scratch = [0; 20];
@@ -213,11 +213,11 @@ fn run(ctx: &mut Ctx<'_>, ops: &[Op], end: usize) -> CmdResult {
         }
         None => {
             let zeroes = Value::Str(StrBuf::raw(vec![0; end]));
-            db.set(key, SetValue::Owned(zeroes), Expire::None, fx);
+            db.set_touched(key, SetValue::Owned(zeroes), Expire::None, fx);
             true
         }
     };
-    let mut entry = db.write_string(key, fx)?.ok_or(errors::WRONG_TYPE)?;
+    let mut entry = db.find_mut(key, fx).ok_or(errors::WRONG_TYPE)?;
     let mut changes = 0;
     reply.array(ops.len());
     for op in ops {

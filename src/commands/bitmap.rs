@@ -46,7 +46,7 @@ fn setbit(ctx: &mut Ctx<'_>) -> CmdResult {
         _ => return Err(BAD_BIT),
     };
     let (at, mask) = (offset / 8, 0x80 >> (offset % 8));
-    let (old, grown) = match db.write_string(key, fx)? {
+    let (old, grown) = match db.touch_string(key, fx)? {
         Some(mut entry) => {
             let (old, len, byte) = {
                 let mut scratch = [0; 20];
@@ -60,7 +60,7 @@ fn setbit(ctx: &mut Ctx<'_>) -> CmdResult {
         None => {
             let mut bytes = vec![0; at + 1];
             bytes[at] = if on { mask } else { 0 };
-            db.set(key, raw(bytes), Expire::None, fx);
+            db.set_touched(key, raw(bytes), Expire::None, fx);
             (false, true)
         }
     };

@@ -103,11 +103,11 @@ fn set_expire(ctx: &mut Ctx<'_>, form: Form) -> CmdResult {
     let key = argv.at(1);
     let conditions = Conditions::parse(Options::new(*argv, 3))?;
     let at = date(argv.at(2), form, env.now_ms)?;
-    let Some(old) = db.look(key, fx).map(|e| e.expire_ms()) else {
+    let Some(mut entry) = db.touch(key, fx) else {
         reply.int(0);
         return Ok(Flow::Done);
     };
-    if !conditions.allow(old, at) {
+    if !conditions.allow(entry.expire_ms(), at) {
         reply.int(0);
         return Ok(Flow::Done);
     }
@@ -119,7 +119,7 @@ fn set_expire(ctx: &mut Ctx<'_>, form: Form) -> CmdResult {
         reply.int(1);
         return Ok(Flow::Done);
     }
-    db.set_expire(key, Some(at));
+    entry.set_expire(Some(at));
     fx.modified(key);
     fx.event(EV_GENERIC, "expire", key);
     if form.relative || form.seconds {
@@ -155,7 +155,7 @@ fn pexpiretime(ctx: &mut Ctx<'_>) -> CmdResult {
 
 fn time_left(ctx: &mut Ctx<'_>, show: fn(at: i64, now: i64) -> i64) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
-    let found = db.glance(argv.at(1), fx).map(|e| e.expire_ms());
+    let found = db.count(argv.at(1), fx).map(|e| e.expire_ms());
     reply.int(match found {
         None => -2,
         Some(None) => -1,
@@ -168,7 +168,8 @@ fn time_left(ctx: &mut Ctx<'_>, show: fn(at: i64, now: i64) -> i64) -> CmdResult
 fn persist(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
-    let removed = db.has(key, fx) && db.set_expire(key, None);
+    let entry = db.touch(key, fx).filter(|entry| entry.expire_ms().is_some());
+    let removed = entry.map(|mut entry| entry.set_expire(None)).is_some();
     if removed {
         fx.modified(key);
         fx.event(EV_GENERIC, "persist", key);

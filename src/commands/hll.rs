@@ -47,19 +47,19 @@ fn raw(bytes: Vec<u8>) -> SetValue<'static> {
 
 /// Stores an edited copy in place of what the key held; its expiry stays.
 fn store(db: &mut DbMut<'_>, key: &[u8], bytes: Vec<u8>, fx: &mut Effects) {
-    db.set(key, raw(bytes), Expire::Keep, fx);
+    db.set_touched(key, raw(bytes), Expire::Keep, fx);
 }
 
-/// Raises registers in a dense sketch where it lies; whether any grew.
+/// Raises registers in a dense sketch where it lies; how many times one grew.
 fn raise_dense(
     entry: &mut EntryMut<'_>,
     places: impl Iterator<Item = (usize, u8)>,
-) -> Result<bool, CmdError> {
-    let mut grew = false;
+) -> Result<u64, CmdError> {
+    let mut grew = 0;
     for (index, value) in places {
         if let Some((at, bytes, width)) = hll::dense_raise(sketch(entry)?.0, index, value) {
             entry.set_range(at, &bytes[..width]);
-            grew = true;
+            grew += 1;
         }
     }
     Ok(grew)
@@ -76,38 +76,39 @@ fn pfadd(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let key = argv.at(1);
     let places = argv.from(2).iter().map(|element| hll::place(element));
-    let changed = match db.write_string(key, fx)? {
+    let changes = match db.touch_string(key, fx)? {
         Some(mut entry) if sketch(&entry)?.1 == Form::Dense => {
             let grew = raise_dense(&mut entry, places)?;
-            if grew {
+            if grew > 0 {
                 mark_stale(&mut entry)?;
             }
             grew
         }
         found => {
-            let new = found.is_none();
+            // Making the key counts as a change, and so does each element that raises a register.
+            let mut changes = u64::from(found.is_none());
             let mut bytes = match found {
                 Some(entry) => sketch(&entry)?.0.to_vec(),
                 None => hll::empty(),
             };
-            let mut grew = false;
             for (index, value) in places {
-                grew |= hll::raise(&mut bytes, index, value, limits.hll_sparse_bytes)
-                    .map_err(corrupt)?;
+                let grew = hll::raise(&mut bytes, index, value, limits.hll_sparse_bytes);
+                changes += u64::from(grew.map_err(corrupt)?);
             }
-            if grew || new {
+            if changes > 0 {
                 let (at, byte) = hll::stale(&bytes);
                 bytes[at] = byte;
                 store(db, key, bytes, fx);
             }
-            grew || new
+            changes
         }
     };
-    if changed {
+    if changes > 0 {
+        fx.dirty += changes - 1;
         fx.modified(key);
         fx.event(EV_STRING, "pfadd", key);
     }
-    reply.int(i64::from(changed));
+    reply.int(i64::from(changes > 0));
     Ok(Flow::Done)
 }
 
@@ -131,7 +132,7 @@ fn pfcount(ctx: &mut Ctx<'_>) -> CmdResult {
         None => {
             let count = hll::count(bytes).map_err(corrupt)?;
             // The value changes by a read, so replicas are told.
-            if let Some(mut entry) = db.write_string(key, fx)? {
+            if let Some(mut entry) = db.find_mut(key, fx) {
                 entry.set_range(8, &count.to_le_bytes());
             }
             fx.modified(key);
@@ -164,7 +165,7 @@ fn pfmerge(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let key = argv.at(1);
     let (registers, dense) = union(db, argv.from(1), fx)?;
-    let mut bytes = match db.write_string(key, fx)? {
+    let mut bytes = match db.touch_string(key, fx)? {
         Some(entry) => sketch(&entry)?.0.to_vec(),
         None => hll::empty(),
     };
@@ -188,7 +189,7 @@ fn pfmerge(ctx: &mut Ctx<'_>) -> CmdResult {
 fn pfdebug(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let (sub, key) = (arg::lower(argv.at(1)), argv.at(2));
-    let Some(entry) = db.write_string(key, fx)? else {
+    let Some(entry) = db.touch_string(key, fx)? else {
         return Err(CmdError::new("ERR The specified key does not exist"));
     };
     let (bytes, form) = sketch(&entry)?;

@@ -32,7 +32,7 @@ fn remove(ctx: &mut Ctx<'_>, why: Why) -> CmdResult {
     let mut removed = 0;
     for group in argv.from(1).chunks(AHEAD) {
         for key in db.look_ahead(group.iter().copied()).iter() {
-            if db.delete_at(key, why, fx) {
+            if db.delete_live_at(key, why, fx) {
                 fx.modified(key.bytes);
                 fx.event(EV_GENERIC, "del", key.bytes);
                 removed += 1;
@@ -61,20 +61,21 @@ fn renamenx(ctx: &mut Ctx<'_>) -> CmdResult {
 fn move_key(ctx: &mut Ctx<'_>, replace: bool) -> Result<bool, errors::CmdError> {
     let Ctx { db, argv, fx, .. } = ctx;
     let (from, to) = (argv.at(1), argv.at(2));
-    if !db.has(from, fx) {
+    if db.touch(from, fx).is_none() {
         return Err(errors::NO_SUCH_KEY);
     }
     if from == to {
         return Ok(replace);
     }
-    let occupied = db.has(to, fx);
+    let occupied = db.touch(to, fx).is_some();
     if occupied && !replace {
         return Ok(false);
     }
-    let (value, expire, access) = db.take(from).expect("the key was just there");
-    // What `to` held goes first, so that storing counts as a new key and wakes who waits for it.
+    let (value, expire, _) = db.take(from).expect("the key was just there");
+    // What `to` held goes first, so that storing counts as a new key and wakes who waits for it. How often the value
+    // was used under its old name is forgotten, as in Redis 7.2.
     db.delete(to, Why::Overwrite, fx);
-    db.put(to, value, expire, Some(access), fx);
+    db.add(to, value, expire, None, fx);
     fx.touched(from);
     fx.modified(to);
     fx.event(EV_GENERIC, "rename_from", from);
@@ -88,7 +89,7 @@ fn randomkey(ctx: &mut Ctx<'_>) -> CmdResult {
     let mut draw = crate::util::rand::generator(env.random);
     // A replica can't delete what has expired; after so many tries it shows an expired key.
     for tries in 0.. {
-        let Some(entry) = db.store().random(&mut draw) else { break };
+        let Some(entry) = db.random(&mut draw) else { break };
         let key = entry.key().to_vec();
         if db.peek(&key).is_some() || tries > 100 {
             reply.bulk(&key);
@@ -123,6 +124,6 @@ fn keys(ctx: &mut Ctx<'_>) -> CmdResult {
 /// `DBSIZE`. O(1). Keys past their time that are not yet gone are counted.
 fn dbsize(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, reply, .. } = ctx;
-    reply.len_int(db.store().len());
+    reply.len_int(db.len());
     Ok(Flow::Done)
 }

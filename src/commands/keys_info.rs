@@ -27,7 +27,7 @@ fn exists(ctx: &mut Ctx<'_>) -> CmdResult {
     let mut count = 0;
     for group in argv.from(1).chunks(AHEAD) {
         let ahead = db.look_ahead(group.iter().copied());
-        count += ahead.iter().filter(|key| db.exists_at(*key, fx)).count();
+        count += ahead.iter().filter(|key| db.count_at(*key, fx).is_some()).count();
     }
     reply.len_int(count);
     Ok(Flow::Done)
@@ -48,7 +48,7 @@ fn touch(ctx: &mut Ctx<'_>) -> CmdResult {
 /// `TYPE key`. O(1).
 fn type_(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
-    let found = db.glance(argv.at(1), fx);
+    let found = db.count(argv.at(1), fx);
     reply.status(found.map_or("none", |e| e.value_type().name()));
     Ok(Flow::Done)
 }
@@ -58,7 +58,7 @@ fn looked_up(
     f: impl FnOnce(&Entry, &Ctx<'_>) -> Result<Answer, CmdError>,
 ) -> CmdResult {
     let key = ctx.argv.at(2);
-    let there = ctx.db.look(key, ctx.fx).is_some();
+    let there = ctx.db.find(key, ctx.fx).is_some();
     // Counted as a read, though no event tells of a miss.
     match there {
         true => ctx.fx.counters.hits += 1,

@@ -15,7 +15,6 @@ use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::{EV_GENERIC, EV_LIST, Effects, Why};
 use crate::keyspace::env::{Env, Origin};
 use crate::keyspace::limits::Limits;
-use crate::keyspace::open::Open;
 use crate::keyspace::store::{Expire, SetValue};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
@@ -105,7 +104,7 @@ fn run(ctx: &mut Ctx<'_>, read_only: bool) -> CmdResult {
         Some(_) => return Err(errors::WRONG_TYPE),
     };
     if packed_zset {
-        spread(db, argv.at(1), limits);
+        spread(db, argv.at(1), limits, fx);
     }
     if keep_order && is_set && (request.store.is_some() || env.origin == Origin::Script) {
         // A set has no order of its own; what is stored must be the same everywhere.
@@ -125,10 +124,8 @@ fn run(ctx: &mut Ctx<'_>, read_only: bool) -> CmdResult {
 
 /// Compat: a sorted set that is sorted is no listpack any more.
 #[cold]
-fn spread(db: &mut DbMut<'_>, key: &[u8], limits: &Limits) {
-    let store = db.store();
-    let key = store.key(key);
-    if let Some(mut zset) = store.find_mut(key).and_then(Open::<ZSet>::entry) {
+fn spread(db: &mut DbMut<'_>, key: &[u8], limits: &Limits, fx: &mut Effects) {
+    if let Ok(Some(mut zset)) = db.find_open::<ZSet>(key, fx) {
         zset.spread(&limits.zset(), 0);
     }
 }

@@ -4,7 +4,7 @@ use crate::commands::arg::{self, ExpireArg, Options, When};
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::keyspace::effects::{EV_GENERIC, EV_STRING, Effects, Why};
 use crate::keyspace::entry::Entry;
-use crate::keyspace::store::{Expire, IncrError, SetValue};
+use crate::keyspace::store::{EntryMut, Expire, IncrError, SetValue};
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::util::longdouble::LongDouble;
@@ -124,16 +124,13 @@ fn set_with_options(ctx: &mut Ctx<'_>) -> CmdResult {
     let (key, value) = (argv.at(1), argv.at(2));
     let o = SetOptions::parse(&mut Options::new(*argv, 3))?;
     let at = o.expire.map(|e| e.at_ms(env, "set")).transpose()?;
-    let found = match o.get {
-        true => db.read_string(key, fx)?,
-        false => db.look(key, fx),
-    };
     if o.get {
-        match found {
+        match db.read_string(key, fx)? {
             Some(entry) => reply_value(reply, entry),
             None => reply.null(),
         }
     }
+    let found = db.touch(key, fx).map(EntryMut::into_entry);
     let write = match (o.only, found) {
         (Only::Always, _) | (Only::Absent, None) | (Only::Present, Some(_)) => true,
         (Only::Equal(want), Some(e)) => is_string_equal(e, want)?,
@@ -150,7 +147,7 @@ fn set_with_options(ctx: &mut Ctx<'_>) -> CmdResult {
         None if o.keep_ttl => Expire::Keep,
         None => Expire::None,
     };
-    db.set(key, SetValue::Bytes(value), expire, fx);
+    db.set_touched(key, SetValue::Bytes(value), expire, fx);
     fx.modified(key);
     fx.event(EV_STRING, "set", key);
     if let Some(at) = at {
@@ -185,11 +182,11 @@ fn is_string_equal(entry: &Entry, want: &[u8]) -> Result<bool, CmdError> {
 fn setnx(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let (key, value) = (argv.at(1), argv.at(2));
-    if db.has(key, fx) {
+    if db.touch(key, fx).is_some() {
         reply.int(0);
         return Ok(Flow::Done);
     }
-    db.set(key, SetValue::Bytes(value), Expire::None, fx);
+    db.set_touched(key, SetValue::Bytes(value), Expire::None, fx);
     fx.modified(key);
     fx.event(EV_STRING, "set", key);
     reply.int(1);
@@ -339,13 +336,13 @@ fn check_len(len: usize, more: usize, max: usize) -> Result<(), CmdError> {
 fn append(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let (key, value) = (argv.at(1), argv.at(2));
-    let len = match db.write_string(key, fx)? {
+    let len = match db.touch_string(key, fx)? {
         Some(mut entry) => {
             check_len(value_len(&entry), value.len(), limits.max_bulk)?;
             entry.append(value).ok_or(errors::WRONG_TYPE)?
         }
         None => {
-            db.set(key, SetValue::Bytes(value), Expire::None, fx);
+            db.set_touched(key, SetValue::Bytes(value), Expire::None, fx);
             value.len()
         }
     };
@@ -367,7 +364,7 @@ fn setrange(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let (key, value) = (argv.at(1), argv.at(3));
     let offset = usize::try_from(arg::int(argv.at(2))?).map_err(|_| errors::OFFSET_RANGE)?;
-    let len = match db.write_string(key, fx)? {
+    let len = match db.touch_string(key, fx)? {
         Some(entry) if value.is_empty() => {
             reply.len_int(value_len(&entry));
             return Ok(Flow::Done);
@@ -385,7 +382,8 @@ fn setrange(ctx: &mut Ctx<'_>) -> CmdResult {
             let mut bytes = vec![0; offset + value.len()];
             bytes[offset..].copy_from_slice(value);
             let len = bytes.len();
-            db.set(key, SetValue::Owned(Value::Str(StrBuf::raw(bytes))), Expire::None, fx);
+            let value = SetValue::Owned(Value::Str(StrBuf::raw(bytes)));
+            db.set_touched(key, value, Expire::None, fx);
             len
         }
     };
@@ -445,14 +443,14 @@ fn decrby(ctx: &mut Ctx<'_>) -> CmdResult {
 fn add(ctx: &mut Ctx<'_>, by: i64) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
-    let sum = match db.write_string(key, fx)? {
+    let sum = match db.touch_string(key, fx)? {
         Some(mut entry) => entry.incr(by).map_err(|e| match e {
             IncrError::WrongType => errors::WRONG_TYPE,
             IncrError::NotInteger => errors::NOT_INT,
             IncrError::Overflow => errors::OVERFLOW,
         })?,
         None => {
-            db.set(key, SetValue::Int(by), Expire::None, fx);
+            db.set_touched(key, SetValue::Int(by), Expire::None, fx);
             by
         }
     };
@@ -466,7 +464,7 @@ fn add(ctx: &mut Ctx<'_>, by: i64) -> CmdResult {
 fn incrbyfloat(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
-    let old = match db.write_string(key, fx)? {
+    let old = match db.touch_string(key, fx)? {
         Some(entry) => LongDouble::parse(value_bytes(&entry, &mut [0; 20])),
         None => LongDouble::parse(b"0"),
     };
@@ -474,7 +472,7 @@ fn incrbyfloat(ctx: &mut Ctx<'_>) -> CmdResult {
     let by = LongDouble::parse(argv.at(2)).ok_or(errors::NOT_FLOAT)?;
     let sum = old.checked_add(by).ok_or(errors::NAN_OR_INF)?;
     let text = sum.format_human();
-    db.set(key, SetValue::Text(&text), Expire::Keep, fx);
+    db.set_touched(key, SetValue::Text(&text), Expire::Keep, fx);
     fx.modified(key);
     fx.event(EV_STRING, "incrbyfloat", key);
     // Floating point differs between machines; the result does not.

@@ -51,12 +51,12 @@ fn mset(ctx: &mut Ctx<'_>) -> CmdResult {
 fn msetnx(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let pairs = pairs(argv.from(1), "msetnx")?;
-    if pairs.iter().any(|[key, _]| db.has(key, fx)) {
+    if pairs.iter().any(|[key, _]| db.touch(key, fx).is_some()) {
         reply.int(0);
         return Ok(Flow::Done);
     }
     for [key, value] in pairs {
-        db.set(key, SetValue::Bytes(value), Expire::None, fx);
+        db.set_touched(key, SetValue::Bytes(value), Expire::None, fx);
         fx.modified(key);
         fx.event(EV_STRING, "set", key);
     }
@@ -95,7 +95,7 @@ fn msetex(ctx: &mut Ctx<'_>) -> CmdResult {
     }
     let at = expire.map(|e| e.at_ms(env, "msetex")).transpose()?;
     if let Some(present) = only_if
-        && pairs.iter().any(|[key, _]| db.has(key, fx) != present)
+        && pairs.iter().any(|[key, _]| db.touch(key, fx).is_some() != present)
     {
         reply.int(0);
         return Ok(Flow::Done);
@@ -106,7 +106,10 @@ fn msetex(ctx: &mut Ctx<'_>) -> CmdResult {
         None => Expire::None,
     };
     for [key, value] in pairs {
-        db.set(key, SetValue::Bytes(value), mode, fx);
+        match only_if {
+            Some(_) => db.set_touched(key, SetValue::Bytes(value), mode, fx),
+            None => db.set(key, SetValue::Bytes(value), mode, fx),
+        }
         fx.modified(key);
         fx.event(EV_STRING, "set", key);
         if at.is_some() {

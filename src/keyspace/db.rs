@@ -4,14 +4,37 @@
 //! into the `Effects` that the caller passes, so a borrow of a value is tied to `DbMut` alone and the
 //! reply and the effects stay free to use.
 //!
-//! Steps of a lookup: find; if its time has passed, delete it (or hide it, as `Env::expiry` says);
-//! else update its access field and count a hit.
+//! The first word of a lookup's name says what it does beside finding the key:
+//!
+//! | name | marks an access | counts a hit or a miss | deals with a key past its time | for |
+//! |---|---|---|---|---|
+//! | `read` | yes | yes | yes | commands that read: GET |
+//! | `count` | no | yes | yes | commands about the key only: TTL, TYPE, EXISTS |
+//! | `touch` | yes | no | yes | commands that write: APPEND, and EXPIRE |
+//! | `find` | no | no | yes | looks that leave no trace: OBJECT; a second look, to write |
+//! | `peek` | no | no | no | a second look, to read |
+//!
+//! The second word says what they give: nothing follows for the entry, `at` takes a key whose hash is known,
+//! `string` refuses other types, `as` gives a collection to read, `open` one to change, `or_new` makes it if it
+//! is not there. A key past its time is deleted or only hidden, as `Env::expiry` says.
+//!
+//! Values are stored by these:
+//!
+//! | name | access data of a key that is there | for |
+//! |---|---|---|
+//! | `set` | kept, and an access is marked | SET, MSET, SUNIONSTORE: commands that have not looked the key up |
+//! | `set_touched` | kept | those that have (SET NX, GETSET), so that one command counts once |
+//! | `add` | given, or as new | RENAME, RESTORE, COPY: what was there has been deleted |
+//!
+//! A new value is no reason to forget how often a key is used; a new key is. What one of them meets past its time
+//! leaves first, as by any lookup, whoever listens. `delete` alone takes what is there, whatever its time.
 
 use crate::keyspace::effects::{self, Effects, Why};
 use crate::keyspace::entry::Entry;
-use crate::keyspace::env::{Env, Expiry};
+use crate::keyspace::env::Env;
+use crate::keyspace::lapse::{Lapse, drop_entry, is_due};
 use crate::keyspace::open::Open;
-use crate::keyspace::store::{EntryMut, Expire, Key, SetValue, Store};
+use crate::keyspace::store::{EntryMut, Expire, Key, SetValue, Store, Vacant};
 use crate::resp::errors::{self, CmdError};
 use crate::value::hash::Hash;
 use crate::value::{Collection, Type, Value, ValueRef};
@@ -60,12 +83,20 @@ fn marked(env: &Env, access: u32) -> Option<u32> {
     (env.touch && now != access).then_some(now)
 }
 
+/// Marks an access.
+#[inline]
+fn mark(env: &Env, entry: &mut EntryMut<'_>) {
+    if let Some(now) = marked(env, entry.lru()) {
+        entry.set_lru(now);
+    }
+}
+
 pub struct DbMut<'a> {
     store: &'a mut Store,
     env: &'a Env,
     /// The hash of one key, computed when its bucket was prefetched.
     memo: Option<Key<'a>>,
-    lazy_expire: bool,
+    lapse: Lapse,
 }
 
 impl<'a> DbMut<'a> {
@@ -75,7 +106,7 @@ impl<'a> DbMut<'a> {
         memo: Option<Key<'a>>,
         lazy_expire: bool,
     ) -> Self {
-        DbMut { store, env, memo, lazy_expire }
+        DbMut { store, env, memo, lapse: Lapse { lazily: lazy_expire } }
     }
 
     #[inline]
@@ -95,67 +126,90 @@ impl<'a> DbMut<'a> {
     /// `read` with a hash that is known.
     #[inline]
     pub fn read_at(&mut self, k: Key<'_>, fx: &mut Effects) -> Option<&Entry> {
-        match self.access(k, fx) {
-            None => {
-                fx.counters.misses += 1;
-                fx.event(effects::EV_KEY_MISS, "keymiss", k.bytes);
-                None
-            }
-            Some(entry) => {
-                fx.counters.hits += 1;
-                Some(entry.into_entry())
-            }
-        }
+        let found = self.access(k, fx).map(EntryMut::into_entry);
+        Self::counted(found, k, fx)
     }
 
-    /// Like `read`, for a command that will change the value: no hit or miss is counted.
+    /// The value at `key`, to change it; marks the access.
     #[inline]
-    pub fn write(&mut self, key: &[u8], fx: &mut Effects) -> Option<EntryMut<'_>> {
+    pub fn touch(&mut self, key: &[u8], fx: &mut Effects) -> Option<EntryMut<'_>> {
         self.access(self.key(key), fx)
     }
 
-    /// The entry at a key, marked as used; if its time has passed, it is deleted (or hidden).
+    /// The entry at a key, marked as used.
     #[inline]
     fn access(&mut self, k: Key<'_>, fx: &mut Effects) -> Option<EntryMut<'_>> {
-        if self.store.expires() > 0 {
-            self.live(k, fx)?;
-        }
-        let mut entry = self.store.find_mut(k)?;
-        if let Some(now) = marked(self.env, entry.lru()) {
-            entry.set_lru(now);
+        let env = self.env;
+        let mut entry = self.live(k, fx)?;
+        mark(env, &mut entry);
+        Some(entry)
+    }
+
+    /// The entry at a key; if its time has passed, it is deleted (or hidden).
+    #[inline]
+    fn live(&mut self, k: Key<'_>, fx: &mut Effects) -> Option<EntryMut<'_>> {
+        let entry = self.store.find_mut(k)?;
+        if is_due(self.env, &entry) {
+            self.lapse.meet(entry, self.env, fx);
+            return None;
         }
         Some(entry)
     }
 
-    /// The value for a look that leaves no trace: OBJECT, DEBUG.
-    pub fn look(&mut self, key: &[u8], fx: &mut Effects) -> Option<&Entry> {
-        let k = self.key(key);
-        if self.present(k, fx) { self.store.find(k) } else { None }
+    /// The entry at a key, or its place; what is there past its time makes room.
+    #[inline]
+    fn live_or_vacant<'s>(
+        &'s mut self,
+        k: Key<'s>,
+        fx: &mut Effects,
+    ) -> Result<EntryMut<'s>, Vacant<'s>> {
+        match self.store.find_or_vacant(k) {
+            Ok(entry) if is_due(self.env, &entry) => {
+                Err(self.lapse.make_room(entry, k, self.env, fx))
+            }
+            found => found,
+        }
     }
 
-    /// Like `look` through a shared borrow, so that several values can be held at once. The caller
+    /// The value for a look that leaves no trace: OBJECT, DEBUG.
+    pub fn find(&mut self, key: &[u8], fx: &mut Effects) -> Option<&Entry> {
+        self.live(self.key(key), fx).map(EntryMut::into_entry)
+    }
+
+    /// `find` for an entry to change: after another lookup has marked the access.
+    #[inline]
+    pub fn find_mut(&mut self, key: &[u8], fx: &mut Effects) -> Option<EntryMut<'_>> {
+        self.live(self.key(key), fx)
+    }
+
+    /// Like `find` through a shared borrow, so that several values can be held at once. The caller
     /// has dealt with expiry.
     pub fn peek(&self, key: &[u8]) -> Option<&Entry> {
-        self.store.find(self.key(key)).filter(|e| !self.is_due(e))
+        self.store.find(self.key(key)).filter(|e| !is_due(self.env, e))
     }
 
-    /// Counts as a read, but does not mark the access.
-    pub fn exists_at(&mut self, k: Key<'_>, fx: &mut Effects) -> bool {
-        let there = self.present(k, fx);
-        match there {
-            true => fx.counters.hits += 1,
-            false => {
+    /// The value for a reader that does not mark the access: TYPE, TTL.
+    pub fn count(&mut self, key: &[u8], fx: &mut Effects) -> Option<&Entry> {
+        self.count_at(self.key(key), fx)
+    }
+
+    /// `count` with a hash that is known.
+    pub fn count_at(&mut self, k: Key<'_>, fx: &mut Effects) -> Option<&Entry> {
+        let found = self.live(k, fx).map(EntryMut::into_entry);
+        Self::counted(found, k, fx)
+    }
+
+    /// Counts a hit or a miss.
+    #[inline]
+    fn counted<'e>(found: Option<&'e Entry>, k: Key<'_>, fx: &mut Effects) -> Option<&'e Entry> {
+        match found {
+            Some(_) => fx.counters.hits += 1,
+            None => {
                 fx.counters.misses += 1;
                 fx.event(effects::EV_KEY_MISS, "keymiss", k.bytes);
             }
         }
-        there
-    }
-
-    /// The value for a reader that does not mark the access: TYPE, TTL.
-    pub fn glance(&mut self, key: &[u8], fx: &mut Effects) -> Option<&Entry> {
-        let k = self.key(key);
-        if self.exists_at(k, fx) { self.store.find(k) } else { None }
+        found
     }
 
     /// Reads a string, or an error if the key holds something else.
@@ -172,12 +226,12 @@ impl<'a> DbMut<'a> {
     }
 
     #[inline]
-    pub fn write_string(
+    pub fn touch_string(
         &mut self,
         key: &[u8],
         fx: &mut Effects,
     ) -> Result<Option<EntryMut<'_>>, CmdError> {
-        match self.write(key, fx) {
+        match self.touch(key, fx) {
             Some(e) if e.value_type() != Type::String => Err(errors::WRONG_TYPE),
             found => Ok(found),
         }
@@ -198,43 +252,72 @@ impl<'a> DbMut<'a> {
 
     /// The collection at `key`, to change it. A command that empties it deletes the key.
     #[inline]
-    pub fn write_as<T: Collection>(
+    pub fn touch_open<T: Collection>(
         &mut self,
         key: &[u8],
         fx: &mut Effects,
     ) -> Result<Option<Open<'_, T>>, CmdError> {
-        self.write(key, fx).map(open).transpose()
+        self.touch(key, fx).map(open).transpose()
     }
 
-    /// What `write_as` would open, to read it first: no hit or miss is counted.
+    /// What `touch_open` would open, to look at it first.
     #[inline]
-    pub fn read_to_write<T: Collection>(
+    pub fn touch_as<T: Collection>(
         &mut self,
         key: &[u8],
         fx: &mut Effects,
     ) -> Result<Option<T::Ref<'_>>, CmdError> {
-        match self.write(key, fx) {
+        match self.touch(key, fx) {
             Some(entry) => of_type::<T>(entry.into_entry()).map(Some),
             None => Ok(None),
         }
     }
 
+    /// `find` for a collection to change: after `touch_as` has marked the access.
+    #[inline]
+    pub fn find_open<T: Collection>(
+        &mut self,
+        key: &[u8],
+        fx: &mut Effects,
+    ) -> Result<Option<Open<'_, T>>, CmdError> {
+        self.live(self.key(key), fx).map(open).transpose()
+    }
+
     /// The collection at `key`, to change it; the one that `make` makes if there is no such key.
     #[inline]
-    pub fn write_or_new<'s, T: Collection>(
+    pub fn touch_or_new<'s, T: Collection>(
         &'s mut self,
         key: &'s [u8],
         fx: &mut Effects,
         make: impl FnOnce() -> T,
     ) -> Result<Open<'s, T>, CmdError> {
-        let k = self.key(key);
-        if self.store.expires() > 0 {
-            self.live(k, fx);
-        }
-        match self.store.find_or_vacant(k) {
+        self.open_or_new(key, true, fx, make)
+    }
+
+    /// `find_open` that makes a collection like `touch_or_new`.
+    #[inline]
+    pub fn find_or_new<'s, T: Collection>(
+        &'s mut self,
+        key: &'s [u8],
+        fx: &mut Effects,
+        make: impl FnOnce() -> T,
+    ) -> Result<Open<'s, T>, CmdError> {
+        self.open_or_new(key, false, fx, make)
+    }
+
+    #[inline(always)]
+    fn open_or_new<'s, T: Collection>(
+        &'s mut self,
+        key: &'s [u8],
+        marks: bool,
+        fx: &mut Effects,
+        make: impl FnOnce() -> T,
+    ) -> Result<Open<'s, T>, CmdError> {
+        let env = self.env;
+        match self.live_or_vacant(self.key(key), fx) {
             Ok(mut entry) => {
-                if let Some(now) = marked(self.env, entry.lru()) {
-                    entry.set_lru(now);
+                if marks {
+                    mark(env, &mut entry);
                 }
                 open(entry)
             }
@@ -242,7 +325,7 @@ impl<'a> DbMut<'a> {
                 if fx.armed != 0 {
                     announce_new(key, fx);
                 }
-                Ok(Open::new(place, self.env.fresh_access(), make()))
+                Ok(Open::new(place, env.fresh_access(), make()))
             }
         }
     }
@@ -256,14 +339,14 @@ impl<'a> DbMut<'a> {
     }
 
     /// Removes a key that is there and not past its time; whether it did.
-    pub fn delete_at(&mut self, k: Key<'_>, why: Why, fx: &mut Effects) -> bool {
-        if !self.present(k, fx) {
-            return false;
+    pub fn delete_live_at(&mut self, k: Key<'_>, why: Why, fx: &mut Effects) -> bool {
+        match self.live(k, fx) {
+            Some(entry) => {
+                drop_entry(entry.remove(), why, fx);
+                true
+            }
+            None => false,
         }
-        if let Some((value, ..)) = self.store.take(k) {
-            fx.drop_value(Some(value), why);
-        }
-        true
     }
 
     /// Hashes up to `AHEAD` keys and starts loading what they lead to, so that the cache misses of a
@@ -279,12 +362,7 @@ impl<'a> DbMut<'a> {
         ahead
     }
 
-    /// Whether there is a value at `key` now. Expires it if its time has passed.
-    pub fn has(&mut self, key: &[u8], fx: &mut Effects) -> bool {
-        self.present(self.key(key), fx)
-    }
-
-    /// Stores a value, replacing what was there.
+    /// Stores a value in place of what was there; marks an access.
     #[inline]
     pub fn set(&mut self, key: &[u8], value: SetValue<'_>, expire: Expire, fx: &mut Effects) {
         self.set_at(self.key(key), value, expire, fx);
@@ -293,27 +371,24 @@ impl<'a> DbMut<'a> {
     /// `set` with a hash that is known.
     #[inline]
     pub fn set_at(&mut self, k: Key<'_>, value: SetValue<'_>, expire: Expire, fx: &mut Effects) {
-        // A key past its time goes before the new one comes. Nobody can tell but those who listen and those who count.
-        if fx.armed != 0 {
-            self.live(k, fx);
-        }
-        let before = self.store.len();
-        let access = match self.env.lfu {
-            None => self.env.fresh_access(),
-            // How often a key is used does not start anew with a new value.
-            Some(_) => self.store.find(k).map_or(self.env.fresh_access(), |e| e.lru()),
-        };
-        let (old, expired) = self.store.set(k, value, expire, access);
-        if fx.armed != 0 && self.store.len() > before {
-            announce_new(k.bytes, fx);
-        }
-        let due = |at| self.env.expiry == Expiry::Delete && at < self.env.now_ms;
-        fx.counters.expired += u32::from(expired.is_some_and(due));
-        fx.drop_value(old, Why::Overwrite);
+        self.store_at(k, value, expire, None, true, fx);
     }
 
-    /// Stores a value taken or loaded from elsewhere, with its own access field if it has one.
-    pub fn put(
+    /// `set` after a lookup that has marked the access.
+    #[inline]
+    pub fn set_touched(
+        &mut self,
+        key: &[u8],
+        value: SetValue<'_>,
+        expire: Expire,
+        fx: &mut Effects,
+    ) {
+        self.store_at(self.key(key), value, expire, None, false, fx);
+    }
+
+    /// Stores a value taken or loaded from elsewhere, with its own access field if it has one. The caller has deleted
+    /// what was there.
+    pub fn add(
         &mut self,
         key: &[u8],
         value: Value,
@@ -321,13 +396,37 @@ impl<'a> DbMut<'a> {
         access: Option<u32>,
         fx: &mut Effects,
     ) {
-        let access = access.unwrap_or(self.env.fresh_access());
-        let before = self.store.len();
-        let old = self.store.put(self.key(key), value, expire, access);
-        if self.store.len() > before {
-            announce_new(key, fx);
+        let expire = expire.map_or(Expire::None, Expire::At);
+        self.store_at(self.key(key), SetValue::Owned(value), expire, access, false, fx);
+    }
+
+    /// The one way in which a value is stored: at the place found by one search, after what is past its time there.
+    #[inline(always)]
+    fn store_at(
+        &mut self,
+        k: Key<'_>,
+        value: SetValue<'_>,
+        expire: Expire,
+        access: Option<u32>,
+        marks: bool,
+        fx: &mut Effects,
+    ) {
+        let env = self.env;
+        match self.live_or_vacant(k, fx) {
+            Ok(mut entry) => {
+                let old = entry.set_value(value, expire);
+                if marks {
+                    mark(env, &mut entry);
+                }
+                fx.drop_value(old, Why::Overwrite);
+            }
+            Err(place) => {
+                place.fill(value, expire.of_new(), access.unwrap_or(env.fresh_access()));
+                if fx.armed != 0 {
+                    announce_new(k.bytes, fx);
+                }
+            }
         }
-        fx.drop_value(old, Why::Overwrite);
     }
 
     /// Takes the value out of the database.
@@ -337,13 +436,8 @@ impl<'a> DbMut<'a> {
 
     /// Removes the key; whether it was there. Records nothing but the dropped value.
     pub fn delete(&mut self, key: &[u8], why: Why, fx: &mut Effects) -> bool {
-        match self.store.take(self.key(key)) {
-            Some((value, ..)) => {
-                fx.drop_value(Some(value), why);
-                true
-            }
-            None => false,
-        }
+        let removed = self.store.remove(self.key(key));
+        removed.map(|entry| drop_entry(entry, why, fx)).is_some()
     }
 
     /// Sets or clears the time at which the key expires; false if there is no such key, or if it
@@ -357,70 +451,45 @@ impl<'a> DbMut<'a> {
         true
     }
 
-    /// To be told when the hash at `key` was changed in place: its first field expired at `old`. Cheap when neither
-    /// it nor the new one has a time.
-    pub fn retime(&mut self, key: &[u8], old: Option<i64>) {
-        self.store.retime(self.key(key), old);
+    /// Number of keys, those past their time that are not yet gone included. O(1).
+    pub fn len(&self) -> usize {
+        self.store.len()
     }
 
-    /// The whole database, for commands about all of it: SCAN, KEYS, DBSIZE, FLUSHDB.
-    pub fn store(&mut self) -> &mut Store {
-        self.store
+    /// Whether there are none. O(1).
+    pub fn is_empty(&self) -> bool {
+        self.store.is_empty()
+    }
+
+    /// A key, each equally likely; it may be past its time. `rng` gives uniform words.
+    pub fn random(&self, rng: impl FnMut() -> u64) -> Option<&Entry> {
+        self.store.random(rng)
     }
 
     /// Visits every entry that is not past its time. O(n).
     pub fn for_each_live(&self, f: impl FnMut(&Entry)) {
-        self.store.iter().filter(|e| !self.is_due(e)).for_each(f);
+        self.store.iter().filter(|e| !is_due(self.env, e)).for_each(f);
     }
 
     /// One step of SCAN: the entries of one bucket class, each with whether it is past its time.
     pub fn scan_step(&self, cursor: u64, mut f: impl FnMut(&Entry, bool)) -> u64 {
-        self.store.scan(cursor, |e| f(e, self.is_due(e)))
-    }
-
-    /// Whether an entry is past its time, as this call sees it.
-    #[inline]
-    pub fn is_due(&self, e: &Entry) -> bool {
-        self.env.expiry != Expiry::Ignore && e.expire_ms().is_some_and(|at| at < self.env.now_ms)
-    }
-
-    /// Whether `key` holds a value; deletes it first if it is past its time.
-    #[inline]
-    fn present(&mut self, k: Key<'_>, fx: &mut Effects) -> bool {
-        self.live(k, fx).is_some()
-    }
-
-    /// The access field of a key that is not past its time; one that is gets deleted (or hidden).
-    #[inline]
-    fn live(&mut self, k: Key<'_>, fx: &mut Effects) -> Option<u32> {
-        let entry = self.store.find(k)?;
-        if !self.is_due(entry) {
-            return Some(entry.lru());
-        }
-        if self.env.expiry == Expiry::Delete {
-            self.expire(k.bytes, fx);
-        }
-        None
+        self.store.scan(cursor, |e| f(e, is_due(self.env, e)))
     }
 
     /// Deletes a key because its time has come: event, statistics, and DEL or UNLINK in the stream.
     #[cold]
     pub fn expire(&mut self, key: &[u8], fx: &mut Effects) {
-        self.delete(key, Why::Expire, fx);
-        fx.counters.expired += 1;
-        fx.event(effects::EV_EXPIRED, "expired", key);
-        fx.lapsed(key);
-        fx.also(&[if self.lazy_expire { b"UNLINK" } else { b"DEL" }, key]);
+        if let Some(entry) = self.store.find_mut(self.key(key)) {
+            self.lapse.expire(entry, fx);
+        }
     }
 
     /// Removes fields of the hash at `key` because their time has come: event, statistics, HDEL in the stream. If
     /// none is left, the key goes.
     #[cold]
     pub fn expire_fields(&mut self, key: &[u8], fields: &[Vec<u8>], fx: &mut Effects) {
-        let store = self.store();
-        let k = store.key(key);
-        let Some(mut hash) = store.find_mut(k).and_then(Open::<Hash>::entry) else { return };
-        let was = hash.view().soonest();
+        let k = self.store.key(key);
+        let Some(mut hash) = self.store.find_mut(k).and_then(Open::<Hash>::entry) else { return };
         for field in fields {
             if hash.remove(field) {
                 fx.counters.expired_fields += 1;
@@ -429,7 +498,6 @@ impl<'a> DbMut<'a> {
         }
         let emptied = hash.is_empty();
         drop(hash);
-        self.store.retime(k, was);
         fx.event(effects::EV_HASH, "hexpired", key);
         if emptied {
             self.delete(key, Why::Expire, fx);
@@ -438,3 +506,6 @@ impl<'a> DbMut<'a> {
         fx.lapsed(key);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,8 @@
 //! Which hashes have fields that expire, by the time of the first of them.
 //!
 //! The hash itself knows the order of its own fields; here stands one entry for each such hash, in a table and a wheel
-//! like those of keys (`Timed`), so that active expiry finds what is due without looking at any other. `Store` keeps
-//! the entries in step when a key comes, goes or is replaced; whoever changes a hash in place says so
-//! (`DbMut::retime`).
+//! like those of keys (`Timed`), so that active expiry finds what is due without looking at any other. A database keeps
+//! the entries in step (`place::Indexes`).
 //!
 //! Invariant: there is an entry for a key exactly if it holds a hash with a field that expires; its expiry is the time
 //! of the first such field, its value nothing.
@@ -80,10 +79,12 @@ impl FieldIndex {
     }
 
     /// The first field of the hash at `key` expires at `new`, where that was `old`. O(1).
-    pub fn update(&mut self, key: Key<'_>, old: Option<i64>, new: Option<i64>) {
+    #[cold]
+    pub fn update(&mut self, key: &[u8], old: Option<i64>, new: Option<i64>) {
         if old == new {
             return;
         }
+        let key = Key { bytes: key, hash: self.0.dict().hash(key) };
         match new {
             Some(at) => {
                 self.0.set(key, SetValue::Int(0), Expire::At(at), 0);

@@ -6,8 +6,10 @@ pub mod effects;
 pub mod entry;
 pub mod env;
 pub mod fields;
+pub mod lapse;
 pub mod limits;
 pub mod open;
+pub mod place;
 pub mod store;
 
 use store::Store;

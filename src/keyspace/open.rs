@@ -1,13 +1,14 @@
 //! A collection of the keyspace, open to be changed.
 //!
 //! A large one is changed where it is. A small one lies packed in its key's entry: it is copied out, and closing it
-//! puts it back, be it small or large by then. One that is new gets its entry when it is closed, unless it is empty. So nothing of the
-//! database can be looked at while a collection is open, and the compiler sees to that.
+//! puts it back, be it small or large by then. One that is new gets its entry when it is closed, unless it is empty. So
+//! nothing of the database can be looked at while a collection is open, and the compiler sees to that. If its first
+//! element expires at another time when it is closed, the database's index hears of it.
 //!
 //! Invariant: `Held::Out::value` is there until the drop.
 
-use crate::keyspace::entry::timed::EntryMut;
-use crate::keyspace::store::{SetValue, Vacant};
+use crate::keyspace::place::{EntryMut, Retimer, Vacant};
+use crate::keyspace::store::SetValue;
 use crate::value::{Collection, ValueRef, View};
 use std::ops::{Deref, DerefMut};
 
@@ -15,10 +16,14 @@ use std::ops::{Deref, DerefMut};
 const ROOM: usize = 64;
 
 /// A collection, closed when dropped.
-pub struct Open<'a, T: Collection>(Held<'a, T>);
+pub struct Open<'a, T: Collection> {
+    held: Held<'a, T>,
+    /// When its first element expired as it was opened.
+    was: Option<i64>,
+}
 
 enum Held<'a, T: Collection> {
-    Boxed(&'a mut T),
+    Boxed { value: &'a mut T, retimer: Retimer<'a> },
     Out { value: Option<T>, changed: bool, home: Home<'a> },
 }
 
@@ -32,7 +37,10 @@ impl<'a, T: Collection> Open<'a, T> {
     #[inline(always)]
     pub fn entry(entry: EntryMut<'a>) -> Option<Open<'a, T>> {
         if entry.is_boxed() {
-            return Some(Open(Held::Boxed(T::of_mut(entry.into_boxed()?)?)));
+            let (object, retimer) = entry.into_boxed()?;
+            let value = T::of_mut(object)?;
+            let was = value.soonest();
+            return Some(Open { held: Held::Boxed { value, retimer }, was });
         }
         Self::unpack(entry)
     }
@@ -40,17 +48,17 @@ impl<'a, T: Collection> Open<'a, T> {
     #[inline(never)]
     fn unpack(entry: EntryMut<'a>) -> Option<Open<'a, T>> {
         let ValueRef::Object(object) = entry.value() else { return None };
-        let value = T::from_object(T::of(object)?.duplicate(ROOM));
-        value.map(|value| {
-            Open(Held::Out { value: Some(value), changed: false, home: Home::Entry(entry) })
-        })
+        let value = T::from_object(T::of(object)?.duplicate(ROOM))?;
+        let was = value.soonest();
+        let home = Home::Entry(entry);
+        Some(Open { held: Held::Out { value: Some(value), changed: false, home }, was })
     }
 
     /// One that is new: stored when it is closed.
     #[inline]
     pub fn new(place: Vacant<'a>, access: u32, value: T) -> Open<'a, T> {
         let home = Home::New { place: Some(place), access };
-        Open(Held::Out { value: Some(value), changed: true, home })
+        Open { held: Held::Out { value: Some(value), changed: true, home }, was: None }
     }
 }
 
@@ -59,8 +67,8 @@ impl<T: Collection> Deref for Open<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        match &self.0 {
-            Held::Boxed(value) => value,
+        match &self.held {
+            Held::Boxed { value, .. } => value,
             Held::Out { value, .. } => value.as_ref().expect("open"),
         }
     }
@@ -69,8 +77,8 @@ impl<T: Collection> Deref for Open<'_, T> {
 impl<T: Collection> DerefMut for Open<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        match &mut self.0 {
-            Held::Boxed(value) => value,
+        match &mut self.held {
+            Held::Boxed { value, .. } => value,
             Held::Out { value, changed, .. } => {
                 *changed = true;
                 value.as_mut().expect("open")
@@ -82,14 +90,21 @@ impl<T: Collection> DerefMut for Open<'_, T> {
 impl<T: Collection> Drop for Open<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        let Held::Out { value, changed: true, home } = &mut self.0 else { return };
+        let (value, home) = match &mut self.held {
+            Held::Boxed { value, retimer } => return retimer.retimed(self.was, value.soonest()),
+            Held::Out { changed: false, .. } => return,
+            Held::Out { value, home, .. } => (value, home),
+        };
         let Some(value) = value.take() else { return };
         match home {
-            Home::Entry(entry) => entry.set_object(value.into_object()),
+            Home::Entry(entry) => {
+                let soonest = value.soonest();
+                entry.set_object(value.into_object(), self.was, soonest);
+            }
             Home::New { .. } if value.is_empty() => {}
             Home::New { place, access } => {
                 let place = place.take().expect("it is closed once");
-                place.fill(SetValue::Collection(value.into_object()), *access);
+                place.fill(SetValue::Collection(value.into_object()), None, *access);
             }
         }
     }
@@ -140,10 +155,6 @@ mod tests {
                     (!rng().is_multiple_of(3)).then_some((rng() >> (rng() % 40 + 8)) as i64);
                 store.set_expire(key, expire);
             }
-            let was = match value(&store, &key) {
-                Some(ValueRef::Object(object)) => Hash::of(object).and_then(|h| h.soonest()),
-                _ => None,
-            };
             let mut hash = open(&mut store, &key, Hash::default());
             let fields = model.entry(key.clone()).or_default();
             match rng() % 5 {
@@ -159,7 +170,6 @@ mod tests {
             }
             drop(hash);
             let at = store.key(&key);
-            store.retime(at, was);
             if model[&key].is_empty() {
                 model.remove(&key);
                 store.remove(at);

@@ -1,17 +1,18 @@
 //! `Store`: one database without policy: keys, values, expiry times, access data.
 //!
 //! It does what it is told: expired keys are found until somebody removes them, nothing is evicted,
-//! nobody is notified. That is `Db`'s business. Every operation takes a `Key`, whose hash the
+//! nobody is notified. That is the business of `DbMut`. Every operation takes a `Key`, whose hash the
 //! caller computed once (`Store::hash`), typically for a whole batch, with `prefetch_bucket` and
 //! `prefetch_item` in between.
 //!
 //! Absent by design: a clock. Times are absolute milliseconds, given by the caller.
 
 use crate::ds::dict::{Iter, Stats};
-use crate::keyspace::entry::timed::{self, Timed};
-pub use crate::keyspace::entry::timed::{EntryMut, Expire, Key};
+use crate::keyspace::entry::timed::Timed;
+pub use crate::keyspace::entry::timed::{Expire, Key};
 pub use crate::keyspace::entry::{Entry, EntryBox, IncrError, SetValue};
-use crate::keyspace::fields::{self, FieldIndex};
+use crate::keyspace::place::Indexes;
+pub use crate::keyspace::place::{EntryMut, Vacant};
 use crate::util::siphash::Seed;
 use crate::value::Value;
 
@@ -19,8 +20,7 @@ use crate::value::Value;
 pub struct Store {
     table: Timed,
     behind: bool,
-    /// Hashes with fields that expire.
-    fields: FieldIndex,
+    indexes: Indexes,
 }
 
 impl Store {
@@ -30,7 +30,7 @@ impl Store {
         Store {
             table: Timed::new(seed, now_ms),
             behind: false,
-            fields: FieldIndex::new(seed, now_ms),
+            indexes: Indexes::new(seed, now_ms),
         }
     }
 
@@ -82,14 +82,18 @@ impl Store {
     /// The entry of `key`, to change it in place. O(1).
     #[inline]
     pub fn find_mut(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
-        self.table.find_mut(key)
+        let entry = self.table.find_mut(key)?;
+        Some(EntryMut { entry, indexes: &mut self.indexes })
     }
 
     /// The entry of `key`, to change it in place, or its place when there is none; one search. O(1).
     #[inline]
     pub fn find_or_vacant<'a>(&'a mut self, key: Key<'a>) -> Result<EntryMut<'a>, Vacant<'a>> {
-        let Store { table, fields, .. } = self;
-        table.find_or_vacant(key).map_err(|place| Vacant { place, fields })
+        let Store { table, indexes, .. } = self;
+        match table.find_or_vacant(key) {
+            Ok(entry) => Ok(EntryMut { entry, indexes }),
+            Err(place) => Err(Vacant { place, indexes }),
+        }
     }
 
     /// The entry of `key`, its access data set: a read that counts as a use; one search. O(1).
@@ -104,8 +108,7 @@ impl Store {
     /// stays.
     ///
     /// Returns the old value only if it had an allocation of its own (a long string, a collection),
-    /// so that the caller can free it when it suits; and the time at which it was to expire. `len` tells whether the
-    /// key was new.
+    /// so that the caller can free it when it suits. `len` tells whether the key was new.
     #[inline]
     pub fn set(
         &mut self,
@@ -113,17 +116,18 @@ impl Store {
         value: SetValue<'_>,
         expire: Expire,
         lru: u32,
-    ) -> (Option<Value>, Option<i64>) {
-        let new = fields::of_new(&value);
-        let before = match self.fields.is_empty() {
-            true => None,
-            false => self.find(key).and_then(fields::of_entry),
-        };
-        let old = self.table.set(key, value, expire, lru);
-        if before.is_some() || new.is_some() {
-            self.fields.update(key, before, new);
+    ) -> Option<Value> {
+        match self.find_or_vacant(key) {
+            Ok(mut entry) => {
+                let heavy = entry.set_value(value, expire);
+                entry.set_lru(lru);
+                heavy
+            }
+            Err(place) => {
+                place.fill(value, expire.of_new(), lru);
+                None
+            }
         }
-        old
     }
 
     /// As `set`, with an owned value and the expiry given outright: for RENAME, RESTORE, loading.
@@ -134,41 +138,31 @@ impl Store {
         expire: Option<i64>,
         lru: u32,
     ) -> Option<Value> {
-        self.set(key, SetValue::Owned(value), expire.map_or(Expire::None, Expire::At), lru).0
+        self.set(key, SetValue::Owned(value), expire.map_or(Expire::None, Expire::At), lru)
     }
 
     /// Removes `key`; the entry is freed when the result is dropped, by whichever thread. O(1).
     #[inline]
     pub fn remove(&mut self, key: Key<'_>) -> Option<EntryBox> {
-        let entry = self.table.remove(key)?;
-        if let Some(at) = fields::of_entry(&entry) {
-            self.fields.update(key, Some(at), None);
-        }
-        Some(entry)
+        Some(self.find_mut(key)?.remove())
     }
 
     /// Number of hashes with fields that expire. O(1).
     pub fn timed_hashes(&self) -> usize {
-        self.fields.len()
+        self.indexes.fields.len()
     }
 
     /// About when the first field of a hash expires, as `next_deadline_ms` for keys.
     pub fn next_field_deadline_ms(&self) -> Option<i64> {
-        self.fields.soonest_ms()
+        self.indexes.fields.soonest_ms()
     }
 
     /// The key of a hash with a field whose time is not after `now_ms`; nothing is removed. Bounded work, as
     /// `next_due` for keys.
     pub fn next_due_hash(&mut self, now_ms: i64) -> Option<&[u8]> {
-        let (key, behind) = self.fields.next_due(now_ms);
+        let (key, behind) = self.indexes.fields.next_due(now_ms);
         self.behind = behind;
         key
-    }
-
-    /// To be told when the hash at `key` was changed in place: its first field expired at `old`. O(1).
-    pub fn retime(&mut self, key: Key<'_>, old: Option<i64>) {
-        let new = self.find(key).and_then(fields::of_entry);
-        self.fields.update(key, old, new);
     }
 
     /// Removes `key` and returns value, expiry and access data. O(1), but for copying a short
@@ -270,7 +264,7 @@ impl Store {
 
     /// Bytes of the tables, entries not counted. O(1).
     pub fn mem_bytes(&self) -> usize {
-        self.table.mem_bytes() + self.fields.mem_bytes()
+        self.table.mem_bytes() + self.indexes.mem_bytes()
     }
 
     /// The shape of the table. O(buckets).
@@ -281,24 +275,7 @@ impl Store {
     /// Panics if an invariant doesn't hold. O(n).
     pub fn check(&self) {
         self.table.check();
-        self.fields.check(self.iter());
-    }
-}
-
-/// The place of a key that is not in the database.
-pub struct Vacant<'a> {
-    place: timed::Vacant<'a>,
-    fields: &'a mut FieldIndex,
-}
-
-impl Vacant<'_> {
-    /// Stores a value under the key, without an expiry. Amortised O(1).
-    #[inline]
-    pub fn fill(self, value: SetValue<'_>, lru: u32) {
-        if let Some(new) = fields::of_new(&value) {
-            self.fields.update(self.place.key(), None, Some(new));
-        }
-        self.place.fill(value, None, lru);
+        self.indexes.check(self.iter());
     }
 }
 

@@ -432,6 +432,11 @@ impl Collection for Hash {
             Hash::Table(table) => HashRef::Table(table),
         }
     }
+
+    #[inline]
+    fn soonest(&self) -> Option<i64> {
+        self.view().soonest()
+    }
 }
 
 impl View for HashRef<'_> {

@@ -127,6 +127,11 @@ pub trait Collection: Sized {
     fn from_object(object: Object) -> Option<Self>;
     /// The collection as an object.
     fn into_object(self) -> Object;
+    /// When its first element expires, of those types whose elements can. O(1).
+    #[inline(always)]
+    fn soonest(&self) -> Option<i64> {
+        None
+    }
     /// The encoding that clients are told. O(1).
     fn encoding(&self) -> Encoding {
         self.view().encoding()

@@ -182,18 +182,18 @@ fn hpexpireat(ctx: &mut Ctx<'_>) -> CmdResult {
 fn set_expire(ctx: &mut Ctx<'_>, form: Form) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let key = argv.at(1);
-    db.read_to_write::<Hash>(key, fx)?;
+    db.touch_as::<Hash>(key, fx)?;
     let at = time_of(argv.at(2), form, env, *argv)?;
     let only = Only::of(argv.at(3));
     let fields_at = if only == Only::Always { 3 } else { 4 };
     let positive = "Parameter `numFields` should be greater than 0";
     let fields = named(*argv, fields_at, positive)?;
     reply.array(fields.len());
-    let Some(mut hash) = db.write_as::<Hash>(key, fx)? else {
+    let Some(mut hash) = db.find_open::<Hash>(key, fx)? else {
         fields.iter().for_each(|_| reply.int(NO_FIELD));
         return Ok(Flow::Done);
     };
-    let (was, now_ms) = (hash.view().soonest(), horizon(hash.view(), env));
+    let now_ms = horizon(hash.view(), env);
     let mut timing = Timing::new(key, Some(at), env);
     for field in fields {
         let found = Seen { hash: hash.view(), now_ms }.find(field).map(|found| found.1);
@@ -207,7 +207,6 @@ fn set_expire(ctx: &mut Ctx<'_>, form: Form) -> CmdResult {
         });
     }
     drop(hash);
-    db.retime(key, was);
     if timing.changed() > 0 {
         changed(fx, key, timing.changed());
         fx.event(EV_HASH, if timing.removed > 0 { "hdel" } else { "hexpire" }, key);
@@ -268,14 +267,14 @@ fn times(ctx: &mut Ctx<'_>, show: fn(at: i64, now: i64) -> i64) -> CmdResult {
 fn hpersist(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let key = argv.at(1);
-    db.read_to_write::<Hash>(key, fx)?;
+    db.touch_as::<Hash>(key, fx)?;
     let fields = named(*argv, 2, NOT_POSITIVE)?;
     reply.array(fields.len());
-    let Some(mut hash) = db.write_as::<Hash>(key, fx)? else {
+    let Some(mut hash) = db.find_open::<Hash>(key, fx)? else {
         fields.iter().for_each(|_| reply.int(NO_FIELD));
         return Ok(Flow::Done);
     };
-    let (was, due) = (hash.view().soonest(), is_due(hash.view(), env));
+    let due = is_due(hash.view(), env);
     let mut persisted = false;
     for field in fields {
         reply.int(match hash.view().find(field) {
@@ -290,7 +289,6 @@ fn hpersist(ctx: &mut Ctx<'_>) -> CmdResult {
         });
     }
     drop(hash);
-    db.retime(key, was);
     if persisted {
         fx.event(EV_HASH, "hpersist", key);
         fx.modified(key);

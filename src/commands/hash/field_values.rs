@@ -23,17 +23,17 @@ const NO_TIME_GIVEN: CmdError = CmdError::new("ERR missing expire time");
 fn hgetdel(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let key = argv.at(1);
-    let due = db.read_to_write::<Hash>(key, fx)?.is_some_and(|hash| is_due(hash, env));
+    let due = db.touch_as::<Hash>(key, fx)?.is_some_and(|hash| is_due(hash, env));
     let fields = named(*argv, 2, "Number of fields must be a positive integer")?;
     if due {
         expire_named(db, key, fields, env, fx);
     }
     reply.array(fields.len());
-    let Some(mut hash) = db.write_as::<Hash>(key, fx)? else {
+    let Some(mut hash) = db.find_open::<Hash>(key, fx)? else {
         fields.iter().for_each(|_| reply.null());
         return Ok(Flow::Done);
     };
-    let (was, now_ms) = (hash.view().soonest(), horizon(hash.view(), env));
+    let now_ms = horizon(hash.view(), env);
     let mut removed = 0;
     for field in fields {
         match (Seen { hash: hash.view(), now_ms }).get(field) {
@@ -46,7 +46,6 @@ fn hgetdel(ctx: &mut Ctx<'_>) -> CmdResult {
         }
     }
     drop(hash);
-    db.retime(key, was);
     if removed > 0 {
         changed(fx, key, removed);
         fx.event(EV_HASH, "hdel", key);
@@ -69,7 +68,7 @@ fn form(word: &[u8]) -> Option<Form> {
 fn hgetex(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let key = argv.at(1);
-    let due = db.read_to_write::<Hash>(key, fx)?.is_some_and(|hash| is_due(hash, env));
+    let due = db.touch_as::<Hash>(key, fx)?.is_some_and(|hash| is_due(hash, env));
     let persist = arg::is(argv.at(2), "persist");
     let (at, fields_at) = match form(argv.at(2)) {
         Some(form) => (Some(time_of(argv.at(3), form, env, *argv)?), 4),
@@ -80,11 +79,11 @@ fn hgetex(ctx: &mut Ctx<'_>) -> CmdResult {
         expire_named(db, key, fields, env, fx);
     }
     reply.array(fields.len());
-    let Some(mut hash) = db.write_as::<Hash>(key, fx)? else {
+    let Some(mut hash) = db.find_open::<Hash>(key, fx)? else {
         fields.iter().for_each(|_| reply.null());
         return Ok(Flow::Done);
     };
-    let (was, now_ms) = (hash.view().soonest(), horizon(hash.view(), env));
+    let now_ms = horizon(hash.view(), env);
     let mut timing = Timing::new(key, at, env);
     for field in fields {
         let Some((value, expire)) = (Seen { hash: hash.view(), now_ms }).find(field) else {
@@ -97,7 +96,6 @@ fn hgetex(ctx: &mut Ctx<'_>) -> CmdResult {
         }
     }
     drop(hash);
-    db.retime(key, was);
     if timing.changed() == 0 {
         return Ok(Flow::Done);
     }
@@ -195,9 +193,10 @@ fn hsetex(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, env } = ctx;
     let (key, limits) = (argv.at(1), limits.hash());
     let o = SetArgs::parse(*argv, env)?;
+    let due = db.touch_as::<Hash>(key, fx)?.is_some_and(|hash| is_due(hash, env));
     if o.only != Only::Always {
         let fields: Vec<&[u8]> = o.pairs.iter().copied().step_by(2).collect();
-        if db.read_to_write::<Hash>(key, fx)?.is_some_and(|hash| is_due(hash, env)) {
+        if due {
             expire_named(db, key, &fields, env, fx);
         }
         let hash = db.peek_as::<Hash>(key)?;
@@ -212,8 +211,7 @@ fn hsetex(ctx: &mut Ctx<'_>) -> CmdResult {
             return Ok(Flow::Done);
         }
     }
-    let mut hash = db.write_or_new(key, fx, Hash::default)?;
-    let was = hash.view().soonest();
+    let mut hash = db.find_or_new(key, fx, Hash::default)?;
     hash.expect(o.pairs.len() / 2, o.pairs.iter().copied(), &limits);
     let time = if o.keep || o.at.is_some() { Time::Keep } else { Time::Never };
     let mut timing = Timing::new(key, o.at, env);
@@ -224,7 +222,6 @@ fn hsetex(ctx: &mut Ctx<'_>) -> CmdResult {
         }
     }
     drop(hash);
-    db.retime(key, was);
     changed(fx, key, o.pairs.len() / 2);
     if timing.removed > 0 {
         fx.dont_propagate();

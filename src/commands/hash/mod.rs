@@ -156,7 +156,7 @@ fn read_field<R>(
     fx: &mut Effects,
     read: impl Fn(Item<'_>, Option<i64>) -> R,
 ) -> Result<Option<R>, CmdError> {
-    let Some(hash) = db.read_to_write::<Hash>(key, fx)? else { return Ok(None) };
+    let Some(hash) = db.touch_as::<Hash>(key, fx)? else { return Ok(None) };
     let found = hash.find(field);
     if is_due(hash, env)
         && let Some((_, Some(at))) = found
@@ -203,17 +203,13 @@ fn set_pairs(ctx: &mut Ctx<'_>) -> Result<usize, CmdError> {
     if !pairs.len().is_multiple_of(2) {
         return Err(errors::wrong_arity(&arg::name(*argv)));
     }
-    let mut hash = db.write_or_new(key, fx, Hash::default)?;
-    let was = hash.view().soonest();
+    let mut hash = db.touch_or_new(key, fx, Hash::default)?;
     hash.expect(pairs.len() / 2, pairs.iter().copied(), &limits);
     let mut new = 0;
     for pair in pairs.chunks_exact(2) {
         new += usize::from(hash.insert(pair[0], pair[1], Time::Never, &limits));
     }
     drop(hash);
-    if was.is_some() {
-        db.retime(key, was);
-    }
     changed(fx, key, pairs.len() / 2);
     fx.event(EV_HASH, "hset", key);
     Ok(new)
@@ -227,14 +223,10 @@ fn hsetnx(ctx: &mut Ctx<'_>) -> CmdResult {
         reply.int(0);
         return Ok(Flow::Done);
     }
-    let mut hash = db.write_or_new(key, fx, Hash::default)?;
-    let was = hash.view().soonest();
+    let mut hash = db.find_or_new(key, fx, Hash::default)?;
     hash.expect(1, [field, value].into_iter(), &limits);
     hash.insert(field, value, Time::Never, &limits);
     drop(hash);
-    if was.is_some() {
-        db.retime(key, was);
-    }
     fx.modified(key);
     fx.event(EV_HASH, "hset", key);
     reply.int(1);
@@ -301,11 +293,10 @@ fn hvals(ctx: &mut Ctx<'_>) -> CmdResult {
 fn hdel(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
-    let Some(mut hash) = db.write_as::<Hash>(key, fx)? else {
+    let Some(mut hash) = db.touch_open::<Hash>(key, fx)? else {
         reply.int(0);
         return Ok(Flow::Done);
     };
-    let was = hash.view().soonest();
     let mut removed = 0;
     for field in argv.from(2) {
         if hash.remove(field) {
@@ -317,9 +308,6 @@ fn hdel(ctx: &mut Ctx<'_>) -> CmdResult {
     }
     let emptied = hash.is_empty();
     drop(hash);
-    if was.is_some() {
-        db.retime(key, was);
-    }
     if removed > 0 {
         changed(fx, key, removed);
         fx.event(EV_HASH, "hdel", key);
@@ -366,7 +354,7 @@ fn hincrby(ctx: &mut Ctx<'_>) -> CmdResult {
     let new = old.checked_add(by).ok_or(errors::OVERFLOW)?;
     let mut text = [0; num::MAX_I64_CHARS];
     let len = num::format_i64(&mut text, new);
-    let mut hash = db.write_or_new(key, fx, Hash::default)?;
+    let mut hash = db.find_or_new(key, fx, Hash::default)?;
     hash.insert(field, &text[..len], Time::Keep, &limits.hash());
     fx.modified(key);
     fx.event(EV_HASH, "hincrby", key);
@@ -389,7 +377,7 @@ fn hincrbyfloat(ctx: &mut Ctx<'_>) -> CmdResult {
         None => (LongDouble::from(0), None::<i64>),
     };
     let text = old.checked_add(by).ok_or(errors::NAN_OR_INF)?.format_human();
-    let mut hash = db.write_or_new(key, fx, Hash::default)?;
+    let mut hash = db.find_or_new(key, fx, Hash::default)?;
     hash.insert(field, &text, Time::Keep, &limits.hash());
     fx.modified(key);
     fx.event(EV_HASH, "hincrbyfloat", key);

@@ -120,7 +120,7 @@ fn rpush(ctx: &mut Ctx<'_>) -> CmdResult {
 fn push(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let (key, elements) = (argv.at(1), argv.from(2));
-    let mut list = db.write_or_new(key, fx, || {
+    let mut list = db.touch_or_new(key, fx, || {
         let bytes = elements.iter().map(|e| e.len() + 2).sum::<usize>();
         List::with_room(bytes.min(ROOM_MAX))
     })?;
@@ -143,7 +143,7 @@ fn rpushx(ctx: &mut Ctx<'_>) -> CmdResult {
 fn push_existing(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let (key, elements) = (argv.at(1), argv.from(2));
-    let Some(mut list) = db.write_as::<List>(key, fx)? else {
+    let Some(mut list) = db.touch_open::<List>(key, fx)? else {
         reply.int(0);
         return Ok(Flow::Done);
     };
@@ -170,7 +170,7 @@ fn pop(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     }
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let key = argv.at(1);
-    let Some(mut list) = db.write_as::<List>(key, fx)? else {
+    let Some(mut list) = db.touch_open::<List>(key, fx)? else {
         reply.null();
         return Ok(Flow::Done);
     };
@@ -203,7 +203,7 @@ fn pop_many(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
         return Err(errors::wrong_arity(&arg::name(*argv)));
     }
     let count = arg::int_in(argv.at(2), 0, i64::MAX, "value is out of range, must be positive")?;
-    let Some(mut list) = db.write_as::<List>(key, fx)? else {
+    let Some(mut list) = db.touch_open::<List>(key, fx)? else {
         reply.null_array();
         return Ok(Flow::Done);
     };
@@ -280,7 +280,7 @@ fn lrange(ctx: &mut Ctx<'_>) -> CmdResult {
 fn lset(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let key = argv.at(1);
-    let mut list = db.write_as::<List>(key, fx)?.ok_or(errors::NO_SUCH_KEY)?;
+    let mut list = db.touch_open::<List>(key, fx)?.ok_or(errors::NO_SUCH_KEY)?;
     let index = arg::int(argv.at(2))?;
     // Even if there is no such index, the encoding may change, as in Redis.
     let index = place(index, list.len()).unwrap_or(usize::MAX);
@@ -302,7 +302,7 @@ fn linsert(ctx: &mut Ctx<'_>) -> CmdResult {
         word if arg::is(word, "before") => Side::Before,
         _ => return Err(errors::SYNTAX),
     };
-    let Some(mut list) = db.write_as::<List>(key, fx)? else {
+    let Some(mut list) = db.touch_open::<List>(key, fx)? else {
         reply.int(0);
         return Ok(Flow::Done);
     };
@@ -326,7 +326,7 @@ fn lrem(ctx: &mut Ctx<'_>) -> CmdResult {
         1.. => (End::Front, count as usize),
         _ => (End::Back, count.unsigned_abs() as usize),
     };
-    let Some(mut list) = db.write_as::<List>(key, fx)? else {
+    let Some(mut list) = db.touch_open::<List>(key, fx)? else {
         reply.int(0);
         return Ok(Flow::Done);
     };
@@ -350,7 +350,7 @@ fn ltrim(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let key = argv.at(1);
     let (start, end) = (arg::int(argv.at(2))?, arg::int(argv.at(3))?);
-    let Some(mut list) = db.write_as::<List>(key, fx)? else {
+    let Some(mut list) = db.touch_open::<List>(key, fx)? else {
         reply.ok();
         return Ok(Flow::Done);
     };

@@ -31,6 +31,7 @@ pub fn rpoplpush(ctx: &mut Ctx<'_>) -> CmdResult {
 pub fn blmove(ctx: &mut Ctx<'_>) -> CmdResult {
     let (from, to) = (end(ctx.argv.at(3))?, end(ctx.argv.at(4))?);
     let until_ms = arg::timeout(ctx.argv.at(5), ctx.env)?;
+    look_first(ctx)?;
     if !transfer(ctx, from, to)? {
         return wait(ctx, until_ms);
     }
@@ -42,12 +43,18 @@ pub fn blmove(ctx: &mut Ctx<'_>) -> CmdResult {
 /// `BRPOPLPUSH source destination timeout`. O(1).
 pub fn brpoplpush(ctx: &mut Ctx<'_>) -> CmdResult {
     let until_ms = arg::timeout(ctx.argv.at(3), ctx.env)?;
+    look_first(ctx)?;
     if !transfer(ctx, End::Back, End::Front)? {
         return wait(ctx, until_ms);
     }
     let argv = ctx.argv;
     ctx.fx.rewrite(&[b"RPOPLPUSH", argv.at(1), argv.at(2)]);
     Ok(Flow::Done)
+}
+
+/// Compat: commands that wait look the source up to see whether it is there, and again to move from it: two accesses.
+fn look_first(ctx: &mut Ctx<'_>) -> Result<(), CmdError> {
+    ctx.db.touch_as::<List>(ctx.argv.at(1), ctx.fx).map(|_| ())
 }
 
 fn wait(ctx: &mut Ctx<'_>, until_ms: Option<i64>) -> CmdResult {
@@ -69,12 +76,12 @@ fn wait(ctx: &mut Ctx<'_>, until_ms: Option<i64>) -> CmdResult {
 fn transfer(ctx: &mut Ctx<'_>, from: End, to: End) -> Result<bool, CmdError> {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let (source, destination, shape) = (argv.at(1), argv.at(2), limits.list());
-    if db.read_to_write::<List>(source, fx)?.is_none() {
+    if db.touch_as::<List>(source, fx)?.is_none() {
         return Ok(false);
     }
     // Both must be lists before anything is taken.
-    db.read_to_write::<List>(destination, fx)?;
-    let Some(mut list) = db.write_as::<List>(source, fx)? else { return Ok(false) };
+    db.touch_as::<List>(destination, fx)?;
+    let Some(mut list) = db.find_open::<List>(source, fx)? else { return Ok(false) };
     let Some(item) = list.end(from) else { return Ok(false) };
     reply_item(reply, item);
     let text = item.to_vec();
@@ -86,7 +93,7 @@ fn transfer(ctx: &mut Ctx<'_>, from: End, to: End) -> Result<bool, CmdError> {
         list.pop(from, shape);
         emptied = list.is_empty();
         drop(list);
-        let mut list = db.write_or_new(destination, fx, || List::with_room(text.len() + 2))?;
+        let mut list = db.find_or_new(destination, fx, || List::with_room(text.len() + 2))?;
         list.push(to, std::iter::once(&text[..]), shape);
     }
     pushed(fx, destination, to, 1);

@@ -25,7 +25,7 @@ fn pop_first(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     let keys = &ctx.argv.from(1)[..last - 1];
     let Ctx { db, reply, fx, limits, .. } = ctx;
     for key in keys {
-        let Some(mut list) = db.write_as::<List>(key, fx)? else { continue };
+        let Some(mut list) = db.touch_open::<List>(key, fx)? else { continue };
         reply.array(2);
         reply.bulk(key);
         let emptied = pop_one(&mut list, end, limits.list(), reply);
@@ -93,7 +93,7 @@ impl<'a> Pops<'a> {
     fn run(&self, ctx: &mut Ctx<'_>) -> Result<bool, CmdError> {
         let Ctx { db, reply, fx, limits, .. } = ctx;
         for key in self.keys {
-            let Some(mut list) = db.write_as::<List>(key, fx)? else { continue };
+            let Some(mut list) = db.touch_open::<List>(key, fx)? else { continue };
             reply.array(2);
             reply.bulk(key);
             let n = pop_range(&mut list, self.end, self.count, limits.list(), reply);

@@ -18,11 +18,12 @@ use crate::ds::intset::Intset;
 use crate::ds::listpack::{Item, Listpack, Scratch};
 use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::{EV_GENERIC, EV_SET, Effects, Why};
+use crate::keyspace::store::{Expire, SetValue};
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::util::siphash::Seed;
 use crate::value::set::{Members, Probe, Set, SetLimits, SetRef};
-use crate::value::{Collection, Value, View};
+use crate::value::{Collection, View};
 
 pub const COMMANDS: &[DataRow] = &[
     ("sinter", sinter),
@@ -370,8 +371,7 @@ fn store(ctx: &mut Ctx<'_>, result: Option<Set>, event: &'static str) -> CmdResu
         Some(mut set) => {
             set.shrink();
             reply.len_int(set.len());
-            let value = Value::Object(Box::new(set.into_object()));
-            db.put(key, value, None, None, fx);
+            db.set(key, SetValue::Collection(set.into_object()), Expire::None, fx);
             fx.modified(key);
             fx.event(EV_SET, event, key);
         }

@@ -50,7 +50,7 @@ fn sadd(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let (key, members, limits) = (argv.at(1), argv.from(2), limits.set());
     let make = || Set::for_member(members[0], members.len(), &limits);
-    let mut set = db.write_or_new(key, fx, make)?;
+    let mut set = db.touch_or_new(key, fx, make)?;
     set.expect(members.len(), &limits);
     let added = set.insert_all(members, &limits);
     if added > 0 {
@@ -65,7 +65,7 @@ fn sadd(ctx: &mut Ctx<'_>) -> CmdResult {
 fn srem(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
-    let Some(mut set) = db.write_as::<Set>(key, fx)? else {
+    let Some(mut set) = db.touch_open::<Set>(key, fx)? else {
         reply.int(0);
         return Ok(Flow::Done);
     };
@@ -123,19 +123,19 @@ fn scard(ctx: &mut Ctx<'_>) -> CmdResult {
 fn smove(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let (from, to, member) = (argv.at(1), argv.at(2), argv.at(3));
-    let there = match db.read_to_write::<Set>(from, fx)? {
-        Some(set) => set.contains(member),
-        None => {
-            reply.int(0);
-            return Ok(Flow::Done);
-        }
+    // Both are looked up before either is judged.
+    let source = db.touch_as::<Set>(from, fx).map(|set| set.map(|set| set.contains(member)));
+    let target = db.touch_as::<Set>(to, fx).map(|_| ());
+    let Some(there) = source? else {
+        reply.int(0);
+        return Ok(Flow::Done);
     };
-    db.read_to_write::<Set>(to, fx)?;
+    target?;
     if !there || from == to {
         reply.int(i64::from(there));
         return Ok(Flow::Done);
     }
-    let emptied = db.write_as::<Set>(from, fx)?.is_some_and(|mut set| {
+    let emptied = db.find_open::<Set>(from, fx)?.is_some_and(|mut set| {
         set.remove(member);
         set.is_empty()
     });
@@ -145,7 +145,7 @@ fn smove(ctx: &mut Ctx<'_>) -> CmdResult {
         fx.event(EV_GENERIC, "del", from);
     }
     let limits = limits.set();
-    let mut target = db.write_or_new(to, fx, || Set::for_member(member, 1, &limits))?;
+    let mut target = db.find_or_new(to, fx, || Set::for_member(member, 1, &limits))?;
     let added = target.insert(member, &limits);
     fx.modified(from);
     if added {

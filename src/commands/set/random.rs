@@ -74,8 +74,9 @@ fn pop_one(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let key = argv.at(1);
     let mut rng = rand::generator(env.random);
-    let popped =
-        db.write_as::<Set>(key, fx)?.and_then(|mut set| Some((set.pop(&mut rng)?, set.is_empty())));
+    let popped = db
+        .touch_open::<Set>(key, fx)?
+        .and_then(|mut set| Some((set.pop(&mut rng)?, set.is_empty())));
     let Some((member, emptied)) = popped else {
         reply.null();
         return Ok(Flow::Done);
@@ -96,7 +97,7 @@ fn pop_many(ctx: &mut Ctx<'_>) -> CmdResult {
     let key = argv.at(1);
     let count = arg::int_in(argv.at(2), 0, i64::MAX, "value is out of range, must be positive")?;
     let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let Some(mut set) = db.write_as::<Set>(key, fx)? else {
+    let Some(mut set) = db.touch_open::<Set>(key, fx)? else {
         reply.set(0);
         return Ok(Flow::Done);
     };

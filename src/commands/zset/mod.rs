@@ -139,10 +139,10 @@ pub fn add_members(ctx: &mut Ctx<'_>, options: AddOptions, members: &[(f64, &[u8
     let (key, limits) = (argv.at(1), limits.zset());
     let AddOptions { rule, count_changed } = options;
     let zset = if rule.present {
-        db.write_as::<ZSet>(key, fx)?
+        db.touch_open::<ZSet>(key, fx)?
     } else {
         let make = || ZSet::for_adding(members.len(), members[0].1.len(), &limits);
-        Some(db.write_or_new(key, fx, make)?)
+        Some(db.touch_or_new(key, fx, make)?)
     };
     let Some(mut zset) = zset else {
         match rule.increment {
@@ -198,7 +198,7 @@ fn check_rule(rule: AddRule, pairs: usize) -> Result<(), CmdError> {
 fn zrem(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
-    let Some(mut zset) = db.write_as::<ZSet>(key, fx)? else {
+    let Some(mut zset) = db.touch_open::<ZSet>(key, fx)? else {
         reply.int(0);
         return Ok(Flow::Done);
     };

@@ -59,7 +59,7 @@ fn pop(
     form: Form,
 ) -> Result<Option<usize>, CmdError> {
     let Ctx { db, reply, fx, .. } = ctx;
-    let Some(mut zset) = db.write_as::<ZSet>(key, fx)? else { return Ok(None) };
+    let Some(mut zset) = db.touch_open::<ZSet>(key, fx)? else { return Ok(None) };
     let len = zset.len();
     let n = count.min(len);
     match form {
@@ -126,7 +126,7 @@ fn pop_one_key(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     let key = argv.at(1);
     if count == 0 {
         // Still an error if the key holds something else.
-        ctx.db.read_to_write::<ZSet>(key, ctx.fx)?;
+        ctx.db.touch_as::<ZSet>(key, ctx.fx)?;
         ctx.reply.array(0);
     } else if pop(ctx, key, end, count, form)?.is_none() {
         ctx.reply.array(0);
@@ -139,11 +139,19 @@ struct Many<'a> {
     keys: &'a [&'a [u8]],
     end: End,
     count: usize,
+    waits: Waits,
+}
+
+/// Whether a command waits for members when there are none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    No,
+    Yes,
 }
 
 impl<'a> Many<'a> {
     /// Parses from the number of keys on, which is argument `at`.
-    fn parse(argv: Argv<'a>, at: usize) -> Result<Many<'a>, CmdError> {
+    fn parse(argv: Argv<'a>, at: usize, waits: Waits) -> Result<Many<'a>, CmdError> {
         let n = arg::int_in(argv.at(at), 1, i64::MAX, "numkeys should be greater than 0")?;
         let end_at = usize::try_from(n).ok().and_then(|n| n.checked_add(at + 1));
         let end_at = end_at.filter(|&i| i < argv.len()).ok_or(errors::SYNTAX)?;
@@ -161,12 +169,15 @@ impl<'a> Many<'a> {
             count = Some(arg::int_in(text, 1, i64::MAX, "count should be greater than 0")?);
         }
         let keys = &argv.from(at + 1)[..end_at - at - 1];
-        Ok(Many { keys, end, count: count.unwrap_or(1) as usize })
+        Ok(Many { keys, end, count: count.unwrap_or(1) as usize, waits })
     }
 
     /// Takes from the first key that holds a set; whether there was one.
     fn pop(&self, ctx: &mut Ctx<'_>) -> Result<bool, CmdError> {
         for &key in self.keys {
+            if self.waits == Waits::Yes {
+                look_first(ctx, key)?;
+            }
             if let Some(n) = pop(ctx, key, self.end, self.count, Form::KeyPairs)? {
                 let (command, n) = (self.end.command().to_ascii_uppercase(), n.to_string());
                 ctx.fx.rewrite(&[command.as_bytes(), key, n.as_bytes()]);
@@ -181,7 +192,7 @@ impl<'a> Many<'a> {
 ///
 /// Takes members of the first set that there is. O(keys + log n for each). Reply: the key and pairs, or null.
 fn zmpop(ctx: &mut Ctx<'_>) -> CmdResult {
-    if !Many::parse(ctx.argv, 1)?.pop(ctx)? {
+    if !Many::parse(ctx.argv, 1, Waits::No)?.pop(ctx)? {
         ctx.reply.null_array();
     }
     Ok(Flow::Done)
@@ -189,7 +200,7 @@ fn zmpop(ctx: &mut Ctx<'_>) -> CmdResult {
 
 /// `BZMPOP timeout numkeys key [key ...] MIN|MAX [COUNT count]`: ZMPOP that waits.
 fn bzmpop(ctx: &mut Ctx<'_>) -> CmdResult {
-    let many = Many::parse(ctx.argv, 2)?;
+    let many = Many::parse(ctx.argv, 2, Waits::Yes)?;
     let until_ms = arg::timeout(ctx.argv.at(1), ctx.env)?;
     if many.pop(ctx)? {
         return Ok(Flow::Done);
@@ -214,12 +225,18 @@ fn pop_or_wait(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     let until_ms = arg::timeout(argv.at(last), ctx.env)?;
     let keys = &argv.from(1)[..last - 1];
     for &key in keys {
+        look_first(ctx, key)?;
         if pop(ctx, key, end, 1, Form::KeyFlat)?.is_some() {
             ctx.fx.rewrite(&[end.command().to_ascii_uppercase().as_bytes(), key]);
             return Ok(Flow::Done);
         }
     }
     wait(ctx, keys, until_ms)
+}
+
+/// Compat: commands that wait look a key up to see whether it is there, and again to take from it: two accesses.
+fn look_first(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), CmdError> {
+    ctx.db.touch_as::<ZSet>(key, ctx.fx).map(|_| ())
 }
 
 fn wait(ctx: &mut Ctx<'_>, keys: &[&[u8]], until_ms: Option<i64>) -> CmdResult {

@@ -314,7 +314,7 @@ fn remove(ctx: &mut Ctx<'_>, by: By, event: &'static str) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
     let range = Range::parse(by, argv.at(2), argv.at(3))?;
-    let Some(mut zset) = db.write_as::<ZSet>(key, fx)? else {
+    let Some(mut zset) = db.touch_open::<ZSet>(key, fx)? else {
         reply.int(0);
         return Ok(Flow::Done);
     };

@@ -10,11 +10,12 @@ use crate::ds::listpack::{Item, Scratch};
 use crate::ds::ordered::table::Unsorted;
 use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::{EV_GENERIC, EV_ZSET, Effects, Why};
+use crate::keyspace::store::{Expire, SetValue};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::value::set::SetRef;
 use crate::value::zset::{ZSet, ZSetLimits, ZSetRef};
-use crate::value::{Collection, ObjectRef, Value, ValueRef, View};
+use crate::value::{Collection, ObjectRef, ValueRef, View};
 
 pub const COMMANDS: &[DataRow] = &[
     ("zunion", zunion),
@@ -311,7 +312,7 @@ pub fn store(
 ) -> usize {
     let len = result.len();
     if len > 0 {
-        db.put(key, Value::Object(Box::new(result.into_object())), None, None, fx);
+        db.set(key, SetValue::Collection(result.into_object()), Expire::None, fx);
         fx.modified(key);
         fx.event(EV_ZSET, event, key);
     } else if db.delete(key, Why::Overwrite, fx) {

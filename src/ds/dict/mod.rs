@@ -281,7 +281,7 @@ impl<T: Thin> Dict<T> {
 
     /// Removes the item with this key. O(1); merges one bucket at most.
     pub fn remove(&mut self, hash: u64, key: &[u8]) -> Option<T> {
-        Some(self.get_mut(hash, key)?.remove())
+        Some(self.get_mut(hash, key)?.remove().0)
     }
 
     #[inline]
@@ -595,8 +595,8 @@ impl<'a, T: Thin> Occupied<'a, T> {
         result
     }
 
-    /// Takes the item out of the table.
-    pub fn remove(self) -> T {
-        self.dict.take(self.hash, self.node, self.slot)
+    /// Takes the item out of the table, which is handed back as well.
+    pub fn remove(self) -> (T, &'a mut Dict<T>) {
+        (self.dict.take(self.hash, self.node, self.slot), self.dict)
     }
 }

@@ -190,7 +190,7 @@ impl SortedTable {
         let cut = AtElement { score, member, behind: true };
         let removed = self.tree.remove_unless(&Cells(PhantomData), &cut, |_, _| false);
         assert!(removed, "S1");
-        drop(place.remove());
+        drop(place.remove().0);
         Some(score)
     }
 

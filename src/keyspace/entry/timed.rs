@@ -32,6 +32,17 @@ pub enum Expire {
     At(i64),
 }
 
+impl Expire {
+    /// The expiry of a key that was not there before.
+    #[inline]
+    pub fn of_new(self) -> Option<i64> {
+        match self {
+            Expire::At(ms) => Some(ms),
+            Expire::Keep | Expire::None => None,
+        }
+    }
+}
+
 /// Items dealt out by one call of `next_due` at most: some 50 microseconds.
 const DEAL: usize = 512;
 
@@ -160,7 +171,7 @@ impl Timed {
     }
 
     /// Sets value, expiry and access data of `key`; one search. Returns the old value if it had an
-    /// allocation of its own, and the time at which it was to expire.
+    /// allocation of its own.
     #[inline]
     pub fn set(
         &mut self,
@@ -168,21 +179,16 @@ impl Timed {
         value: SetValue<'_>,
         expire: Expire,
         lru: u32,
-    ) -> (Option<Value>, Option<i64>) {
+    ) -> Option<Value> {
         match self.find_or_vacant(key) {
             Ok(mut entry) => {
-                let was = entry.expire_ms();
                 let heavy = entry.set_value(value, expire);
                 entry.set_lru(lru);
-                (heavy, was)
+                heavy
             }
             Err(vacant) => {
-                let expire = match expire {
-                    Expire::At(ms) => Some(ms),
-                    Expire::Keep | Expire::None => None,
-                };
-                vacant.fill(value, expire, lru);
-                (None, None)
+                vacant.fill(value, expire.of_new(), lru);
+                None
             }
         }
     }
@@ -192,7 +198,7 @@ impl Timed {
     pub fn remove(&mut self, key: Key<'_>) -> Option<EntryBox> {
         let place = self.dict.get_mut(key.hash, key.bytes)?;
         self.clock.leave(place.view());
-        Some(place.remove())
+        Some(place.remove().0)
     }
 
     /// An entry whose expiry is not after `now_ms`; it stays. Works for some 50 microseconds at
@@ -348,12 +354,13 @@ impl<'a> EntryMut<'a> {
         self.kind().is_boxed()
     }
 
-    /// A collection of its own allocation, for as long as the table is borrowed; None if the value is none.
+    /// The key and a collection of its own allocation, for as long as the table is borrowed; None if the value is none.
     #[inline]
-    pub fn into_boxed(self) -> Option<&'a mut Object> {
+    pub fn into_boxed(self) -> Option<(&'a [u8], &'a mut Object)> {
         let entry: &'a Entry = self.place.into_view();
-        // SAFETY: E2 -- the entry owns the box, and the exclusive borrow of the table lasts for `'a`.
-        entry.kind().is_boxed().then(|| unsafe { &mut *entry.object_pointer() })
+        // SAFETY: E2 -- the entry owns the box, which the key does not lie in, and the exclusive borrow of the table
+        // lasts for `'a`.
+        entry.kind().is_boxed().then(|| (entry.key(), unsafe { &mut *entry.object_pointer() }))
     }
 
     /// Stores a collection in place of a small one; expiry and access data stay.
@@ -369,6 +376,15 @@ impl<'a> EntryMut<'a> {
     /// Removes the entry and hands it over.
     pub fn remove(self) -> EntryBox {
         self.clock.leave(self.place.view());
-        self.place.remove()
+        self.place.remove().0
+    }
+
+    /// Removes the entry and hands it over, with the place that is free now; `key` is the entry's own.
+    pub fn vacate(self, key: Key<'a>) -> (EntryBox, Vacant<'a>) {
+        debug_assert_eq!(self.key(), key.bytes);
+        let EntryMut { place, clock } = self;
+        clock.leave(place.view());
+        let (entry, dict) = place.remove();
+        (entry, Vacant { dict, clock, key })
     }
 }

@@ -52,7 +52,7 @@ fn behaves_like_a_map_with_deadlines() {
             0..6 => {
                 let (text, lru) = (some_text(&mut rng), (rng() & 0xff_ffff) as u32);
                 let expire = [Expire::Keep, Expire::None, Expire::At(at)][(rng() % 3) as usize];
-                let heavy = store.set(key, SetValue::Bytes(&text), expire, lru).0;
+                let heavy = store.set(key, SetValue::Bytes(&text), expire, lru);
                 let old = model.remove(&name);
                 let was_long = old.as_ref().is_some_and(|old| old.text.len() > 512);
                 assert_eq!(heavy.is_some(), was_long);
@@ -174,7 +174,7 @@ fn collections_pass_through() {
     let mut store = Store::new(SEED, 0);
     let key = store.key(b"h");
     assert_eq!(store.put(key, list(&[b"1"]), Some(77), 5), None);
-    let object = store.find_mut(key).unwrap().into_boxed().unwrap();
+    let (object, _) = store.find_mut(key).unwrap().into_boxed().unwrap();
     push(List::of_mut(object).unwrap(), b"2");
     assert_eq!(store.find(key).unwrap().value_type(), crate::value::Type::List);
     assert_eq!(store.take(key), Some((list(&[b"1", b"2"]), Some(77), 5)));

@@ -2,7 +2,7 @@
 
 use crate::commands::{CmdResult, Flow, arg};
 use crate::keyspace::db::DbMut;
-use crate::keyspace::effects::{EV_GENERIC, EV_NEW, Why};
+use crate::keyspace::effects::{EV_GENERIC, Why};
 use crate::keyspace::env::Env;
 use crate::resp::errors::{self, CmdError};
 use crate::server::admin::connection::database;
@@ -32,25 +32,25 @@ fn move_(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if target == env.db {
         return Err(errors::SAME_OBJECT);
     }
-    let free = !{
-        // An expired key in the way is deleted in its own database.
-        fx.db = target;
-        let there = db(srv, env, target).has(key, fx);
-        fx.db = env.db;
-        there
-    };
-    if !db(srv, env, env.db).has(key, fx) || !free {
+    if db(srv, env, env.db).touch(key, fx).is_none() {
+        reply.int(0);
+        return Ok(Flow::Done);
+    }
+    // A key past its time that is in the way is deleted in its own database.
+    fx.db = target;
+    let occupied = db(srv, env, target).touch(key, fx).is_some();
+    fx.db = env.db;
+    if occupied {
         reply.int(0);
         return Ok(Flow::Done);
     }
     let taken = db(srv, env, env.db).take(key);
-    let (value, expire, access) = taken.expect("the key was just there");
-    let to = &mut srv.ks.dbs[target as usize];
-    to.put(to.key(key), value, expire, access);
-    fx.ready_in(target, key);
+    let (value, expire, _) = taken.expect("the key was just there");
+    fx.db = target;
+    db(srv, env, target).add(key, value, expire, None, fx);
+    fx.db = env.db;
     fx.modified(key);
     fx.touched_in(target, key);
-    fx.event_in(target, EV_NEW, "new", key);
     fx.event(EV_GENERIC, "move_from", key);
     fx.event_in(target, EV_GENERIC, "move_to", key);
     reply.int(1);
@@ -82,14 +82,14 @@ fn copy(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         return Ok(Flow::Done);
     };
     fx.db = target;
-    let taken = db(srv, env, target).has(to, fx);
+    let taken = db(srv, env, target).touch(to, fx).is_some();
     if taken && !replace {
         fx.db = env.db;
         reply.int(0);
         return Ok(Flow::Done);
     }
     db(srv, env, target).delete(to, Why::Overwrite, fx);
-    db(srv, env, target).put(to, value, expire, None, fx);
+    db(srv, env, target).add(to, value, expire, None, fx);
     fx.modified(to);
     fx.event(EV_GENERIC, "copy_to", to);
     fx.db = env.db;

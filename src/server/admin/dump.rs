@@ -77,7 +77,7 @@ fn restore(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let limits = srv.limits.clone();
     let Call { reply, fx, env, .. } = call;
     let mut db = DbMut::new(&mut srv.ks.dbs[env.db as usize], env, None, limits.lazy_expire);
-    if !o.replace && db.has(key, fx) {
+    if !o.replace && db.touch(key, fx).is_some() {
         return Err(errors::BUSY_KEY);
     }
     let ttl = arg::int(argv.at(2))?;
@@ -93,7 +93,7 @@ fn restore(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             }
         })?;
     let mut replaced = false;
-    if o.replace && db.has(key, fx) {
+    if o.replace && db.find(key, fx).is_some() {
         replaced = db.delete(key, Why::Overwrite, fx);
     }
     let at = match (ttl, o.absolute) {
@@ -109,7 +109,7 @@ fn restore(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         reply.ok();
         return Ok(Flow::Done);
     }
-    db.put(key, value, at, o.access, fx);
+    db.add(key, value, at, o.access, fx);
     fx.modified(key);
     fx.event(EV_GENERIC, "restore", key);
     if let Some(at) = at.filter(|_| !o.absolute) {

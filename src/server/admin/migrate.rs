@@ -123,7 +123,7 @@ fn migrate(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let mut db = DbMut::new(&mut srv.ks.dbs[env.db as usize], env, None, lazy);
     let mut payloads = Vec::new();
     for &key in &request.keys {
-        if let Some(entry) = db.look(key, fx) {
+        if let Some(entry) = db.read(key, fx) {
             let ttl = entry.expire_ms().map_or(0, |at| (at - env.now_ms).max(1));
             payloads.push((key, ttl, dump::dump(entry, version, compression)));
         }

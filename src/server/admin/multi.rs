@@ -145,12 +145,10 @@ fn watch(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         call.reply.ok();
         return Ok(Flow::Done);
     }
-    let Call { fx, env, .. } = call;
+    let env = &call.env;
     for key in call.argv.from(1) {
         // A key past its time is gone for the watcher: its deletion later is no change.
-        let lazy = srv.limits.lazy_expire;
-        let store = &mut srv.ks.dbs[env.db as usize];
-        let there = crate::keyspace::db::DbMut::new(store, env, None, lazy).has(key, fx);
+        let there = srv.ks.type_of(env.db, key, env.now_ms).is_some();
         let found = if there { Found::Live } else { Found::Absent };
         if srv.watch.add(id, env.db, key, found)
             && let Some(s) = srv.clients.session_mut(id)

@@ -15,8 +15,8 @@ use crate::log;
 use crate::net::listener;
 use crate::persist::check;
 use crate::persist::rdb::load::RdbError;
-use crate::server::parts::{Clock, Memory, Server};
 use crate::server::jobs::{load, restart, save, supervisor};
+use crate::server::parts::{Clock, Memory, Server};
 use crate::server::reactor::turn;
 use crate::sys::{log as logfile, mem, process, signals, socket};
 use crate::util::path::{os_error, to_path};
@@ -319,7 +319,8 @@ pub fn assemble(
     let seed = Seed([word(0), word(8)]);
     let net = turn::Net::new(now, clock.watch);
     let net = net.map_err(|e| format!("Can't create the event loop: {}\n", os_error(&e)))?;
-    let bio = crate::server::parts::bio::Bio::start(&String::from_utf8_lossy(&cfg.process.bio_cpulist));
+    let bio =
+        crate::server::parts::bio::Bio::start(&String::from_utf8_lossy(&cfg.process.bio_cpulist));
     let bio = bio.map_err(|e| format!("Can't start the helper thread: {}\n", os_error(&e)))?;
     let counters = mem::ThreadCounters::here().into_iter().chain(bio.memory()).collect();
     let commands = table.rows().len();

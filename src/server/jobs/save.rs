@@ -12,8 +12,8 @@ use crate::persist::rdb::file::{self, FileError, Step};
 use crate::persist::rdb::library::Library;
 use crate::persist::rdb::save::{self, Access, SaveOptions, Summary};
 use crate::server::jobs::child::{self, Child, Kind, Reporter};
-use crate::server::parts::Server;
 use crate::server::jobs::shutdown;
+use crate::server::parts::Server;
 use crate::sys::fork::{self, Exit, GAVE_UP};
 use crate::util::path::os_error;
 

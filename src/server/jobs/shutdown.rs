@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::config::ShutdownFlags;
 use crate::log;
-use crate::server::reactor::turn::Net;
-use crate::server::parts::Server;
 use crate::server::jobs::{child, save, supervisor};
+use crate::server::parts::Server;
+use crate::server::reactor::turn::Net;
 use crate::sys::signals::{SIGINT, SIGTERM};
 
 #[derive(Debug, Default)]

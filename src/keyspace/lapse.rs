@@ -1,0 +1,75 @@
+//! Keys past their time: which are, and the one rule for whoever meets one.
+//!
+//! A primary deletes it, with all that follows: the event, the statistics, DEL or UNLINK in the stream. Where deletions
+//! are not ours to decide (`Expiry::Hide`) a lookup finds nothing and leaves it; only a value that is stored in its
+//! place makes it go. While a file is loaded or the primary's word is carried out (`Expiry::Ignore`), it is a key like
+//! any other. Who listens makes no difference to any of it, only to what is recorded.
+
+use crate::keyspace::effects::{self, Effects, Why};
+use crate::keyspace::entry::{Entry, EntryBox};
+use crate::keyspace::env::{Env, Expiry};
+use crate::keyspace::place::{EntryMut, Vacant};
+use crate::keyspace::store::Key;
+
+/// Whether an entry is past its time, as a call sees it.
+#[inline]
+pub fn is_due(env: &Env, entry: &Entry) -> bool {
+    entry.expire_ms().is_some_and(|at| at < env.now_ms) && env.expiry != Expiry::Ignore
+}
+
+/// Hands over the value of an entry that has left the database.
+#[inline]
+pub fn drop_entry(entry: EntryBox, why: Why, fx: &mut Effects) {
+    if entry.is_heavy() {
+        fx.drop_value(Some(entry.into_value()), why);
+    }
+}
+
+/// What happens to a key that is met past its time.
+#[derive(Clone, Copy)]
+pub struct Lapse {
+    /// Deletions travel as UNLINK.
+    pub lazily: bool,
+}
+
+impl Lapse {
+    /// A lookup has met a key past its time.
+    #[cold]
+    pub fn meet(self, entry: EntryMut<'_>, env: &Env, fx: &mut Effects) {
+        if env.expiry == Expiry::Delete {
+            self.expire(entry, fx);
+        }
+    }
+
+    /// A key past its time is where a value is to be stored. One that is only hidden goes as well, without a word.
+    #[cold]
+    pub fn make_room<'a>(
+        self,
+        entry: EntryMut<'a>,
+        k: Key<'a>,
+        env: &Env,
+        fx: &mut Effects,
+    ) -> Vacant<'a> {
+        let (entry, place) = entry.vacate(k);
+        drop_entry(entry, Why::Expire, fx);
+        if env.expiry == Expiry::Delete {
+            self.announce(k.bytes, fx);
+        }
+        place
+    }
+
+    /// Deletes a key because its time has come.
+    pub fn expire(self, entry: EntryMut<'_>, fx: &mut Effects) {
+        let entry = entry.remove();
+        self.announce(entry.key(), fx);
+        drop_entry(entry, Why::Expire, fx);
+    }
+
+    /// Event, statistics, and DEL or UNLINK in the stream.
+    fn announce(self, key: &[u8], fx: &mut Effects) {
+        fx.counters.expired += 1;
+        fx.event(effects::EV_EXPIRED, "expired", key);
+        fx.lapsed(key);
+        fx.also(&[if self.lazily { b"UNLINK" } else { b"DEL" }, key]);
+    }
+}

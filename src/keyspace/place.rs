@@ -1,0 +1,188 @@
+//! The place of a key in its database, taken (`EntryMut`) or free (`Vacant`), and the one door through which keys come,
+//! go and change: `Indexes` hears of each.
+//!
+//! The table and the wheel of keys follow by themselves (`entry::timed`). What else is to be known of a database's keys
+//! (today: which hashes have fields that expire) is an index of its own in `Indexes`, and every change passes by it:
+//! `added` when a place is filled, `removed` when one is vacated, `retimed` when a value is replaced or a collection
+//! closed.
+
+use crate::ds::dict::Iter;
+use crate::keyspace::entry::timed::{self, Expire, Key};
+use crate::keyspace::entry::{Entry, EntryBox, IncrError, SetValue};
+use crate::keyspace::fields::{self, FieldIndex};
+use crate::util::siphash::Seed;
+use crate::value::{Object, Value};
+use std::ops::Deref;
+
+/// What is known of a database's keys beside the table and the wheel.
+pub struct Indexes {
+    /// Hashes with fields that expire.
+    pub fields: FieldIndex,
+}
+
+impl Indexes {
+    pub fn new(seed: Seed, now_ms: i64) -> Indexes {
+        Indexes { fields: FieldIndex::new(seed, now_ms) }
+    }
+
+    /// A key has come; its first field to expire does so at `soonest`.
+    #[inline]
+    fn added(&mut self, key: &[u8], soonest: Option<i64>) {
+        self.retimed(key, None, soonest);
+    }
+
+    /// A key has gone, with its entry.
+    #[inline]
+    fn removed(&mut self, entry: &Entry) {
+        if !self.fields.is_empty() {
+            self.retimed(entry.key(), fields::of_entry(entry), None);
+        }
+    }
+
+    /// The first field of a key's hash expires at another time.
+    #[inline]
+    fn retimed(&mut self, key: &[u8], old: Option<i64>, new: Option<i64>) {
+        if old != new {
+            self.fields.update(key, old, new);
+        }
+    }
+
+    /// Bytes of the indexes. O(1).
+    pub fn mem_bytes(&self) -> usize {
+        self.fields.mem_bytes()
+    }
+
+    /// Panics unless they agree with `entries`, which are all of the database. O(n).
+    pub fn check(&self, entries: Iter<'_, EntryBox>) {
+        self.fields.check(entries);
+    }
+}
+
+/// An entry of a database, to be changed: table, wheel and indexes follow.
+pub struct EntryMut<'a> {
+    pub(super) entry: timed::EntryMut<'a>,
+    pub(super) indexes: &'a mut Indexes,
+}
+
+impl Deref for EntryMut<'_> {
+    type Target = Entry;
+
+    #[inline(always)]
+    fn deref(&self) -> &Entry {
+        &self.entry
+    }
+}
+
+impl<'a> EntryMut<'a> {
+    /// The entry, for as long as the database is borrowed.
+    #[inline]
+    pub fn into_entry(self) -> &'a Entry {
+        self.entry.into_entry()
+    }
+
+    /// Sets the access data: 24 bits of LRU clock or LFU counter.
+    #[inline]
+    pub fn set_lru(&mut self, lru: u32) {
+        self.entry.set_lru(lru);
+    }
+
+    /// Replaces the value. Returns the old one if it had an allocation of its own, for the caller to free when it suits.
+    #[inline]
+    pub fn set_value(&mut self, value: SetValue<'_>, expire: Expire) -> Option<Value> {
+        let new = fields::of_new(&value);
+        let old = match self.indexes.fields.is_empty() {
+            true => None,
+            false => fields::of_entry(self),
+        };
+        let heavy = self.entry.set_value(value, expire);
+        self.indexes.retimed(self.entry.key(), old, new);
+        heavy
+    }
+
+    /// Sets or clears the expiry.
+    pub fn set_expire(&mut self, expire: Option<i64>) {
+        self.entry.set_expire(expire);
+    }
+
+    /// Adds `by` to an integer value; in place unless it outgrows its size class.
+    #[inline]
+    pub fn incr(&mut self, by: i64) -> Result<i64, IncrError> {
+        self.entry.incr(by)
+    }
+
+    /// Appends to a string and returns its length; None if it is no string. Amortised O(`tail`).
+    pub fn append(&mut self, tail: &[u8]) -> Option<usize> {
+        self.entry.append(tail)
+    }
+
+    /// Overwrites a string from `offset` on, zero-filled if it was shorter, and returns its length; None if it is no
+    /// string.
+    pub fn set_range(&mut self, offset: usize, bytes: &[u8]) -> Option<usize> {
+        self.entry.set_range(offset, bytes)
+    }
+
+    /// Whether the value is a collection of its own allocation.
+    #[inline]
+    pub fn is_boxed(&self) -> bool {
+        self.entry.is_boxed()
+    }
+
+    /// A collection of its own allocation, for as long as the database is borrowed, and whom to tell when its times have
+    /// changed; None if the value is none.
+    #[inline]
+    pub fn into_boxed(self) -> Option<(&'a mut Object, Retimer<'a>)> {
+        let (key, object) = self.entry.into_boxed()?;
+        Some((object, Retimer { key, indexes: self.indexes }))
+    }
+
+    /// Stores a collection in place of a small one, whose first field expired at `old`; expiry and access data stay.
+    #[inline]
+    pub fn set_object(&mut self, object: Object, old: Option<i64>, new: Option<i64>) {
+        self.entry.set_object(object);
+        self.indexes.retimed(self.entry.key(), old, new);
+    }
+
+    /// Takes the entry out; the place is free for another.
+    pub fn vacate(self, key: Key<'a>) -> (EntryBox, Vacant<'a>) {
+        let EntryMut { entry, indexes } = self;
+        indexes.removed(&entry);
+        let (entry, place) = entry.vacate(key);
+        (entry, Vacant { place, indexes })
+    }
+
+    /// Takes the entry out.
+    pub fn remove(self) -> EntryBox {
+        let EntryMut { entry, indexes } = self;
+        indexes.removed(&entry);
+        entry.remove()
+    }
+}
+
+/// Hears of the times of a collection that was changed in place.
+pub struct Retimer<'a> {
+    key: &'a [u8],
+    indexes: &'a mut Indexes,
+}
+
+impl Retimer<'_> {
+    /// The first field that expires did so at `old`, now at `new`.
+    #[inline]
+    pub fn retimed(&mut self, old: Option<i64>, new: Option<i64>) {
+        self.indexes.retimed(self.key, old, new);
+    }
+}
+
+/// The place of a key that is not in the database.
+pub struct Vacant<'a> {
+    pub(super) place: timed::Vacant<'a>,
+    pub(super) indexes: &'a mut Indexes,
+}
+
+impl Vacant<'_> {
+    /// Stores a value under the key. Amortised O(1).
+    #[inline]
+    pub fn fill(self, value: SetValue<'_>, expire: Option<i64>, lru: u32) {
+        self.indexes.added(self.place.key().bytes, fields::of_new(&value));
+        self.place.fill(value, expire, lru);
+    }
+}
