@@ -12,7 +12,7 @@ use crate::resp::argv::Argv;
 use crate::resp::reply::Nothing;
 use crate::server::boot;
 use crate::server::engine::{account, dispatch};
-use crate::server::parts::table::Table;
+use crate::server::parts::Table;
 use crate::server::parts::{Call, Server};
 
 /// A blocking command for these tests: takes the string at one of its keys, or waits for one.

@@ -5,9 +5,11 @@ use crate::net::clients::{Client, ClientId};
 use crate::net::session::{Close, ReplyMode};
 use crate::net::usage::Class;
 use crate::resp::errors::{self, CmdError};
+use crate::server::engine::describe::line_with;
 use crate::server::engine::dispatch;
-use crate::server::jobs::pause::{self, Scope};
-use crate::server::parts::table::ServerRow;
+use crate::server::jobs::pause;
+use crate::server::parts::ServerRow;
+use crate::server::parts::pause::Scope;
 use crate::server::parts::{Call, Server};
 use crate::server::reactor::reap;
 
@@ -89,56 +91,6 @@ fn setinfo(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     }
     call.reply.ok();
     Ok(Flow::Done)
-}
-
-/// One line of CLIENT LIST, without its end.
-pub fn line(srv: &Server, client: &Client) -> Vec<u8> {
-    line_with(srv, client, 0)
-}
-
-/// The same; `args` are the bytes of the running command's arguments.
-fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
-    let s = &client.session;
-    let now = srv.clock.now_ms;
-    let running = if srv.exec.current == Some(client.id) { srv.exec.query_bytes } else { 0 };
-    let (qbuf, qbuf_free) = client.query.sizes(running, now);
-    let multi = s.multi.as_ref();
-    let multi_bytes = multi.map_or(0, |m| m.arg_bytes);
-    let out = client.outbox.waiting_now();
-    let argv_bytes = if running > 0 { args } else { client.query.partial.arg_bytes() };
-    let total = client.memory() + running + args;
-    let command = s.last_command.map_or("NULL", |c| srv.table.by_id(c).name());
-    let text = |b: &[u8]| String::from_utf8_lossy(errors::shown(b)).into_owned();
-    format!(
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} \
-         multi={} qbuf={qbuf} qbuf-free={qbuf_free} argv-mem={argv_bytes} multi-mem={multi_bytes} \
-         rbs={} rbp={} obl={} oll={} omem={} tot-mem={total} events={} cmd={command} \
-         user=default redir={} resp={} lib-name={} lib-ver={}",
-        s.serial,
-        s.peer,
-        s.local,
-        s.fd,
-        text(&s.name),
-        (now - s.created_ms) / 1000,
-        (now - s.active_ms) / 1000,
-        s.flags(),
-        s.db,
-        s.channels,
-        s.patterns,
-        s.shard_channels,
-        multi.map(|m| m.queue.len() as i64).or(s.executing.map(i64::from)).unwrap_or(-1),
-        client.room.size,
-        client.room.peak,
-        out.fixed,
-        out.pieces,
-        out.bytes,
-        if client.wants_writable { "rw" } else { "r" },
-        s.tracking.as_ref().map_or(-1, |t| t.redirect as i64),
-        if s.resp3 { 3 } else { 2 },
-        text(&s.lib_name),
-        text(&s.lib_ver),
-    )
-    .into_bytes()
 }
 
 /// `CLIENT INFO`. Joins: clients.

@@ -3,7 +3,7 @@
 
 use crate::commands::CmdResult;
 use crate::resp::errors::CmdError;
-use crate::server::parts::table::ServerRow;
+use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[

@@ -7,8 +7,8 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::engine::dispatch;
-use crate::server::parts::table::{Row, ServerRow};
 use crate::server::parts::{Call, Server};
+use crate::server::parts::{Row, ServerRow};
 use crate::util::glob;
 
 pub const COMMANDS: &[ServerRow] = &[
@@ -26,7 +26,7 @@ pub fn by_name(srv: &Server, name: &[u8]) -> Option<&'static Row> {
     let row = srv.table.lookup(parts.next()?)?;
     match parts.next() {
         None => Some(row),
-        Some(sub) => crate::server::parts::table::Table::sub(row, sub),
+        Some(sub) => crate::server::parts::Table::sub(row, sub),
     }
 }
 

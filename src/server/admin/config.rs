@@ -1,5 +1,6 @@
 //! CONFIG: reading, changing and rewriting settings, and acting on the changes.
 
+use crate::server::jobs::settings;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::commands::{CmdResult, Flow};
@@ -12,7 +13,7 @@ use crate::resp::errors::{self, CmdError};
 use crate::server::boot;
 use crate::server::boot::crash;
 use crate::server::engine::{evict, gate};
-use crate::server::parts::table::ServerRow;
+use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 use crate::sys::{mem, process, socket};
 
@@ -58,11 +59,11 @@ const APPLY: &[(&str, Apply)] = &[
     ("oom-score-adj", |srv, old| oom(srv, old)),
     ("oom-score-adj-values", |srv, old| oom(srv, old)),
     ("loglevel", |srv, _| {
-        boot::set_log_level(&srv.cfg);
+        settings::set_log_level(&srv.cfg);
         Ok(())
     }),
     ("proc-title-template", |srv, _| {
-        boot::set_title(srv, "");
+        settings::set_title(srv, "");
         Ok(())
     }),
     ("slowlog-max-len", |srv, _| {
@@ -120,7 +121,7 @@ fn reopen(srv: &mut Server, message: &str) -> Result<(), String> {
         Ok(new) => {
             new.left_out.iter().for_each(boot::warn_of_address);
             srv.net.set_listeners(false, new.listeners).map_err(|e| e.to_string())?;
-            boot::set_title(srv, "");
+            settings::set_title(srv, "");
             Ok(())
         }
         Err(e) => {
@@ -172,7 +173,7 @@ fn oom(srv: &mut Server, old: &crate::config::Config) -> Result<(), String> {
     if !srv.identity.oom_set {
         srv.identity.oom_base = process::oom_score_adj().ok();
     }
-    boot::set_oom_score(srv, 0).map_err(failed)?;
+    settings::set_oom_score(srv, 0).map_err(failed)?;
     srv.identity.oom_set = true;
     Ok(())
 }
@@ -206,8 +207,8 @@ fn set(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         }
         done.push(*apply);
     }
-    boot::tell_inert(srv);
-    srv.adopt_settings();
+    settings::tell_inert(srv);
+    settings::adopt(srv);
     crash::remember(srv);
     call.reply.ok();
     Ok(Flow::Done)
@@ -233,7 +234,7 @@ fn undo(
     {
         log!(Warning, "{e}");
     }
-    srv.adopt_settings();
+    settings::adopt(srv);
     refusal(SetError::apply_failed(named, reason))
 }
 

@@ -3,8 +3,9 @@
 use crate::commands::{CmdResult, Flow, arg};
 use crate::net::session::{Close, ReplyMode};
 use crate::resp::errors::{self, CmdError};
-use crate::server::boot::REDIS_VERSION;
-use crate::server::parts::table::ServerRow;
+use crate::server::engine::transaction;
+use crate::server::parts::ServerRow;
+use crate::server::parts::identity::REDIS_VERSION;
 use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[
@@ -184,7 +185,7 @@ pub fn database(srv: &Server, n: i64) -> Result<u32, CmdError> {
 /// `RESET`: the connection as if it were new. Joins: clients, watch, pubsub, configuration.
 fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let id = call.client;
-    super::multi::discard(srv, id);
+    transaction::discard(srv, id);
     srv.pubsub.forget(id);
     srv.clients.set_monitor(id, false);
     super::tracking::stop(srv, id);

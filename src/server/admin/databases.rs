@@ -7,7 +7,7 @@ use crate::keyspace::env::Env;
 use crate::resp::errors::{self, CmdError};
 use crate::server::admin::connection::database;
 use crate::server::jobs::{child, save};
-use crate::server::parts::table::ServerRow;
+use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[
@@ -182,7 +182,7 @@ fn flushall(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let keys = flush(srv, None, lazily);
     call.fx.dirty += keys;
     call.fx.rewrite(&call.argv);
-    if srv.child.as_ref().is_some_and(|c| c.kind == child::Kind::Rdb) {
+    if srv.child.as_ref().is_some_and(|c| c.kind == crate::server::parts::child::Kind::Rdb) {
         // What it saves is gone; with save points an empty file takes its place.
         child::kill(srv);
     }

@@ -15,29 +15,15 @@ use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::admin::help;
 use crate::server::boot;
+use crate::server::jobs::settings;
 use crate::server::jobs::{load, restart, save};
-use crate::server::parts::table::ServerRow;
+use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 use crate::sys::signals;
 use crate::util::{digest, glob, rand};
 use crate::value::{ObjectRef, ValueRef, View};
 
 pub const COMMANDS: &[ServerRow] = &[("debug", debug)];
-
-/// Switches that tests set.
-#[derive(Debug)]
-pub struct Switches {
-    pub pause_cron: bool,
-    pub verify_checksum: bool,
-    /// How the reply buffers that clients are charged for follow their use.
-    pub reply_rules: ReplyRules,
-}
-
-impl Default for Switches {
-    fn default() -> Switches {
-        Switches { pause_cron: false, verify_checksum: true, reply_rules: ReplyRules::default() }
-    }
-}
 
 /// `DEBUG subcommand ...`. Joins: whatever the subcommand is about.
 fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
@@ -65,7 +51,7 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         }
         (b"set-skip-checksum-validation", 3) => {
             srv.debug.verify_checksum = !flag(argv[2]);
-            srv.adopt_settings();
+            settings::adopt(srv);
             call.reply.ok();
         }
         (b"config-rewrite-force-all", 2) => {

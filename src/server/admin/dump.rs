@@ -7,7 +7,7 @@ use crate::keyspace::env::{Env, Expiry};
 use crate::persist::dump::{self, DumpError};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
-use crate::server::parts::table::ServerRow;
+use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] =

@@ -4,7 +4,7 @@
 
 use crate::commands::{CmdResult, Flow};
 use crate::resp::reply::Reply;
-use crate::server::parts::table::ServerRow;
+use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[

@@ -3,11 +3,11 @@
 //! Fields are those of Redis 7.2, since monitoring reads them by name; ours start with `redust_`.
 //! DBSIZE, used_memory and the counts of expiring keys are O(1), so INFO is cheap at any size.
 
+use crate::server::parts::identity;
 use std::fmt::{Display, Write};
 
 use crate::net::listener::Listener;
 use crate::server::admin::footprint::Footprint;
-use crate::server::boot;
 use crate::server::parts::Server;
 use crate::sys::process::{self, CpuTime, Whose};
 use crate::sys::{clock, mem};
@@ -94,8 +94,8 @@ pub fn text(srv: &mut Server, wanted: &[String]) -> String {
 fn server(srv: &Server, o: &mut Lines) {
     let id = &srv.identity;
     let uptime = (srv.clock.now_ms - id.started_ms).max(0) / 1000;
-    o.add("redis_version", boot::REDIS_VERSION);
-    o.add("redust_version", boot::REDUST_VERSION);
+    o.add("redis_version", identity::REDIS_VERSION);
+    o.add("redust_version", identity::REDUST_VERSION);
     o.add("redis_git_sha1", "00000000");
     o.add("redis_git_dirty", 0);
     o.add("redis_build_id", "0");

@@ -3,8 +3,8 @@
 use crate::commands::{CmdResult, Flow};
 use crate::latency::graph;
 use crate::resp::errors::CmdError;
-use crate::server::parts::table::{Row, ServerRow};
 use crate::server::parts::{Call, Server};
+use crate::server::parts::{Row, ServerRow};
 
 pub const COMMANDS: &[ServerRow] = &[
     ("latency|latest", latest),

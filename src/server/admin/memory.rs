@@ -4,7 +4,7 @@ use crate::commands::{CmdResult, Flow, arg};
 use crate::resp::errors;
 use crate::resp::reply::Reply;
 use crate::server::admin::footprint::{Footprint, WHEEL_BYTES, ratio};
-use crate::server::parts::table::ServerRow;
+use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 use crate::sys::mem;
 

@@ -3,7 +3,7 @@
 //! The call waits for the other side, as in Redis: the keys must be on one server at a time.
 //! Connections are kept for ten seconds, since migrations come in rows.
 
-use std::collections::HashMap;
+use crate::server::parts::links::{Link, MAX_LINKS};
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -14,41 +14,10 @@ use crate::keyspace::effects::{EV_GENERIC, Why};
 use crate::persist::dump;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
-use crate::server::parts::table::ServerRow;
+use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[("migrate", migrate)];
-
-/// A connection not used for so long is closed.
-const KEEP_MS: i64 = 10_000;
-const MAX_LINKS: usize = 64;
-
-#[derive(Default)]
-pub struct Links {
-    by_address: HashMap<String, Link>,
-}
-
-struct Link {
-    stream: BufReader<TcpStream>,
-    /// Database selected on the other side.
-    db: Option<i64>,
-    used_ms: i64,
-}
-
-impl Links {
-    pub fn len(&self) -> usize {
-        self.by_address.len()
-    }
-    pub fn is_empty(&self) -> bool {
-        self.by_address.is_empty()
-    }
-}
-
-/// Closes connections that are not used any more.
-pub fn tend(srv: &mut Server) {
-    let now = srv.clock.now_ms;
-    srv.migrate.by_address.retain(|_, link| now - link.used_ms <= KEEP_MS);
-}
 
 struct Request<'a> {
     host: &'a [u8],

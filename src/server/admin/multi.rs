@@ -9,7 +9,8 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::engine::dispatch;
-use crate::server::parts::table::ServerRow;
+use crate::server::engine::transaction;
+use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 use crate::watch::Found;
 
@@ -35,30 +36,12 @@ fn multi(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 /// What a watched key takes beside its name, which is there twice: once in each direction.
 const WATCHED_KEY: usize = 48;
 
-/// Ends a transaction and forgets its watches.
-pub fn discard(srv: &mut Server, id: ClientId) {
-    if let Some(session) = srv.clients.session_mut(id) {
-        session.multi = None;
-    }
-    unwatch_all(srv, id);
-}
-
-fn unwatch_all(srv: &mut Server, id: ClientId) {
-    srv.watch.forget(id);
-    if let Some(session) = srv.clients.session_mut(id) {
-        session.watch_broken = false;
-        session.watching = 0;
-        session.registry_bytes -= std::mem::take(&mut session.watched_bytes);
-    }
-    srv.rearm();
-}
-
 /// `DISCARD`. Joins: clients, watch.
 fn discard_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if srv.clients.session(call.client).is_none_or(|s| s.multi.is_none()) {
         return Err(CmdError::new("ERR DISCARD without MULTI"));
     }
-    discard(srv, call.client);
+    transaction::discard(srv, call.client);
     call.reply.ok();
     Ok(Flow::Done)
 }
@@ -72,7 +55,7 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         return Err(CmdError::new("ERR EXEC without MULTI"));
     };
     let broken_watch = session.watch_broken || watched_key_expired(srv, id);
-    unwatch_all(srv, id);
+    transaction::unwatch_all(srv, id);
     if multi.broken {
         return Err(errors::EXEC_ABORT);
     }
@@ -166,7 +149,7 @@ fn watch(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 /// `UNWATCH`. Joins: clients, watch.
 fn unwatch(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    unwatch_all(srv, call.client);
+    transaction::unwatch_all(srv, call.client);
     call.reply.ok();
     Ok(Flow::Done)
 }

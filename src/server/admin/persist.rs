@@ -4,7 +4,7 @@ use crate::commands::{CmdResult, Flow, arg};
 use crate::resp::errors::{self, CmdError};
 use crate::server::jobs::shutdown::How;
 use crate::server::jobs::{save, shutdown};
-use crate::server::parts::table::ServerRow;
+use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] =

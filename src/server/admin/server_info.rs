@@ -3,8 +3,8 @@
 use crate::commands::{CmdResult, Flow, arg};
 use crate::resp::errors;
 use crate::server::admin::info;
-use crate::server::boot;
-use crate::server::parts::table::ServerRow;
+use crate::server::parts::ServerRow;
+use crate::server::parts::identity;
 use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[
@@ -60,8 +60,8 @@ fn lolwut(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
     }
     out.push_str(&format!(
         "\nA maze without a way out but the one you take. Redis ver. {} (redust {})\n",
-        boot::REDIS_VERSION,
-        boot::REDUST_VERSION
+        identity::REDIS_VERSION,
+        identity::REDUST_VERSION
     ));
     call.reply.verbatim("txt", out.as_bytes());
     Ok(Flow::Done)

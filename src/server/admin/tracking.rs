@@ -6,7 +6,7 @@ use crate::commands::{CmdResult, Flow, arg};
 use crate::net::clients::ClientId;
 use crate::net::session::Tracking;
 use crate::resp::errors::{self, CmdError};
-use crate::server::parts::table::ServerRow;
+use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 use crate::tracking::overlaps;
 

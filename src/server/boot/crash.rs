@@ -5,14 +5,15 @@
 //! signal: no half-done state is served. The report needs the server's state, which the crashing thread
 //! holds; a copy of the parts that matter is kept here instead, refreshed where they change.
 
+use crate::server::parts::identity;
+use crate::server::parts::running;
 use std::backtrace::Backtrace;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use crate::net::session::CommandId;
-use crate::server::boot;
 use crate::server::parts::Server;
-use crate::server::parts::table::Table;
+use crate::server::parts::Table;
 use crate::sys::{log as logfile, mem, process, signals, watchdog};
 
 /// What the report says about the server.
@@ -34,40 +35,6 @@ static FACTS: Mutex<Facts> = Mutex::new(Facts {
 });
 /// Names of commands, for any thread; rows live as long as the process.
 static TABLE: OnceLock<&'static Table> = OnceLock::new();
-/// The command that runs (its number plus one; 0: none) below its database, and its client's serial
-/// number and descriptor. Two relaxed stores a command; the crashing thread reads them when nothing else
-/// can be trusted, the watchdog when it comes in between.
-static COMMAND: AtomicU64 = AtomicU64::new(0);
-static CLIENT: AtomicU64 = AtomicU64::new(0);
-
-/// Notes who runs what. Until the next command, or [`idle`], it counts as running.
-#[inline]
-pub fn running(command: CommandId, db: u32, serial: u64, fd: i32) {
-    resume(pack(command, db, serial, fd));
-}
-
-fn pack(command: CommandId, db: u32, serial: u64, fd: i32) -> [u64; 2] {
-    [u64::from(db) << 32 | (u64::from(command) + 1), serial << 32 | u64::from(fd as u32)]
-}
-
-/// The clients of a turn have been served: what comes now is no command's fault.
-#[inline]
-pub fn idle() {
-    COMMAND.store(0, Ordering::Relaxed);
-}
-
-/// What was noted last. Neither locks nor allocates.
-pub fn now() -> [u64; 2] {
-    [COMMAND.load(Ordering::Relaxed), CLIENT.load(Ordering::Relaxed)]
-}
-
-/// The command that served others meanwhile goes on.
-#[inline]
-pub fn resume([command, client]: [u64; 2]) {
-    COMMAND.store(command, Ordering::Relaxed);
-    CLIENT.store(client, Ordering::Relaxed);
-}
-
 /// Where tools that collect reports begin.
 const START: &str = "\n\n=== REDIS BUG REPORT START: Cut & paste starting from here ===\n";
 
@@ -115,7 +82,7 @@ pub fn install(srv: &Server) {
         }
         let name = signals::name(signal);
         logfile::raw(START);
-        let line = format!("Redis {} crashed by signal: {signal}, {name}", boot::REDIS_VERSION);
+        let line = format!("Redis {} crashed by signal: {signal}, {name}", identity::REDIS_VERSION);
         logfile::write(logfile::Level::Warning, &line);
         let line = format!("Accessing address: {address:#x}");
         logfile::write(logfile::Level::Warning, &line);
@@ -132,7 +99,10 @@ pub fn set_watchdog(srv: &mut Server) -> Result<(), String> {
     }
     let set = srv.watchdog.set(
         p.watchdog_period_ms,
-        watchdog::Subject { now, describe: |at| format!("Running: {}", Running::at(at)) },
+        watchdog::Subject {
+            now: running::now,
+            describe: |at| format!("Running: {}", Running::at(at)),
+        },
     );
     set.map_err(|e| format!("Can't start the watchdog: {e}"))
 }
@@ -193,7 +163,7 @@ fn function(command: &str) -> String {
 fn report(facts: &Facts, why: &str) {
     // A report takes its time; the watchdog's would be another one in the middle of it.
     watchdog::disarm();
-    let running = Running::at(now());
+    let running = Running::at(running::now());
     let uptime = (crate::sys::clock::wall_ms() - facts.started_ms) / 1000;
     let (sysname, release, machine) = process::uname();
     logfile::raw(&format!(
@@ -204,8 +174,8 @@ fn report(facts: &Facts, why: &str) {
          \n------ CONFIG DEBUG OUTPUT ------\n{}\n\
          === REDIS BUG REPORT END. Make sure to include from START to END. ===\n",
         Backtrace::force_capture(),
-        boot::REDIS_VERSION,
-        boot::REDUST_VERSION,
+        identity::REDIS_VERSION,
+        identity::REDUST_VERSION,
         process::pid(),
         facts.port,
         mem::allocator(),

@@ -2,12 +2,22 @@
 
 pub mod crash;
 
+use crate::server::admin;
+use crate::server::jobs::settings;
+use crate::server::parts::Server;
+use crate::server::parts::Table;
+use crate::server::parts::clock::Clock;
+use crate::server::parts::exec::Exec;
+use crate::server::parts::identity::{Identity, REDIS_VERSION, REDUST_VERSION};
+use crate::server::parts::memory::Memory;
+use crate::server::parts::net::Net;
+use crate::server::parts::rdb::RdbJobs;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::args::{Action, Run};
-use crate::config::choice::{LogLevel, OomScoreAdj, SyslogFacility};
+use crate::config::choice::{OomScoreAdj, SyslogFacility};
 use crate::config::file::{ConfigError, Input, Loaded};
 use crate::config::{self, Config};
 use crate::keyspace::Keyspace;
@@ -15,42 +25,11 @@ use crate::log;
 use crate::net::listener;
 use crate::persist::check;
 use crate::persist::rdb::load::RdbError;
-use crate::server::jobs::{load, restart, save, supervisor};
-use crate::server::parts::{Clock, Memory, Server};
+use crate::server::jobs::{load, restart, supervisor};
 use crate::server::reactor::turn;
 use crate::sys::{log as logfile, mem, process, signals, socket};
 use crate::util::path::{os_error, to_path};
 use crate::util::siphash::Seed;
-
-/// The version of redis-server whose behaviour this is.
-pub const REDIS_VERSION: &str = "7.2.6";
-/// Our own.
-pub const REDUST_VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// What the process is, for INFO and the log.
-#[derive(Debug, Default)]
-pub struct Identity {
-    pub run_id: String,
-    /// The history that our writes make: replicas that know it could go on from where they are.
-    pub replid: String,
-    pub executable: PathBuf,
-    /// The name it was called by.
-    pub program: String,
-    /// What follows the name on the command line.
-    pub arguments: Vec<OsString>,
-    pub config_file: Option<PathBuf>,
-    pub started_ms: i64,
-    pub title: Option<process::Title>,
-    pub supervised: &'static str,
-    pub uname: (String, String, String),
-    /// Adjustment of the OOM score the process started with.
-    pub oom_base: Option<i32>,
-    /// The adjustment in force is ours.
-    pub oom_set: bool,
-    pub max_files: u64,
-    /// Directives whose lack of effect the log has told.
-    pub told: Vec<&'static str>,
-}
 
 /// Where a daemon writes its process number unless it is told where.
 const DEFAULT_PID_FILE: &[u8] = b"/var/run/redis.pid";
@@ -217,7 +196,7 @@ fn start(
 ) -> Result<i32, String> {
     let loaded = read_config(&run).map_err(|e| e.to_string())?;
     let renames: Vec<_> = loaded.renames.iter().map(|r| r.value.clone()).collect();
-    let table = crate::server::parts::table::Table::build(&[], &renames)
+    let table = Table::build(admin::TABLES, &renames)
         .map_err(|(i, why)| loaded.renames[i].error(why).to_string())?;
     let mut cfg = loaded.config;
     // Relative paths, that of the log first, start from the directory of the data.
@@ -291,17 +270,7 @@ fn open_log(cfg: &Config) {
         crate::sys::syslog::open(&String::from_utf8_lossy(&cfg.log.syslog_ident), &facility);
     }
     logfile::open(logfile::Target { file, syslog: cfg.log.syslog_enabled });
-    set_log_level(cfg);
-}
-
-pub fn set_log_level(cfg: &Config) {
-    logfile::set_level(match cfg.log.level {
-        LogLevel::Debug => logfile::Level::Debug,
-        LogLevel::Verbose => logfile::Level::Verbose,
-        LogLevel::Notice => logfile::Level::Notice,
-        LogLevel::Warning => logfile::Level::Warning,
-        LogLevel::Nothing => logfile::Level::Nothing,
-    });
+    settings::set_log_level(cfg);
 }
 
 /// Makes the parts; nothing is opened yet but the reactor and the helper thread.
@@ -310,14 +279,14 @@ pub fn assemble(
     executable: PathBuf,
     config_file: Option<PathBuf>,
     supervised: &'static str,
-    table: &'static crate::server::parts::table::Table,
+    table: &'static Table,
 ) -> Result<Server, String> {
     let clock = Clock::new();
     let now = clock.now_ms;
     let entropy = random_bytes();
     let word = |i: usize| u64::from_le_bytes(entropy[i..i + 8].try_into().expect("eight bytes"));
     let seed = Seed([word(0), word(8)]);
-    let net = turn::Net::new(now, clock.watch);
+    let net = Net::new(now, clock.watch);
     let net = net.map_err(|e| format!("Can't create the event loop: {}\n", os_error(&e)))?;
     let bio =
         crate::server::parts::bio::Bio::start(&String::from_utf8_lossy(&cfg.process.bio_cpulist));
@@ -328,12 +297,12 @@ pub fn assemble(
         ks: Keyspace::new(cfg.keyspace.databases as usize, seed, now),
         limits: Default::default(),
         clients: Default::default(),
-        exec: crate::server::parts::Exec { random: word(8) | 1, ..Default::default() },
+        exec: Exec { random: word(8) | 1, ..Default::default() },
         blocked: Default::default(),
         watch: Default::default(),
         pubsub: Default::default(),
         tracking: crate::tracking::Tracking::new(seed),
-        rdb: save::RdbJobs::new(now),
+        rdb: RdbJobs::new(now),
         child: None,
         cron: Default::default(),
         bio,
@@ -365,7 +334,7 @@ pub fn assemble(
         cfg,
     };
     srv.stats.commands = vec![Default::default(); commands];
-    srv.adopt_settings();
+    settings::adopt(&mut srv);
     Ok(srv)
 }
 
@@ -387,41 +356,6 @@ fn random_bytes() -> [u8; 24] {
         }
     }
     bytes
-}
-
-impl Server {
-    /// Copies settings to where the hot path reads them. Called after every change.
-    pub fn adopt_settings(&mut self) {
-        self.exec.brief.forbid();
-        let cfg = &self.cfg;
-        let l = &mut self.limits;
-        l.max_bulk = cfg.clients.max_bulk_bytes as usize;
-        l.private_ints =
-            cfg.memory.max_memory > 0 && (cfg.memory.policy.is_lru() || cfg.memory.policy.is_lfu());
-        l.lazy_user_del = cfg.keyspace.lazy_user_del;
-        l.lazy_server_del = cfg.keyspace.lazy_server_del;
-        l.lazy_expire = cfg.keyspace.lazy_expire;
-        l.rdb_version = match cfg.snapshot.target_version {
-            config::choice::RdbTarget::Automatic => 0,
-            other => other as u32 + 9,
-        };
-        l.verify_checksum = self.debug.verify_checksum;
-        l.seed = self.ks.seed;
-        l.hash_listpack_entries = cfg.limits.hash_max_listpack_entries;
-        l.hash_listpack_value = cfg.limits.hash_max_listpack_value;
-        l.list_listpack_size = cfg.limits.list_max_listpack_size;
-        l.list_compress_depth = cfg.limits.list_compress_depth;
-        l.set_intset_entries = cfg.limits.set_max_intset_entries;
-        l.set_listpack_entries = cfg.limits.set_max_listpack_entries;
-        l.set_listpack_value = cfg.limits.set_max_listpack_value;
-        l.zset_listpack_entries = cfg.limits.zset_max_listpack_entries;
-        l.zset_listpack_value = cfg.limits.zset_max_listpack_value;
-        l.hll_sparse_bytes = cfg.limits.hll_sparse_max_bytes;
-        self.tracking.set_limit(cfg.clients.tracking_table_max_keys);
-        self.rdb.refresh(&self.cfg);
-        self.adopt_client_settings();
-        self.rearm();
-    }
 }
 
 /// Settings of the process: files, processors, memory, signals, title.
@@ -448,12 +382,13 @@ fn prepare(srv: &mut Server) -> Result<(), String> {
     srv.net.watch_signals(signal_pipe).map_err(|e| format!("Can't watch signals: {e}\n"))?;
     crate::server::boot::crash::install(srv);
     srv.identity.oom_base = process::oom_score_adj().ok();
-    set_oom_score(srv, 0).map_err(|e| format!("Can't set oom-score-adj: {}\n", os_error(&e)))?;
+    settings::set_oom_score(srv, 0)
+        .map_err(|e| format!("Can't set oom-score-adj: {}\n", os_error(&e)))?;
     srv.identity.oom_set = srv.cfg.process.oom_score_adj != OomScoreAdj::No;
     srv.identity.title = process::Title::locate();
-    set_title(srv, "");
+    settings::set_title(srv, "");
     crate::server::boot::crash::set_watchdog(srv).map_err(|e| format!("{e}\n"))?;
-    tell_inert(srv);
+    settings::tell_inert(srv);
     Ok(())
 }
 
@@ -497,78 +432,6 @@ fn limit_open_files(srv: &mut Server) -> Result<(), String> {
     );
     srv.cfg.clients.max_clients = fit;
     Ok(())
-}
-
-/// Says once about each setting that has no effect here that it has none.
-pub fn tell_inert(srv: &mut Server) {
-    for row in config::table::inert(&srv.cfg) {
-        if !srv.identity.told.contains(&row.name) {
-            srv.identity.told.push(row.name);
-            log!(
-                Warning,
-                "The setting '{}' is accepted but has no effect in this version",
-                row.name
-            );
-        }
-    }
-}
-
-/// Applies `oom-score-adj` for a class of process: 0 primary, 1 replica, 2 child.
-pub fn set_oom_score(srv: &Server, class: usize) -> std::io::Result<()> {
-    let p = &srv.cfg.process;
-    let base = srv.identity.oom_base.unwrap_or(0);
-    let value = match p.oom_score_adj {
-        OomScoreAdj::No => return Ok(()),
-        OomScoreAdj::Relative => base + p.oom_score_adj_values[class],
-        OomScoreAdj::Absolute => p.oom_score_adj_values[class],
-    };
-    process::set_oom_score_adj(value.clamp(-1000, 1000))
-}
-
-/// In a fresh child: its own title, OOM class and processors.
-pub fn adopt_child_settings(srv: &mut Server, title: &str) {
-    set_title(srv, title);
-    // The child works without either; its parent has said so already if they can't be set.
-    let _ = set_oom_score(srv, 2);
-    let cpus = String::from_utf8_lossy(&srv.cfg.process.bgsave_cpulist).into_owned();
-    if !cpus.is_empty() {
-        let _ = process::set_cpu_list(&cpus);
-    }
-}
-
-/// Shows the process's title by `proc-title-template`; `child` names what a child does.
-pub fn set_title(srv: &mut Server, child: &str) {
-    if !srv.cfg.process.set_proc_title {
-        return;
-    }
-    let text = title(srv, child);
-    if let Some(t) = &mut srv.identity.title {
-        t.set(&text);
-    }
-}
-
-fn title(srv: &Server, child: &str) -> String {
-    let c = &srv.cfg;
-    let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
-    let first = c.net.bind.first().map_or("*".to_string(), |b| text(b));
-    let addr = if c.net.port != 0 {
-        format!("{first}:{}", c.net.port)
-    } else {
-        format!("unixsocket:{}", text(&c.net.unix_socket))
-    };
-    let file = srv.identity.config_file.as_ref();
-    let values = [
-        ("{title}", if child.is_empty() { &srv.identity.program } else { child }.to_string()),
-        ("{listen-addr}", addr),
-        ("{server-mode}", String::new()),
-        ("{port}", c.net.port.to_string()),
-        ("{tls-port}", c.tls.port.to_string()),
-        ("{unixsocket}", text(&c.net.unix_socket)),
-        ("{config-file}", file.map_or("-".to_string(), |f| f.to_string_lossy().into_owned())),
-    ];
-    let template = text(&c.process.proc_title_template);
-    let out = values.iter().fold(template, |t, (name, value)| t.replace(name, value));
-    out.trim_end().to_string()
 }
 
 /// The logo (or its one-line form), which also tells the pid to those who wait for it.

@@ -9,10 +9,10 @@
 //! Invariant: `Clock::ticks` is the end of the last command that is accounted for, or where its client's turn began;
 //! the commands in `Brief` ran after it.
 
+use crate::server::engine::redact::redact;
 use std::num::NonZeroU64;
 
 use crate::commands::{CmdResult, Flow, spec};
-use crate::net::session::CommandId;
 use crate::server::parts::{Call, Server};
 
 /// More arguments than this take time of their own.
@@ -26,34 +26,6 @@ const BRIEF_NS: u64 = 1000;
 const SLOW_NS: u64 = 1_000_000;
 /// So many groups after it are timed command by command.
 const WARY_GROUPS: u32 = 1000;
-
-/// Brief commands that have run but are not accounted for.
-#[derive(Debug, Default)]
-pub struct Brief {
-    /// Whether commands may share their time now.
-    allowed: bool,
-    /// Groups until they may again.
-    wary: u32,
-    /// Which commands, and how many of each in a row.
-    runs: Vec<(CommandId, u64)>,
-    count: u64,
-}
-
-impl Brief {
-    /// Settings have changed: until the next group every command is timed by itself.
-    pub fn forbid(&mut self) {
-        self.allowed = false;
-    }
-
-    #[inline]
-    fn note(&mut self, id: CommandId) {
-        self.count += 1;
-        match self.runs.last_mut() {
-            Some((last, n)) if *last == id => *n += 1,
-            _ => self.runs.push((id, 1)),
-        }
-    }
-}
 
 /// Says that a group of so many commands of a pipeline runs from now on; their arguments have `bytes` in all at most.
 pub fn begin_group(srv: &mut Server, commands: usize, bytes: usize) {
@@ -157,7 +129,7 @@ fn log_slow(srv: &mut Server, call: &Call<'_>, us: u64) {
         return;
     }
     let max = srv.cfg.stats.slowlog_max_len as usize;
-    let redacted = crate::server::admin::redact(call.row, call.argv);
+    let redacted = redact(call.row, call.argv);
     let argv: Vec<&[u8]> = match &redacted {
         Some(argv) => argv.iter().map(Vec::as_slice).collect(),
         None => call.argv.to_vec(),

@@ -10,8 +10,8 @@
 use crate::keyspace::store::{Key, Store};
 use crate::net::clients::ClientId;
 use crate::resp::parser::{Batch, Cmd};
+use crate::server::parts::Row;
 use crate::server::parts::Server;
-use crate::server::parts::table::Row;
 use crate::util::bytes::same;
 use crate::value::ValueRef;
 use crate::value::elements::Elements;

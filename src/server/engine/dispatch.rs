@@ -20,9 +20,13 @@ use crate::net::session::{Close, Parked, Queued, ReplyMode};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
+use crate::server::engine::monitor;
 use crate::server::engine::{account, gate, invalidate};
-use crate::server::parts::table::{Handler, Row, Table};
+use crate::server::parts::clock::access_clock;
+use crate::server::parts::running;
+use crate::server::parts::table::Handler;
 use crate::server::parts::{Call, Server};
+use crate::server::parts::{Row, Table};
 
 /// What became of a client's command, for the loop over its pipeline.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -134,11 +138,6 @@ impl Server {
     }
 }
 
-/// Seconds for LRU, minutes for LFU.
-pub fn access_clock(now_ms: i64, lfu: bool) -> u32 {
-    if lfu { (now_ms / 60_000) as u32 & 0xffff } else { (now_ms / 1000) as u32 & 0xff_ffff }
-}
-
 /// One parsed command of a connected client: its reply goes to `reply`.
 ///
 /// `known` is the row if it has been looked up already, `memo` the first key with its hash.
@@ -227,7 +226,7 @@ fn run(
         Err(e) => {
             gate::refuse(srv, id, Some(row), &e, reply);
             if row.name() == "exec" {
-                crate::server::admin::monitor::feed_refused(srv, id, row, argv);
+                monitor::feed_refused(srv, id, row, argv);
             }
             return Outcome::Done;
         }
@@ -288,7 +287,7 @@ fn run_unit(
 ) -> Outcome {
     let session = srv.clients.session(id).expect("clients are only reaped between events");
     let (db, no_touch) = (session.db, session.no_touch);
-    crate::server::boot::crash::running(row.id, db, session.serial, session.fd);
+    running::note(row.id, db, session.serial, session.fd);
     let mut top = Call {
         client: id,
         row,
@@ -359,7 +358,7 @@ pub fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>) -> Cmd
         invalidate::remember(srv, call);
     }
     if !srv.clients.monitors().is_empty() && !srv.exec.again {
-        crate::server::admin::monitor::feed(srv, call);
+        monitor::feed(srv, call);
     }
     let reply = call.reply.len().saturating_sub(replied);
     account::finish(srv, call, &result, shares && !more, reply, started);
@@ -413,7 +412,7 @@ fn park(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>, db: u
     srv.rearm();
     let timer = wait
         .until_ms
-        .map(|at| srv.net.set_timer(at, crate::server::reactor::turn::Timer::Unblock(id)));
+        .map(|at| srv.net.set_timer(at, crate::server::parts::net::Timer::Unblock(id)));
     let parked = Parked {
         command: Queued { command: row.id, argv: argv.to_owned() },
         keys,
@@ -512,7 +511,7 @@ fn rerun(srv: &mut Server, id: ClientId, parked: &Parked, reply: &mut Reply) {
     // Parked again: the wait began when the client first asked, and ends when it said it would.
     let timer = parked
         .until_ms
-        .map(|at| srv.net.set_timer(at, crate::server::reactor::turn::Timer::Unblock(id)));
+        .map(|at| srv.net.set_timer(at, crate::server::parts::net::Timer::Unblock(id)));
     let Some(again) = srv.clients.session_mut(id).and_then(|s| s.parked.as_mut()) else { return };
     (again.since_ms, again.until_ms) = (parked.since_ms, parked.until_ms);
     if let Some(new) = std::mem::replace(&mut again.timer, timer) {

@@ -10,7 +10,7 @@ use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::{EV_EVICTED, Effects, Why};
 use crate::keyspace::env::{Env, Origin};
 use crate::server::parts::Server;
-use crate::server::reactor::turn::Timer;
+use crate::server::parts::net::Timer;
 
 /// Time one command may spend on making room, in microseconds: 50 for each step of the tenacity up to 10, then
 /// 15% more for each, and at 100 without end. The rest is left to the next ones and to a timer.
@@ -93,44 +93,6 @@ fn evict(srv: &mut Server, db: usize, key: &[u8]) -> u64 {
         srv.flush_unit();
     }
     freed
-}
-
-/// The best candidates seen so far, the best last. What is left over from one victim helps to choose
-/// the next, so a few samples each time come close to looking at all keys.
-#[derive(Debug, Default)]
-pub struct Pool {
-    best: Vec<Candidate>,
-    /// A timer will go on where the last command left off.
-    scheduled: bool,
-}
-
-#[derive(Debug)]
-struct Candidate {
-    score: u64,
-    db: usize,
-    key: Vec<u8>,
-}
-
-const POOL_MAX: usize = 16;
-
-impl Pool {
-    /// Scores of one policy mean nothing to another.
-    pub fn forget(&mut self) {
-        self.best.clear();
-    }
-
-    fn offer(&mut self, score: u64, db: usize, key: &[u8]) {
-        let at = self.best.partition_point(|c| c.score < score);
-        if self.best.len() == POOL_MAX && at == 0
-            || self.best.iter().any(|c| c.db == db && c.key == key)
-        {
-            return;
-        }
-        self.best.insert(at, Candidate { score, db, key: key.to_vec() });
-        if self.best.len() > POOL_MAX {
-            self.best.remove(0);
-        }
-    }
 }
 
 /// The key to evict next, of any database.

@@ -12,11 +12,13 @@ use crate::net::session::Close;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
+use crate::server::engine::client_memory;
 use crate::server::engine::evict;
-use crate::server::jobs::pause::Scope;
+use crate::server::engine::transaction;
+use crate::server::parts::Row;
 use crate::server::parts::Server;
-use crate::server::parts::table::{Handler, Row};
-use crate::server::reactor::writing;
+use crate::server::parts::pause::Scope;
+use crate::server::parts::table::Handler;
 
 /// What to do with a command that passed.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub fn refuse(
 ) {
     // EXEC itself, refused, ends the transaction (if there is one) instead of waiting for another EXEC.
     if row.is_some_and(|r| r.name() == "exec") {
-        crate::server::admin::multi::discard(srv, id);
+        transaction::discard(srv, id);
         let why = e.bytes().strip_prefix(b"ERR ").unwrap_or(e.bytes());
         let why = [b"Transaction discarded because of: ", why].concat();
         reply.error(&CmdError::coded("EXECABORT", why));
@@ -101,7 +103,7 @@ fn admit_slow(srv: &mut Server, id: ClientId, row: &'static Row) -> Result<Admit
         return Err(CmdError::new("ERR Command not allowed inside a transaction"));
     }
     if srv.clients.tally.files() && srv.exec.nesting == 0 {
-        writing::evict_clients(srv);
+        client_memory::evict(srv);
     }
     let session = srv.clients.session(id).expect("eviction only marks clients");
     if session.close == Close::Now {

@@ -22,7 +22,7 @@ use crate::commands::spec::{MOVABLE_KEYS, PUBSUB};
 use crate::net::clients::ClientId;
 use crate::net::session::{Close, Session};
 use crate::resp::reply::Reply;
-use crate::server::parts::table::Row;
+use crate::server::parts::Row;
 use crate::server::parts::{Call, Server};
 
 const CHANNEL: &[u8] = b"__redis__:invalidate";

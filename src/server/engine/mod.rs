@@ -1,16 +1,25 @@
 //! How a command runs, from admission to what follows from it.
 //!
 //! ```text
-//! gate        may it run now?                dispatch    find it, run it, park and wake its client
-//! settle      watchers, events, the stream   account     time, statistics, slow log
-//! invalidate  client-side caching            evict       room under `maxmemory`
-//! ahead       prefetching for a batch
+//! gate          may it run now?              dispatch      find it, run it, park and wake its client
+//! settle        watchers, events, the stream account       time, statistics, slow log
+//! invalidate    client-side caching          monitor       what watchers of all commands see
+//! publish       messages to subscribers      transaction   how one ends without having run
+//! evict         room under `maxmemory`       client_memory room under `maxmemory-clients`
+//! describe      a client in a line           redact        secrets out of sight
+//! ahead         prefetching for a batch
 //! ```
 
 pub mod account;
 pub mod ahead;
+pub mod client_memory;
+pub mod describe;
 pub mod dispatch;
 pub mod evict;
 pub mod gate;
 pub mod invalidate;
+pub mod monitor;
+pub mod publish;
+pub mod redact;
 pub mod settle;
+pub mod transaction;

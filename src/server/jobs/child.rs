@@ -4,6 +4,8 @@
 //! reports on a pipe in records of 24 bytes (keys done, keys in all, bytes copied on write); the pipe's
 //! end tells the reactor that the child is gone, without waiting for the next cron.
 
+use crate::server::jobs::settings;
+use crate::server::parts::child::{Child, Kind, Progress};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
@@ -15,41 +17,6 @@ use crate::server::jobs::save;
 use crate::server::parts::Server;
 use crate::sys::fork::{self, Exit, Forked};
 use crate::sys::{clock, log as logfile, mem};
-
-/// What a child does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Rdb,
-}
-
-impl Kind {
-    fn title(self) -> &'static str {
-        match self {
-            Kind::Rdb => "redis-rdb-bgsave",
-        }
-    }
-}
-
-/// The child that runs now.
-#[derive(Debug)]
-pub struct Child {
-    pub pid: i32,
-    pub kind: Kind,
-    pub started_ms: i64,
-    pub progress: Progress,
-    pipe: File,
-}
-
-/// What a child has reported.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Progress {
-    pub keys_done: u64,
-    pub keys_total: u64,
-    pub cow_bytes: u64,
-    pub cow_peak: u64,
-    /// When the copy-on-write size was reported, in milliseconds of wall time.
-    pub cow_at_ms: i64,
-}
 
 const RECORD: usize = 24;
 
@@ -102,7 +69,7 @@ pub fn spawn(
         Forked::Child => {
             fork::child_signals();
             logfile::set_role(b'C');
-            crate::server::boot::adopt_child_settings(srv, kind.title());
+            settings::adopt_child_settings(srv, kind.title());
             let total = srv.ks.len() as u64;
             let mut reporter = Reporter { pipe: writer, total, last_ms: clock::wall_ms() };
             // The first report at once, so that copy-on-write is known to have begun.

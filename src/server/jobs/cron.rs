@@ -5,15 +5,7 @@ use crate::net::session::Close;
 use crate::net::usage::Resized;
 use crate::server::jobs::{child, save};
 use crate::server::parts::Server;
-use crate::server::reactor::turn::Timer;
-
-/// State of periodic work that is spread over several runs.
-#[derive(Debug, Default)]
-pub struct Cron {
-    runs: u64,
-    next_client: usize,
-    sampled_ms: i64,
-}
+use crate::server::parts::net::Timer;
 
 /// Clients looked after in one run at least.
 const MIN_CLIENTS: usize = 5;
@@ -41,7 +33,7 @@ pub fn run(srv: &mut Server) {
         });
         child::check(srv);
         save::on_cron(srv);
-        crate::server::admin::migrate::tend(srv);
+        srv.migrate.tend(srv.clock.now_ms);
         srv.tend_tracking();
         crate::server::jobs::expire::schedule(srv);
     }

@@ -10,28 +10,8 @@ use crate::keyspace::entry::Entry;
 use crate::keyspace::env::Origin;
 use crate::keyspace::store::Store;
 use crate::server::parts::Server;
-use crate::server::reactor::turn::Timer;
+use crate::server::parts::net::Timer;
 use crate::value::{ObjectRef, ValueRef};
-
-/// How a run and its pause share time.
-#[derive(Debug)]
-pub struct Cycle {
-    /// DEBUG SET-ACTIVE-EXPIRE 0 stops it.
-    pub enabled: bool,
-    /// When the timer is set for.
-    next_ms: Option<i64>,
-    next_db: usize,
-    /// Keys with a time to live when the timer was last looked at.
-    noticed: usize,
-    /// Milliseconds the oldest due key had waited at the end of the latest run.
-    pub lag_ms: i64,
-}
-
-impl Default for Cycle {
-    fn default() -> Cycle {
-        Cycle { enabled: true, next_ms: None, next_db: 0, noticed: 0, lag_ms: 0 }
-    }
-}
 
 /// A run is this long at most, in microseconds; the pause after it keeps the share.
 const RUN_US: u64 = 1000;

@@ -1,5 +1,7 @@
 //! Loading the snapshot: at start, and for DEBUG RELOAD.
 
+use crate::server::parts::clock::access_clock;
+use crate::server::parts::loading::Loading;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
@@ -17,15 +19,6 @@ use crate::util::path::os_error;
 
 /// So many collections without elements are named in the log.
 const EMPTY_NAMED: u64 = 10;
-
-/// A load in progress, as INFO shows it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Loading {
-    pub started_ms: i64,
-    pub total_bytes: u64,
-    pub progress: Progress,
-    logged_at: u64,
-}
 
 /// What a snapshot file gave.
 #[derive(Debug)]
@@ -77,7 +70,7 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
         false => Keyspace::new(srv.ks.dbs.len(), srv.ks.seed, started_ms),
     };
     let lfu = srv.cfg.memory.policy.is_lfu();
-    let lru_clock = crate::server::engine::dispatch::access_clock(srv.clock.now_ms, lfu);
+    let lru_clock = access_clock(srv.clock.now_ms, lfu);
     let opts = LoadOptions {
         verify_checksum: srv.cfg.snapshot.checksum && srv.debug.verify_checksum,
         now_ms: srv.clock.now_ms,

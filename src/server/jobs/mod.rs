@@ -7,5 +7,7 @@ pub mod load;
 pub mod pause;
 pub mod restart;
 pub mod save;
+pub mod settings;
 pub mod shutdown;
+pub mod signals;
 pub mod supervisor;

@@ -6,39 +6,8 @@
 
 use crate::net::clients::ClientId;
 use crate::server::parts::Server;
-use crate::server::reactor::turn::Timer;
-
-/// What a pause holds back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
-    /// Commands that change data, or that replicas are told of.
-    Writes,
-    All,
-}
-
-/// The pause in force, and who waits for its end.
-#[derive(Debug, Default)]
-pub struct Pause {
-    current: Option<(Scope, i64)>,
-    waiting: Vec<ClientId>,
-}
-
-impl Pause {
-    /// What is held back now.
-    #[inline]
-    pub fn scope(&self) -> Option<Scope> {
-        self.current.map(|(scope, _)| scope)
-    }
-
-    /// Clients that wait.
-    pub fn clients(&self) -> usize {
-        self.waiting.len()
-    }
-
-    pub fn forget(&mut self, id: ClientId) {
-        self.waiting.retain(|other| *other != id);
-    }
-}
+use crate::server::parts::net::Timer;
+use crate::server::parts::pause::Scope;
 
 /// Starts a pause, or extends the one in force: the longer time and the wider scope win.
 pub fn start(srv: &mut Server, scope: Scope, until_ms: i64) {

@@ -1,5 +1,8 @@
 //! When and how snapshots are taken: SAVE, BGSAVE, save points, and what follows from failures.
 
+use crate::server::parts::child::{Child, Kind};
+use crate::server::parts::clock::access_clock;
+use crate::server::parts::rdb::{remove_temporary, temporary_name};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -9,87 +12,12 @@ use crate::config::choice::RdbTarget;
 use crate::keyspace::Keyspace;
 use crate::log;
 use crate::persist::rdb::file::{self, FileError, Step};
-use crate::persist::rdb::library::Library;
 use crate::persist::rdb::save::{self, Access, SaveOptions, Summary};
-use crate::server::jobs::child::{self, Child, Kind, Reporter};
-use crate::server::jobs::shutdown;
+use crate::server::jobs::child::{self, Reporter};
+use crate::server::jobs::signals;
 use crate::server::parts::Server;
 use crate::sys::fork::{self, Exit, GAVE_UP};
 use crate::util::path::os_error;
-
-/// The state of snapshots.
-#[derive(Debug, Default)]
-pub struct RdbJobs {
-    /// Changes since the last successful save.
-    pub dirty: u64,
-    /// `dirty` when the running child was forked.
-    dirty_at_fork: u64,
-    pub last_save_ms: i64,
-    last_try_ms: i64,
-    pub last_failed: bool,
-    /// Failures in a row; the automatic retry waits longer after each.
-    failures: u32,
-    pub last_duration_ms: Option<i64>,
-    pub saves: u64,
-    pub last_cow: u64,
-    /// BGSAVE SCHEDULE: save when the running child is done.
-    pub scheduled: bool,
-    /// `stop-writes-on-bgsave-error` and save points are on; kept by `refresh`.
-    stop_writes: bool,
-    /// `min-replicas-to-write` asks for replicas, of which there are none; kept by `refresh`.
-    few_replicas: bool,
-    pub load_expired: u64,
-    pub load_loaded: u64,
-    /// Function libraries of the snapshot that was loaded: kept, to be saved again.
-    pub libraries: Vec<Library>,
-}
-
-/// Automatic saves after a failure wait this long, and twice as long after each further one.
-const RETRY_MS: i64 = 5_000;
-/// But never longer than this.
-const RETRY_MAX_MS: i64 = 120_000;
-
-impl RdbJobs {
-    pub fn new(now_ms: i64) -> RdbJobs {
-        RdbJobs { last_save_ms: now_ms, last_try_ms: now_ms, ..RdbJobs::default() }
-    }
-
-    /// Whether writes are refused because the last background save failed.
-    #[inline]
-    pub fn write_refused(&self) -> bool {
-        self.last_failed && self.stop_writes
-    }
-
-    /// Whether writes are refused because fewer replicas are there than `min-replicas-to-write` wants.
-    #[inline]
-    pub fn replicas_missing(&self) -> bool {
-        self.few_replicas
-    }
-
-    /// Whether writes are refused for either reason: one test for all commands.
-    #[inline]
-    pub fn writes_limited(&self) -> bool {
-        self.few_replicas || self.write_refused()
-    }
-
-    /// Takes over the settings that these depend on.
-    pub fn refresh(&mut self, cfg: &Config) {
-        self.stop_writes =
-            cfg.snapshot.stop_writes_on_error && !cfg.snapshot.save_points.is_empty();
-        // Compat: a lag of 0 takes the condition away.
-        self.few_replicas =
-            cfg.repl.min_replicas_to_write > 0 && cfg.repl.min_replicas_max_lag_secs > 0;
-    }
-
-    /// Whether automatic saves are held back after a failure.
-    pub fn stretched(&self) -> bool {
-        self.failures > 0
-    }
-
-    fn retry_ms(&self) -> i64 {
-        (RETRY_MS << self.failures.saturating_sub(1).min(10)).min(RETRY_MAX_MS)
-    }
-}
 
 fn options(srv: &Server) -> SaveOptions {
     let (cfg, now_ms) = (&srv.cfg, srv.clock.now_ms);
@@ -110,10 +38,10 @@ fn options(srv: &Server) -> SaveOptions {
             (_, true) => Access::Freq,
             _ => Access::None,
         },
-        lru_clock: crate::server::engine::dispatch::access_clock(now_ms, policy.is_lfu()),
+        lru_clock: access_clock(now_ms, policy.is_lfu()),
         used_memory: srv.memory.used(),
         now_secs: now_ms / 1000,
-        redis_version: crate::server::boot::REDIS_VERSION.to_string(),
+        redis_version: crate::server::parts::identity::REDIS_VERSION.to_string(),
         aux: Vec::new(),
         libraries: srv.rdb.libraries.clone(),
     }
@@ -121,16 +49,6 @@ fn options(srv: &Server) -> SaveOptions {
 
 fn file_name(cfg: &Config) -> &Path {
     Path::new(OsStr::from_bytes(&cfg.snapshot.file_name))
-}
-
-/// What a process writes before the snapshot has its name: tools and people know these names.
-fn temporary_name(pid: i32) -> String {
-    format!("temp-{pid}.rdb")
-}
-
-/// Removes what a process that ended in the middle of a save has left.
-pub fn remove_temporary(pid: i32) {
-    let _ = std::fs::remove_file(temporary_name(pid));
 }
 
 /// Writes the snapshot file; the work of both SAVE and the child.
@@ -156,7 +74,7 @@ pub fn foreground(srv: &mut Server) -> Result<(), ()> {
     let Server { ks, cfg, net, shutdown, .. } = &mut *srv;
     // Signals are looked at meanwhile, for whoever can't wait for the end.
     let result = write(ks, cfg, &opts, &mut |_| {
-        shutdown::note_signals(net, shutdown, false);
+        signals::note_signals(net, shutdown, false);
     });
     srv.clock.now_ms = crate::sys::clock::wall_ms();
     srv.rdb.last_try_ms = srv.clock.now_ms;

@@ -1,25 +1,11 @@
 //! Ending the server: SHUTDOWN and the signals that mean it.
 
-use std::io::Read;
-use std::time::Duration;
-
 use crate::config::ShutdownFlags;
 use crate::log;
+use crate::server::jobs::signals;
 use crate::server::jobs::{child, save, supervisor};
 use crate::server::parts::Server;
-use crate::server::reactor::turn::Net;
-use crate::sys::signals::{SIGINT, SIGTERM};
-
-#[derive(Debug, Default)]
-pub struct Shutdown {
-    /// The loop ends.
-    pub done: bool,
-    /// After its end the program runs anew, so much later.
-    pub restart: Option<Duration>,
-    /// A signal asked for it; done by the next cron.
-    asked: Option<i32>,
-    pub exit_code: i32,
-}
+use crate::sys::signals::SIGINT;
 
 /// How to shut down.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,7 +21,7 @@ pub struct How {
 /// Reads what signals have come.
 pub fn on_signals(srv: &mut Server) {
     let loading = srv.loading.is_some();
-    if !note_signals(&mut srv.net, &mut srv.shutdown, loading) {
+    if !signals::note_signals(&mut srv.net, &mut srv.shutdown, loading) {
         return;
     }
     if loading {
@@ -43,38 +29,6 @@ pub fn on_signals(srv: &mut Server) {
         let _ = shut_down(srv, How { nosave: true, now: true, ..How::default() });
     } else {
         on_cron(srv);
-    }
-}
-
-/// Notes what signals ask for; whether there was one. Who insists on it is obeyed here and now, whatever is going on:
-/// a long save asks here now and then.
-pub fn note_signals(net: &mut Net, shutdown: &mut Shutdown, loading: bool) -> bool {
-    let mut bytes = [0; 16];
-    let mut any = false;
-    loop {
-        let Some(socket) = net.signals_mut() else { return any };
-        let n = match socket.read(&mut bytes) {
-            Ok(0) | Err(_) => return any,
-            Ok(n) => n,
-        };
-        for &signal in &bytes[..n] {
-            let signal = i32::from(signal);
-            if signal == SIGINT && shutdown.asked.is_some() {
-                log!(Warning, "You insist... exiting now.");
-                save::remove_temporary(crate::sys::process::pid());
-                std::process::exit(1);
-            }
-            match signal {
-                SIGTERM | SIGINT if loading => {
-                    log!(Warning, "Received shutdown signal during loading, scheduling shutdown.");
-                }
-                SIGTERM => log!(Warning, "Received SIGTERM scheduling shutdown..."),
-                SIGINT => log!(Warning, "Received SIGINT scheduling shutdown..."),
-                _ => continue,
-            }
-            shutdown.asked = Some(signal);
-            any = true;
-        }
     }
 }
 

@@ -4,12 +4,29 @@
 //! joining parts is the work of the floors above.
 
 pub mod bio;
+pub mod child;
+pub mod clock;
+pub mod cron;
+pub mod eviction;
+pub mod exec;
+pub mod expiry;
+pub mod identity;
+pub mod links;
+pub mod loading;
+pub mod memory;
+pub mod net;
+pub mod pause;
+pub mod rdb;
+pub mod running;
+pub mod shutdown;
+pub mod switches;
 pub mod table;
 
 use crate::blocked::Blocked;
+use crate::commands::CmdResult;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
-use crate::keyspace::effects::{Effects, Op};
+use crate::keyspace::effects::Effects;
 use crate::keyspace::env::Env;
 use crate::keyspace::limits::Limits;
 use crate::latency::Latency;
@@ -17,9 +34,25 @@ use crate::net::clients::{ClientId, Clients};
 use crate::pubsub::PubSub;
 use crate::resp::argv::Argv;
 use crate::resp::reply::Reply;
+use crate::server::parts::bio::Bio;
+use crate::server::parts::child::Child;
+use crate::server::parts::clock::Clock;
+use crate::server::parts::cron::Cron;
+use crate::server::parts::eviction::Pool;
+use crate::server::parts::exec::Exec;
+use crate::server::parts::expiry::Cycle;
+use crate::server::parts::identity::Identity;
+use crate::server::parts::links::Links;
+use crate::server::parts::loading::Loading;
+use crate::server::parts::memory::Memory;
+use crate::server::parts::net::Net;
+use crate::server::parts::pause::Pause;
+use crate::server::parts::rdb::RdbJobs;
+use crate::server::parts::shutdown::Shutdown;
+use crate::server::parts::switches::Switches;
 use crate::slowlog::Slowlog;
 use crate::stats::Stats;
-use crate::sys::mem::ThreadCounters;
+use crate::sys::watchdog::Watchdog;
 use crate::tracking::Tracking;
 use crate::watch::Watch;
 
@@ -35,144 +68,41 @@ pub struct Server {
     pub watch: Watch,
     pub pubsub: PubSub,
     pub tracking: Tracking,
-    pub rdb: crate::server::jobs::save::RdbJobs,
-    pub child: Option<crate::server::jobs::child::Child>,
-    pub cron: crate::server::jobs::cron::Cron,
-    pub bio: bio::Bio,
-    pub net: crate::server::reactor::turn::Net,
-    pub pause: crate::server::jobs::pause::Pause,
+    pub rdb: RdbJobs,
+    pub child: Option<Child>,
+    pub cron: Cron,
+    pub bio: Bio,
+    pub net: Net,
+    pub pause: Pause,
     pub stats: Stats,
     pub slowlog: Slowlog,
     pub latency: Latency,
-    pub loading: Option<crate::server::jobs::load::Loading>,
+    pub loading: Option<Loading>,
     pub memory: Memory,
-    pub eviction: crate::server::engine::evict::Pool,
-    pub expiry: crate::server::jobs::expire::Cycle,
-    pub shutdown: crate::server::jobs::shutdown::Shutdown,
-    pub identity: crate::server::boot::Identity,
-    pub migrate: crate::server::admin::migrate::Links,
-    pub debug: crate::server::admin::debug::Switches,
-    pub watchdog: crate::sys::watchdog::Watchdog,
-    pub table: &'static table::Table,
-}
-
-/// Time as the server sees it: read once a turn, and again after anything slow.
-#[derive(Debug)]
-pub struct Clock {
-    pub now_ms: i64,
-    pub watch: crate::sys::clock::Stopwatch,
-    /// Reading of the stopwatch at the end of the latest command: the start of the next.
-    pub ticks: u64,
-    /// Milliseconds of wall time at start, the origin of the timer wheel.
-    pub started_ms: i64,
-}
-
-impl Clock {
-    pub fn new() -> Clock {
-        let watch = crate::sys::clock::Stopwatch::calibrate();
-        let now_ms = crate::sys::clock::wall_ms();
-        Clock { now_ms, watch, ticks: watch.ticks(), started_ms: now_ms }
-    }
-    pub fn refresh(&mut self) {
-        self.now_ms = crate::sys::clock::wall_ms();
-        self.ticks = self.watch.ticks();
-    }
-}
-
-impl Default for Clock {
-    fn default() -> Clock {
-        Clock::new()
-    }
-}
-
-/// State of the command that is running, and of the unit it belongs to.
-#[derive(Debug, Default)]
-pub struct Exec {
-    /// Depth of `call`: 1 for a client's command, 2 inside EXEC.
-    pub nesting: u32,
-    /// Who listens for consequences; kept up to date by those who start or stop listening.
-    pub armed: u8,
-    /// The client whose command is being looked at or runs; nobody's between commands.
-    pub current: Option<ClientId>,
-    /// Writes of the running unit, to be propagated together at its end.
-    pub ops: Vec<Op>,
-    /// The stream of writes, for tests: nothing consumes it yet.
-    pub stream: Option<Vec<Op>>,
-    /// Bytes of the buffer that the running command came in; shown as its client's `qbuf`.
-    pub query_bytes: usize,
-    /// The running command asked not to be logged as slow (its arguments are secret or huge).
-    pub skip_slowlog: bool,
-    pub random: u64,
-    /// Commands that share their time.
-    pub brief: crate::server::engine::account::Brief,
-    /// A parked client's command runs again: watchers have seen it already.
-    pub again: bool,
-    /// How much of its reply EXEC keeps though its client wants none now: CLIENT REPLY among the
-    /// queued commands holds from there on only.
-    pub keeps_reply: Option<usize>,
-}
-
-impl Exec {
-    /// A random number: for sampling and coins, and nothing that secrets may depend on.
-    pub fn draw(&mut self) -> u64 {
-        // xorshift64: they need no more.
-        let r = &mut self.random;
-        *r ^= *r << 13;
-        *r ^= *r >> 7;
-        *r ^= *r << 17;
-        *r
-    }
-}
-
-/// What the memory checks need on every write.
-#[derive(Default)]
-pub struct Memory {
-    /// Counters of the reactor and of the helper thread: nobody else allocates for long.
-    pub counters: Vec<ThreadCounters>,
-    /// Allocated bytes of the process minus the sum of the counters, at start.
-    pub base: u64,
-    pub at_start: u64,
-    pub peak: u64,
-    /// What INFO shows as used: read before the reply takes memory itself.
-    pub shown: u64,
-    /// The allocator's figures and the resident set when INFO last asked for them.
-    pub stats: crate::sys::mem::AllocStats,
-    pub rss: u64,
-}
-
-impl Memory {
-    /// Starts counting from what is allocated now.
-    pub fn start(counters: Vec<ThreadCounters>) -> Memory {
-        let mut memory = Memory { counters, ..Memory::default() };
-        memory.refresh();
-        memory.base = memory.stats.allocated.wrapping_sub(memory.used());
-        memory.at_start = memory.used();
-        memory.peak = memory.at_start;
-        memory
-    }
-
-    /// Bytes allocated now: four loads, exact.
-    #[inline]
-    pub fn used(&self) -> u64 {
-        self.counters.iter().fold(self.base, |sum, c| sum.wrapping_add(c.net()))
-    }
-
-    /// Asks the allocator for its figures. Not for the reactor's regular work: it can take
-    /// milliseconds while the allocator gives pages back.
-    pub fn refresh(&mut self) {
-        self.shown = self.used();
-        self.stats = crate::sys::mem::alloc_stats();
-        self.rss = crate::sys::mem::rss();
-        self.peak = self.peak.max(self.shown);
-    }
+    pub eviction: Pool,
+    pub expiry: Cycle,
+    pub shutdown: Shutdown,
+    pub identity: Identity,
+    pub migrate: Links,
+    pub debug: Switches,
+    pub watchdog: Watchdog,
+    pub table: &'static Table,
 }
 
 /// What a server handler gets: the parts of a data command, plus who is asking.
 pub struct Call<'a> {
     pub client: ClientId,
-    pub row: &'static table::Row,
+    pub row: &'static Row,
     pub argv: Argv<'a>,
     pub reply: &'a mut Reply,
     pub fx: Effects,
     pub env: Env,
 }
+
+/// A command that sees the whole server.
+pub type ServerHandler = fn(&mut Server, &mut Call<'_>) -> CmdResult;
+/// Its name and what runs it, as the files of `admin` list them.
+pub type ServerRow = (&'static str, ServerHandler);
+/// A command of the table. The table itself knows nothing of what its handlers see.
+pub type Row = table::Row<ServerHandler>;
+pub type Table = table::Table<ServerHandler>;

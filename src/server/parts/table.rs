@@ -6,29 +6,25 @@
 use std::collections::HashMap;
 
 use crate::commands::spec::{self, Spec};
-use crate::commands::{CmdResult, DataHandler, ELEMENT_AT, TABLES};
+use crate::commands::{DataHandler, ELEMENT_AT, TABLES};
 use crate::net::session::CommandId;
-use crate::server::parts::{Call, Server};
-
-pub type ServerHandler = fn(&mut Server, &mut Call<'_>) -> CmdResult;
-pub type ServerRow = (&'static str, ServerHandler);
 
 /// What runs a command.
 #[derive(Clone, Copy)]
-pub enum Handler {
+pub enum Handler<F> {
     /// Sees one database, its arguments and its reply; cannot name a client or a socket.
     Data(DataHandler),
     /// Administration, transactions, subscriptions: sees the whole server.
-    Server(ServerHandler),
+    Server(F),
     /// Only holds subcommands.
     Container,
 }
 
 /// A command that works: what is known of it, and what runs it.
-pub struct Row {
+pub struct Row<F: 'static> {
     pub id: CommandId,
     pub spec: &'static Spec,
-    pub handler: Handler,
+    pub handler: Handler<F>,
     pub flags: u32,
     /// The first key is the first argument, so that its bucket can be prefetched.
     pub key_first: bool,
@@ -37,10 +33,10 @@ pub struct Row {
     /// It takes so little time that it need not be measured by itself, as long as its arguments and its reply are short.
     pub brief: bool,
     /// By name of the subcommand, in order of name.
-    pub subs: Vec<&'static Row>,
+    pub subs: Vec<&'static Row<F>>,
 }
 
-impl Row {
+impl<F> Row<F> {
     pub fn has(&self, flags: u32) -> bool {
         self.flags & flags != 0
     }
@@ -51,12 +47,12 @@ impl Row {
 
 const SLOTS: usize = 1024;
 
-pub struct Table {
+pub struct Table<F: 'static> {
     /// All rows, by number; subcommands included.
-    rows: Vec<&'static Row>,
+    rows: Vec<&'static Row<F>>,
     /// Commands by name (with renames), without subcommands.
-    names: HashMap<Vec<u8>, &'static Row>,
-    fast: Box<[Option<(u64, &'static Row)>; SLOTS]>,
+    names: HashMap<Vec<u8>, &'static Row<F>>,
+    fast: Box<[Option<(u64, &'static Row<F>)>; SLOTS]>,
 }
 
 fn fold(name: &[u8]) -> u64 {
@@ -83,7 +79,7 @@ fn slot(word: u64) -> usize {
     (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize
 }
 
-fn is_brief(spec: &Spec, handler: &Handler) -> bool {
+fn is_brief<F>(spec: &Spec, handler: &Handler<F>) -> bool {
     // What is appended to may be moved, whatever its length.
     let fast = spec.flags & spec::FAST != 0 && spec.name != "append";
     fast && matches!(handler, Handler::Data(_))
@@ -93,20 +89,19 @@ fn element_at(name: &str) -> u8 {
     ELEMENT_AT.iter().find(|row| row.0 == name).map_or(0, |row| row.1)
 }
 
-impl Table {
+impl<F: Copy> Table<F> {
     /// Builds the table. `renames`: old and new names, an empty new name removes the command.
     ///
     /// Rows are leaked: they live as long as the process. An error says which rename is wrong and why.
     pub fn build(
-        extra: &[ServerRow],
+        server: &[&[(&'static str, F)]],
         renames: &[(Vec<u8>, Vec<u8>)],
-    ) -> Result<&'static Table, (usize, String)> {
-        let mut handlers: HashMap<&str, Handler> = HashMap::new();
+    ) -> Result<&'static Table<F>, (usize, String)> {
+        let mut handlers: HashMap<&str, Handler<F>> = HashMap::new();
         for (name, f) in TABLES.iter().copied().flatten() {
             handlers.insert(name, Handler::Data(*f));
         }
-        let server = crate::server::admin::TABLES.iter().copied().flatten();
-        for (name, f) in server.chain(extra) {
+        for (name, f) in server.iter().copied().flatten() {
             handlers.insert(name, Handler::Server(*f));
         }
         for name in handlers.keys().copied().collect::<Vec<_>>() {
@@ -120,11 +115,11 @@ impl Table {
             fast: Box::new([const { None }; SLOTS]),
         };
         // Subcommands first, so that containers can hold them.
-        let mut subs: HashMap<&str, Vec<&'static Row>> = HashMap::new();
+        let mut subs: HashMap<&str, Vec<&'static Row<F>>> = HashMap::new();
         for with_sub in [true, false] {
             for spec in spec::all().iter().filter(|s| s.sub().is_some() == with_sub) {
                 let Some(&handler) = handlers.get(spec.name) else { continue };
-                let row: &'static Row = Box::leak(Box::new(Row {
+                let row: &'static Row<F> = Box::leak(Box::new(Row {
                     id: table.rows.len() as CommandId,
                     spec,
                     handler,
@@ -166,7 +161,7 @@ impl Table {
 
     /// The command called `name` in any case, without looking at subcommands.
     #[inline]
-    pub fn lookup(&self, name: &[u8]) -> Option<&'static Row> {
+    pub fn lookup(&self, name: &[u8]) -> Option<&'static Row<F>> {
         if name.len() > 8 {
             return self.lookup_long(name);
         }
@@ -182,7 +177,7 @@ impl Table {
     }
 
     #[cold]
-    fn lookup_long(&self, name: &[u8]) -> Option<&'static Row> {
+    fn lookup_long(&self, name: &[u8]) -> Option<&'static Row<F>> {
         if name.len() > 64 {
             return None;
         }
@@ -190,24 +185,24 @@ impl Table {
     }
 
     /// The subcommand of `row` called `name` in any case.
-    pub fn sub(row: &Row, name: &[u8]) -> Option<&'static Row> {
-        let is = |r: &&&'static Row| {
+    pub fn sub(row: &Row<F>, name: &[u8]) -> Option<&'static Row<F>> {
+        let is = |r: &&&'static Row<F>| {
             r.spec.sub().is_some_and(|s| s.as_bytes().eq_ignore_ascii_case(name))
         };
         row.subs.iter().find(is).copied()
     }
 
-    pub fn by_id(&self, id: CommandId) -> &'static Row {
+    pub fn by_id(&self, id: CommandId) -> &'static Row<F> {
         self.rows[usize::from(id)]
     }
 
     /// All rows with subcommands.
-    pub fn rows(&self) -> &[&'static Row] {
+    pub fn rows(&self) -> &[&'static Row<F>] {
         &self.rows
     }
 
     /// Commands without subcommands, with the names they go by.
-    pub fn commands(&self) -> impl Iterator<Item = (&[u8], &'static Row)> {
+    pub fn commands(&self) -> impl Iterator<Item = (&[u8], &'static Row<F>)> {
         self.names.iter().map(|(name, row)| (&name[..], *row))
     }
 

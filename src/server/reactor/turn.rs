@@ -11,185 +11,40 @@
 //!
 //! Before a batch of commands runs, what they will look up is prefetched (`ahead`).
 
-use std::io::{self, ErrorKind};
-use std::sync::Arc;
+use crate::server::engine::client_memory;
+use crate::server::engine::describe::describe;
+use crate::server::parts::net::{CHILD, CLIENTS, FIRST_LISTENER, READ_SIZE, SIGNALS, Timer, WAKER};
+use crate::server::parts::running;
+use std::io::ErrorKind;
 use std::time::Duration;
 
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Token};
 
 use crate::log;
 use crate::net::clients::ClientId;
 use crate::net::conn::Conn;
-use crate::net::listener::{self, Listener};
+use crate::net::listener;
 use crate::net::session::{Close, Session};
-use crate::net::timers::{TimerId, Timers};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::parser::{self, Batch, Limits, Partial, ProtoError};
 use crate::resp::reply::Reply;
-use crate::server::boot::crash;
 use crate::server::engine::account;
 use crate::server::engine::ahead::{self, Ahead, PREFETCH};
 use crate::server::engine::dispatch::{self, Outcome};
 use crate::server::jobs::{child, cron, shutdown};
 use crate::server::parts::Server;
 use crate::server::reactor::writing::{self, write_replies};
-use crate::sys::clock::Stopwatch;
 
-/// Bytes read from one client in one turn.
-const READ_SIZE: usize = 64 * 1024;
 /// Reply bytes after which a pipeline lets others go first.
 const YIELD_BYTES: usize = 512 * 1024;
 /// Connections accepted from one listener in one turn.
 const ACCEPTS: usize = 64;
-/// How long one client's commands may run before the others have their turn, in microseconds. A command
-/// that has begun is not interrupted.
-const SLICE_US: u64 = 250;
 /// Commands that are parsed and run before the time is looked at.
 const AT_ONCE: usize = 256;
 
 /// Room for arguments that is kept for the next batch.
 const BATCH_KEPT: usize = 64 * 1024;
-
-const SIGNALS: Token = Token(0);
-const WAKER: Token = Token(1);
-const CHILD: Token = Token(2);
-const FIRST_LISTENER: usize = 16;
-/// Tokens of clients start here; listeners fit below.
-pub const CLIENTS: usize = 128;
-
-/// What a timer of the reactor is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Timer {
-    Cron,
-    /// A parked client's time is up.
-    Unblock(ClientId),
-    /// Keys have come to their time.
-    Expire,
-    /// A pause may be over.
-    Unpause,
-    /// Memory may be above its limit though nobody asks for more.
-    Evict,
-}
-
-/// The reactor's own state.
-pub struct Net {
-    poll: Poll,
-    waker: Arc<Waker>,
-    listeners: Vec<Listener>,
-    signals: Option<mio::net::UnixStream>,
-    timers: Timers<Timer>,
-    /// Clients that go on in the next turn without an event.
-    again: Vec<ClientId>,
-    /// Clients whose wait has ended in this turn, in the order in which they were woken.
-    woken: Vec<ClientId>,
-    /// Listeners with more connections to accept.
-    accept_again: Vec<usize>,
-    read_buf: Vec<u8>,
-    batch: Batch<'static>,
-    /// When the running client's share of the turn began, and how long it is, in ticks.
-    slice_from: u64,
-    slice_ticks: u64,
-    /// When it was last logged that clients take too much and none can be evicted.
-    pub said_over_ms: i64,
-    /// When it was last logged that somebody speaks HTTP.
-    pub said_attack_ms: i64,
-    /// Wall time minus this is the wheel's time; the wheel never goes back.
-    wheel_now: u64,
-}
-
-impl Net {
-    pub fn new(now_ms: i64, watch: Stopwatch) -> io::Result<Net> {
-        let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        Ok(Net {
-            poll,
-            waker,
-            listeners: Vec::new(),
-            signals: None,
-            timers: Timers::new(now_ms as u64),
-            again: Vec::new(),
-            woken: Vec::new(),
-            accept_again: Vec::new(),
-            read_buf: vec![0; READ_SIZE],
-            batch: Batch::default(),
-            slice_from: 0,
-            slice_ticks: watch.ticks_in(SLICE_US),
-            said_over_ms: 0,
-            said_attack_ms: i64::MIN / 2,
-            wheel_now: now_ms as u64,
-        })
-    }
-
-    pub fn waker(&self) -> Arc<Waker> {
-        self.waker.clone()
-    }
-
-    pub fn watch_signals(&mut self, socket: std::os::unix::net::UnixStream) -> io::Result<()> {
-        let mut socket = mio::net::UnixStream::from_std(socket);
-        self.poll.registry().register(&mut socket, SIGNALS, Interest::READABLE)?;
-        self.signals = Some(socket);
-        Ok(())
-    }
-
-    pub fn signals_mut(&mut self) -> Option<&mut mio::net::UnixStream> {
-        self.signals.as_mut()
-    }
-
-    /// Watches the pipe on which a child reports.
-    pub fn watch_child(&self, fd: std::os::fd::RawFd) -> io::Result<()> {
-        let mut source = mio::unix::SourceFd(&fd);
-        self.poll.registry().register(&mut source, CHILD, Interest::READABLE)
-    }
-
-    pub fn unwatch_child(&self, fd: std::os::fd::RawFd) {
-        // The descriptor is closed right after, which ends the registration as well.
-        let _ = self.poll.registry().deregister(&mut mio::unix::SourceFd(&fd));
-    }
-
-    pub fn listeners(&self) -> &[Listener] {
-        &self.listeners
-    }
-
-    /// Replaces the TCP listeners, or the unix listener, by others.
-    pub fn set_listeners(&mut self, unix: bool, new: Vec<Listener>) -> io::Result<()> {
-        let is_unix = |l: &Listener| matches!(l, Listener::Unix { .. });
-        let old = std::mem::take(&mut self.listeners);
-        let (mut gone, kept): (Vec<_>, Vec<_>) = old.into_iter().partition(|l| is_unix(l) == unix);
-        gone.iter_mut().for_each(|l| l.deregister(self.poll.registry()));
-        drop(gone);
-        self.listeners = kept;
-        self.listeners.extend(new);
-        for (i, l) in self.listeners.iter_mut().enumerate() {
-            l.deregister(self.poll.registry());
-            l.register(self.poll.registry(), Token(FIRST_LISTENER + i))?;
-        }
-        Ok(())
-    }
-
-    /// Sets a timer for a wall-clock time.
-    pub fn set_timer(&mut self, at_ms: i64, what: Timer) -> TimerId {
-        self.timers.set(at_ms.max(0) as u64, what)
-    }
-    pub fn cancel_timer(&mut self, id: TimerId) {
-        self.timers.cancel(id);
-    }
-
-    pub fn registry(&self) -> &mio::Registry {
-        self.poll.registry()
-    }
-
-    /// Lets a client go on with what it has already sent, in the next turn.
-    pub fn resume(&mut self, id: ClientId) {
-        self.again.push(id);
-    }
-
-    /// The same before this turn ends: whoever is told of the end of its wait, or of what it did
-    /// when it was served, must find that its later commands have run as well.
-    pub fn wake(&mut self, id: ClientId) {
-        self.woken.push(id);
-    }
-}
 
 /// Runs turns until the server is told to stop.
 pub fn run(srv: &mut Server) {
@@ -236,7 +91,7 @@ pub fn turn(srv: &mut Server, events: &mut Events, max_wait: Option<Duration>) {
         accept(srv, i);
     }
     srv.exec.current = None;
-    crash::idle();
+    running::idle();
     timers(srv);
     serve_woken(srv);
     finish_turn(srv);
@@ -254,7 +109,7 @@ pub fn finish_turn(srv: &mut Server) {
     if srv.tracking.broadcast.has_changed() && srv.exec.nesting == 0 {
         srv.broadcast_changes();
     }
-    writing::evict_clients(srv);
+    client_memory::evict(srv);
     write_replies(srv);
     writing::report_over_limit(srv);
     // A turn inside a command (a reload serves others meanwhile) frees nobody: the client whose
@@ -314,7 +169,7 @@ fn serve_woken(srv: &mut Server) {
         }
     }
     srv.exec.current = None;
-    crash::idle();
+    running::idle();
 }
 
 /// Whether a client holds commands that have had to wait, and may run them now.
@@ -568,7 +423,7 @@ fn refuse_query(srv: &mut Server, id: ClientId) {
     log!(
         Warning,
         "Closing client that reached max query buffer length: {} (qbuf initial bytes: {})",
-        writing::describe(srv, client),
+        describe(srv, client),
         String::from_utf8_lossy(&start)
     );
     srv.stats.n.query_limit_disconnections += 1;
@@ -728,9 +583,9 @@ pub fn serve_while_busy(srv: &mut Server) {
     // Whose command is running, and what is still to be told at its end, stays as it is.
     let current = srv.exec.current;
     let own = std::mem::take(&mut srv.tracking.own);
-    let running = crash::now();
+    let running = running::now();
     turn(srv, &mut events, Some(Duration::ZERO));
-    crash::resume(running);
+    running::resume(running);
     srv.exec.current = current;
     srv.tracking.own = own;
 }

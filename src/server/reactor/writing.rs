@@ -3,7 +3,6 @@
 //! ```text
 //! write_replies       end of a turn: one writev a client, a bounded number of bytes; messages for a bounded time
 //! report_over_limit   who exceeded an output limit is logged and counted (Clients marked it when it happened)
-//! evict_clients       while all clients together are above `maxmemory-clients`, the largest leave
 //! ```
 //! A client whose socket is full is not tried again before the socket says that it has room. What a
 //! client leaves unread grows up to the limit of its class or `maxmemory-clients`, and ends it there, as
@@ -13,16 +12,12 @@
 use mio::Interest;
 
 use crate::log;
-use crate::net::clients::{Client, ClientId};
+use crate::net::clients::ClientId;
 use crate::net::outbox::Flush;
 use crate::net::session::Close;
-use crate::net::usage::OutputLimit;
-use crate::server::admin::client::line;
+use crate::server::engine::describe::describe;
 use crate::server::parts::Server;
-use crate::server::reactor::turn::CLIENTS;
-
-/// The least that `maxmemory-clients` can mean: below it nobody could say anything to the server.
-const MIN_CLIENT_MEMORY: usize = 128 * 1024;
+use crate::server::parts::net::CLIENTS;
 
 /// How long messages are delivered before the others have their turn, in microseconds.
 const DELIVER_US: u64 = 250;
@@ -129,63 +124,6 @@ pub fn report_over_limit(srv: &mut Server) {
             "Client {text} scheduled to be closed ASAP for overcoming of output buffer limits."
         );
         srv.stats.n.output_limit_disconnections += 1;
-        srv.clients.evict(id);
-    }
-}
-
-/// A client as logs name it.
-pub fn describe(srv: &Server, client: &Client) -> String {
-    String::from_utf8_lossy(&line(srv, client)).into_owned()
-}
-
-impl Server {
-    /// Bytes that all clients together may take; None: no limit.
-    pub fn client_memory_limit(&self) -> Option<usize> {
-        let limit = match self.cfg.clients.max_memory {
-            0 => return None,
-            bytes if bytes > 0 => bytes as usize,
-            // A percentage of no limit is no limit, but clients are filed.
-            _ if self.cfg.memory.max_memory == 0 => usize::MAX,
-            percent => (self.cfg.memory.max_memory as f64 * -percent as f64 / 100.0) as usize,
-        };
-        Some(limit.max(MIN_CLIENT_MEMORY))
-    }
-
-    /// Copies the settings that clients are measured by.
-    pub fn adopt_client_settings(&mut self) {
-        for (to, from) in self.clients.limits.iter_mut().zip(&self.cfg.clients.output_buffer_limits)
-        {
-            *to = OutputLimit {
-                hard_bytes: from.hard_bytes as usize,
-                soft_bytes: from.soft_bytes as usize,
-                soft_ms: (from.soft_seconds as i64).saturating_mul(1000),
-            };
-        }
-        let hold = self.cfg.clients.backpressure_limit;
-        self.clients.hold_from = (hold > 0).then_some(hold);
-        self.clients.set_files(self.cfg.clients.max_memory != 0);
-    }
-}
-
-/// Makes the largest clients leave while all together take more than `maxmemory-clients`.
-pub fn evict_clients(srv: &mut Server) {
-    if !srv.clients.tally.files() {
-        return;
-    }
-    let Some(limit) = srv.client_memory_limit() else { return };
-    while srv.clients.tally.evictable_bytes() >= limit {
-        let Some(id) = srv.clients.tally.largest() else {
-            // Every command comes here: saying so once a second is enough.
-            if srv.clock.now_ms - srv.net.said_over_ms >= 1000 {
-                srv.net.said_over_ms = srv.clock.now_ms;
-                log!(Warning, "Over client maxmemory after evicting all evictable clients");
-            }
-            return;
-        };
-        if let Some(client) = srv.clients.get(id) {
-            log!(Notice, "Evicting client: {}", describe(srv, client));
-        }
-        srv.stats.n.evicted_clients += 1;
         srv.clients.evict(id);
     }
 }
