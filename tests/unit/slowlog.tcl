@@ -162,6 +162,10 @@ start_server {tags {debug}} {
         assert_error_like "ERR unknown subcommand or wrong number of arguments for 'nosuch'. Try DEBUG HELP." {r debug nosuch}
     }
 
+    test "SLOWLOG GET with too many arguments doesn't look at them" {
+        assert_error "ERR unknown subcommand or wrong number of arguments for 'get'. Try SLOWLOG HELP." {r slowlog get x 1}
+    }
+
     test "with a threshold of 0 every command of a transaction is logged" {
         r config set slowlog-log-slower-than 0
         r slowlog reset

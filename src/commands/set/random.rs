@@ -271,11 +271,22 @@ pub fn draw(
     reply: &mut Reply,
     start: usize,
     count: usize,
+    one: impl FnMut(&mut Reply),
+) -> CmdResult {
+    draw_within(1 << 30, reply, start, count, one)
+}
+
+fn draw_within(
+    max_bytes: usize,
+    reply: &mut Reply,
+    start: usize,
+    count: usize,
     mut one: impl FnMut(&mut Reply),
 ) -> CmdResult {
-    const MAX_BYTES: usize = 1 << 30;
     const SHORTEST: usize = b"$0\r\n\r\n".len();
-    let mut fits = count <= MAX_BYTES / SHORTEST;
+    // A client with a limit runs into that, if it comes first.
+    let limited = reply.limit().is_some_and(|limit| limit <= max_bytes);
+    let mut fits = limited || count <= max_bytes / SHORTEST;
     for _ in 0..count {
         if !fits {
             reply.truncate(start);
@@ -286,7 +297,30 @@ pub fn draw(
             // Its client is closed.
             break;
         }
-        fits = reply.len() - start <= MAX_BYTES;
+        fits = reply.len() - start <= max_bytes;
     }
     Ok(Flow::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_end_where_their_reply_would_be_too_long() {
+        let mut reply = Reply::new(b"before".to_vec(), false);
+        let mut of = |count: usize, limit: Option<usize>, member: &[u8]| {
+            reply.truncate(6);
+            reply.set_limit(limit);
+            reply.array(count);
+            let result = draw_within(1000, &mut reply, 6, count, |reply| reply.bulk(member));
+            (result.is_ok(), reply.len())
+        };
+        assert_eq!(of(166, None, b""), (true, 6 + 6 + 166 * 6));
+        assert_eq!(of(167, None, b""), (false, 6));
+        assert_eq!(of(usize::MAX, None, b""), (false, 6), "and nothing is drawn");
+        assert_eq!(of(20, None, &[b'x'; 100]), (false, 6));
+        // A client with a lower limit runs into that.
+        assert_eq!(of(1 << 60, Some(500), b""), (true, 502));
+    }
 }

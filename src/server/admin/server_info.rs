@@ -69,6 +69,9 @@ fn lolwut(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 /// `SLOWLOG GET [count]`: newest first, ten unless told, -1 for all. Joins: slowlog.
 fn slowlog_get(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    if call.argv.len() > 3 {
+        return Err(errors::unknown_subcommand("slowlog", call.argv[1]));
+    }
     let count = match call.argv.get(2) {
         None => 10,
         Some(text) => {
@@ -76,9 +79,6 @@ fn slowlog_get(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             arg::int_in(text, -1, i64::MAX, text_error)?
         }
     };
-    if call.argv.len() > 3 {
-        return Err(errors::unknown_subcommand("slowlog", call.argv[1]));
-    }
     let count = if count < 0 { usize::MAX } else { count as usize }.min(srv.slowlog.len());
     let reply = &mut *call.reply;
     reply.array(count);
