@@ -5,8 +5,8 @@ use crate::net::clients::{Client, ClientId};
 use crate::net::session::{Close, ReplyMode};
 use crate::net::usage::Class;
 use crate::resp::errors::{self, CmdError};
+use crate::server::engine::blocking;
 use crate::server::engine::describe::line_with;
-use crate::server::engine::dispatch;
 use crate::server::jobs::pause;
 use crate::server::parts::ServerRow;
 use crate::server::parts::pause::Scope;
@@ -332,12 +332,12 @@ fn unblock(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     };
     let serial = arg::int(argv[2])?;
     let id = u64::try_from(serial).ok().and_then(|s| srv.clients.by_serial(s));
-    let parked = id.and_then(|id| Some((id, dispatch::unpark(srv, id)?)));
+    let parked = id.and_then(|id| Some((id, blocking::unpark(srv, id)?)));
     let Some((id, parked)) = parked else {
         call.reply.int(0);
         return Ok(Flow::Done);
     };
-    dispatch::with_reply(srv, id, |srv, reply| {
+    blocking::with_reply(srv, id, |srv, reply| {
         if with_error {
             let e = CmdError::new("UNBLOCKED client unblocked via CLIENT UNBLOCK");
             reply.error(&e);
@@ -346,7 +346,7 @@ fn unblock(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             parked.nothing.write(reply);
         }
     });
-    dispatch::account_unblocked(srv, id, &parked, with_error);
+    blocking::account_unblocked(srv, id, &parked, with_error);
     srv.net.wake(id);
     call.reply.int(1);
     Ok(Flow::Done)

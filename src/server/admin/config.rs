@@ -1,6 +1,7 @@
 //! CONFIG: reading, changing and rewriting settings, and acting on the changes.
 
 use crate::server::jobs::settings;
+use crate::server::reactor::listen;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::commands::{CmdResult, Flow};
@@ -10,9 +11,8 @@ use crate::config::table::Named;
 use crate::log;
 use crate::net::listener;
 use crate::resp::errors::{self, CmdError};
-use crate::server::boot;
-use crate::server::boot::crash;
 use crate::server::engine::{evict, gate};
+use crate::server::jobs::crash;
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 use crate::sys::{mem, process, socket};
@@ -107,7 +107,7 @@ fn reopen(srv: &mut Server, message: &str) -> Result<(), String> {
     } else {
         // The old sockets stay open until the new ones are there; on the same port that would fail
         // for addresses that stay, so those are closed first.
-        let words = boot::bind_words(&srv.cfg);
+        let words = listen::bind_words(&srv.cfg);
         let (port, backlog, mark) = (net.port, net.tcp_backlog as i32, net.socket_mark_id);
         match listener::tcp(&words, port, backlog, mark) {
             Err(e) if e.error.kind() == std::io::ErrorKind::AddrInUse && ours(srv, port) => {
@@ -119,13 +119,13 @@ fn reopen(srv: &mut Server, message: &str) -> Result<(), String> {
     };
     match open {
         Ok(new) => {
-            new.left_out.iter().for_each(boot::warn_of_address);
+            new.left_out.iter().for_each(listen::warn_of_address);
             srv.net.set_listeners(false, new.listeners).map_err(|e| e.to_string())?;
             settings::set_title(srv, "");
             Ok(())
         }
         Err(e) => {
-            boot::warn_of_address(&e);
+            listen::warn_of_address(&e);
             Err(message.to_string())
         }
     }

@@ -85,7 +85,6 @@ fn authenticate(
 
 /// `AUTH [username] password`. Joins: configuration, clients.
 fn auth(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    srv.exec.skip_slowlog = false;
     let (user, pass) = match call.argv.len() {
         2 if srv.cfg.acl.require_pass.is_empty() => return Err(NO_PASSWORD_SET),
         2 => (&b"default"[..], call.argv.at(1)),

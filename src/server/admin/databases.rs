@@ -6,7 +6,7 @@ use crate::keyspace::effects::{EV_GENERIC, Why};
 use crate::keyspace::env::Env;
 use crate::resp::errors::{self, CmdError};
 use crate::server::admin::connection::database;
-use crate::server::jobs::{child, save};
+use crate::server::jobs::{children, save};
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 
@@ -184,7 +184,7 @@ fn flushall(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     call.fx.rewrite(&call.argv);
     if srv.child.as_ref().is_some_and(|c| c.kind == crate::server::parts::child::Kind::Rdb) {
         // What it saves is gone; with save points an empty file takes its place.
-        child::kill(srv);
+        children::kill(srv);
     }
     if !srv.cfg.snapshot.save_points.is_empty() {
         // An error is logged and shows in INFO; the databases are empty all the same.

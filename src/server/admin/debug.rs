@@ -14,11 +14,13 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::admin::help;
-use crate::server::boot;
 use crate::server::jobs::settings;
 use crate::server::jobs::{load, restart, save};
 use crate::server::parts::ServerRow;
+use crate::server::parts::identity::random_id;
+use crate::server::parts::stream::ALL;
 use crate::server::parts::{Call, Server};
+use crate::server::reactor::turn;
 use crate::sys::signals;
 use crate::util::{digest, glob, rand};
 use crate::value::{ObjectRef, ValueRef, View};
@@ -41,6 +43,7 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             crate::server::jobs::expire::schedule(srv);
             call.reply.ok();
         }
+        (b"stream", 3) => stream(srv, call.reply, argv.at(2))?,
         (b"replybuffer", 4) => {
             reply_rules(&mut srv.debug.reply_rules, argv)?;
             call.reply.ok();
@@ -113,7 +116,7 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         (b"mallctl-str", 3..) => allocator::text(call)?,
         (b"change-repl-id", 2) => {
             crate::log!(Notice, "Changing replication IDs after receiving DEBUG change-repl-id");
-            srv.identity.replid = boot::random_id();
+            srv.identity.replid = random_id();
             call.reply.ok();
         }
         (b"client-eviction", 2) => client_eviction(srv, call.reply)?,
@@ -158,6 +161,30 @@ fn reply_rules(rules: &mut ReplyRules, argv: Argv<'_>) -> Result<(), CmdError> {
     } else {
         return Err(errors::unknown_subcommand("debug", argv[1]));
     }
+    Ok(())
+}
+
+/// `DEBUG STREAM ON|TAKE|OFF`: reads the stream of writes, as replicas and the append-only file will get it.
+/// TAKE replies with the bytes that came since the last one.
+fn stream(srv: &mut Server, reply: &mut Reply, word: &[u8]) -> Result<(), CmdError> {
+    let reader = srv.debug.stream;
+    match (word.to_ascii_lowercase().as_slice(), reader) {
+        (b"on", None) => srv.debug.stream = Some(srv.stream.join(ALL)),
+        (b"on", Some(_)) => {}
+        (b"off", _) => {
+            if let Some(reader) = srv.debug.stream.take() {
+                srv.stream.leave(reader);
+            }
+        }
+        (b"take", Some(reader)) => {
+            reply.bulk(&srv.stream.take(reader));
+            return Ok(());
+        }
+        (b"take", None) => return Err(CmdError::new("ERR DEBUG STREAM is not on")),
+        _ => return Err(errors::SYNTAX),
+    }
+    srv.rearm();
+    reply.ok();
     Ok(())
 }
 
@@ -281,7 +308,7 @@ fn reload(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     const FAILED: CmdError =
         CmdError::new("ERR Error trying to load the RDB dump, check server logs.");
     if save {
-        crate::server::jobs::child::kill(srv);
+        crate::server::jobs::children::kill(srv);
         save::foreground(srv).map_err(|()| CmdError::new("ERR"))?;
     }
     let present = match (merge, flush) {
@@ -289,7 +316,7 @@ fn reload(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
         (false, false) => load::Present::Kept,
         (false, true) => load::Present::Replaced,
     };
-    match load::from_disk(srv, present) {
+    match load::from_disk(srv, present, turn::serve_while_busy) {
         Ok(load::FromDisk::Loaded) => {}
         Ok(load::FromDisk::Absent) => return Err(FAILED),
         Err(e) => {

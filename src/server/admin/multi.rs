@@ -8,8 +8,8 @@ use crate::net::session::ReplyMode;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
-use crate::server::engine::dispatch;
 use crate::server::engine::transaction;
+use crate::server::engine::unit;
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 use crate::watch::Found;
@@ -82,7 +82,7 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         let before = call.reply.len();
         let mut inner = Call { client: id, row, argv, reply: call.reply, fx, env };
         // An error is in the reply already and does not stop the others.
-        let _ = dispatch::call(srv, &mut inner, None);
+        let _ = unit::call(srv, &mut inner, None);
         mute(srv, id, call.reply, before);
         if call.reply.is_too_long() && srv.clients.check_output(id, call.reply.len()) {
             // Nobody will read it, but the transaction runs to its end.

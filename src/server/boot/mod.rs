@@ -1,6 +1,6 @@
 //! From the command line to the loop: configuration, process, listeners, data.
 
-pub mod crash;
+mod selftest;
 
 use crate::server::admin;
 use crate::server::jobs::settings;
@@ -9,9 +9,11 @@ use crate::server::parts::Table;
 use crate::server::parts::clock::Clock;
 use crate::server::parts::exec::Exec;
 use crate::server::parts::identity::{Identity, REDIS_VERSION, REDUST_VERSION};
+use crate::server::parts::identity::{random_bytes, random_id};
 use crate::server::parts::memory::Memory;
 use crate::server::parts::net::Net;
 use crate::server::parts::rdb::RdbJobs;
+use crate::server::reactor::listen;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -49,13 +51,13 @@ pub fn main(args: Vec<OsString>) -> i32 {
             eprint!("{HELP}");
             return 1;
         }
-        Action::TestMemory(Some(megabytes)) => return test_memory(megabytes),
+        Action::TestMemory(Some(megabytes)) => return selftest::test_memory(megabytes),
         Action::TestMemory(None) => {
             eprintln!("Please specify the amount of memory to test in megabytes.");
             eprintln!("Example: redust-server --test-memory 4096");
             return 1;
         }
-        Action::CheckSystem => return check_system(),
+        Action::CheckSystem => return selftest::check_system(),
     };
     if run.sentinel {
         eprintln!("Sentinel mode is not available yet.");
@@ -103,63 +105,6 @@ fn absolute(cwd: &Path, args: &[OsString]) -> PathBuf {
     } else {
         std::env::current_exe().unwrap_or(name)
     }
-}
-
-/// Writes and reads back patterns over so much memory.
-fn test_memory(megabytes: u64) -> i32 {
-    let words = megabytes as usize * (1 << 20) / 8;
-    let mut block: Vec<u64> = Vec::new();
-    if block.try_reserve_exact(words).is_err() {
-        eprintln!("Unable to allocate {megabytes} megabytes");
-        return 1;
-    }
-    block.resize(words, 0);
-    for (pass, pattern) in
-        [0x5555_5555_5555_5555, !0x5555_5555_5555_5555u64, 0, !0].iter().enumerate()
-    {
-        for (i, word) in block.iter_mut().enumerate() {
-            *word = pattern ^ i as u64;
-        }
-        let wrong = block.iter().enumerate().position(|(i, w)| *w != pattern ^ i as u64);
-        if let Some(at) = wrong {
-            eprintln!("*** MEMORY ERROR DETECTED at word {at} ***");
-            return 1;
-        }
-        println!("Pass {} of 4 OK", pass + 1);
-    }
-    println!("\nYour memory passed this test.");
-    0
-}
-
-/// Settings of the system that make a data server slow or unsafe.
-fn check_system() -> i32 {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let mut bad = 0;
-    let mut check = |name: &str, ok: bool, advice: &str| {
-        println!("[{name}]...{}", if ok { "OK" } else { "WARNING" });
-        if !ok {
-            println!("{advice}\n");
-            bad = 1;
-        }
-    };
-    check(
-        "overcommit",
-        read("/proc/sys/vm/overcommit_memory").trim() != "0",
-        "Memory overcommit must be enabled, or a background save may fail when memory is short: \
-         sysctl vm.overcommit_memory=1",
-    );
-    check(
-        "THP",
-        !read("/sys/kernel/mm/transparent_hugepage/enabled").contains("[always]"),
-        "Transparent huge pages make latency and memory use after a fork worse: \
-         echo madvise > /sys/kernel/mm/transparent_hugepage/enabled",
-    );
-    check(
-        "somaxconn",
-        read("/proc/sys/net/core/somaxconn").trim().parse::<u32>().unwrap_or(0) >= 511,
-        "The listen backlog is cut to less than 511: sysctl net.core.somaxconn=512",
-    );
-    bad
 }
 
 fn read_config(run: &Run) -> Result<Loaded, ConfigError> {
@@ -240,14 +185,14 @@ fn start(
     srv.identity.arguments = arguments;
     prepare(&mut srv)?;
     announce(&srv);
-    listen(&mut srv)?;
+    listen::open(&mut srv)?;
     log!(Notice, "Server initialized");
     crate::server::jobs::cron::run(&mut srv);
     load_data(&mut srv);
     if !srv.shutdown.done {
         ready(&srv);
         turn::run(&mut srv);
-        turn::finish_turn(&mut srv);
+        turn::finish_turn(&mut srv, turn::Mode::Full);
     }
     if let Some(delay) = srv.shutdown.restart {
         restart::run(srv, delay);
@@ -307,6 +252,7 @@ pub fn assemble(
         cron: Default::default(),
         bio,
         net,
+        stream: Default::default(),
         stats: Default::default(),
         slowlog: Default::default(),
         latency: Default::default(),
@@ -338,26 +284,6 @@ pub fn assemble(
     Ok(srv)
 }
 
-/// 40 hexadecimal digits that no other server has.
-pub fn random_id() -> String {
-    random_bytes()[..20].iter().map(|b| format!("{b:02x}")).collect()
-}
-
-/// 24 bytes from the system; from the clock and addresses only where there are none.
-fn random_bytes() -> [u8; 24] {
-    let mut bytes = [0; 24];
-    let read = std::fs::File::open("/dev/urandom")
-        .and_then(|mut f| std::io::Read::read_exact(&mut f, &mut bytes));
-    if read.is_err() {
-        use std::hash::{BuildHasher, RandomState};
-        for chunk in bytes.chunks_mut(8) {
-            let word = RandomState::new().hash_one(crate::sys::clock::wall_us());
-            chunk.copy_from_slice(&word.to_le_bytes());
-        }
-    }
-    bytes
-}
-
 /// Settings of the process: files, processors, memory, signals, title.
 fn prepare(srv: &mut Server) -> Result<(), String> {
     limit_open_files(srv)?;
@@ -380,14 +306,14 @@ fn prepare(srv: &mut Server) -> Result<(), String> {
     }
     let signal_pipe = signals::install().map_err(|e| format!("Can't catch signals: {e}\n"))?;
     srv.net.watch_signals(signal_pipe).map_err(|e| format!("Can't watch signals: {e}\n"))?;
-    crate::server::boot::crash::install(srv);
+    crate::server::jobs::crash::install(srv);
     srv.identity.oom_base = process::oom_score_adj().ok();
     settings::set_oom_score(srv, 0)
         .map_err(|e| format!("Can't set oom-score-adj: {}\n", os_error(&e)))?;
     srv.identity.oom_set = srv.cfg.process.oom_score_adj != OomScoreAdj::No;
     srv.identity.title = process::Title::locate();
     settings::set_title(srv, "");
-    crate::server::boot::crash::set_watchdog(srv).map_err(|e| format!("{e}\n"))?;
+    crate::server::jobs::crash::set_watchdog(srv).map_err(|e| format!("{e}\n"))?;
     settings::tell_inert(srv);
     Ok(())
 }
@@ -457,47 +383,6 @@ fn announce(srv: &Server) {
     ));
 }
 
-/// Opens the listeners; nothing to listen on is an error.
-fn listen(srv: &mut Server) -> Result<(), String> {
-    let net = &srv.cfg.net;
-    let mut tcp = Vec::new();
-    if net.port != 0 {
-        let words = bind_words(&srv.cfg);
-        let opened = listener::tcp(&words, net.port, net.tcp_backlog as i32, net.socket_mark_id);
-        let opened = opened.map_err(|e| {
-            warn_of_address(&e);
-            log!(Warning, "Failed listening on port {} (tcp), aborting.", net.port);
-            String::new()
-        })?;
-        opened.left_out.iter().for_each(warn_of_address);
-        tcp = opened.listeners;
-    }
-    let mut unix = Vec::new();
-    if !net.unix_socket.is_empty() {
-        let path = String::from_utf8_lossy(&net.unix_socket).into_owned();
-        unix.push(listener::unix(&path, net.unix_socket_perm).map_err(|e| {
-            log!(Warning, "Failed opening Unix socket: {e}");
-            String::new()
-        })?);
-    }
-    if tcp.is_empty() && unix.is_empty() {
-        log!(Warning, "Configured to not listen anywhere, exiting.");
-        return Err(String::new());
-    }
-    let io = |e: std::io::Error| format!("Can't watch the listening sockets: {e}\n");
-    srv.net.set_listeners(false, tcp).map_err(io)?;
-    srv.net.set_listeners(true, unix).map_err(io)
-}
-
-/// Says that an address can't be listened on.
-pub fn warn_of_address(e: &listener::ListenError) {
-    log!(Warning, "Warning: Could not create server TCP listening socket {}: {e}", e.addr);
-}
-
-pub fn bind_words(cfg: &Config) -> Vec<String> {
-    cfg.net.bind.iter().map(|b| String::from_utf8_lossy(b).into_owned()).collect()
-}
-
 fn warn_about_system() {
     let overcommit = std::fs::read_to_string("/proc/sys/vm/overcommit_memory").unwrap_or_default();
     if overcommit.trim() == "0" {
@@ -512,7 +397,7 @@ fn warn_about_system() {
 
 /// Loads the snapshot; a broken one ends the process, since starting empty would lose it.
 fn load_data(srv: &mut Server) {
-    match load::from_disk(srv, load::Present::Replaced) {
+    match load::from_disk(srv, load::Present::Replaced, turn::serve_while_busy) {
         Ok(load::FromDisk::Absent) => {}
         Ok(load::FromDisk::Loaded) => srv.rdb.dirty = 0,
         Err(_) if srv.shutdown.done => {}

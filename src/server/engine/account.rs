@@ -124,8 +124,7 @@ pub fn finish(
 
 #[cold]
 fn log_slow(srv: &mut Server, call: &Call<'_>, us: u64) {
-    let skip = std::mem::take(&mut srv.exec.skip_slowlog);
-    if skip || call.row.has(spec::SKIP_SLOWLOG) {
+    if call.row.has(spec::SKIP_SLOWLOG) {
         return;
     }
     let max = srv.cfg.stats.slowlog_max_len as usize;

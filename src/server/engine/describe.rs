@@ -13,7 +13,7 @@ pub fn line(srv: &Server, client: &Client) -> Vec<u8> {
 pub fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
     let s = &client.session;
     let now = srv.clock.now_ms;
-    let running = if srv.exec.current == Some(client.id) { srv.exec.query_bytes } else { 0 };
+    let running = if srv.exec.unit.client == Some(client.id) { srv.exec.query_bytes } else { 0 };
     let (qbuf, qbuf_free) = client.query.sizes(running, now);
     let multi = s.multi.as_ref();
     let multi_bytes = multi.map_or(0, |m| m.arg_bytes);

@@ -6,10 +6,11 @@
 //! bounds the time that one command spends on it; what is left goes on in the following turns.
 
 use crate::config::choice::EvictionPolicy as Policy;
-use crate::keyspace::db::DbMut;
-use crate::keyspace::effects::{EV_EVICTED, Effects, Why};
+use crate::keyspace::effects::{EV_EVICTED, Why};
 use crate::keyspace::env::{Env, Origin};
+use crate::server::engine::unit;
 use crate::server::parts::Server;
+use crate::server::parts::exec::Unit;
 use crate::server::parts::net::Timer;
 
 /// Time one command may spend on making room, in microseconds: 50 for each step of the tenacity up to 10, then
@@ -33,10 +34,7 @@ pub fn perform(srv: &mut Server) -> bool {
     }
     // Keys that go here are not changed by the client at hand: it is told like any other, and before the reply to
     // its command, which deals with what is left.
-    let current = srv.exec.current.take();
-    let enough = make_room(srv, limit);
-    srv.exec.current = current;
-    enough
+    unit::within(srv, Unit::SERVER, |srv| make_room(srv, limit))
 }
 
 /// Evicts until memory is below the limit, or as much was freed as it was above: what clients must be told of
@@ -77,21 +75,14 @@ pub fn on_timer(srv: &mut Server) {
 
 /// Evicts a key; the bytes that the key and its value took, as far as they are free already.
 fn evict(srv: &mut Server, db: usize, key: &[u8]) -> u64 {
-    let env = srv.env(db as u32, Origin::Client, true);
-    let mut fx = Effects::new(srv.exec.armed, db as u32);
-    let before = srv.memory.used();
-    DbMut::new(&mut srv.ks.dbs[db], &env, None, false).delete(key, Why::Evict, &mut fx);
-    srv.drop_values(fx.take_dropped());
-    let freed = before.saturating_sub(srv.memory.used());
-    fx.lapsed(key);
-    fx.event(EV_EVICTED, "evicted", key);
     let word: &[u8] = if srv.cfg.keyspace.lazy_eviction { b"UNLINK" } else { b"DEL" };
-    fx.also(&[word, key]);
+    let freed = unit::act(srv, db as u32, |db, fx| {
+        db.delete(key, Why::Evict, fx);
+        fx.lapsed(key);
+        fx.event(EV_EVICTED, "evicted", key);
+        fx.also(&[word, key]);
+    });
     srv.stats.n.evicted_keys += 1;
-    srv.settle(&mut fx);
-    if !srv.exec.ops.is_empty() {
-        srv.flush_unit();
-    }
     freed
 }
 

@@ -15,8 +15,10 @@ use crate::resp::reply::Reply;
 use crate::server::engine::client_memory;
 use crate::server::engine::evict;
 use crate::server::engine::transaction;
+use crate::server::engine::unit;
 use crate::server::parts::Row;
 use crate::server::parts::Server;
+use crate::server::parts::exec::Unit;
 use crate::server::parts::pause::Scope;
 use crate::server::parts::table::Handler;
 
@@ -121,7 +123,7 @@ fn admit_slow(srv: &mut Server, id: ClientId, row: &'static Row) -> Result<Admit
         }
     }
     if srv.tracking.crowded {
-        srv.limit_tracked_keys();
+        unit::within(srv, Unit::SERVER, Server::limit_tracked_keys);
     }
     let writes = row.has(WRITE) || exec && queued_flags & WRITE != 0;
     if (writes || row.name() == "ping") && srv.rdb.write_refused() {

@@ -83,7 +83,7 @@ impl<'a> Message<'a> {
 #[cold]
 pub fn remember(srv: &mut Server, call: &Call<'_>) {
     let Server { tracking, clients, exec, .. } = srv;
-    let session = exec.current.and_then(|id| clients.session(id));
+    let session = exec.unit.client.and_then(|id| clients.session(id));
     let Some(mode) = session.and_then(|s| s.tracking.as_deref()) else { return };
     if mode.broadcast || mode.opt_in && !mode.caching || mode.opt_out && mode.caching {
         return;
@@ -140,7 +140,7 @@ impl Server {
             let mode = self.clients.session(id).and_then(|s| s.tracking.as_deref());
             // It has read the key in an earlier life, before it asked for broadcasts or for nothing.
             let Some(mode) = mode.filter(|m| !m.broadcast) else { continue };
-            match self.exec.current == Some(id) {
+            match self.exec.unit.client == Some(id) {
                 true if mode.no_loop => {}
                 true => self.tracking.own.push(Some(key.to_vec())),
                 false => self.tell(id, &mut message),
@@ -158,7 +158,7 @@ impl Server {
             if self.clients.session(id).is_none_or(|s| s.tracking.is_none()) {
                 continue;
             }
-            match self.exec.current == Some(id) {
+            match self.exec.unit.client == Some(id) {
                 true => self.tracking.own.push(None),
                 false => self.tell(id, &mut message),
             }
@@ -247,11 +247,10 @@ impl Server {
         }
     }
 
-    /// Brings the table of keys back under its limit, or closer to it.
+    /// Brings the table of keys back under its limit, or closer to it. Runs as a unit of the server.
     #[cold]
     pub fn limit_tracked_keys(&mut self) {
-        // The keys have not changed; who read them is told since it would miss when they do, the client at hand too.
-        let current = self.exec.current.take();
+        // The keys have not changed. Who read them is told, since it would not hear when they do.
         let start = self.clock.watch.ticks();
         let mut next = crate::util::rand::generator(self.exec.draw());
         let effort = EFFORT.saturating_mul(self.tracking.overrun as usize + 1);
@@ -270,7 +269,6 @@ impl Server {
         }
         let over = self.tracking.is_over();
         self.tracking.overrun = if over { self.tracking.overrun.saturating_add(1) } else { 0 };
-        self.exec.current = current;
     }
 
     /// Looks after the table of keys, a few times a second.

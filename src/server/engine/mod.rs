@@ -1,8 +1,9 @@
 //! How a command runs, from admission to what follows from it.
 //!
 //! ```text
-//! gate          may it run now?              dispatch      find it, run it, park and wake its client
-//! settle        watchers, events, the stream account       time, statistics, slow log
+//! dispatch      a client's command           gate          may it run now?
+//! blocking      clients that wait            unit          the one way to run anything
+//! settle        watchers, events             account       time, statistics, slow log
 //! invalidate    client-side caching          monitor       what watchers of all commands see
 //! publish       messages to subscribers      transaction   how one ends without having run
 //! evict         room under `maxmemory`       client_memory room under `maxmemory-clients`
@@ -12,6 +13,7 @@
 
 pub mod account;
 pub mod ahead;
+pub mod blocking;
 pub mod client_memory;
 pub mod describe;
 pub mod dispatch;
@@ -23,3 +25,4 @@ pub mod publish;
 pub mod redact;
 pub mod settle;
 pub mod transaction;
+pub mod unit;

@@ -2,6 +2,7 @@
 
 use crate::keyspace::effects::{self, Aside, Dropped, Effect, Effects, EventClass, Why};
 use crate::server::parts::Server;
+use crate::server::parts::stream;
 
 impl Server {
     /// Applies one call's effects; whether there were any. The common call has none, and costs one test.
@@ -17,7 +18,9 @@ impl Server {
 
     fn settle_aside(&mut self, aside: Aside) {
         aside.log.into_iter().for_each(|effect| self.settle_effect(effect));
-        self.exec.ops.extend(aside.ops);
+        for op in &aside.ops {
+            self.stream.add(op.db, op.argv.iter().map(Vec::as_slice), stream::ALL);
+        }
         self.drop_values(aside.dropped);
     }
 
@@ -30,7 +33,7 @@ impl Server {
         match effect {
             Effect::Modified { db, key, own } => {
                 self.break_watchers(db, &key);
-                let by = self.exec.current.filter(|_| own);
+                let by = self.exec.unit.client.filter(|_| own);
                 self.invalidate(&key, by);
             }
             Effect::Event { db, class, name, key } => self.notify(db, class, name, &key),

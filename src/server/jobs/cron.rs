@@ -3,7 +3,7 @@
 use crate::log;
 use crate::net::session::Close;
 use crate::net::usage::Resized;
-use crate::server::jobs::{child, save};
+use crate::server::jobs::{children, save};
 use crate::server::parts::Server;
 use crate::server::parts::net::Timer;
 
@@ -31,7 +31,7 @@ pub fn run(srv: &mut Server) {
                 let _ = db.next_due_hash(now);
             }
         });
-        child::check(srv);
+        children::check(srv);
         save::on_cron(srv);
         srv.migrate.tend(srv.clock.now_ms);
         srv.tend_tracking();
@@ -41,6 +41,14 @@ pub fn run(srv: &mut Server) {
     srv.cron.runs += 1;
     let used = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
     srv.stats.cron_us += used;
+}
+
+/// What goes on in a turn within a command or a load.
+pub fn while_busy(srv: &mut Server) {
+    srv.watchdog.rearm();
+    if !srv.debug.pause_cron {
+        sample(srv);
+    }
 }
 
 fn sample(srv: &mut Server) {

@@ -4,11 +4,9 @@
 //! them until its share of time is used up (a quarter of a core at `active-expire-effort` 1) and leaves the rest to the
 //! next one, a few milliseconds later; how far it lags behind is in INFO.
 
-use crate::keyspace::db::DbMut;
-use crate::keyspace::effects::Effects;
 use crate::keyspace::entry::Entry;
-use crate::keyspace::env::Origin;
 use crate::keyspace::store::Store;
+use crate::server::engine::unit;
 use crate::server::parts::Server;
 use crate::server::parts::net::Timer;
 use crate::value::{ObjectRef, ValueRef};
@@ -134,7 +132,7 @@ fn drain_fields(srv: &mut Server, db: usize, start: u64) -> bool {
             Some(ValueRef::Object(ObjectRef::Hash(hash))) => hash.due(now, BATCH),
             _ => return true,
         };
-        expire_in(srv, db, |db, fx| db.expire_fields(&key, &due, fx));
+        unit::act(srv, db as u32, |db, fx| db.expire_fields(&key, &due, fx));
         if is_over(srv, start) {
             return false;
         }
@@ -143,18 +141,5 @@ fn drain_fields(srv: &mut Server, db: usize, start: u64) -> bool {
 
 /// Deletes one key that is past its time.
 fn expire_key(srv: &mut Server, db: usize, key: &[u8]) {
-    expire_in(srv, db, |db, fx| db.expire(key, fx));
-}
-
-/// Does something to a database as a unit of its own.
-fn expire_in(srv: &mut Server, db: usize, act: impl FnOnce(&mut DbMut<'_>, &mut Effects)) {
-    let env = srv.env(db as u32, Origin::Client, true);
-    let mut fx = Effects::new(srv.exec.armed, db as u32);
-    act(&mut DbMut::new(&mut srv.ks.dbs[db], &env, None, srv.limits.lazy_expire), &mut fx);
-    srv.stats.n.expired_keys += u64::from(fx.counters.expired);
-    srv.stats.n.expired_fields += u64::from(fx.counters.expired_fields);
-    srv.settle(&mut fx);
-    if srv.exec.nesting == 0 && !srv.exec.ops.is_empty() {
-        srv.flush_unit();
-    }
+    unit::act(srv, db as u32, |db, fx| db.expire(key, fx));
 }

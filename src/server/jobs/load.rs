@@ -13,7 +13,6 @@ use crate::persist::rdb::error::shown;
 use crate::persist::rdb::library::{self, Library};
 use crate::persist::rdb::load::{LoadOptions, Note, Pace, Progress, RdbError, load};
 use crate::server::parts::Server;
-use crate::server::reactor::turn;
 use crate::util::num;
 use crate::util::path::os_error;
 
@@ -43,7 +42,11 @@ pub enum Present {
 /// or is added to it key by key.
 ///
 /// Other clients are served meanwhile, with LOADING for most commands.
-pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbError> {
+pub fn from_disk(
+    srv: &mut Server,
+    present: Present,
+    serve: fn(&mut Server),
+) -> Result<FromDisk, RdbError> {
     let path = std::path::PathBuf::from(std::ffi::OsStr::from_bytes(&srv.cfg.snapshot.file_name));
     let file = match File::open(&path) {
         Ok(file) => file,
@@ -87,7 +90,7 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
     };
     let result = {
         let mut empty = 0;
-        load(file, &opts, &mut ks, &mut |progress| tick(srv, progress), &mut |n| {
+        load(file, &opts, &mut ks, &mut |progress| tick(srv, progress, serve), &mut |n| {
             note(n, &mut empty)
         })
     };
@@ -192,7 +195,7 @@ fn aux(name: &[u8], value: &str) {
     }
 }
 
-fn tick(srv: &mut Server, progress: &Progress) -> Pace {
+fn tick(srv: &mut Server, progress: &Progress, serve: fn(&mut Server)) -> Pace {
     if let Some(l) = &mut srv.loading {
         l.progress = *progress;
         // A word every tenth of a large file, so that a long start explains itself.
@@ -202,7 +205,7 @@ fn tick(srv: &mut Server, progress: &Progress) -> Pace {
             log!(Notice, "Loading: {}0% ({} keys)", l.logged_at, progress.keys);
         }
     }
-    turn::serve_while_busy(srv);
+    serve(srv);
     Pace {
         key_delay_us: srv.cfg.snapshot.key_load_delay_us,
         events_interval_bytes: srv.cfg.snapshot.loading_events_interval_bytes,

@@ -1,6 +1,8 @@
 //! What the server does besides running commands, each at its own time.
 
 pub mod child;
+pub mod children;
+pub mod crash;
 pub mod cron;
 pub mod expire;
 pub mod load;

@@ -4,7 +4,6 @@
 //! pause ends it goes on as if it had just arrived. While writes are paused the data does not change by itself
 //! either: nothing expires (keys past their time are hidden), nothing is evicted.
 
-use crate::net::clients::ClientId;
 use crate::server::parts::Server;
 use crate::server::parts::net::Timer;
 use crate::server::parts::pause::Scope;
@@ -36,12 +35,4 @@ pub fn end(srv: &mut Server) {
         }
     }
     crate::server::jobs::expire::schedule(srv);
-}
-
-/// Makes a client wait for the end of the pause.
-pub fn postpone(srv: &mut Server, id: ClientId) {
-    if let Some(session) = srv.clients.session_mut(id) {
-        session.postponed = true;
-        srv.pause.waiting.push(id);
-    }
 }

@@ -3,7 +3,7 @@
 use crate::config::ShutdownFlags;
 use crate::log;
 use crate::server::jobs::signals;
-use crate::server::jobs::{child, save, supervisor};
+use crate::server::jobs::{children, save, supervisor};
 use crate::server::parts::Server;
 use crate::sys::signals::SIGINT;
 
@@ -78,7 +78,7 @@ fn finish(srv: &mut Server, how: How) -> Result<(), ()> {
     }
     if srv.child.is_some() {
         log!(Warning, "There is a child saving an .rdb. Killing it!");
-        child::kill(srv);
+        children::kill(srv);
     }
     let wanted = !srv.cfg.snapshot.save_points.is_empty() && !how.nosave || how.save;
     if wanted {

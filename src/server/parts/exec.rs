@@ -1,31 +1,51 @@
-//! The command that runs now, and the unit that it belongs to.
+//! What runs now: the unit of work, and the command within it.
 
-use crate::keyspace::effects::Op;
+use crate::keyspace::env::Origin;
 use crate::net::clients::ClientId;
 use crate::net::session::CommandId;
+
+/// On whose behalf a unit of work runs. A unit is what leaves as one: a command with what follows
+/// from it, a transaction with its members, one expired or evicted key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unit {
+    pub origin: Origin,
+    /// The client whose command it is; None: the server acts by itself.
+    pub client: Option<ClientId>,
+    /// A parked client's command runs again: MONITOR has shown it already.
+    pub again: bool,
+}
+
+impl Unit {
+    /// The server's own acts: expiry, eviction, the work between commands.
+    pub const SERVER: Unit = Unit { origin: Origin::Client, client: None, again: false };
+
+    pub fn of(client: ClientId) -> Unit {
+        Unit { origin: Origin::Client, client: Some(client), again: false }
+    }
+}
+
+impl Default for Unit {
+    fn default() -> Unit {
+        Unit::SERVER
+    }
+}
 
 /// State of the command that is running, and of the unit it belongs to.
 #[derive(Debug, Default)]
 pub struct Exec {
     /// Depth of `call`: 1 for a client's command, 2 inside EXEC.
     pub nesting: u32,
+    /// What runs, or what is being looked at before it runs.
+    pub unit: Unit,
+    /// A turn within a command serves others meanwhile: only commands that may run then are let in.
+    pub busy: bool,
     /// Who listens for consequences; kept up to date by those who start or stop listening.
     pub armed: u8,
-    /// The client whose command is being looked at or runs; nobody's between commands.
-    pub current: Option<ClientId>,
-    /// Writes of the running unit, to be propagated together at its end.
-    pub ops: Vec<Op>,
-    /// The stream of writes, for tests: nothing consumes it yet.
-    pub stream: Option<Vec<Op>>,
     /// Bytes of the buffer that the running command came in; shown as its client's `qbuf`.
     pub query_bytes: usize,
-    /// The running command asked not to be logged as slow (its arguments are secret or huge).
-    pub skip_slowlog: bool,
     pub random: u64,
     /// Commands that share their time.
     pub brief: Brief,
-    /// A parked client's command runs again: watchers have seen it already.
-    pub again: bool,
     /// How much of its reply EXEC keeps though its client wants none now: CLIENT REPLY among the
     /// queued commands holds from there on only.
     pub keeps_reply: Option<usize>,

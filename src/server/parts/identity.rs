@@ -34,3 +34,23 @@ pub struct Identity {
     /// Directives whose lack of effect the log has told.
     pub told: Vec<&'static str>,
 }
+
+/// 40 hexadecimal digits that no other server has.
+pub fn random_id() -> String {
+    random_bytes()[..20].iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// 24 bytes from the system; from the clock and addresses only where there are none.
+pub fn random_bytes() -> [u8; 24] {
+    let mut bytes = [0; 24];
+    let read = std::fs::File::open("/dev/urandom")
+        .and_then(|mut f| std::io::Read::read_exact(&mut f, &mut bytes));
+    if read.is_err() {
+        use std::hash::{BuildHasher, RandomState};
+        for chunk in bytes.chunks_mut(8) {
+            let word = RandomState::new().hash_one(crate::sys::clock::wall_us());
+            chunk.copy_from_slice(&word.to_le_bytes());
+        }
+    }
+    bytes
+}

@@ -19,6 +19,7 @@ pub mod pause;
 pub mod rdb;
 pub mod running;
 pub mod shutdown;
+pub mod stream;
 pub mod switches;
 pub mod table;
 
@@ -49,6 +50,7 @@ use crate::server::parts::net::Net;
 use crate::server::parts::pause::Pause;
 use crate::server::parts::rdb::RdbJobs;
 use crate::server::parts::shutdown::Shutdown;
+use crate::server::parts::stream::Stream;
 use crate::server::parts::switches::Switches;
 use crate::slowlog::Slowlog;
 use crate::stats::Stats;
@@ -74,6 +76,7 @@ pub struct Server {
     pub bio: Bio,
     pub net: Net,
     pub pause: Pause,
+    pub stream: Stream,
     pub stats: Stats,
     pub slowlog: Slowlog,
     pub latency: Latency,

@@ -3,7 +3,7 @@
 use crate::log;
 use crate::net::clients::ClientId;
 use crate::net::session::Close;
-use crate::server::engine::dispatch;
+use crate::server::engine::blocking;
 use crate::server::parts::Server;
 
 /// Clients that leave in one turn: closing a connection takes the system some microseconds.
@@ -18,7 +18,7 @@ pub fn end(srv: &mut Server, id: ClientId) {
 
 /// Takes a client out of every registry. Once is enough, twice does no harm.
 fn forget(srv: &mut Server, id: ClientId) {
-    dispatch::unpark(srv, id);
+    blocking::unpark(srv, id);
     srv.watch.forget(id);
     srv.pubsub.forget(id);
     srv.clients.set_monitor(id, false);

@@ -188,6 +188,8 @@ fn report(facts: &Facts, why: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::{CmdResult, Flow};
+    use crate::server::parts::{Call, running::pack};
 
     #[test]
     fn commands_have_the_names_of_redis_functions() {
@@ -201,9 +203,14 @@ mod tests {
         }
     }
 
+    fn debug(_: &mut Server, _: &mut Call<'_>) -> CmdResult {
+        Ok(Flow::Done)
+    }
+
     #[test]
     fn what_runs_is_found_again() {
-        let table = TABLE.get_or_init(|| Table::build(&[], &[]).expect("no renames"));
+        let table =
+            TABLE.get_or_init(|| Table::build(&[&[("debug", debug)]], &[]).expect("no renames"));
         let row = table.lookup(b"debug").expect("DEBUG");
         assert_eq!(Running::at([0, 5]).to_string(), "no command");
         let text = Running::at(pack(row.id, 9, 7, -1)).to_string();
