@@ -10,14 +10,19 @@ use super::choice::Unavailable;
 use super::file::{ConfigError, Loaded};
 use super::table;
 use crate::util::path::{join_path, os_error, to_path};
+use crate::util::sha256;
 use crate::util::split::split_args;
 use std::fs;
+
+const USERS: &str = "users other than the default one, with all rights and the password that 'requirepass' says, \
+                     are not available yet";
 
 /// Checks what was read; what the log should say about it.
 pub fn check(loaded: &Loaded) -> Result<Vec<String>, ConfigError> {
     let config = &loaded.config;
-    if let Some(user) = loaded.users.iter().find(|user| !is_open_default(&user.value)) {
-        return Err(user.error("users other than the open default one are not available yet"));
+    let password = &config.acl.require_pass;
+    if let Some(user) = loaded.users.iter().find(|user| !is_default(&user.value, password)) {
+        return Err(user.error(USERS));
     }
     if let Some(module) = loaded.modules.first() {
         return Err(module.error("modules can't be loaded"));
@@ -47,7 +52,8 @@ pub fn check(loaded: &Loaded) -> Result<Vec<String>, ConfigError> {
     Ok(warnings)
 }
 
-/// An ACL file may be there as long as it says nothing but that everybody may do everything.
+/// An ACL file may be there as long as it says nothing but that everybody may do everything. Redis goes by it rather
+/// than by `requirepass`.
 fn acl_file(config: &super::Config) -> Result<(), String> {
     if config.acl.file.is_empty() {
         return Ok(());
@@ -61,36 +67,40 @@ fn acl_file(config: &super::Config) -> Result<(), String> {
     for line in lines.filter(|line| !line.is_empty()) {
         let words = split_args(line).unwrap_or_default();
         let open = words.split_first().is_some_and(|(user, rest)| {
-            user.eq_ignore_ascii_case(b"user") && is_open_default(rest)
+            user.eq_ignore_ascii_case(b"user") && is_default(rest, b"")
         });
         if !open {
-            return Err("users other than the open default one are not available yet".to_owned());
+            return Err(USERS.to_owned());
         }
     }
     Ok(())
 }
 
-/// Whether name and rules are those of the default user as it is without any configuration: CONFIG REWRITE and ACL
-/// SAVE of Redis write it down.
-fn is_open_default(words: &[Vec<u8>]) -> bool {
+/// Whether name and rules are those of the default user of a server without users, whose password is `password`:
+/// CONFIG REWRITE and ACL SAVE of Redis write it down.
+fn is_default(words: &[Vec<u8>], password: &[u8]) -> bool {
     let Some((name, rules)) = words.split_first() else { return false };
-    let given = |any: &[&str]| {
-        rules.iter().any(|rule| any.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(rule)))
-    };
     // Each of these, in one of its spellings, and nothing else.
-    let needed: [&[&str]; 5] = [
-        &["on"],
-        &["nopass"],
-        &["~*", "allkeys", "%RW~*"],
-        &["&*", "allchannels"],
-        &["+@all", "allcommands"],
-    ];
+    let needed: [&[&str]; 4] =
+        [&["on"], &["~*", "allkeys", "%RW~*"], &["&*", "allchannels"], &["+@all", "allcommands"]];
     let harmless = ["sanitize-payload", "skip-sanitize-payload"];
-    let is_known = |rule: &Vec<u8>| {
-        let mut known = needed.iter().flat_map(|any| any.iter()).chain(&harmless);
-        known.any(|known| known.as_bytes().eq_ignore_ascii_case(rule))
+    let is = |rule: &[u8], any: &[&str]| {
+        any.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(rule))
     };
-    name == b"default" && needed.iter().all(|any| given(any)) && rules.iter().all(is_known)
+    let is_password = |rule: &[u8]| match rule {
+        [b'>', text @ ..] => !password.is_empty() && text == password,
+        [b'#', sum @ ..] => {
+            !password.is_empty() && sum.eq_ignore_ascii_case(sha256::hex(password).as_bytes())
+        }
+        rule => password.is_empty() && is(rule, &["nopass"]),
+    };
+    let fits = |rule: &Vec<u8>| {
+        is_password(rule) || is(rule, &harmless) || needed.iter().any(|any| is(rule, any))
+    };
+    name == b"default"
+        && rules.iter().all(fits)
+        && rules.iter().any(|rule| is_password(rule))
+        && needed.iter().all(|any| rules.iter().any(|rule| is(rule, any)))
 }
 
 #[cfg(test)]
@@ -118,6 +128,9 @@ mod tests {
             ("user default on nopass ~a* &* +@all", "users "),
             ("user default on nopass ~* &* +@all -flushall", "users "),
             ("user default off nopass ~* &* +@all", "users "),
+            ("requirepass a\nuser default on nopass ~* &* +@all", "users "),
+            ("requirepass a\nuser default on >b ~* &* +@all", "users "),
+            ("user default on > ~* &* +@all", "users "),
             ("loadmodule /a.so", "modules "),
             ("a.b 1", "a setting of a module"),
         ] {
@@ -137,6 +150,9 @@ mod tests {
             "io-threads 4\nactivedefrag yes\ntls-cert-file a",
             "user default on nopass sanitize-payload ~* &* +@all",
             "user default on nopass allkeys allchannels allcommands",
+            "requirepass abc\nuser default on >abc ~* &* +@all",
+            "user default on sanitize-payload \
+             #ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad ~* &* +@all\nrequirepass abc",
         ] {
             assert_eq!(refusal(text), Ok(Vec::new()), "{text}");
         }

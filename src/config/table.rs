@@ -32,6 +32,10 @@ pub const VOLATILE: u16 = 1 << 6;
 /// Listed in crash reports.
 pub const CRASH: u16 = 1 << 7;
 
+/// Not every redis-server of 7.2 knows it: the directives of later servers, and of builds for tests. Written to a file only
+/// where it is set.
+pub const UNSURE: u16 = 1 << 8;
+
 /// One directive.
 #[derive(Debug)]
 pub struct Row {

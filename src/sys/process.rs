@@ -168,6 +168,22 @@ pub fn sd_notify(message: &str) -> io::Result<bool> {
     socket.send_to(message.as_bytes(), path.as_ref()).map(|_| true)
 }
 
+/// Whether the system has a locale of this name for the order of text. The process's own stays as it is.
+pub fn has_locale(name: &[u8]) -> bool {
+    // What follows a zero is no part of the name to C.
+    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    let Ok(name) = std::ffi::CString::new(name) else { return false };
+    // SAFETY: the name is a C string; a null base asks for a new locale, which is freed at once.
+    unsafe {
+        let locale = libc::newlocale(libc::LC_COLLATE_MASK, name.as_ptr(), std::ptr::null_mut());
+        if locale.is_null() {
+            return false;
+        }
+        libc::freelocale(locale);
+    }
+    true
+}
+
 /// Restricts the calling thread to a list of processors such as `0,2-4` or `0-10:2`.
 pub fn set_cpu_list(list: &str) -> io::Result<()> {
     let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "not a list of processors");

@@ -11,6 +11,7 @@ pub mod lzf;
 pub mod num;
 pub mod path;
 pub mod rand;
+pub mod sha256;
 pub mod siphash;
 pub mod size_class;
 pub mod split;

@@ -195,9 +195,9 @@ pub fn len_i64(value: i64) -> usize {
 }
 
 /// Reads an amount of memory: digits and an optional unit out of `b k kb m mb g gb` (k is 1000,
-/// kb is 1024), in either case. No sign; an amount that 64 bits can't hold is no amount.
+/// kb is 1024), in either case. No sign. An amount that 64 bits can't hold is the largest one.
 ///
-/// Compat: no digits at all count as zero, as in redis-server.
+/// Compat: no digits at all count as zero, as in redis-server. There the unit may also multiply to something small.
 pub fn parse_memory(text: &[u8]) -> Option<u64> {
     let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
     let factor = match text[digits..].to_ascii_lowercase().as_slice() {
@@ -210,8 +210,10 @@ pub fn parse_memory(text: &[u8]) -> Option<u64> {
         b"gb" => 1 << 30,
         _ => return None,
     };
-    let amount = if digits == 0 { 0 } else { parse_u64(&text[..digits])? };
-    amount.checked_mul(factor)
+    let amount = text[..digits]
+        .iter()
+        .fold(0u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
+    Some(amount.saturating_mul(factor))
 }
 
 /// `bytes` as INFO's `*_human` fields show it: `512B`, `1.50K`, `2.00G` ...

@@ -33,7 +33,7 @@ foreach {lines reason} {
     "tls-port 7777" {*tls-port: TLS is not available yet*}
     "replicaof 127.0.0.1 1" {*replicaof: replication is not available yet*}
     "cluster-enabled yes" {*cluster-enabled: cluster mode is not available yet*}
-    "user default on >secret ~* &* +@all" {*users other than the open default one are not available yet*}
+    "user default on >secret ~* &* +@all" {*users other than the default one*not available yet*}
     "user guest on nopass ~x* +get" {*users other than*}
     "loadmodule /nonexistent.so" {*modules can't be loaded*}
     "import-mode yes" {*import-mode: *}
@@ -66,8 +66,13 @@ test "an ACL file stops the start if it is missing or says anything that matters
 }
 
 test "the default user as CONFIG REWRITE writes it is no obstacle" {
-    lassign [try_start "user default on nopass sanitize-payload ~* &* +@all"] state
-    assert_equal running $state
+    foreach lines {
+        "user default on nopass sanitize-payload ~* &* +@all"
+        "requirepass abc\nuser default on sanitize-payload #ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad ~* &* +@all"
+    } {
+        lassign [try_start $lines] state output
+        assert_equal running $state $output
+    }
 }
 
 test "appendonly no after appendonly yes, and what harms nobody, starts" {

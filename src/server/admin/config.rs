@@ -40,6 +40,11 @@ type Apply = fn(&mut Server, &crate::config::Config) -> Result<(), String>;
 /// What follows from a change, by the directive's name. The configuration already holds the new value;
 /// the old one is passed. An error takes the whole CONFIG SET back.
 const APPLY: &[(&str, Apply)] = &[
+    ("repl-backlog-size", |srv, _| {
+        // Compat: Redis makes it larger without a word.
+        srv.cfg.repl.backlog_size = srv.cfg.repl.backlog_size.max(16 << 10);
+        Ok(())
+    }),
     ("port", |srv, _| reopen(srv, "Unable to listen on this port. Check server logs.")),
     ("bind", |srv, _| reopen(srv, "Failed to bind to specified addresses.")),
     ("dir", |srv, _| change_dir(srv)),
