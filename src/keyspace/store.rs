@@ -152,9 +152,27 @@ impl Store {
         self.indexes.fields.len()
     }
 
-    /// About when the first field of a hash expires, as `next_deadline_ms` for keys.
-    pub fn next_field_deadline_ms(&self) -> Option<i64> {
-        self.indexes.fields.soonest_ms()
+    /// Number of keys that expire and of hashes with fields that do. O(1).
+    #[inline]
+    pub fn timed(&self) -> usize {
+        self.expires() + self.timed_hashes()
+    }
+
+    /// About when the first of them is due: never later than the first of the nearest slot's keys that
+    /// was looked at, and at most a slot's width off.
+    pub fn next_timed_ms(&self) -> Option<i64> {
+        let fields = self.indexes.fields.soonest_ms();
+        self.next_deadline_ms().into_iter().chain(fields).min()
+    }
+
+    /// Tells the wheels in which nothing is what time it is: nobody else does.
+    pub fn tell_time(&mut self, now_ms: i64) {
+        if self.expires() == 0 {
+            let _ = self.table.next_due(now_ms);
+        }
+        if self.timed_hashes() == 0 {
+            let _ = self.indexes.fields.next_due(now_ms);
+        }
     }
 
     /// The key of a hash with a field whose time is not after `now_ms`; nothing is removed. Bounded work, as

@@ -430,7 +430,7 @@ impl Server {
             other => other as u32 + 9,
         };
         l.verify_checksum = self.debug.verify_checksum;
-        l.seed = self.ks.seed;
+        l.seed = self.ks.seed();
         l.hash_listpack_entries = cfg.limits.hash_max_listpack_entries;
         l.hash_listpack_value = cfg.limits.hash_max_listpack_value;
         l.list_listpack_size = cfg.limits.list_max_listpack_size;

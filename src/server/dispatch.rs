@@ -289,7 +289,7 @@ pub fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>) -> Cmd
     let result = match row.handler {
         Handler::Data(f) => {
             let Server { ks, limits, .. } = &mut *srv;
-            let store = &mut ks.dbs[call.env.db as usize];
+            let store = ks.db_mut(call.env.db as usize);
             f(&mut Ctx {
                 db: DbMut::new(store, &call.env, memo, limits.lazy_expire),
                 argv: call.argv,

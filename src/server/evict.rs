@@ -80,7 +80,7 @@ fn evict(srv: &mut Server, db: usize, key: &[u8]) -> u64 {
     let env = srv.env(db as u32, Origin::Client, true);
     let mut fx = Effects::new(srv.exec.armed, db as u32);
     let before = srv.memory.used();
-    DbMut::new(&mut srv.ks.dbs[db], &env, None, false).delete(key, Why::Evict, &mut fx);
+    DbMut::new(srv.ks.db_mut(db), &env, None, false).delete(key, Why::Evict, &mut fx);
     srv.drop_values(fx.take_dropped());
     let freed = before.saturating_sub(srv.memory.used());
     fx.lapsed(key);
@@ -143,7 +143,7 @@ fn victim(srv: &mut Server) -> Option<(usize, Vec<u8>)> {
         matches!(policy, Policy::VolatileLru | Policy::VolatileLfu | Policy::VolatileRandom);
     sample(srv, policy, volatile);
     while let Some(c) = srv.eviction.best.pop() {
-        let store = &srv.ks.dbs[c.db];
+        let store = srv.ks.db(c.db);
         let entry = store.find(store.key(&c.key));
         if entry.is_some_and(|e| !volatile || e.expire_ms().is_some()) {
             return Some((c.db, c.key));
@@ -157,7 +157,7 @@ fn soonest(srv: &Server) -> Option<(usize, Vec<u8>)> {
     let of = |(db, store): (usize, &crate::keyspace::store::Store)| {
         store.soonest().map(|e| (e.expire_ms(), db, e.key().to_vec()))
     };
-    let first = srv.ks.dbs.iter().enumerate().filter_map(of).min()?;
+    let first = srv.ks.iter().filter_map(of).min()?;
     Some((first.1, first.2))
 }
 
@@ -167,7 +167,7 @@ fn sample(srv: &mut Server, policy: Policy, volatile: bool) {
     let samples = srv.cfg.memory.samples.clamp(1, 64) as usize;
     let mut next = crate::util::rand::generator(env.random);
     let Server { ks, eviction, .. } = srv;
-    for (db, store) in ks.dbs.iter().enumerate() {
+    for (db, store) in ks.iter() {
         let candidates = if volatile { store.expires() } else { store.len() };
         if candidates == 0 {
             continue;

@@ -8,7 +8,6 @@ use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::Effects;
 use crate::keyspace::entry::Entry;
 use crate::keyspace::env::Origin;
-use crate::keyspace::store::Store;
 use crate::server::Server;
 use crate::server::turn::Timer;
 use crate::value::{ObjectRef, ValueRef};
@@ -21,15 +20,13 @@ pub struct Cycle {
     /// When the timer is set for.
     next_ms: Option<i64>,
     next_db: usize,
-    /// Keys with a time to live when the timer was last looked at.
-    noticed: usize,
     /// Milliseconds the oldest due key had waited at the end of the latest run.
     pub lag_ms: i64,
 }
 
 impl Default for Cycle {
     fn default() -> Cycle {
-        Cycle { enabled: true, next_ms: None, next_db: 0, noticed: 0, lag_ms: 0 }
+        Cycle { enabled: true, next_ms: None, next_db: 0, lag_ms: 0 }
     }
 }
 
@@ -47,28 +44,25 @@ fn share(effort: u32) -> u64 {
     u64::from(25 + 2 * (effort.clamp(1, 10) - 1))
 }
 
-/// Keys, and hashes with fields, that have a time to live.
-fn timed(db: &Store) -> usize {
-    db.expires() + db.timed_hashes()
-}
-
 /// Called once a turn: a key with a time to live that was added may be the next one due.
 pub fn notice(srv: &mut Server) {
-    let count = srv.ks.dbs.iter().map(timed).sum();
-    if std::mem::replace(&mut srv.expiry.noticed, count) != count {
-        schedule(srv);
+    if srv.ks.settle() {
+        schedule_known(srv);
     }
 }
 
-/// Makes sure that a run takes place when the next key is due.
+/// Makes sure that a run takes place when the next key is due, having looked at all deadlines again.
 pub fn schedule(srv: &mut Server) {
-    if !srv.expiry.enabled || srv.ks.dbs.iter().all(|db| timed(db) == 0) {
+    srv.ks.settle_deadlines();
+    schedule_known(srv);
+}
+
+fn schedule_known(srv: &mut Server) {
+    if !srv.expiry.enabled || srv.ks.timed() == 0 {
         return;
     }
     let now = srv.clock.now_ms;
-    let keys = srv.ks.dbs.iter().filter_map(|db| db.next_deadline_ms());
-    let fields = srv.ks.dbs.iter().filter_map(|db| db.next_field_deadline_ms());
-    let soonest = keys.chain(fields).min();
+    let soonest = srv.ks.next_deadline_ms();
     let at = soonest.map_or(now + IDLE_MS, |at| at.clamp(now + TICK_MS, now + IDLE_MS));
     set_timer(srv, at);
 }
@@ -91,11 +85,11 @@ pub fn run(srv: &mut Server) {
         return schedule(srv);
     }
     let start = srv.clock.watch.ticks();
-    let count = srv.ks.dbs.len();
+    let count = srv.ks.databases();
     let mut pending = false;
     for i in 0..count {
         let db = (srv.expiry.next_db + i) % count;
-        if timed(&srv.ks.dbs[db]) == 0 {
+        if srv.ks.db(db).timed() == 0 {
             continue;
         }
         if !drain(srv, db, start) || !drain_fields(srv, db, start) {
@@ -125,7 +119,7 @@ fn drain(srv: &mut Server, db: usize, start: u64) -> bool {
     loop {
         for _ in 0..BATCH {
             let due_before = srv.clock.now_ms - 1;
-            let store = &mut srv.ks.dbs[db];
+            let store = srv.ks.db_mut(db);
             let Some(entry) = store.next_due(due_before) else { return !store.is_behind() };
             srv.expiry.lag_ms = due_before - entry.expire_ms().unwrap_or(due_before);
             key.clear();
@@ -147,7 +141,7 @@ fn is_over(srv: &Server, start: u64) -> bool {
 fn drain_fields(srv: &mut Server, db: usize, start: u64) -> bool {
     loop {
         let now = srv.clock.now_ms;
-        let store = &mut srv.ks.dbs[db];
+        let store = srv.ks.db_mut(db);
         let Some(key) = store.next_due_hash(now - 1) else { return !store.is_behind() };
         let key = key.to_vec();
         let due = match store.find(store.key(&key)).map(Entry::value) {
@@ -170,7 +164,7 @@ fn expire_key(srv: &mut Server, db: usize, key: &[u8]) {
 fn expire_in(srv: &mut Server, db: usize, act: impl FnOnce(&mut DbMut<'_>, &mut Effects)) {
     let env = srv.env(db as u32, Origin::Client, true);
     let mut fx = Effects::new(srv.exec.armed, db as u32);
-    act(&mut DbMut::new(&mut srv.ks.dbs[db], &env, None, srv.limits.lazy_expire), &mut fx);
+    act(&mut DbMut::new(srv.ks.db_mut(db), &env, None, srv.limits.lazy_expire), &mut fx);
     srv.stats.n.expired_keys += u64::from(fx.counters.expired);
     srv.stats.n.expired_fields += u64::from(fx.counters.expired_fields);
     srv.settle(&mut fx);

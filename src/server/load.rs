@@ -5,7 +5,6 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::config::choice::VersionCheck;
-use crate::keyspace::Keyspace;
 use crate::log;
 use crate::persist::rdb::load::{LoadOptions, Pace, Progress, RdbError, load};
 use crate::server::{Server, turn};
@@ -55,10 +54,10 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
     let keep = present != Present::Replaced;
     let mut ks = match keep {
         true => {
-            let empty = Keyspace::new(srv.ks.dbs.len(), srv.ks.seed, started_ms);
+            let empty = srv.ks.empty_like(started_ms);
             std::mem::replace(&mut srv.ks, empty)
         }
-        false => Keyspace::new(srv.ks.dbs.len(), srv.ks.seed, started_ms),
+        false => srv.ks.empty_like(started_ms),
     };
     let lfu = srv.cfg.memory.policy.is_lfu();
     let lru_clock = super::dispatch::access_clock(srv.clock.now_ms, lfu);
@@ -79,11 +78,11 @@ pub fn from_disk(srv: &mut Server, present: Present) -> Result<FromDisk, RdbErro
     srv.loading = None;
     if result.is_ok() && !keep {
         // What was there is flushed, even if the same comes back.
-        (0..srv.ks.dbs.len()).for_each(|n| srv.break_flushed_watches(n as u32));
+        (0..srv.ks.databases()).for_each(|n| srv.break_flushed_watches(n as u32));
     }
     if result.is_ok() || keep {
         let old = std::mem::replace(&mut srv.ks, ks);
-        srv.bio.free_stores(old.dbs);
+        srv.bio.free_stores(old.into_stores());
     }
     if result.is_ok() && !keep {
         srv.invalidate_all();

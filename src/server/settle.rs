@@ -29,7 +29,7 @@ impl Server {
     fn settle_effect(&mut self, effect: Effect) {
         match effect {
             Effect::Modified { db, key, own } => {
-                self.break_watchers(db, &key);
+                self.break_watchers(db, &key, own);
                 let by = self.exec.current.filter(|_| own);
                 self.invalidate(&key, by);
             }
@@ -53,9 +53,10 @@ impl Server {
         }
     }
 
-    fn break_watchers(&mut self, db: u32, key: &[u8]) {
+    /// A key has changed, or its time was up: that is no change for whoever began to watch it when it was dead already.
+    fn break_watchers(&mut self, db: u32, key: &[u8], own: bool) {
         let Server { watch, clients, .. } = self;
-        for id in watch.of(db, key) {
+        for id in watch.of(db, key).filter(|&id| own || watch.found_live(id, db, key)) {
             if let Some(session) = clients.session_mut(id) {
                 session.watch_broken = true;
             }

@@ -19,7 +19,7 @@ use crate::server::{Call, Server, account, boot, dispatch};
 fn take_or_wait(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let keys = &call.argv.from(1)[..call.argv.len() - 2];
     let (env, lazy) = (call.env, srv.limits.lazy_expire);
-    let store = &mut srv.ks.dbs[env.db as usize];
+    let store = srv.ks.db_mut(env.db as usize);
     let mut db = crate::keyspace::db::DbMut::new(store, &env, None, lazy);
     for &key in keys {
         let Some(entry) = db.read(key, &mut call.fx) else { continue };
@@ -426,7 +426,7 @@ fn due_fields_are_propagated_when_they_are_met_and_when_they_go_by_themselves() 
     assert_eq!(b.stream(), ["HDEL h b"]);
     assert_eq!(b.srv.stats.n.expired_fields, 2);
     assert_eq!(b.run(1, "hgetall h"), "*2\r\n$1\r\nc\r\n$1\r\n3\r\n");
-    b.srv.ks.dbs[0].check();
+    b.srv.ks.db(0).check();
 }
 
 #[test]

@@ -216,9 +216,7 @@ impl Loader<'_> {
 
     /// Tells the databases what time it is, before keys that expire come.
     fn clock(&self, ks: &mut Keyspace) {
-        for db in ks.dbs.iter_mut().filter(|db| db.is_empty()) {
-            db.next_due(self.opts.now_ms);
-        }
+        ks.tell_time(self.opts.now_ms);
     }
 
     /// The access field of a key.
@@ -283,7 +281,7 @@ impl Loader<'_> {
         match code {
             opcode::SELECTDB => {
                 let db = from.length()?;
-                let databases = ks.dbs.len();
+                let databases = ks.databases();
                 (self.hint, self.room) = (0, 0);
                 match usize::try_from(db) {
                     Ok(n) if n < databases => self.db = n,
@@ -295,7 +293,7 @@ impl Loader<'_> {
                 let _expires = from.length()?;
                 // A key takes three bytes at least; so a short file can't claim many.
                 let most = from.left().map_or(RESERVE_MAX, |left| (left / 3).min(RESERVE_MAX));
-                let db = &mut ks.dbs[self.db];
+                let db = ks.db_mut(self.db);
                 self.hint = db.len().saturating_add(usize::try_from(keys).unwrap_or(usize::MAX));
                 self.room = self.hint.min(db.len() + most);
                 db.reserve(self.room);
@@ -342,7 +340,7 @@ impl Loader<'_> {
         let value = if self.is_expired(prefix) { None } else { self.without_due(value) };
         if let Some(value) = value {
             let access = self.access(prefix);
-            let db = &mut ks.dbs[self.db];
+            let db = ks.db_mut(self.db);
             let key = db.key(&text);
             self.put(db, key, SetValue::Owned(value), prefix.expire, access, at)?;
             self.make_room(db);

@@ -18,7 +18,7 @@ fn dump_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let Call { argv, reply, fx, env, .. } = call;
     let version = srv.limits.rdb_version;
     let lazy = srv.limits.lazy_expire;
-    let mut db = DbMut::new(&mut srv.ks.dbs[env.db as usize], env, None, lazy);
+    let mut db = DbMut::new(srv.ks.db_mut(env.db as usize), env, None, lazy);
     match db.read(argv.at(1), fx) {
         Some(entry) => reply.bulk(&dump::dump(entry, version)),
         None => reply.null(),
@@ -73,7 +73,7 @@ fn restore(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let key = argv.at(1);
     let limits = srv.limits.clone();
     let Call { reply, fx, env, .. } = call;
-    let mut db = DbMut::new(&mut srv.ks.dbs[env.db as usize], env, None, limits.lazy_expire);
+    let mut db = DbMut::new(srv.ks.db_mut(env.db as usize), env, None, limits.lazy_expire);
     if !o.replace && db.touch(key, fx).is_some() {
         return Err(errors::BUSY_KEY);
     }

@@ -119,7 +119,7 @@ fn migrate(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let Call { fx, env, reply, .. } = call;
     let lazy = srv.limits.lazy_expire;
     let version = srv.limits.rdb_version;
-    let mut db = DbMut::new(&mut srv.ks.dbs[env.db as usize], env, None, lazy);
+    let mut db = DbMut::new(srv.ks.db_mut(env.db as usize), env, None, lazy);
     let mut payloads = Vec::new();
     for &key in &request.keys {
         if let Some(entry) = db.read(key, fx) {
@@ -141,7 +141,7 @@ fn migrate(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     // Without COPY, what has arrived is deleted here even if a later key failed.
     let (moved, failure) = sent?;
     if !request.copy && !moved.is_empty() {
-        let mut db = DbMut::new(&mut srv.ks.dbs[env.db as usize], env, None, lazy);
+        let mut db = DbMut::new(srv.ks.db_mut(env.db as usize), env, None, lazy);
         for &key in &moved {
             db.delete(key, Why::Del, fx);
             fx.modified(key);

@@ -110,7 +110,7 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 /// One that was not there when the watch began is not meant: what is past its time in its place came by SWAPDB.
 fn watched_key_expired(srv: &Server, id: ClientId) -> bool {
     srv.watch.keys_of(id).iter().filter(|w| w.1 == Found::Live).any(|((db, key), _)| {
-        let store = &srv.ks.dbs[*db as usize];
+        let store = srv.ks.db(*db as usize);
         let entry = store.find(store.key(key));
         entry.and_then(|e| e.expire_ms()).is_some_and(|at| at < srv.clock.now_ms)
     })
