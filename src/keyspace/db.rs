@@ -488,8 +488,18 @@ impl<'a> DbMut<'a> {
     /// none is left, the key goes.
     #[cold]
     pub fn expire_fields(&mut self, key: &[u8], fields: &[Vec<u8>], fx: &mut Effects) {
+        if self.lapse_fields(key, fields, fx) {
+            self.delete(key, Why::Expire, fx);
+            fx.event(effects::EV_GENERIC, "del", key);
+        }
+    }
+
+    /// `expire_fields` that leaves the key, for a caller who will fill or delete it; whether no field is left.
+    #[cold]
+    pub fn lapse_fields(&mut self, key: &[u8], fields: &[Vec<u8>], fx: &mut Effects) -> bool {
         let k = self.store.key(key);
-        let Some(mut hash) = self.store.find_mut(k).and_then(Open::<Hash>::entry) else { return };
+        let found = self.store.find_mut(k).and_then(Open::<Hash>::entry);
+        let Some(mut hash) = found else { return false };
         for field in fields {
             if hash.remove(field) {
                 fx.counters.expired_fields += 1;
@@ -499,11 +509,8 @@ impl<'a> DbMut<'a> {
         let emptied = hash.is_empty();
         drop(hash);
         fx.event(effects::EV_HASH, "hexpired", key);
-        if emptied {
-            self.delete(key, Why::Expire, fx);
-            fx.event(effects::EV_GENERIC, "del", key);
-        }
         fx.lapsed(key);
+        emptied
     }
 }
 
