@@ -7,13 +7,13 @@ use crate::keyspace::Keyspace;
 use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::{EV_GENERIC, Effects, Why};
 use crate::keyspace::env::Env;
+use crate::keyspace::lazyfree::Lazyfree;
 
 /// One command's way to more than one database.
 pub struct Across<'a> {
     pub ks: &'a mut Keyspace,
     pub env: &'a Env,
-    /// Keys past their time leave by UNLINK.
-    pub lazy_expire: bool,
+    pub lazyfree: Lazyfree,
 }
 
 impl Across<'_> {
@@ -26,7 +26,7 @@ impl Across<'_> {
     ) -> R {
         let home = std::mem::replace(&mut fx.db, n);
         let store = self.ks.db_mut(n as usize);
-        let result = act(&mut DbMut::new(store, self.env, None, self.lazy_expire), fx);
+        let result = act(&mut DbMut::new(store, self.env, None, self.lazyfree), fx);
         fx.db = home;
         result
     }

@@ -33,6 +33,7 @@ use crate::keyspace::effects::{self, Effects, Why};
 use crate::keyspace::entry::Entry;
 use crate::keyspace::env::Env;
 use crate::keyspace::lapse::{Lapse, drop_entry, is_due};
+use crate::keyspace::lazyfree::Lazyfree;
 use crate::keyspace::open::Open;
 use crate::keyspace::store::{EntryMut, Expire, Key, SetValue, Store, Vacant};
 use crate::resp::errors::{self, CmdError};
@@ -104,9 +105,9 @@ impl<'a> DbMut<'a> {
         store: &'a mut Store,
         env: &'a Env,
         memo: Option<Key<'a>>,
-        lazy_expire: bool,
+        lazyfree: Lazyfree,
     ) -> Self {
-        DbMut { store, env, memo, lapse: Lapse { lazily: lazy_expire } }
+        DbMut { store, env, memo, lapse: Lapse(lazyfree) }
     }
 
     #[inline]
@@ -438,6 +439,11 @@ impl<'a> DbMut<'a> {
     pub fn delete(&mut self, key: &[u8], why: Why, fx: &mut Effects) -> bool {
         let removed = self.store.remove(self.key(key));
         removed.map(|entry| drop_entry(entry, why, fx)).is_some()
+    }
+
+    /// The command by which a deletion travels that is not what the client sent.
+    pub fn deletion(&self, why: Why) -> &'static [u8] {
+        self.lapse.0.word(why)
     }
 
     /// Sets or clears the time at which the key expires; false if there is no such key, or if it

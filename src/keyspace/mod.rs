@@ -15,6 +15,7 @@ pub mod entry;
 pub mod env;
 pub mod fields;
 pub mod lapse;
+pub mod lazyfree;
 pub mod limits;
 pub mod open;
 pub mod place;

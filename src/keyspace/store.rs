@@ -9,7 +9,7 @@
 
 use crate::ds::dict::{Iter, Stats};
 use crate::keyspace::entry::timed::Timed;
-pub use crate::keyspace::entry::timed::{Expire, Key};
+pub use crate::keyspace::entry::timed::{Due, Expire, Key};
 pub use crate::keyspace::entry::{Entry, EntryBox, IncrError, SetValue};
 use crate::keyspace::place::Indexes;
 pub use crate::keyspace::place::{EntryMut, Vacant};
@@ -19,7 +19,6 @@ use crate::value::Value;
 /// One database. `Send`, so that a flushed one can be freed by another thread.
 pub struct Store {
     table: Timed,
-    behind: bool,
     indexes: Indexes,
 }
 
@@ -27,11 +26,7 @@ impl Store {
     /// An empty database; allocates nothing. All databases of a process share the seed. Expiry times are
     /// sorted by their distance from `now_ms`, later from the last time that `next_due` was told.
     pub fn new(seed: Seed, now_ms: i64) -> Store {
-        Store {
-            table: Timed::new(seed, now_ms),
-            behind: false,
-            indexes: Indexes::new(seed, now_ms),
-        }
+        Store { table: Timed::new(seed, now_ms), indexes: Indexes::new(seed, now_ms) }
     }
 
     /// The hash of a key, for `Key`.
@@ -177,10 +172,8 @@ impl Store {
 
     /// The key of a hash with a field whose time is not after `now_ms`; nothing is removed. Bounded work, as
     /// `next_due` for keys.
-    pub fn next_due_hash(&mut self, now_ms: i64) -> Option<&[u8]> {
-        let (key, behind) = self.indexes.fields.next_due(now_ms);
-        self.behind = behind;
-        key
+    pub fn next_due_hash(&mut self, now_ms: i64) -> Due<&[u8]> {
+        self.indexes.fields.next_due(now_ms)
     }
 
     /// Removes `key` and returns value, expiry and access data. O(1), but for copying a short
@@ -214,17 +207,9 @@ impl Store {
         self.find_mut(key)?.set_range(offset, bytes)
     }
 
-    /// Some key whose expiry is not after `now_ms`; it is not removed. Bounded work: if it returns
-    /// None while `is_behind` is true, the wheel has more to sort; call again when there is time.
-    pub fn next_due(&mut self, now_ms: i64) -> Option<&Entry> {
-        let (entry, behind) = self.table.next_due(now_ms);
-        self.behind = behind;
-        entry
-    }
-
-    /// Whether the last `next_due` or `next_due_hash` returned None before it knew that nothing is due.
-    pub fn is_behind(&self) -> bool {
-        self.behind
+    /// Some key whose expiry is not after `now_ms`; it is not removed. Bounded work.
+    pub fn next_due(&mut self, now_ms: i64) -> Due<&Entry> {
+        self.table.next_due(now_ms)
     }
 
     /// About when the next key is due: never later than the first of the nearest slot's keys that

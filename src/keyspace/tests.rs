@@ -5,6 +5,7 @@ use crate::ds::wheel::tests::rng;
 use crate::keyspace::across::Across;
 use crate::keyspace::effects::{EVENTS, Effect, Effects};
 use crate::keyspace::env::{Env, Expiry, Origin};
+use crate::keyspace::lazyfree::Lazyfree;
 use crate::keyspace::store::{Expire, SetValue};
 
 const SEED: Seed = Seed([1, 2]);
@@ -42,7 +43,7 @@ fn totals_follow_what_happens_to_each_database() {
         }
         let keys: usize = ks.stores().map(Store::len).sum();
         assert_eq!(ks.len(), keys, "before it is settled as well");
-        if rng() % 4 == 0 {
+        if rng().is_multiple_of(4) {
             let before = ks.timed();
             let changed = ks.settle();
             assert!(changed || ks.timed() == before);
@@ -71,7 +72,7 @@ fn a_key_moves_with_its_expiry_and_each_database_tells_of_itself() {
     let store = ks.db_mut(1);
     store.set(store.key(b"k"), SetValue::Int(2), Expire::At(999), 3);
     let mut fx = Effects::new(EVENTS, 0);
-    let mut across = Across { ks: &mut ks, env: &env, lazy_expire: false };
+    let mut across = Across { ks: &mut ks, env: &env, lazyfree: Lazyfree::default() };
     assert!(across.move_key(b"k", 1, &mut fx), "what is past its time is not in the way");
     assert!(!across.move_key(b"k", 1, &mut fx) && fx.db == 0);
     assert!(!across.copy_key(b"none", (1, b"k"), true, &mut fx) && fx.dirty == 1);

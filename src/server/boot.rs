@@ -9,6 +9,7 @@ use crate::config::choice::{LogLevel, OomScoreAdj, Supervised, SyslogFacility};
 use crate::config::file::{ConfigError, Input, Loaded};
 use crate::config::{self, Config};
 use crate::keyspace::Keyspace;
+use crate::keyspace::lazyfree::Lazyfree;
 use crate::log;
 use crate::net::listener;
 use crate::persist::check;
@@ -351,6 +352,7 @@ pub fn assemble(
     let mut srv = Server {
         ks: Keyspace::new(cfg.keyspace.databases as usize, seed, now),
         limits: Default::default(),
+        lazyfree: Lazyfree::default(),
         clients: Default::default(),
         exec: super::Exec { random: word(8) | 1, ..Default::default() },
         blocked: Default::default(),
@@ -422,14 +424,6 @@ impl Server {
         l.max_bulk = cfg.clients.max_bulk_bytes as usize;
         l.private_ints =
             cfg.memory.max_memory > 0 && (cfg.memory.policy.is_lru() || cfg.memory.policy.is_lfu());
-        l.lazy_user_del = cfg.keyspace.lazy_user_del;
-        l.lazy_server_del = cfg.keyspace.lazy_server_del;
-        l.lazy_expire = cfg.keyspace.lazy_expire;
-        l.rdb_version = match cfg.snapshot.target_version {
-            config::choice::RdbTarget::Automatic => 0,
-            other => other as u32 + 9,
-        };
-        l.verify_checksum = self.debug.verify_checksum;
         l.seed = self.ks.seed();
         l.hash_listpack_entries = cfg.limits.hash_max_listpack_entries;
         l.hash_listpack_value = cfg.limits.hash_max_listpack_value;
@@ -441,6 +435,12 @@ impl Server {
         l.zset_listpack_entries = cfg.limits.zset_max_listpack_entries;
         l.zset_listpack_value = cfg.limits.zset_max_listpack_value;
         l.hll_sparse_bytes = cfg.limits.hll_sparse_max_bytes;
+        self.lazyfree = Lazyfree {
+            user_del: cfg.keyspace.lazy_user_del,
+            server_del: cfg.keyspace.lazy_server_del,
+            expire: cfg.keyspace.lazy_expire,
+            eviction: cfg.keyspace.lazy_eviction,
+        };
         self.tracking.set_limit(cfg.clients.tracking_table_max_keys);
         self.rdb.refresh(&self.cfg);
         self.adopt_client_settings();

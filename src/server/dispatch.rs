@@ -288,10 +288,10 @@ pub fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>) -> Cmd
     srv.exec.nesting += 1;
     let result = match row.handler {
         Handler::Data(f) => {
-            let Server { ks, limits, .. } = &mut *srv;
+            let Server { ks, limits, lazyfree, .. } = &mut *srv;
             let store = ks.db_mut(call.env.db as usize);
             f(&mut Ctx {
-                db: DbMut::new(store, &call.env, memo, limits.lazy_expire),
+                db: DbMut::new(store, &call.env, memo, *lazyfree),
                 argv: call.argv,
                 reply: call.reply,
                 fx: &mut call.fx,

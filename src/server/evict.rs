@@ -80,13 +80,12 @@ fn evict(srv: &mut Server, db: usize, key: &[u8]) -> u64 {
     let env = srv.env(db as u32, Origin::Client, true);
     let mut fx = Effects::new(srv.exec.armed, db as u32);
     let before = srv.memory.used();
-    DbMut::new(srv.ks.db_mut(db), &env, None, false).delete(key, Why::Evict, &mut fx);
+    DbMut::new(srv.ks.db_mut(db), &env, None, srv.lazyfree).delete(key, Why::Evict, &mut fx);
     srv.drop_values(fx.take_dropped());
     let freed = before.saturating_sub(srv.memory.used());
     fx.lapsed(key);
     fx.event(EV_EVICTED, "evicted", key);
-    let word: &[u8] = if srv.cfg.keyspace.lazy_eviction { b"UNLINK" } else { b"DEL" };
-    fx.also(&[word, key]);
+    fx.also(&[srv.lazyfree.word(Why::Evict), key]);
     srv.stats.n.evicted_keys += 1;
     srv.settle(&mut fx);
     if !srv.exec.ops.is_empty() {

@@ -8,6 +8,7 @@ use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::Effects;
 use crate::keyspace::entry::Entry;
 use crate::keyspace::env::Origin;
+use crate::keyspace::store::Due;
 use crate::server::Server;
 use crate::server::turn::Timer;
 use crate::value::{ObjectRef, ValueRef};
@@ -120,7 +121,11 @@ fn drain(srv: &mut Server, db: usize, start: u64) -> bool {
         for _ in 0..BATCH {
             let due_before = srv.clock.now_ms - 1;
             let store = srv.ks.db_mut(db);
-            let Some(entry) = store.next_due(due_before) else { return !store.is_behind() };
+            let entry = match store.next_due(due_before) {
+                Due::This(entry) => entry,
+                Due::Unsorted => return false,
+                Due::Nothing => return true,
+            };
             srv.expiry.lag_ms = due_before - entry.expire_ms().unwrap_or(due_before);
             key.clear();
             key.extend_from_slice(entry.key());
@@ -142,8 +147,11 @@ fn drain_fields(srv: &mut Server, db: usize, start: u64) -> bool {
     loop {
         let now = srv.clock.now_ms;
         let store = srv.ks.db_mut(db);
-        let Some(key) = store.next_due_hash(now - 1) else { return !store.is_behind() };
-        let key = key.to_vec();
+        let key = match store.next_due_hash(now - 1) {
+            Due::This(key) => key.to_vec(),
+            Due::Unsorted => return false,
+            Due::Nothing => return true,
+        };
         let due = match store.find(store.key(&key)).map(Entry::value) {
             Some(ValueRef::Object(ObjectRef::Hash(hash))) => hash.due(now, BATCH),
             _ => return true,
@@ -164,7 +172,7 @@ fn expire_key(srv: &mut Server, db: usize, key: &[u8]) {
 fn expire_in(srv: &mut Server, db: usize, act: impl FnOnce(&mut DbMut<'_>, &mut Effects)) {
     let env = srv.env(db as u32, Origin::Client, true);
     let mut fx = Effects::new(srv.exec.armed, db as u32);
-    act(&mut DbMut::new(srv.ks.db_mut(db), &env, None, srv.limits.lazy_expire), &mut fx);
+    act(&mut DbMut::new(srv.ks.db_mut(db), &env, None, srv.lazyfree), &mut fx);
     srv.stats.n.expired_keys += u64::from(fx.counters.expired);
     srv.stats.n.expired_fields += u64::from(fx.counters.expired_fields);
     srv.settle(&mut fx);

@@ -52,6 +52,7 @@ pub struct Server {
     pub clock: Clock,
     pub ks: Keyspace,
     pub limits: Limits,
+    pub lazyfree: crate::keyspace::lazyfree::Lazyfree,
     pub clients: Clients,
     pub exec: Exec,
     pub blocked: Blocked,

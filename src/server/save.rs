@@ -69,18 +69,22 @@ impl RdbJobs {
     }
 }
 
-fn options(cfg: &Config, used_memory: u64, now_ms: i64) -> SaveOptions {
-    let version = match cfg.snapshot.target_version {
+/// The version of the format that `rdb-target-version` asks for; 0: the lowest that can hold the data.
+pub fn target_version(cfg: &Config) -> u32 {
+    match cfg.snapshot.target_version {
         RdbTarget::Automatic => 0,
         RdbTarget::V10 => 10,
         RdbTarget::V11 => 11,
         RdbTarget::V12 => 12,
-    };
+    }
+}
+
+fn options(cfg: &Config, used_memory: u64, now_ms: i64) -> SaveOptions {
     let policy = cfg.memory.policy;
     SaveOptions {
         compression: cfg.snapshot.compression,
         checksum: cfg.snapshot.checksum,
-        version,
+        version: target_version(cfg),
         key_delay_us: cfg.snapshot.key_save_delay_us,
         access: match (policy.is_lru(), policy.is_lfu()) {
             (true, _) => Access::Idle,

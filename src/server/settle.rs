@@ -1,6 +1,6 @@
 //! Consequences of a command, applied in the order in which it recorded them.
 
-use crate::keyspace::effects::{self, Aside, Dropped, Effect, Effects, EventClass, Why};
+use crate::keyspace::effects::{self, Aside, Dropped, Effect, Effects, EventClass};
 use crate::server::Server;
 
 impl Server {
@@ -82,14 +82,7 @@ impl Server {
     /// Frees a value that left the keyspace: here, or on the helper thread if the settings say so and
     /// it is worth the trip.
     fn drop_value(&mut self, dropped: Dropped) {
-        let k = &self.cfg.keyspace;
-        let lazily = match dropped.why {
-            Why::Unlink => true,
-            Why::Del => k.lazy_user_del,
-            Why::Overwrite => k.lazy_server_del,
-            Why::Expire => k.lazy_expire,
-            Why::Evict => k.lazy_eviction,
-        };
+        let lazily = self.lazyfree.is_lazy(dropped.why);
         if lazily && dropped.value.free_effort() > super::bio::LAZY_FROM {
             self.bio.free_value(dropped.value);
         }

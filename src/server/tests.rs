@@ -18,7 +18,7 @@ use crate::server::{Call, Server, account, boot, dispatch};
 /// It stands in for BLPOP, by its name; that it works with a plain string shows that blocking knows no type.
 fn take_or_wait(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let keys = &call.argv.from(1)[..call.argv.len() - 2];
-    let (env, lazy) = (call.env, srv.limits.lazy_expire);
+    let (env, lazy) = (call.env, srv.lazyfree);
     let store = srv.ks.db_mut(env.db as usize);
     let mut db = crate::keyspace::db::DbMut::new(store, &env, None, lazy);
     for &key in keys {

@@ -443,6 +443,7 @@ mod tests {
     use super::*;
     use crate::keyspace::effects::STREAM;
     use crate::keyspace::env::Origin;
+    use crate::keyspace::lazyfree::Lazyfree;
     use crate::keyspace::limits::Limits;
     use crate::keyspace::store::Store;
     use crate::resp::argv::Argv;
@@ -468,7 +469,7 @@ mod tests {
         let tables = crate::commands::TABLES.iter().flat_map(|table| table.iter());
         let row = tables.into_iter().find(|row| row.0.as_bytes() == words[0]).expect("a command");
         let mut ctx = Ctx {
-            db: DbMut::new(store, &env, None, false),
+            db: DbMut::new(store, &env, None, Lazyfree::default()),
             argv: Argv::new(&words),
             reply: &mut reply,
             fx: &mut fx,

@@ -31,7 +31,7 @@ fn move_(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 }
 
 fn across<'a>(srv: &'a mut Server, env: &'a Env) -> Across<'a> {
-    Across { ks: &mut srv.ks, env, lazy_expire: srv.limits.lazy_expire }
+    Across { ks: &mut srv.ks, env, lazyfree: srv.lazyfree }
 }
 
 const VALUE_INT: &str = "value is not an integer or out of range";

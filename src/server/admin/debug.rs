@@ -217,7 +217,7 @@ fn object(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}{}",
         entry,
         entry.encoding().name(),
-        dump::dump(entry, srv.limits.rdb_version).len().saturating_sub(11),
+        dump::dump(entry, save::target_version(&srv.cfg)).len().saturating_sub(11),
         entry.lru(),
         idle,
         lists::figures(entry)

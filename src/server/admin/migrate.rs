@@ -15,7 +15,7 @@ use crate::persist::dump;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::server::table::ServerRow;
-use crate::server::{Call, Server};
+use crate::server::{Call, Server, save};
 
 pub const COMMANDS: &[ServerRow] = &[("migrate", migrate)];
 
@@ -117,8 +117,8 @@ fn parse<'a>(argv: Argv<'a>) -> Result<Request<'a>, CmdError> {
 fn migrate(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let request = parse(call.argv)?;
     let Call { fx, env, reply, .. } = call;
-    let lazy = srv.limits.lazy_expire;
-    let version = srv.limits.rdb_version;
+    let lazy = srv.lazyfree;
+    let version = save::target_version(&srv.cfg);
     let mut db = DbMut::new(srv.ks.db_mut(env.db as usize), env, None, lazy);
     let mut payloads = Vec::new();
     for &key in &request.keys {
