@@ -75,14 +75,14 @@ impl Store {
     }
 
     /// The entry of `key`, to change it in place. O(1).
-    #[inline]
+    #[inline(always)]
     pub fn find_mut(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
         let entry = self.table.find_mut(key)?;
         Some(EntryMut { entry, indexes: &mut self.indexes })
     }
 
     /// The entry of `key`, to change it in place, or its place when there is none; one search. O(1).
-    #[inline]
+    #[inline(always)]
     pub fn find_or_vacant<'a>(&'a mut self, key: Key<'a>) -> Result<EntryMut<'a>, Vacant<'a>> {
         let Store { table, indexes, .. } = self;
         match table.find_or_vacant(key) {

@@ -173,14 +173,14 @@ impl Timed {
     }
 
     /// The entry of `key`, to change it.
-    #[inline]
+    #[inline(always)]
     pub fn find_mut(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
         let place = self.dict.get_mut(key.hash, key.bytes)?;
         Some(EntryMut { place, clock: &mut self.clock })
     }
 
     /// The entry of `key`, to change it, or its place when there is none.
-    #[inline]
+    #[inline(always)]
     pub fn find_or_vacant<'a>(&'a mut self, key: Key<'a>) -> Result<EntryMut<'a>, Vacant<'a>> {
         let Timed { dict, clock } = self;
         match dict.get_mut_or(key.hash, key.bytes) {
