@@ -241,6 +241,7 @@ pub fn assemble(
     let mut srv = Server {
         ks: Keyspace::new(cfg.keyspace.databases as usize, seed, now),
         limits: Default::default(),
+        lazyfree: Default::default(),
         clients: Default::default(),
         exec: Exec { random: word(8) | 1, ..Default::default() },
         blocked: Default::default(),

@@ -173,7 +173,9 @@ pub fn serve_while_busy(srv: &mut Server) {
     let mut events = Events::with_capacity(256);
     let running = running::now();
     let outer = std::mem::replace(&mut srv.exec.busy, true);
+    srv.rearm();
     unit::within(srv, Unit::SERVER, |srv| turn(srv, &mut events, Mode::Busy));
     srv.exec.busy = outer;
+    srv.rearm();
     running::resume(running);
 }
