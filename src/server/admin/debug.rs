@@ -2,6 +2,7 @@
 
 mod allocator;
 mod lists;
+mod stream;
 
 use crate::commands::{CmdResult, Flow, arg};
 use crate::config::rewrite::rewrite_file;
@@ -18,7 +19,6 @@ use crate::server::jobs::settings;
 use crate::server::jobs::{load, restart, save};
 use crate::server::parts::ServerRow;
 use crate::server::parts::identity::random_id;
-use crate::server::parts::stream::ALL;
 use crate::server::parts::{Call, Server};
 use crate::server::reactor::turn;
 use crate::sys::signals;
@@ -43,7 +43,7 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             crate::server::jobs::expire::schedule(srv);
             call.reply.ok();
         }
-        (b"stream", 3) => stream(srv, call.reply, argv.at(2))?,
+        (b"stream", 3) => stream::debug_stream(srv, call.reply, argv.at(2))?,
         (b"replybuffer", 4) => {
             reply_rules(&mut srv.debug.reply_rules, argv)?;
             call.reply.ok();
@@ -161,30 +161,6 @@ fn reply_rules(rules: &mut ReplyRules, argv: Argv<'_>) -> Result<(), CmdError> {
     } else {
         return Err(errors::unknown_subcommand("debug", argv[1]));
     }
-    Ok(())
-}
-
-/// `DEBUG STREAM ON|TAKE|OFF`: reads the stream of writes, as replicas and the append-only file will get it.
-/// TAKE replies with the bytes that came since the last one.
-fn stream(srv: &mut Server, reply: &mut Reply, word: &[u8]) -> Result<(), CmdError> {
-    let reader = srv.debug.stream;
-    match (word.to_ascii_lowercase().as_slice(), reader) {
-        (b"on", None) => srv.debug.stream = Some(srv.stream.join(ALL)),
-        (b"on", Some(_)) => {}
-        (b"off", _) => {
-            if let Some(reader) = srv.debug.stream.take() {
-                srv.stream.leave(reader);
-            }
-        }
-        (b"take", Some(reader)) => {
-            reply.bulk(&srv.stream.take(reader));
-            return Ok(());
-        }
-        (b"take", None) => return Err(CmdError::new("ERR DEBUG STREAM is not on")),
-        _ => return Err(errors::SYNTAX),
-    }
-    srv.rearm();
-    reply.ok();
     Ok(())
 }
 
