@@ -6,7 +6,8 @@
 //! bounds the time that one command spends on it; what is left goes on in the following turns.
 
 use crate::config::choice::EvictionPolicy as Policy;
-use crate::keyspace::effects::{EV_EVICTED, Why};
+use crate::keyspace::db::DbMut;
+use crate::keyspace::effects::{EV_EVICTED, Effects, Why};
 use crate::keyspace::env::{Env, Origin};
 use crate::server::engine::unit;
 use crate::server::parts::Server;
@@ -76,8 +77,10 @@ pub fn on_timer(srv: &mut Server) {
 /// Evicts a key; the bytes that the key and its value took, as far as they are free already.
 fn evict(srv: &mut Server, db: usize, key: &[u8]) -> u64 {
     let word = srv.lazyfree.word(Why::Evict);
-    let freed = unit::act(srv, db as u32, |db, fx| {
+    let delete = |db: &mut DbMut<'_>, fx: &mut Effects| {
         db.delete(key, Why::Evict, fx);
+    };
+    let freed = unit::act(srv, db as u32, delete, |fx| {
         fx.lapsed(key);
         fx.event(EV_EVICTED, "evicted", key);
         fx.also(&[word, key]);

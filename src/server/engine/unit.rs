@@ -90,19 +90,26 @@ fn close(srv: &mut Server) {
     }
 }
 
-/// Does something to a database on the server's own behalf, as a unit of its own.
+/// Changes a database on the server's own behalf, as a unit of its own; `tell` records what is to be
+/// told of it.
 ///
-/// Returns the bytes that the values which it dropped have given back already.
-pub fn act(srv: &mut Server, db: u32, f: impl FnOnce(&mut DbMut<'_>, &mut Effects)) -> u64 {
-    let before = srv.memory.used();
+/// Returns the bytes that the change has given back. What `tell` and those who hear of it take is not
+/// subtracted: eviction would go on for what its own messages take.
+pub fn act(
+    srv: &mut Server,
+    db: u32,
+    change: impl FnOnce(&mut DbMut<'_>, &mut Effects),
+    tell: impl FnOnce(&mut Effects),
+) -> u64 {
     let env = srv.env(db, Origin::Client, true);
     let mut fx = Effects::new(srv.exec.armed, db);
-    let store = srv.ks.db_mut(db as usize);
-    f(&mut DbMut::new(store, &env, None, srv.lazyfree), &mut fx);
-    srv.stats.n.expired_keys += u64::from(fx.counters.expired);
-    srv.stats.n.expired_fields += u64::from(fx.counters.expired_fields);
+    let before = srv.memory.used();
+    change(&mut DbMut::new(srv.ks.db_mut(db as usize), &env, None, srv.lazyfree), &mut fx);
     srv.drop_values(fx.take_dropped());
     let freed = before.saturating_sub(srv.memory.used());
+    tell(&mut fx);
+    srv.stats.n.expired_keys += u64::from(fx.counters.expired);
+    srv.stats.n.expired_fields += u64::from(fx.counters.expired_fields);
     srv.settle(&mut fx);
     close(srv);
     freed

@@ -136,7 +136,7 @@ fn drain_fields(srv: &mut Server, db: usize, start: u64) -> bool {
             Some(ValueRef::Object(ObjectRef::Hash(hash))) => hash.due(now, BATCH),
             _ => return true,
         };
-        unit::act(srv, db as u32, |db, fx| db.expire_fields(&key, &due, fx));
+        unit::act(srv, db as u32, |db, fx| db.expire_fields(&key, &due, fx), |_| ());
         if is_over(srv, start) {
             return false;
         }
@@ -145,5 +145,5 @@ fn drain_fields(srv: &mut Server, db: usize, start: u64) -> bool {
 
 /// Deletes one key that is past its time.
 fn expire_key(srv: &mut Server, db: usize, key: &[u8]) {
-    unit::act(srv, db as u32, |db, fx| db.expire(key, fx));
+    unit::act(srv, db as u32, |db, fx| db.expire(key, fx), |_| ());
 }
