@@ -139,9 +139,15 @@ fn triples(lp: &Listpack, limits: &Limits) -> Option<Hash> {
     let mut hash = Hash::Timed(Listpack::new());
     let no_limits =
         HashLimits { listpack_entries: usize::MAX, listpack_value: usize::MAX, seed: limits.seed };
-    let mut items = lp.iter();
+    let (mut items, mut last) = (lp.iter(), 0);
     while let (Some(field), Some(value), Some(time)) = (items.next(), items.next(), items.next()) {
         let time = time.as_int().filter(|t| (0..=TIME_MAX).contains(t))?;
+        // Soonest first, and those without a time behind the others.
+        let order = if time == 0 { i64::MAX } else { time };
+        if order < last {
+            return None;
+        }
+        last = order;
         let time = if time == 0 { Time::Never } else { Time::At(time) };
         hash.insert(&field.to_vec(), &value.to_vec(), time, &no_limits);
     }

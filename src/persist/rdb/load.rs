@@ -22,7 +22,7 @@ use crate::keyspace::Keyspace;
 use crate::keyspace::entry::SetValue;
 use crate::keyspace::limits::Limits;
 use crate::keyspace::store::{Expire, Store};
-use crate::value::{Collection, Object, Value};
+use crate::value::{Collection, Value};
 use std::io::Read;
 
 /// Bytes of the buffer.
@@ -337,8 +337,8 @@ impl Loader<'_> {
             }
             Err(e) => return Err(e.of_key(&text)),
         };
-        let value = if self.is_expired(prefix) { None } else { self.without_due(value) };
-        if let Some(value) = value {
+        // A hash keeps fields past their time: they count, and leave, as those of any other hash do.
+        if !self.is_expired(prefix) {
             let access = self.access(prefix);
             let db = ks.db_mut(self.db);
             let key = db.key(&text);
@@ -352,24 +352,6 @@ impl Loader<'_> {
             self.slept_us += sleep_after_key(self.pace.key_delay_us, self.loaded.keys);
         }
         Ok(())
-    }
-}
-
-impl Loader<'_> {
-    /// The value without the fields whose time has passed; None if that was all.
-    fn without_due(&self, mut value: Value) -> Option<Value> {
-        if let Value::Object(object) = &mut value
-            && let Object::Hash(hash) = &mut **object
-            && self.opts.drop_expired
-        {
-            for field in hash.view().due(self.opts.now_ms, usize::MAX) {
-                hash.remove(&field);
-            }
-            if hash.is_empty() {
-                return None;
-            }
-        }
-        Some(value)
     }
 }
 

@@ -205,6 +205,22 @@ start_server {tags {hash expire}} {
             r config set notify-keyspace-events ""
         }
 
+        test "fields past their time in a snapshot are loaded, and leave as any others do ($kind)" {
+            r flushall
+            make h
+            r set other x
+            r debug set-active-expire 0
+            r hpexpire h 1 fields 2 a b
+            after 10
+            r debug reload
+            assert_equal {2 2} [list [s rdb_last_load_keys_loaded] [r dbsize]]
+            set before [s expired_subkeys]
+            assert_equal {{} {}} [r hmget h a b]
+            r debug set-active-expire 1
+            wait_for_condition {[s expired_subkeys] == $before + 2}
+            r del other
+        }
+
         test "each of these commands is one access ($kind)" {
             make h
             r config set maxmemory-policy allkeys-lfu lfu-log-factor 0 lfu-decay-time 0
@@ -321,7 +337,7 @@ start_server {tags {hash expire}} {
         assert_no_match "*subexpiry*" [r info keyspace]
     }
 
-    test "a file with fields past their time leaves them out" {
+    test "a file with fields past their time brings hashes that show none of them" {
         r flushall
         r hset h a 1 b 2
         r hset gone a 1
@@ -331,7 +347,8 @@ start_server {tags {hash expire}} {
         after 10
         r debug reload
         assert_equal {b 2} [r hgetall h]
-        assert_equal {1 0} [list [r hlen h] [r exists gone]]
+        assert_equal {2 1 {}} [list [r hlen h] [r exists gone] [r hgetall gone]]
         r debug set-active-expire 1
+        wait_for_condition {[r exists gone] == 0 && [r hlen h] == 1}
     }
 }
