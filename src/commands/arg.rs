@@ -10,6 +10,19 @@ pub fn int(arg: &[u8]) -> Result<i64, CmdError> {
     num::parse_i64(arg).ok_or(errors::NOT_INT)
 }
 
+/// An integer of 32 bits.
+pub fn int32(arg: &[u8]) -> Result<i64, CmdError> {
+    let n = int(arg)?;
+    i32::try_from(n).map_err(|_| errors::NOT_INT32)?;
+    Ok(n)
+}
+
+/// An integer that is not negative, or the error `text` (without `ERR`) if it is.
+pub fn int_from_0(arg: &[u8], text: &'static str) -> Result<i64, CmdError> {
+    let n = int(arg)?;
+    if n < 0 { Err(CmdError::err(text)) } else { Ok(n) }
+}
+
 /// An integer within bounds, or the error `text` (without `ERR`).
 pub fn int_in(arg: &[u8], min: i64, max: i64, text: &'static str) -> Result<i64, CmdError> {
     match num::parse_i64(arg) {
@@ -39,9 +52,18 @@ pub fn timeout(arg: &[u8], env: &Env) -> Result<Option<i64>, CmdError> {
     }
 }
 
-/// Option words are matched without regard to case.
+/// Option words are matched without regard to case. Compat: what stands behind a NUL is not seen.
 pub fn is(arg: &[u8], word: &str) -> bool {
-    arg.eq_ignore_ascii_case(word.as_bytes())
+    let seen = match arg.get(word.len()) {
+        None | Some(0) => &arg[..arg.len().min(word.len())],
+        Some(_) => return false,
+    };
+    seen.eq_ignore_ascii_case(word.as_bytes())
+}
+
+/// An option word in lower case, to match it against several. Compat: as [`is`] sees it.
+pub fn lower(arg: &[u8]) -> Vec<u8> {
+    errors::shown(arg).to_ascii_lowercase()
 }
 
 /// Walks the options of a command.
@@ -93,13 +115,14 @@ pub struct ExpireArg<'a> {
 impl<'a> ExpireArg<'a> {
     /// The option `word` if it is one of the four.
     pub fn from_word(word: &[u8]) -> Option<(bool, When)> {
-        match word.to_ascii_uppercase().as_slice() {
-            b"EX" => Some((true, When::Relative)),
-            b"PX" => Some((false, When::Relative)),
-            b"EXAT" => Some((true, When::Absolute)),
-            b"PXAT" => Some((false, When::Absolute)),
-            _ => None,
-        }
+        [
+            ("ex", true, When::Relative),
+            ("px", false, When::Relative),
+            ("exat", true, When::Absolute),
+            ("pxat", false, When::Absolute),
+        ]
+        .into_iter()
+        .find_map(|(name, seconds, when)| is(word, name).then_some((seconds, when)))
     }
 
     /// The date in milliseconds since 1970. `command` is named in the error.

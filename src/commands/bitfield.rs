@@ -36,7 +36,7 @@ impl Width {
             _ => return Err(BAD_TYPE),
         };
         let max = if signed { 64 } else { 63 };
-        match num::parse_i64(digits) {
+        match num::parse_i64(errors::shown(digits)) {
             Some(bits) if (1..=max).contains(&bits) => Ok(Width { signed, bits: bits as u32 }),
             _ => Err(BAD_TYPE),
         }
@@ -111,7 +111,7 @@ fn parse(argv: Argv<'_>, max_bulk: usize, read_only: bool) -> Result<Vec<Op>, Cm
         let is = |name, operands| arg::is(word, name) && left >= operands;
         let incr = is("incrby", 3);
         if is("overflow", 1) {
-            overflow = match options.value()?.to_ascii_lowercase().as_slice() {
+            overflow = match arg::lower(options.value()?).as_slice() {
                 b"wrap" => Overflow::Wrap,
                 b"sat" => Overflow::Sat,
                 b"fail" => Overflow::Fail,
@@ -126,13 +126,13 @@ fn parse(argv: Argv<'_>, max_bulk: usize, read_only: bool) -> Result<Vec<Op>, Cm
                 let n = arg::int(options.value()?)?;
                 if incr { Action::Incr(n) } else { Action::Set(n) }
             };
-            if read_only && action != Action::Get {
-                return Err(CmdError::new("ERR BITFIELD_RO only supports the GET subcommand"));
-            }
             ops.push(Op { action, width, offset, overflow });
         } else {
             return Err(errors::SYNTAX);
         }
+    }
+    if read_only && ops.iter().any(|op| op.action != Action::Get) {
+        return Err(CmdError::new("ERR BITFIELD_RO only supports the GET subcommand"));
     }
     Ok(ops)
 }

@@ -117,9 +117,6 @@ impl Range {
     /// From `start` to `end`, negative ones counted from the end; None if nothing is in between.
     fn new(start: i64, end: i64, unit: Unit, len: usize) -> Option<Range> {
         let total = (len * if unit == Unit::Bit { 8 } else { 1 }) as i64;
-        if start < 0 && end < 0 && start > end {
-            return None;
-        }
         let absolute = |n: i64| if n < 0 { n.saturating_add(total).max(0) } else { n };
         let (start, end) = (absolute(start), absolute(end).min(total - 1));
         if start > end || total == 0 {
@@ -165,6 +162,12 @@ fn bitcount(ctx: &mut Ctx<'_>) -> CmdResult {
         2 => count_ones(bytes),
         4 | 5 => {
             let (start, end) = (arg::int(argv.at(2))?, arg::int(argv.at(3))?);
+            if start < 0 && end < 0 && start > end {
+                // Compat: nothing lies in between, though both would stand for the first byte; the unit may be
+                // anything. BITPOS has no such rule.
+                reply.int(0);
+                return Ok(Flow::Done);
+            }
             let unit = argv.get(4).map_or(Ok(Unit::Byte), |text| Unit::parse(text))?;
             Range::new(start, end, unit, bytes.len()).map_or(0, |range| {
                 let (first, between, last) = range.bytes(bytes, false);
@@ -251,15 +254,15 @@ enum Combine {
 impl Combine {
     fn parse(argv: Argv<'_>) -> Result<Combine, CmdError> {
         let (name, sources) = (argv.at(1), argv.len() - 3);
-        let found = match name.to_ascii_uppercase().as_slice() {
-            b"AND" => Combine::And,
-            b"OR" => Combine::Or,
-            b"XOR" => Combine::Xor,
-            b"NOT" => Combine::Not,
-            b"DIFF" => Combine::Diff,
-            b"DIFF1" => Combine::Diff1,
-            b"ANDOR" => Combine::AndOr,
-            b"ONE" => Combine::One,
+        let found = match arg::lower(name).as_slice() {
+            b"and" => Combine::And,
+            b"or" => Combine::Or,
+            b"xor" => Combine::Xor,
+            b"not" => Combine::Not,
+            b"diff" => Combine::Diff,
+            b"diff1" => Combine::Diff1,
+            b"andor" => Combine::AndOr,
+            b"one" => Combine::One,
             _ => return Err(errors::SYNTAX),
         };
         match found {

@@ -58,13 +58,15 @@ impl Conditions {
     fn parse(options: Options<'_>) -> Result<Conditions, CmdError> {
         let mut c = Conditions::default();
         for word in options {
-            match word.to_ascii_lowercase().as_slice() {
+            match arg::lower(word).as_slice() {
                 b"nx" => c.nx = true,
                 b"xx" => c.xx = true,
                 b"gt" => c.gt = true,
                 b"lt" => c.lt = true,
                 _ => {
-                    return Err(CmdError::err([b"Unsupported option ", word].concat()));
+                    return Err(CmdError::err(
+                        [b"Unsupported option ", errors::shown(word)].concat(),
+                    ));
                 }
             }
         }

@@ -50,7 +50,7 @@ fn begin(k: &KeySpec, argv: &[&[u8]]) -> Option<Option<usize>> {
     match &k.begin {
         Begin::Index(i) => Some(Some(*i)),
         Begin::Keyword(word, from) => {
-            let is = |i: &usize| argv[*i].eq_ignore_ascii_case(word.as_bytes());
+            let is = |i: &usize| arg::is(argv[*i], word);
             // A keyword with nothing behind it, or in the place of the first argument, is none.
             let found = if *from > 0 {
                 (*from as usize..argc.saturating_sub(1)).find(is)
@@ -119,8 +119,7 @@ fn native(name: &str, argv: &[&[u8]]) -> Vec<Found> {
 /// will refuse it.
 fn counted(argv: &[&[u8]], at: usize) -> Vec<Found> {
     let text = argv.get(at).copied().unwrap_or_default();
-    let digits = text.iter().position(|c| !c.is_ascii_digit()).unwrap_or(text.len());
-    let count = crate::util::num::parse_i64(&text[..digits]).and_then(|n| usize::try_from(n).ok());
+    let count = usize::try_from(crate::util::num::parse_i32_prefix(text)).ok();
     let room = argv.len().saturating_sub(at + 1);
     let count = count.filter(|&n| n <= room).unwrap_or(0);
     (at + 1..at + 1 + count).map(|i| (i, 0)).collect()
@@ -139,7 +138,7 @@ fn bitfield_flags(argv: &[&[u8]]) -> u16 {
     let mut at = 2;
     while let Some(word) = argv.get(at) {
         let behind = argv.len() - at - 1;
-        at += match word.to_ascii_lowercase().as_slice() {
+        at += match arg::lower(word).as_slice() {
             b"get" if behind >= 2 => 3,
             b"overflow" if behind >= 1 => 2,
             _ => return KEY_RW | KEY_ACCESS | KEY_UPDATE,
@@ -152,7 +151,7 @@ fn bitfield_flags(argv: &[&[u8]]) -> u16 {
 fn sort(argv: &[&[u8]]) -> Vec<Found> {
     let (mut at, mut target) = (2, None);
     while let Some(word) = argv.get(at) {
-        at += match word.to_ascii_lowercase().as_slice() {
+        at += match arg::lower(word).as_slice() {
             b"limit" => 3,
             b"by" | b"get" => 2,
             b"store" if at + 1 < argv.len() => {
@@ -171,7 +170,7 @@ fn migrate(argv: &[&[u8]]) -> Vec<Found> {
     const FLAGS: u16 = KEY_RW | KEY_ACCESS | KEY_DELETE;
     let mut at = 6;
     while let Some(word) = argv.get(at) {
-        at += match word.to_ascii_lowercase().as_slice() {
+        at += match arg::lower(word).as_slice() {
             b"keys" if !argv[3].is_empty() => return Vec::new(),
             b"keys" => return (at + 1..argv.len()).map(|i| (i, FLAGS)).collect(),
             b"auth" => 2,
@@ -199,7 +198,7 @@ fn georadius(argv: &[&[u8]]) -> Vec<Found> {
 fn xread(argv: &[&[u8]]) -> Vec<Found> {
     let mut at = 1;
     while let Some(word) = argv.get(at) {
-        at += match word.to_ascii_lowercase().as_slice() {
+        at += match arg::lower(word).as_slice() {
             b"block" | b"count" => 2,
             b"group" => 3,
             b"noack" => 1,

@@ -29,7 +29,7 @@ fn place(lon: &[u8], lat: &[u8]) -> Result<Place, CmdError> {
 
 /// Meters of a unit.
 fn unit(word: &[u8]) -> Result<f64, CmdError> {
-    match word.to_ascii_lowercase().as_slice() {
+    match arg::lower(word).as_slice() {
         b"m" => Ok(1.0),
         b"km" => Ok(1000.0),
         b"ft" => Ok(0.3048),

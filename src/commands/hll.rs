@@ -3,7 +3,7 @@
 //! The value is a string (`ds::hll` has its layout). A dense one is changed in place, two bytes a register; a sparse
 //! one is small and edited as a copy. The estimate is kept in the string until a register changes.
 
-use crate::commands::{CmdResult, Ctx, DataRow, Flow};
+use crate::commands::{CmdResult, Ctx, DataRow, Flow, arg};
 use crate::ds::hll::{self, Corrupt, Form};
 use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::{EV_STRING, Effects};
@@ -188,7 +188,7 @@ fn pfmerge(ctx: &mut Ctx<'_>) -> CmdResult {
 /// `PFDEBUG GETREG|DECODE|ENCODING|TODENSE key`. O(registers).
 fn pfdebug(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
-    let (sub, key) = (argv.at(1).to_ascii_lowercase(), argv.at(2));
+    let (sub, key) = (arg::lower(argv.at(1)), argv.at(2));
     let Some(entry) = db.touch_string(key, fx)? else {
         return Err(CmdError::new("ERR The specified key does not exist"));
     };

@@ -14,12 +14,14 @@ use crate::ds::pack::End;
 use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::{EV_GENERIC, EV_LIST, Effects, Why};
 use crate::keyspace::env::{Env, Origin};
+use crate::keyspace::limits::Limits;
 use crate::keyspace::store::{Expire, SetValue};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::util::num;
 use crate::value::list::List;
-use crate::value::{Collection, ObjectRef, Value, ValueRef, View};
+use crate::value::zset::ZSet;
+use crate::value::{Collection, Encoding, ObjectRef, Value, ValueRef, View};
 use std::cmp::Ordering;
 
 pub const COMMANDS: &[DataRow] = &[("sort", sort), ("sort_ro", sort_ro)];
@@ -88,17 +90,22 @@ fn sort_ro(ctx: &mut Ctx<'_>) -> CmdResult {
 
 fn run(ctx: &mut Ctx<'_>, read_only: bool) -> CmdResult {
     let mut request = Request::parse(ctx.argv, read_only)?;
-    let Ctx { db, argv, fx, env, .. } = ctx;
-    let mut is_set = false;
+    let Ctx { db, argv, fx, env, limits, .. } = ctx;
+    let (mut is_set, mut packed_zset) = (false, false);
+    let mut keep_order = request.by.is_some_and(|by| !by.contains(&b'*'));
     let elements = match db.read(argv.at(1), fx).map(|entry| entry.value()) {
         None => Vec::new(),
         Some(ValueRef::Object(object)) => {
             is_set = matches!(object, ObjectRef::Set(_));
-            elements(object, request.descending).ok_or(errors::WRONG_TYPE)?
+            packed_zset =
+                matches!(object, ObjectRef::ZSet(_)) && object.encoding() == Encoding::Listpack;
+            elements(object, keep_order && request.descending).ok_or(errors::WRONG_TYPE)?
         }
         Some(_) => return Err(errors::WRONG_TYPE),
     };
-    let mut keep_order = request.by.is_some_and(|by| !by.contains(&b'*'));
+    if packed_zset {
+        spread(db, argv.at(1), limits, fx);
+    }
     if keep_order && is_set && (request.store.is_some() || env.origin == Origin::Script) {
         // A set has no order of its own; what is stored must be the same everywhere.
         (keep_order, request.alpha, request.by) = (false, true, None);
@@ -115,14 +122,29 @@ fn run(ctx: &mut Ctx<'_>, read_only: bool) -> CmdResult {
     }
 }
 
-/// The elements in their own order, those of a sorted set backwards if it is to be `descending`. None for other types.
+/// Compat: a sorted set that is sorted is no listpack any more.
+#[cold]
+fn spread(db: &mut DbMut<'_>, key: &[u8], limits: &Limits, fx: &mut Effects) {
+    if let Ok(Some(mut zset)) = db.find_open::<ZSet>(key, fx) {
+        zset.spread(&limits.zset(), 0);
+    }
+}
+
+/// The elements in their own order; those of a list or sorted set backwards if it is to be `descending`. None for other
+/// types.
 fn elements(object: ObjectRef<'_>, descending: bool) -> Option<Vec<Vec<u8>>> {
     let mut out = Vec::with_capacity(object.len());
     match object {
-        ObjectRef::List(list) => list.walk(0, End::Front, &mut |item| {
-            out.push(item.to_vec());
-            true
-        }),
+        ObjectRef::List(list) => {
+            let (index, from) = match descending {
+                true => (list.len().saturating_sub(1), End::Back),
+                false => (0, End::Front),
+            };
+            list.walk(index, from, &mut |item| {
+                out.push(item.to_vec());
+                true
+            });
+        }
         ObjectRef::Set(set) => out.extend(set.iter().map(|item| item.to_vec())),
         ObjectRef::ZSet(zset) if descending => {
             zset.descend(zset.len().saturating_sub(1), zset.len(), |item, _| {
@@ -163,7 +185,8 @@ fn order(
     elements: Vec<Vec<u8>>,
     wanted: usize,
 ) -> Result<Vec<Vec<u8>>, CmdError> {
-    let number = |text: &[u8]| num::parse_f64(text).map(Weight::Number).ok_or(NOT_A_NUMBER);
+    let number =
+        |text: &[u8]| num::parse_f64_c(text, false).map(Weight::Number).ok_or(NOT_A_NUMBER);
     let mut rows = Vec::with_capacity(elements.len());
     for element in elements {
         let weight = match request.by {
@@ -258,8 +281,7 @@ fn store(ctx: &mut Ctx<'_>, request: &Request<'_>, chosen: &[Vec<u8>], target: &
             fx.event(EV_GENERIC, "del", target);
         }
     } else {
-        let mut list = List::with_room(out.iter().map(|e| e.len() + 2).sum::<usize>().min(1 << 13));
-        list.push(End::Back, out.iter().map(Vec::as_slice), limits.list());
+        let list = List::sorted(out.iter().map(Vec::as_slice), limits.list());
         let value = Value::Object(Box::new(list.into_object()));
         db.set(target, SetValue::Owned(value), Expire::None, fx);
         fx.ready(target);

@@ -64,11 +64,23 @@ pub fn parse<S: AsRef<OsStr>>(argv: &[S], cwd: &Path) -> Action {
     if let [file, after @ ..] = rest
         && !file.starts_with(b"-")
     {
-        run.config_file = Some(cwd.join(OsStr::from_bytes(file)));
+        run.config_file = Some(from(cwd, file));
         rest = after;
     }
     let options = Options::parse(rest, run.config_file.is_none());
     Action::Run(Run { stdin: options.stdin, options: options.text, ..run })
+}
+
+/// `file` as seen from `cwd`. Each `../` that it begins with takes the last element away, so that the path reads well.
+fn from(cwd: &Path, mut file: &[u8]) -> PathBuf {
+    let mut base = cwd;
+    if !file.starts_with(b"/") {
+        while let Some(rest) = file.strip_prefix(b"../") {
+            base = base.parent().unwrap_or(base);
+            file = rest;
+        }
+    }
+    base.join(OsStr::from_bytes(file))
 }
 
 /// A Sentinel is asked for by an option, or by the name of the program.

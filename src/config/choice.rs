@@ -132,6 +132,14 @@ choices! {
         Swapdb = "swapdb",
     }
 
+    /// What a directive does that protects access or data and can't be honoured.
+    Unavailable {
+        /// It stops the start.
+        Stop = "stop",
+        /// The log says so.
+        Warn = "warn",
+    }
+
     /// Whether TLS clients have to show a certificate.
     TlsAuthClients {
         /// It is not looked at.

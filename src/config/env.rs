@@ -6,23 +6,26 @@
 //! REDUST_RDB_AUTO_SAVE_SECS  save after so many seconds with a change; 0: never
 //! REDUST_MAXMEMORY_BYTES     memory limit, with the usual units
 //! REDUST_AUTH_PASSWORD       password of the default user
+//! REDUST_UNAVAILABLE_DIRECTIVES  stop or warn: `unavailable-directives`
 //! ```
 //!
 //! A variable that is set but empty counts as not set. A wrong one is fatal.
 
 use super::Config;
 use super::SavePoint;
+use super::choice::Unavailable;
 use super::file::ConfigError;
 use crate::util::num;
 use crate::util::path::to_path;
 
 /// The variables that are looked at.
-pub const VARIABLES: [&str; 5] = [
+pub const VARIABLES: [&str; 6] = [
     "REDUST_ADDR",
     "REDUST_RDB_PATH",
     "REDUST_RDB_AUTO_SAVE_SECS",
     "REDUST_MAXMEMORY_BYTES",
     "REDUST_AUTH_PASSWORD",
+    "REDUST_UNAVAILABLE_DIRECTIVES",
 ];
 
 /// Applies the environment to `config`. `lookup` returns the value of a variable.
@@ -37,6 +40,7 @@ pub fn apply(
             "REDUST_RDB_PATH" => rdb_path(config, &value),
             "REDUST_RDB_AUTO_SAVE_SECS" => auto_save(config, &value),
             "REDUST_MAXMEMORY_BYTES" => max_memory(config, &value),
+            "REDUST_UNAVAILABLE_DIRECTIVES" => unavailable(config, &value),
             _ => {
                 config.acl.require_pass = value.clone();
                 Ok(())
@@ -110,6 +114,15 @@ fn auto_save(config: &mut Config, value: &[u8]) -> Result<(), &'static str> {
 fn max_memory(config: &mut Config, value: &[u8]) -> Result<(), &'static str> {
     config.memory.max_memory =
         num::parse_memory(value).ok_or("must be an amount of memory, such as 100mb")?;
+    Ok(())
+}
+
+fn unavailable(config: &mut Config, value: &[u8]) -> Result<(), &'static str> {
+    config.process.unavailable = match value {
+        b"stop" => Unavailable::Stop,
+        b"warn" => Unavailable::Warn,
+        _ => return Err("must be stop or warn"),
+    };
     Ok(())
 }
 

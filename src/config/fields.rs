@@ -6,7 +6,8 @@
 use super::choice::{
     AclPubsubDefault, AppendFsync, ConfigSave, DisklessLoad, EndpointType, EvictionPolicy,
     LogFormat, LogLevel, LogTimestamp, OomScoreAdj, PropagationError, ProtectedAction, RdbTarget,
-    SanitizeDump, Supervised, SyslogFacility, TlsAuthClients, TlsUserField, VersionCheck,
+    SanitizeDump, Supervised, SyslogFacility, TlsAuthClients, TlsUserField, Unavailable,
+    VersionCheck,
 };
 use super::{OutputLimit, PrimaryAddr, SavePoint, ShutdownFlags};
 
@@ -147,6 +148,9 @@ group! {
         query_buffer_limit: usize = 1 << 30,
         /// Output a client may have pending, by class: normal, replica, pubsub.
         output_buffer_limits: [OutputLimit; 3] = OutputLimit::DEFAULTS,
+        /// Bytes of output above which a client of a class without a limit is neither read nor
+        /// served until it has read half; 0: never. Our own.
+        backpressure_limit: usize = 0,
         /// Memory of all clients together: bytes, 0 for no limit, or minus a percentage of `maxmemory`.
         max_memory: i64 = 0,
         /// Longest string in the protocol and in a value.
@@ -233,6 +237,7 @@ group! {
         crash_memcheck: bool = true,
         /// Exit instead of aborting on a panic.
         exit_on_panic: bool = false,
+        unavailable: Unavailable = Unavailable::Stop,
         /// Milliseconds after which a stuck main thread is reported; 0: never. Two ticks of `hz` at least.
         watchdog_period_ms: u32 = 0,
         /// Start-up warnings to suppress.

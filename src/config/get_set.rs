@@ -181,7 +181,12 @@ fn set_one(
         true => value.split(|byte| *byte == b' ').collect(),
         false => vec![value],
     };
-    row.set(config, &args, setting)
+    let changed = row.set(config, &args, setting)?;
+    match row.refusal(config) {
+        // What the server was started with in spite of this may stay.
+        Some(why) if changed => Err(why.into()),
+        _ => Ok(changed),
+    }
 }
 
 /// Whether the value set for `name` is a secret, to be left out of the slow log and the like.

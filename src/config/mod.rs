@@ -22,6 +22,7 @@ mod fields;
 pub mod file;
 pub mod get_set;
 mod include;
+pub mod refuse;
 pub mod rewrite;
 pub mod table;
 

@@ -32,15 +32,16 @@ pub struct Extra {
 }
 
 /// The new text of the file whose text was `old`. With `force_all`, directives at their defaults
-/// are written too. O(old + directives).
+/// are written too, but for those that not every Redis 7.2 knows: it must be able to read the file.
+/// O(old + directives).
 pub fn rewrite(old: &[u8], config: &Config, extras: &[Extra], force_all: bool) -> Vec<u8> {
     let mut file = File::parse(old, extras);
     let own = |row: &&table::Row| !extras.iter().any(|extra| extra.key == row.name.as_bytes());
     for row in table::rows().filter(own) {
-        let lines = row
-            .lines(config)
-            .into_iter()
-            .map(|(text, force)| ([row.name.as_bytes(), b" ", &text].concat(), force || force_all));
+        let lines = row.lines(config).into_iter().map(|(text, force)| {
+            let force = force || force_all && !row.is(table::UNSURE);
+            ([row.name.as_bytes(), b" ", &text].concat(), force)
+        });
         file.replace(row.name.as_bytes(), lines.collect());
     }
     for extra in extras {

@@ -32,6 +32,10 @@ pub const VOLATILE: u16 = 1 << 6;
 /// Listed in crash reports.
 pub const CRASH: u16 = 1 << 7;
 
+/// Not every redis-server of 7.2 knows it: the directives of later servers, and of builds for tests. Written to a file only
+/// where it is set.
+pub const UNSURE: u16 = 1 << 8;
+
 /// One directive.
 #[derive(Debug)]
 pub struct Row {
@@ -45,9 +49,20 @@ pub struct Row {
     pub kind: Kind,
     /// How it is treated: [`IMMUTABLE`] and its siblings.
     pub flags: u16,
-    /// Whether the server acts on it. One that it doesn't act on is still parsed, kept and shown,
-    /// and [`inert`] finds it so that the log can say so.
-    pub supported: bool,
+    /// What comes of setting it.
+    pub effect: Effect,
+}
+
+/// What comes of setting a directive to something else than its default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The server acts on it.
+    Acts,
+    /// Nothing, and nobody is worse off for it: it is kept and shown, and the log says once that it has no effect.
+    None,
+    /// Nothing yet, and whoever sets it relies on it for access or data: the start is refused, and so is CONFIG SET.
+    /// The text says why.
+    Refused(&'static str),
 }
 
 /// The type of a directive, with the field that it is.
@@ -170,6 +185,19 @@ impl Row {
         [self.name].into_iter().chain(self.alias).chain(self.also.iter().copied())
     }
 
+    /// Whether it has another value than by default.
+    fn is_set(&self, config: &Config) -> bool {
+        self.value(config) != self.value(defaults())
+    }
+
+    /// Why the server can't run with the value that the directive has; None if it can.
+    pub fn refusal(&self, config: &Config) -> Option<&'static str> {
+        match self.effect {
+            Effect::Refused(why) if self.is_set(config) => Some(why),
+            _ => None,
+        }
+    }
+
     /// The value as CONFIG GET shows it.
     pub fn value(&self, config: &Config) -> Vec<u8> {
         value::print(&self.kind, config)
@@ -221,7 +249,12 @@ pub fn find(name: &[u8]) -> Option<Named> {
 /// The directives that the server does not act on and that are set to something else than their
 /// default. The log owes the user a word about each.
 pub fn inert(config: &Config) -> impl Iterator<Item = &'static Row> {
-    rows().filter(|row| !row.supported && row.value(config) != row.value(defaults()))
+    rows().filter(|row| row.effect != Effect::Acts && row.is_set(config))
+}
+
+/// The directives that must not be neglected and can't be honoured, with the reason why not.
+pub fn refused(config: &Config) -> impl Iterator<Item = (&'static Row, &'static str)> {
+    rows().filter_map(|row| Some((row, row.refusal(config)?)))
 }
 
 /// The configuration of a server that was not told anything.

@@ -66,6 +66,8 @@ pub enum Propagate {
     /// As the client sent it, if it changed anything.
     #[default]
     AsIs,
+    /// As the client sent it, to replicas alone: it leaves nothing behind (PUBLISH).
+    ToReplicas,
     /// Not at all: it changed nothing a replica can't know, or said all by `also`.
     Never,
     /// In another form, which means the same whenever it is run.
@@ -228,6 +230,11 @@ impl Effects {
         if let Propagate::Rewritten(argv) = std::mem::take(&mut self.propagate) {
             self.push_op(Op { db: self.db, argv });
         }
+    }
+
+    /// The running command is for replicas too, though it changes no data.
+    pub fn to_replicas(&mut self) {
+        self.propagate = Propagate::ToReplicas;
     }
 
     pub fn dont_propagate(&mut self) {

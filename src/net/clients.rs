@@ -61,12 +61,11 @@ impl Client {
     }
 }
 
-/// Output above which a client of a class without limits is no longer served, and below which it is again.
+/// Output memory that a client which has not authenticated may leave unread.
 ///
-/// Far above what a healthy connection has waiting, and far below what hurts: who pipelines faster than it
-/// reads meets it, instead of filling the machine's memory.
-const HOLD_FROM: usize = 16 << 20;
-const HOLD_UNTIL: usize = HOLD_FROM / 2;
+/// Compat: the bound that Redis added in answer to CVE-2025-21605. As there, the fixed buffer
+/// does not count, so a stranger that reads its errors never meets it.
+const STRANGERS_MAX: usize = 1024;
 
 /// Outgoing buffers kept for reuse at most, and the largest worth keeping.
 const POOL_MAX: usize = 64;
@@ -93,6 +92,9 @@ pub struct Clients {
     pub recent: Recent,
     /// Output limits: normal, replica, pubsub.
     pub limits: [OutputLimit; 3],
+    /// Output above which a client of a class without limits is no longer served
+    /// (`client-backpressure-limit`); None: it is served whatever it leaves unread, as by Redis.
+    pub hold_from: Option<usize>,
     /// The time of the turn, for soft limits.
     pub now_ms: i64,
     /// Clients that exceeded their output limit, for the server to report.
@@ -234,8 +236,6 @@ impl Clients {
             c.outbox.clear();
             c.query = Query::default();
             c.session.multi = None;
-            let serial = c.session.serial;
-            self.serials.remove(&serial);
         }
     }
 
@@ -278,11 +278,13 @@ impl Clients {
             return true;
         }
         let limit = self.limits[c.session.class().limit()];
-        if limit.is_none() {
+        let stranger = !c.session.authenticated && !c.session.was_authenticated;
+        if limit.is_none() && !stranger {
             return false;
         }
         let bytes = c.outbox.waiting_with(reply).bytes;
-        let hard = limit.hard_bytes > 0 && bytes >= limit.hard_bytes;
+        let hard =
+            limit.hard_bytes > 0 && bytes >= limit.hard_bytes || stranger && bytes > STRANGERS_MAX;
         let since = (limit.soft_bytes > 0 && bytes >= limit.soft_bytes)
             .then(|| c.session.soft_limit_since_ms.unwrap_or(self.now_ms));
         c.session.soft_limit_since_ms = since;
@@ -314,17 +316,22 @@ impl Clients {
     /// Whether a client has to read before it is served again. It is written to as it reads.
     pub fn hold(&mut self, id: ClientId) -> bool {
         let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return false };
-        if c.outbox.pending() >= HOLD_FROM {
-            // Whose class has a limit runs into it.
+        let Some(from) = self.hold_from else {
+            c.held = false;
+            return false;
+        };
+        if c.outbox.pending() >= from {
+            // A class with a limit runs into its limit.
             c.held = self.limits[c.session.class().limit()].is_none();
         }
-        c.held
+        // The end of a connection can only be seen by reading up to it.
+        c.held && !c.session.eof
     }
 
     /// Whether a held client has read enough to be served again.
     pub fn release(&mut self, id: ClientId) -> bool {
         let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return false };
-        let free = c.held && c.outbox.pending() < HOLD_UNTIL;
+        let free = c.held && self.hold_from.is_none_or(|from| c.outbox.pending() < from / 2);
         c.held &= !free;
         free
     }
@@ -390,6 +397,9 @@ impl Clients {
             // What it holds is as good as free: nobody else is to be evicted for it.
             self.tally.forget(std::mem::take(&mut c.counted));
             c.queued_close = true;
+            let serial = c.session.serial;
+            // Nobody sees it any more, nor does it count, though its slot is freed later.
+            self.serials.remove(&serial);
             self.to_close.push(id);
         }
         if how == Close::AfterReply {

@@ -8,12 +8,21 @@ use mio::{Interest, Registry, Token};
 
 use crate::net::conn::Conn;
 use crate::sys::socket;
+use crate::util::path::os_error;
 
 /// One listening socket.
 #[derive(Debug)]
 pub enum Listener {
-    Tcp { socket: TcpListener, addr: SocketAddr },
-    Unix { socket: UnixListener, path: String },
+    /// `word` is the word of `bind` that it was opened for.
+    Tcp {
+        socket: TcpListener,
+        addr: SocketAddr,
+        word: String,
+    },
+    Unix {
+        socket: UnixListener,
+        path: String,
+    },
 }
 
 impl Listener {
@@ -42,7 +51,29 @@ impl Listener {
 #[derive(Debug)]
 pub struct ListenError {
     pub addr: String,
+    /// The step that failed; empty if the name has no address.
+    pub step: &'static str,
     pub error: io::Error,
+}
+
+/// As Redis prints it: `bind: Address already in use`.
+impl std::fmt::Display for ListenError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = os_error(&self.error);
+        // What the resolver says stands behind the library's own words.
+        let text = text.rsplit(": ").next().unwrap_or(&text);
+        match self.step {
+            "" => f.write_str(text),
+            step => write!(f, "{step}: {text}"),
+        }
+    }
+}
+
+/// The TCP sockets of `bind`, and what was left out: addresses that the machine does not have.
+#[derive(Debug, Default)]
+pub struct Opened {
+    pub listeners: Vec<Listener>,
+    pub left_out: Vec<ListenError>,
 }
 
 /// One `bind` word: an address, and whether its absence is tolerated (`-` before it).
@@ -54,51 +85,54 @@ fn bind_word(word: &str, port: u16) -> io::Result<(SocketAddr, bool)> {
     let ip = match host {
         "*" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         "::*" => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        name => match name.parse() {
-            Ok(ip) => ip,
-            Err(_) => socket::resolve(name, port)?.ip(),
-        },
+        // Compat: a name is one of IPv4 unless it has a colon.
+        name => return Ok((socket::resolve_as(name, port, name.contains(':'))?, optional)),
     };
     Ok((SocketAddr::new(ip, port), optional))
 }
 
 /// Opens a TCP socket for every word of `bind`.
 ///
-/// An optional address that this machine does not have is left out; anything else that fails fails
-/// all of it.
-pub fn tcp(
-    bind: &[String],
-    port: u16,
-    backlog: i32,
-    mark: u32,
-) -> Result<Vec<Listener>, ListenError> {
-    let mut open = Vec::new();
+/// An optional address that this machine does not have is left out, and so is one of a protocol that it does not
+/// speak; anything else that fails fails all of it.
+pub fn tcp(bind: &[String], port: u16, backlog: i32, mark: u32) -> Result<Opened, ListenError> {
+    let mut open = Opened::default();
     for word in bind.iter().filter(|w| !w.is_empty()) {
-        let fail = |error| ListenError { addr: format!("{word}:{port}"), error };
-        let (addr, optional) = bind_word(word, port).map_err(fail)?;
+        let shown = word.strip_prefix('-').unwrap_or(word);
+        let fail = |step, error| ListenError { addr: format!("{shown}:{port}"), step, error };
+        let (addr, optional) = bind_word(word, port).map_err(|e| fail("", e))?;
         match socket::listen_tcp(&addr, backlog, mark) {
-            Ok(std) => open.push(Listener::Tcp { socket: TcpListener::from_std(std), addr }),
-            Err(e) if optional && is_absent(&e) => {}
-            Err(e) => return Err(fail(e)),
+            Ok(std) => {
+                let socket = TcpListener::from_std(std);
+                open.listeners.push(Listener::Tcp { socket, addr, word: word.clone() });
+            }
+            Err(e) if is_absent(&e.error, optional) => open.left_out.push(fail(e.step, e.error)),
+            Err(e) => return Err(fail(e.step, e.error)),
         }
     }
     Ok(open)
 }
 
-/// Errors that mean "this machine has no such address or protocol".
-fn is_absent(e: &io::Error) -> bool {
-    let absent =
-        [libc::EADDRNOTAVAIL, libc::EAFNOSUPPORT, libc::ENOPROTOOPT, libc::EPROTONOSUPPORT];
-    e.raw_os_error().is_some_and(|code| absent.contains(&code))
+/// Errors that mean "this machine has no such protocol", or, where that is tolerated, no such address.
+fn is_absent(e: &io::Error, optional: bool) -> bool {
+    let protocol = [
+        libc::EAFNOSUPPORT,
+        libc::EPFNOSUPPORT,
+        libc::ENOPROTOOPT,
+        libc::EPROTONOSUPPORT,
+        libc::ESOCKTNOSUPPORT,
+    ];
+    e.raw_os_error()
+        .is_some_and(|code| protocol.contains(&code) || optional && code == libc::EADDRNOTAVAIL)
 }
 
 /// Opens the unix socket, replacing the file a former server left; `mode` 0 keeps the default.
 pub fn unix(path: &str, mode: u32) -> Result<Listener, ListenError> {
-    let fail = |error| ListenError { addr: path.to_string(), error };
+    let fail = |step| move |error| ListenError { addr: path.to_string(), step, error };
     let _ = std::fs::remove_file(path);
-    let socket = UnixListener::bind(path).map_err(fail)?;
+    let socket = UnixListener::bind(path).map_err(fail("bind"))?;
     if mode != 0 {
-        socket::chmod(path, mode).map_err(fail)?;
+        socket::chmod(path, mode).map_err(fail("chmod"))?;
     }
     Ok(Listener::Unix { socket, path: path.to_string() })
 }
@@ -126,13 +160,22 @@ mod tests {
         assert_eq!(at("*"), ("0.0.0.0:7".parse().expect("ok"), false));
         assert_eq!(at("-::*"), ("[::]:7".parse().expect("ok"), true));
         assert_eq!(at("127.0.0.1").0.port(), 7);
+        assert_eq!(at("::1").0, "[::1]:7".parse().expect("ok"));
+        assert_eq!(at("localhost").0, "127.0.0.1:7".parse().expect("ok"));
     }
 
     #[test]
     fn an_absent_optional_address_is_left_out_and_a_taken_one_is_not() {
         let words = ["127.0.0.1".to_string(), "-192.0.2.77".to_string()];
         let open = tcp(&words, 0, 16, 0).expect("loopback");
-        assert_eq!(open.len(), 1);
-        assert!(tcp(&["192.0.2.77".to_string()], 0, 16, 0).is_err());
+        assert_eq!(open.listeners.len(), 1);
+        let left_out: Vec<String> =
+            open.left_out.iter().map(|e| format!("{} {e}", e.addr)).collect();
+        assert_eq!(left_out, ["192.0.2.77:0 bind: Cannot assign requested address"]);
+        let error = tcp(&["192.0.2.77".to_string()], 0, 16, 0).expect_err("not here");
+        assert_eq!(error.to_string(), "bind: Cannot assign requested address");
+        // Whether there is a resolver or not, its words come without the library's.
+        let error = tcp(&["no.such.name.invalid".to_string()], 0, 16, 0).expect_err("no name");
+        assert!(!error.to_string().contains("lookup"), "{error}");
     }
 }

@@ -115,6 +115,8 @@ pub struct Session {
     pub db: u32,
     pub resp3: bool,
     pub authenticated: bool,
+    /// It has been authenticated before, though RESET may have taken that back.
+    pub was_authenticated: bool,
     pub close: Close,
     pub reply_mode: ReplyMode,
     pub no_evict: bool,
@@ -165,6 +167,7 @@ impl Session {
             db: 0,
             resp3: false,
             authenticated: false,
+            was_authenticated: false,
             close: Close::No,
             reply_mode: ReplyMode::On,
             no_evict: false,

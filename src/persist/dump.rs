@@ -14,11 +14,15 @@ use crate::keyspace::entry::Entry;
 use crate::keyspace::fields;
 use crate::keyspace::limits::Limits;
 use crate::util::crc64;
-use crate::value::Value;
+use crate::util::lzf::Compressor;
+use crate::value::{Value, ValueRef};
 use std::io;
 
 /// Bytes of version and checksum.
 const FOOTER: usize = 10;
+const ROOM: &str = "memory takes every write";
+/// Elements that are looked at to guess the size of a value.
+const SAMPLES: usize = 5;
 /// The buffer of a reader: payloads are mostly short.
 const BUFFER: usize = 64 << 10;
 
@@ -31,20 +35,64 @@ pub enum DumpError {
     Format(RdbError),
 }
 
-/// Serializes a value. `version` 0: the lowest that can hold it, so that any server since Redis 7.0 takes it.
-pub fn dump(entry: &Entry, version: u32) -> Vec<u8> {
-    let mut payload = Vec::new();
+/// Strings from this length on get memory of just their size: growing in steps would take twice as much for a while.
+const LONG: usize = 64 << 10;
+/// Bytes of a payload besides a long string: type, lengths and footer.
+const AROUND: usize = 40;
+
+/// Serializes a value. `version` 0: the lowest that can hold it, so that any server since Redis 7.0 takes it. Long
+/// strings are compressed if `compression`, where that makes them shorter.
+pub fn dump(entry: &Entry, version: u32, compression: bool) -> Vec<u8> {
     let version = save::version(version, fields::of_entry(entry).is_some());
-    write_value(&mut payload, entry, version).expect("memory takes every write");
+    let mut payload = match entry.value() {
+        ValueRef::Str(bytes) if bytes.len() >= LONG => long_string(bytes, compression),
+        value => {
+            let about = match value {
+                ValueRef::Object(_) => entry.mem_bytes(SAMPLES),
+                _ => 0,
+            };
+            // What is small may grow as it likes.
+            let room = if about >= LONG { about } else { 0 };
+            let mut payload = Vec::with_capacity(room);
+            write_value(&mut payload, entry, version, compression).expect(ROOM);
+            payload
+        }
+    };
     payload.extend_from_slice(&(version as u16).to_le_bytes());
     let crc = crc64::update(0, &payload);
     payload.extend_from_slice(&crc.to_le_bytes());
     payload
 }
 
-fn write_value(payload: &mut Vec<u8>, entry: &Entry, version: u32) -> io::Result<()> {
-    // Compat: redis-server compresses as `rdbcompression` says, which is on unless somebody turned it off.
-    let mut to = Writer::new(payload, 0, true, false);
+fn long_string(bytes: &[u8], compression: bool) -> Vec<u8> {
+    let mut packed = Vec::new();
+    let shorter = compression && {
+        packed.reserve_exact(bytes.len());
+        Compressor::default().compress(bytes, &mut packed, bytes.len() - 4)
+    };
+    let stored = if shorter { packed.len() } else { bytes.len() };
+    if !shorter {
+        // Before as much is taken again.
+        packed = Vec::new();
+    }
+    let mut payload = Vec::with_capacity(stored + AROUND);
+    let mut to = Writer::new(&mut payload, 0, false, false);
+    to.byte(ValueKind::String.code()).expect(ROOM);
+    let written = match shorter {
+        true => to.compressed(&packed, bytes.len() as u64),
+        false => to.raw(bytes),
+    };
+    written.and_then(|()| to.flush()).expect(ROOM);
+    payload
+}
+
+fn write_value(
+    payload: &mut Vec<u8>,
+    entry: &Entry,
+    version: u32,
+    compression: bool,
+) -> io::Result<()> {
+    let mut to = Writer::new(payload, 0, compression, false);
     to.byte(save::kind_of(entry, version).code())?;
     save::value(&mut to, entry, version)?;
     to.flush()
@@ -55,7 +103,8 @@ pub fn restore(payload: &[u8], verify_checksum: bool, limits: &Limits) -> Result
     let (dialect, body) = split(payload, verify_checksum).ok_or(DumpError::Footer)?;
     let (&code, body) = body.split_first().ok_or_else(|| unknown("Empty payload"))?;
     let kind = ValueKind::of(code, dialect).ok_or_else(|| unknown("Invalid object type"))?;
-    let mut from = Reader::new(body, body.len().min(BUFFER), false);
+    let size = Some(body.len() as u64);
+    let mut from = Reader::new(body, body.len().min(BUFFER), false).of_size(size);
     // Compat: what follows the value in the payload is ignored, as redis-server does.
     load::value(&mut from, kind, limits).map_err(DumpError::Format)
 }

@@ -47,6 +47,16 @@ impl CmdError {
     }
 }
 
+/// What error texts show of what a client sent. Compat: they are made of C strings, which end at a NUL.
+pub fn shown(text: &[u8]) -> &[u8] {
+    &text[..memchr::memchr(0, text).unwrap_or(text.len())]
+}
+
+/// The same, of no more than 128 bytes.
+fn shown_128(text: &[u8]) -> &[u8] {
+    shown(&text[..text.len().min(128)])
+}
+
 pub const WRONG_TYPE: CmdError =
     CmdError::new("WRONGTYPE Operation against a key holding the wrong kind of value");
 pub const SYNTAX: CmdError = CmdError::new("ERR syntax error");
@@ -69,6 +79,7 @@ pub const NO_AUTH: CmdError = CmdError::new("NOAUTH Authentication required.");
 pub const NO_PROTO: CmdError = CmdError::new("NOPROTO unsupported protocol version");
 pub const LOADING: CmdError = CmdError::new("LOADING Redis is loading the dataset in memory");
 pub const OOM: CmdError = CmdError::new("OOM command not allowed when used memory > 'maxmemory'.");
+pub const NO_REPLICAS: CmdError = CmdError::new("NOREPLICAS Not enough good replicas to write.");
 pub const MISCONF_RDB: CmdError = CmdError::new(
     "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to \
      disk. Commands that may modify the data set are disabled, because this instance is configured \
@@ -97,14 +108,14 @@ pub fn no_subcommand(container: &str, sub: &[u8]) -> CmdError {
     let head = b"unknown subcommand '";
     let container = container.to_ascii_uppercase();
     let tail = format!("'. Try {container} HELP.");
-    CmdError::err([head, &sub[..sub.len().min(128)], tail.as_bytes()].concat())
+    CmdError::err([head, shown_128(sub), tail.as_bytes()].concat())
 }
 
 /// What a command that looks at its subcommand itself replies to one that it has not, or that has other arguments.
 #[cold]
 pub fn unknown_subcommand(container: &str, sub: &[u8]) -> CmdError {
     let mut text = b"unknown subcommand or wrong number of arguments for '".to_vec();
-    text.extend_from_slice(&sub[..sub.len().min(128)]);
+    text.extend_from_slice(shown_128(sub));
     text.extend_from_slice(b"'. Try ");
     text.extend_from_slice(container.to_ascii_uppercase().as_bytes());
     text.extend_from_slice(b" HELP.");

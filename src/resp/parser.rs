@@ -18,6 +18,9 @@ use std::ops::Range;
 
 /// Longest inline request, and longest line that announces a count or a length.
 pub const INLINE_MAX: usize = 64 * 1024;
+/// What a line may have beyond that if its end has come: the size of Redis's reads, which looks at
+/// the length only when a read has brought no end.
+const INLINE_SLACK: usize = 16 * 1024;
 /// What a client that has not yet authenticated may send at most: arguments, and bytes in each.
 const UNAUTH_MAX_ARGS: i64 = 10;
 const UNAUTH_MAX_BULK: i64 = 16384;
@@ -125,18 +128,22 @@ pub enum ProtoError {
 
 impl ProtoError {
     /// The reply's text, after `ERR Protocol error: `.
-    pub fn text(&self) -> String {
-        match self {
-            ProtoError::TooBigInline => "too big inline request".into(),
-            ProtoError::UnbalancedQuotes => "unbalanced quotes in request".into(),
-            ProtoError::TooBigCountLine => "too big mbulk count string".into(),
-            ProtoError::InvalidCount => "invalid multibulk length".into(),
-            ProtoError::UnauthCount => "unauthenticated multibulk length".into(),
-            ProtoError::TooBigLengthLine => "too big bulk count string".into(),
-            ProtoError::ExpectedDollar(c) => format!("expected '$', got '{}'", char::from(*c)),
-            ProtoError::InvalidLength => "invalid bulk length".into(),
-            ProtoError::UnauthLength => "unauthenticated bulk length".into(),
-        }
+    pub fn text(&self) -> Vec<u8> {
+        let text: &[u8] = match self {
+            ProtoError::TooBigInline => b"too big inline request",
+            ProtoError::UnbalancedQuotes => b"unbalanced quotes in request",
+            ProtoError::TooBigCountLine => b"too big mbulk count string",
+            ProtoError::InvalidCount => b"invalid multibulk length",
+            ProtoError::UnauthCount => b"unauthenticated multibulk length",
+            ProtoError::TooBigLengthLine => b"too big bulk count string",
+            // The byte as it came, be it ASCII or not.
+            ProtoError::ExpectedDollar(c) => {
+                return [b"expected '$', got '", &[*c][..], b"'"].concat();
+            }
+            ProtoError::InvalidLength => b"invalid bulk length",
+            ProtoError::UnauthLength => b"unauthenticated bulk length",
+        };
+        text.to_vec()
     }
 }
 
@@ -383,11 +390,13 @@ impl Cursor<'_, '_> {
 
     fn inline(&mut self) -> Result<Step, ProtoError> {
         let rest = &self.buf[self.pos..];
-        let Some(end) = memchr::memchr(b'\n', rest) else {
+        // Compat: Redis looks for the end of a line as C does, so a NUL hides what follows it.
+        let end = memchr::memchr2(b'\n', 0, rest).filter(|&end| rest[end] == b'\n');
+        let Some(end) = end else {
             let too_big = rest.len() > INLINE_MAX;
             return if too_big { Err(ProtoError::TooBigInline) } else { Ok(Step::NeedMore) };
         };
-        if end > INLINE_MAX {
+        if end >= INLINE_MAX + INLINE_SLACK {
             return Err(ProtoError::TooBigInline);
         }
         let line = &rest[..end];
@@ -488,8 +497,10 @@ mod tests {
             (b"*1\r\n\r\n", "expected '$', got '\r'"),
             (b"PING \"x\r\n", "unbalanced quotes in request"),
         ] {
-            assert_eq!(all(input).1.error.expect("refused").text(), words);
+            assert_eq!(all(input).1.error.expect("refused").text(), words.as_bytes());
         }
+        let error = all(b"*1\r\n\xff\r\n").1.error.expect("refused");
+        assert_eq!(error.text(), b"expected '$', got '\xff'");
         let long = vec![b'1'; INLINE_MAX + 10];
         assert_eq!(all(&long).1.error, Some(ProtoError::TooBigInline));
         assert_eq!(all(&[b"*", &long[..]].concat()).1.error, Some(ProtoError::TooBigCountLine));

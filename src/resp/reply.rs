@@ -215,7 +215,7 @@ impl Reply {
         };
         self.buf.extend_from_slice(text);
     }
-    /// A double; RESP2: a bulk string with the shortest text that reads back the same.
+    /// A double; RESP2: a bulk string with text that reads back the same.
     pub fn double(&mut self, x: f64) {
         // Most scores are small whole numbers.
         let whole = x as i32;
@@ -225,11 +225,11 @@ impl Reply {
                 false => self.bulk_int(i64::from(whole)),
             };
         }
-        let mut text = Vec::with_capacity(24);
-        num::write_f64(&mut text, x);
+        let mut text = [0; num::MAX_F64_CHARS];
+        let len = num::format_f64(&mut text, x);
         match self.resp3 {
-            true => self.line(b',', &text),
-            false => self.bulk(&text),
+            true => self.line(b',', &text[..len]),
+            false => self.bulk(&text[..len]),
         }
     }
     pub fn bignum(&mut self, digits: &str) {

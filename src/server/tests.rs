@@ -9,9 +9,14 @@ use crate::net::clients::ClientId;
 use crate::net::conn::Conn;
 use crate::net::session::{Close, ReplyMode, Session};
 use crate::resp::argv::Argv;
+use crate::resp::parser::{self, Batch, Partial};
 use crate::resp::reply::Nothing;
-use crate::server::table::Table;
-use crate::server::{Call, Server, account, boot, dispatch};
+use crate::server::admin;
+use crate::server::boot;
+use crate::server::engine::{account, blocking, dispatch};
+use crate::server::parts::Table;
+use crate::server::parts::stream::{self, ReaderId};
+use crate::server::parts::{Call, Server};
 
 /// A blocking command for these tests: takes the string at one of its keys, or waits for one.
 ///
@@ -43,6 +48,7 @@ fn take_or_wait(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 struct Bench {
     srv: Server,
+    reader: ReaderId,
     /// The other ends of the clients' sockets, kept open.
     _peers: Vec<UnixStream>,
     ids: Vec<ClientId>,
@@ -50,16 +56,17 @@ struct Bench {
 
 impl Bench {
     fn new(clients: usize) -> Bench {
-        Bench::with(Table::build(&[("blpop", take_or_wait)], &[]).expect("no renames"), clients)
+        let rows = [admin::TABLES, &[&[("blpop", take_or_wait)]]].concat();
+        Bench::with(Table::build(&rows, &[]).expect("no renames"), clients)
     }
 
     fn with(table: &'static Table, clients: usize) -> Bench {
         let cfg = Config::default();
         let mut srv =
             boot::assemble(cfg, "redust-server".into(), None, "no", table).expect("parts");
-        srv.exec.stream = Some(Vec::new());
+        let reader = srv.stream.join(stream::ALL);
         srv.rearm();
-        let mut bench = Bench { srv, _peers: Vec::new(), ids: Vec::new() };
+        let mut bench = Bench { srv, reader, _peers: Vec::new(), ids: Vec::new() };
         for _ in 0..clients {
             bench.connect();
         }
@@ -80,7 +87,7 @@ impl Bench {
     fn run(&mut self, who: usize, line: &str) -> String {
         let id = self.ids[who - 1];
         let argv: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-        dispatch::with_reply(&mut self.srv, id, |srv, reply| {
+        blocking::with_reply(&mut self.srv, id, |srv, reply| {
             dispatch::process_command(srv, id, Argv::new(&argv), None, None, reply);
         });
         self.out(who)
@@ -94,13 +101,19 @@ impl Bench {
         String::from_utf8(text).expect("text")
     }
 
+    /// What the stream of writes has had since it was last asked, without SELECT 0 of the first unit.
     fn stream(&mut self) -> Vec<String> {
-        let ops = self.srv.exec.stream.replace(Vec::new()).expect("recorded");
-        let text = |op: crate::keyspace::effects::Op| {
-            let words: Vec<_> = op.argv.iter().map(|a| String::from_utf8_lossy(a)).collect();
+        let bytes = self.srv.stream.take(self.reader);
+        let limits = parser::Limits { max_bulk: 1 << 20, trusted: true };
+        let mut batch = Batch::default();
+        let parsed = parser::parse(&bytes, Partial::default(), limits, usize::MAX, &mut batch);
+        assert!(parsed.error.is_none() && parsed.used == bytes.len());
+        let text = |cmd: &parser::Cmd| {
+            let words: Vec<_> =
+                batch.args_of(cmd).iter().map(|a| String::from_utf8_lossy(a)).collect();
             words.join(" ")
         };
-        ops.into_iter().map(text).collect()
+        batch.cmds.iter().map(text).filter(|line| !line.starts_with("SELECT")).collect()
     }
 }
 
@@ -181,7 +194,7 @@ fn a_parked_client_is_served_by_the_write_and_the_stream_shows_no_waiting() {
 
 #[test]
 fn blocking_list_commands_travel_as_what_they_did() {
-    let mut b = Bench::with(Table::build(&[], &[]).expect("no renames"), 3);
+    let mut b = Bench::with(Table::build(admin::TABLES, &[]).expect("no renames"), 3);
     assert_eq!(b.run(1, "blpop a b 0"), "");
     assert_eq!(b.run(2, "rpush b 1 2 3 4 5"), ":5\r\n");
     assert_eq!(b.out(1), "*2\r\n$1\r\nb\r\n$1\r\n1\r\n");
@@ -201,7 +214,7 @@ fn blocking_list_commands_travel_as_what_they_did() {
 
 #[test]
 fn a_client_woken_by_a_woken_client_runs_before_the_next_command() {
-    let mut b = Bench::with(Table::build(&[], &[]).expect("no renames"), 3);
+    let mut b = Bench::with(Table::build(admin::TABLES, &[]).expect("no renames"), 3);
     b.run(1, "blmove src dst left right 0");
     b.run(2, "blmove dst src right left 0");
     b.run(3, "lpush src it");
@@ -224,7 +237,7 @@ fn a_client_woken_by_a_woken_client_runs_before_the_next_command() {
 
 #[test]
 fn a_blocked_command_may_be_refused_when_it_would_go_on() {
-    let mut b = Bench::with(Table::build(&[], &[]).expect("no renames"), 2);
+    let mut b = Bench::with(Table::build(admin::TABLES, &[]).expect("no renames"), 2);
     b.run(1, "blmove src dst left right 0");
     b.run(2, "rpush other x");
     b.srv.cfg.memory.max_memory = 1;
@@ -349,6 +362,12 @@ fn reply_modes_and_closing() {
     assert_eq!(b.run(1, "ping"), "");
     assert_eq!(b.run(1, "ping"), "+PONG\r\n");
     assert_eq!(b.srv.clients.session(b.ids[0]).map(|s| s.reply_mode), Some(ReplyMode::On));
+    // RESET ends what OFF began, but is skipped itself.
+    assert_eq!(b.run(1, "client reply off"), "");
+    assert_eq!(b.run(1, "reset"), "+RESET\r\n");
+    assert_eq!(b.run(1, "client reply skip"), "");
+    assert_eq!(b.run(1, "reset"), "");
+    assert_eq!(b.run(1, "ping"), "+PONG\r\n");
     assert_eq!(b.run(1, "quit"), "+OK\r\n");
     assert_eq!(b.srv.clients.session(b.ids[0]).map(|s| s.close), Some(Close::AfterReply));
 }
@@ -422,7 +441,7 @@ fn due_fields_are_propagated_when_they_are_met_and_when_they_go_by_themselves() 
     assert_eq!(b.run(1, "hget h a"), "$-1\r\n");
     assert_eq!(b.stream(), ["HDEL h a"]);
     assert_eq!(b.run(1, "hlen h"), ":2\r\n");
-    super::expire::run(&mut b.srv);
+    crate::server::jobs::expire::run(&mut b.srv);
     assert_eq!(b.stream(), ["HDEL h b"]);
     assert_eq!(b.srv.stats.n.expired_fields, 2);
     assert_eq!(b.run(1, "hgetall h"), "*2\r\n$1\r\nc\r\n$1\r\n3\r\n");

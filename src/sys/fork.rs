@@ -84,12 +84,12 @@ pub fn pipe() -> io::Result<(File, File)> {
     Ok(unsafe { (File::from_raw_fd(fds[0]), File::from_raw_fd(fds[1])) })
 }
 
-/// In a child: default handlers for the signals the server catches, none for the watchdog's, and death
-/// with the parent.
+/// In a child: the signals that end the server are ignored, since a supervisor sends them to all processes of a
+/// service, and the parent decides what becomes of its child. So is the watchdog's. A child dies with its parent.
 pub fn child_signals() {
     // SAFETY: SIG_DFL and SIG_IGN are valid dispositions; prctl with PR_SET_PDEATHSIG takes a signal.
     unsafe {
-        libc::signal(libc::SIGTERM, libc::SIG_DFL);
+        libc::signal(libc::SIGTERM, libc::SIG_IGN);
         libc::signal(libc::SIGINT, libc::SIG_IGN);
         libc::signal(libc::SIGALRM, libc::SIG_IGN);
         libc::signal(libc::SIGUSR1, exit_on_signal as *const () as libc::sighandler_t);

@@ -155,17 +155,33 @@ fn move_environment() {
     }
 }
 
-/// Sends one message to systemd's notification socket; false where there is none.
-pub fn sd_notify(message: &str) -> bool {
-    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return false };
-    let Ok(socket) = std::os::unix::net::UnixDatagram::unbound() else { return false };
+/// Sends one message to systemd's notification socket; false where none is named.
+pub fn sd_notify(message: &str) -> io::Result<bool> {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return Ok(false) };
+    let socket = std::os::unix::net::UnixDatagram::unbound()?;
     let path = path.to_string_lossy();
     if let Some(name) = path.strip_prefix('@') {
         use std::os::linux::net::SocketAddrExt;
-        let addr = std::os::unix::net::SocketAddr::from_abstract_name(name.as_bytes());
-        return addr.is_ok_and(|a| socket.send_to_addr(message.as_bytes(), &a).is_ok());
+        let addr = std::os::unix::net::SocketAddr::from_abstract_name(name.as_bytes())?;
+        return socket.send_to_addr(message.as_bytes(), &addr).map(|_| true);
     }
-    socket.send_to(message.as_bytes(), path.as_ref()).is_ok()
+    socket.send_to(message.as_bytes(), path.as_ref()).map(|_| true)
+}
+
+/// Whether the system has a locale of this name for the order of text. The process's own stays as it is.
+pub fn has_locale(name: &[u8]) -> bool {
+    // What follows a zero is no part of the name to C.
+    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    let Ok(name) = std::ffi::CString::new(name) else { return false };
+    // SAFETY: the name is a C string; a null base asks for a new locale, which is freed at once.
+    unsafe {
+        let locale = libc::newlocale(libc::LC_COLLATE_MASK, name.as_ptr(), std::ptr::null_mut());
+        if locale.is_null() {
+            return false;
+        }
+        libc::freelocale(locale);
+    }
+    true
 }
 
 /// Restricts the calling thread to a list of processors such as `0,2-4` or `0-10:2`.

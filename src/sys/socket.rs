@@ -17,29 +17,43 @@ fn set(fd: RawFd, level: i32, name: i32, value: i32) -> io::Result<()> {
     }
 }
 
+/// Which step of opening a socket failed, in the system's own name for it, and why.
+#[derive(Debug)]
+pub struct StepError {
+    pub step: &'static str,
+    pub error: io::Error,
+}
+
+impl StepError {
+    pub fn at(step: &'static str) -> impl Fn(io::Error) -> StepError {
+        move |error| StepError { step, error }
+    }
+}
+
 /// A listening TCP socket on one address: SO_REUSEADDR, IPv6 only for IPv6, non-blocking.
-pub fn listen_tcp(addr: &SocketAddr, backlog: i32, mark: u32) -> io::Result<TcpListener> {
+pub fn listen_tcp(addr: &SocketAddr, backlog: i32, mark: u32) -> Result<TcpListener, StepError> {
     let family = if addr.is_ipv6() { libc::AF_INET6 } else { libc::AF_INET };
     let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: plain values; the result is checked.
     let fd = unsafe { libc::socket(family, kind, 0) };
     if fd < 0 {
-        return Err(io::Error::last_os_error());
+        return Err(StepError::at("socket")(io::Error::last_os_error()));
     }
     // SAFETY: the descriptor is new and owned by nobody else.
     let owned = unsafe { OwnedFd::from_raw_fd(fd) };
+    let option = StepError::at("setsockopt");
     if addr.is_ipv6() {
-        set(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
+        set(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1).map_err(&option)?;
     }
-    set(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+    set(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1).map_err(&option)?;
     #[cfg(target_os = "linux")]
     if mark != 0 {
-        set(fd, libc::SOL_SOCKET, libc::SO_MARK, mark as i32)?;
+        set(fd, libc::SOL_SOCKET, libc::SO_MARK, mark as i32).map_err(&option)?;
     }
-    bind(fd, addr)?;
+    bind(fd, addr).map_err(StepError::at("bind"))?;
     // SAFETY: the descriptor is a bound stream socket.
     if unsafe { libc::listen(fd, backlog) } != 0 {
-        return Err(io::Error::last_os_error());
+        return Err(StepError::at("listen")(io::Error::last_os_error()));
     }
     Ok(TcpListener::from(owned))
 }
@@ -114,27 +128,46 @@ pub fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
     found.next().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no address for the host"))
 }
 
-/// Raises the soft limit of open files to `want` or as far as allowed; the limit then in force.
-pub fn raise_nofile(want: u64) -> u64 {
+/// The first address of one family, IPv6 or IPv4, that `host:port` resolves to.
+pub fn resolve_as(host: &str, port: u16, ipv6: bool) -> io::Result<SocketAddr> {
+    let mut found = (host, port).to_socket_addrs()?.filter(|addr| addr.is_ipv6() == ipv6);
+    found.next().ok_or_else(|| io::Error::other("Address family for hostname not supported"))
+}
+
+/// What became of the limit of open files.
+#[derive(Debug)]
+pub struct OpenFiles {
+    pub before: u64,
+    /// The limit in force.
+    pub limit: u64,
+    /// Why it is not as high as was asked for.
+    pub error: Option<io::Error>,
+}
+
+/// Raises the soft limit of open files to `want` or as far as allowed.
+pub fn raise_nofile(want: u64) -> OpenFiles {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a live rlimit.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0 {
-        return 1024;
+        return OpenFiles { before: 1024, limit: 1024, error: Some(io::Error::last_os_error()) };
     }
-    if limit.rlim_cur >= want {
-        return limit.rlim_cur;
+    let before = limit.rlim_cur;
+    if before >= want {
+        return OpenFiles { before, limit: before, error: None };
     }
+    let mut error = None;
     let mut target = want;
     while target > limit.rlim_cur {
         let raised = libc::rlimit { rlim_cur: target, rlim_max: limit.rlim_max.max(target) };
         // SAFETY: the pointer is to a live rlimit.
         if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raised) } == 0 {
-            return target;
+            return OpenFiles { before, limit: target, error };
         }
+        error.get_or_insert_with(io::Error::last_os_error);
         target = target.saturating_sub(16);
         if limit.rlim_max != libc::RLIM_INFINITY && target > limit.rlim_max {
             target = limit.rlim_max.max(limit.rlim_cur);
         }
     }
-    limit.rlim_cur
+    OpenFiles { before, limit: before, error }
 }

@@ -6,11 +6,12 @@
 //! results that overflow or vanish. Printing comes in three forms:
 //!
 //! ```text
-//! write_f64        shortest text that reads back to the same double, as replies carry scores
+//! write_f64        few digits that read back to the same double, as replies carry scores
 //! write_f64_17g    C's %.17g
 //! write_f64_fixed  a fixed number of decimals, as GEO replies carry coordinates
 //! ```
 
+use crate::util::grisu;
 use std::io::Write as _;
 
 /// Longest text of a 64-bit integer: a sign and 19 digits, or 20 digits.
@@ -49,8 +50,8 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
     if negative { 0_i64.checked_sub_unsigned(value) } else { i64::try_from(value).ok() }
 }
 
-/// Reads an unsigned integer as stream ids and scan cursors are read: besides the canonical form,
-/// leading blanks, a `+` and leading zeros are accepted; nothing may follow.
+/// Reads an unsigned integer: besides the canonical form, leading blanks, a `+` and leading zeros are accepted;
+/// nothing may follow.
 pub fn parse_u64(text: &[u8]) -> Option<u64> {
     let blanks = text.iter().take_while(|b| super::split::is_space(**b)).count();
     let digits = text[blanks..].strip_prefix(b"+").unwrap_or(&text[blanks..]);
@@ -60,6 +61,20 @@ pub fn parse_u64(text: &[u8]) -> Option<u64> {
     digits
         .iter()
         .try_fold(0_u64, |value, byte| value.checked_mul(10)?.checked_add(u64::from(byte - b'0')))
+}
+
+/// Reads a cursor, as redis-server does with `strtoul`: no blanks, but a sign, by which -1 is the largest number there
+/// is; nothing at all is 0, and what stands behind a NUL doesn't matter.
+pub fn parse_cursor(text: &[u8]) -> Option<u64> {
+    let text = until_nul(text);
+    match text {
+        [] => Some(0),
+        [b'-', digits @ ..] if digits.first().is_some_and(u8::is_ascii_digit) => {
+            parse_u64(digits).map(u64::wrapping_neg)
+        }
+        [first, ..] if super::split::is_space(*first) || *first == b'-' => None,
+        _ => parse_u64(text),
+    }
 }
 
 /// Reads an integer as C's `strtoll` with base 10 does, requiring that all of `text` is used.
@@ -81,6 +96,15 @@ pub fn parse_i64_lenient(text: &[u8]) -> Option<i64> {
         let digit = i64::from(byte - b'0');
         value.saturating_mul(10).saturating_add(if negative { -digit } else { digit })
     }))
+}
+
+/// Reads an integer as C's `atoi` does: blanks and a sign may lead, it goes as far as there are digits, and of one that
+/// is too large the lower 32 bits count.
+pub fn parse_i32_prefix(text: &[u8]) -> i32 {
+    let text = without_blanks(text);
+    let sign = usize::from(matches!(text, [b'-' | b'+', ..]));
+    let digits = text[sign..].iter().take_while(|b| b.is_ascii_digit()).count();
+    if digits == 0 { 0 } else { parse_i64_lenient(&text[..sign + digits]).unwrap_or(0) as i32 }
 }
 
 /// Appends `value` in decimal.
@@ -171,9 +195,9 @@ pub fn len_i64(value: i64) -> usize {
 }
 
 /// Reads an amount of memory: digits and an optional unit out of `b k kb m mb g gb` (k is 1000,
-/// kb is 1024), in either case. No sign; an amount that 64 bits can't hold is no amount.
+/// kb is 1024), in either case. No sign. An amount that 64 bits can't hold is the largest one.
 ///
-/// Compat: no digits at all count as zero, as in redis-server.
+/// Compat: no digits at all count as zero, as in redis-server. There the unit may also multiply to something small.
 pub fn parse_memory(text: &[u8]) -> Option<u64> {
     let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
     let factor = match text[digits..].to_ascii_lowercase().as_slice() {
@@ -186,8 +210,10 @@ pub fn parse_memory(text: &[u8]) -> Option<u64> {
         b"gb" => 1 << 30,
         _ => return None,
     };
-    let amount = if digits == 0 { 0 } else { parse_u64(&text[..digits])? };
-    amount.checked_mul(factor)
+    let amount = text[..digits]
+        .iter()
+        .fold(0u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
+    Some(amount.saturating_mul(factor))
 }
 
 /// `bytes` as INFO's `*_human` fields show it: `512B`, `1.50K`, `2.00G` ...
@@ -220,6 +246,41 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
         _ => true,
     };
     legitimate.then_some(value)
+}
+
+/// What C's functions see of a text: they end at a NUL, which every text of theirs has at its end.
+fn until_nul(text: &[u8]) -> &[u8] {
+    &text[..memchr::memchr(0, text).unwrap_or(text.len())]
+}
+
+fn without_blanks(text: &[u8]) -> &[u8] {
+    let blanks = text.iter().take_while(|b| super::split::is_space(**b)).count();
+    &text[blanks..]
+}
+
+/// Reads a double as those commands of redis-server do that call `strtod` themselves, and look only at
+/// where it stopped: blanks may lead, nothing at all is 0, what stands behind a NUL doesn't matter. Too large is
+/// infinite, too small 0, as long as `saturate`; else both are refused. NaN is refused.
+pub fn parse_f64_c(text: &[u8], saturate: bool) -> Option<f64> {
+    let all = until_nul(text);
+    let number = without_blanks(all);
+    if number.is_empty() {
+        return all.is_empty().then_some(0.0);
+    }
+    parse_f64(number).or_else(|| {
+        let decimal = std::str::from_utf8(number).ok()?.parse().ok();
+        decimal.or_else(|| parse_hex_out_of_range(number)).filter(|x: &f64| saturate && !x.is_nan())
+    })
+}
+
+/// A hexadecimal number that no double but 0 and infinity comes near.
+fn parse_hex_out_of_range(text: &[u8]) -> Option<f64> {
+    let unsigned = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
+    let [b'0', b'x' | b'X', hex @ ..] = unsigned else { return None };
+    let (mantissa, exponent) = parse_hex_mantissa(hex)?;
+    let top = exponent.saturating_add(127 - i64::from(mantissa.leading_zeros()));
+    let size = if top > 0 { f64::INFINITY } else { 0.0 };
+    Some(if text[0] == b'-' { -size } else { size })
 }
 
 /// The part of a hexadecimal double after `0x`: `1.8p-3` is 0.1875.
@@ -301,40 +362,97 @@ pub(super) fn shift_round_even(value: u128, bits: i64) -> u128 {
     }
 }
 
-/// Appends the shortest text that reads back as `value`: integers without a point, `inf`, `-inf`,
+/// Longest text of a double: a sign, 17 digits, a point, and an exponent of three digits.
+pub const MAX_F64_CHARS: usize = 32;
+
+/// Appends text that reads back as `value`, in few digits: integers without a point, `inf`, `-inf`,
 /// `nan`, `-0`. This is what replies show for scores.
 pub fn write_f64(out: &mut Vec<u8>, value: f64) {
+    let mut text = [0; MAX_F64_CHARS];
+    let len = format_f64(&mut text, value);
+    out.extend_from_slice(&text[..len]);
+}
+
+/// Writes what [`write_f64`] appends into `out`, and returns its length.
+pub fn format_f64(out: &mut [u8; MAX_F64_CHARS], value: f64) -> usize {
     // Up to here a double converts to i64 without any doubt, and prints as a plain integer.
     const SAFE: f64 = (1_i64 << 62) as f64;
     if value.abs() <= SAFE
         && value as i64 as f64 == value
         && (value != 0.0 || value.is_sign_positive())
     {
-        return write_i64(out, value as i64);
+        let mut digits = [0; MAX_I64_CHARS];
+        let len = format_i64(&mut digits, value as i64);
+        out[..MAX_I64_CHARS].copy_from_slice(&digits);
+        return len;
     }
-    write_f64_shortest(out, value);
+    format_f64_grisu(out, value)
 }
 
 /// Like [`write_f64`], but large round values take an exponent (`1e+20`) as soon as that is
-/// shorter. RDB's text scores and numbers made by scripts are written so.
-pub fn write_f64_shortest(out: &mut Vec<u8>, value: f64) {
-    if write_special(out, value) {
-        return;
+/// shorter. Digests and numbers made by scripts are written so.
+pub fn write_f64_grisu(out: &mut Vec<u8>, value: f64) {
+    let mut text = [0; MAX_F64_CHARS];
+    let len = format_f64_grisu(&mut text, value);
+    out.extend_from_slice(&text[..len]);
+}
+
+fn format_f64_grisu(out: &mut [u8; MAX_F64_CHARS], value: f64) -> usize {
+    let mut out = Cursor { out, len: 0 };
+    if value.is_sign_negative() && !value.is_nan() {
+        out.add(b"-");
     }
-    let mut buf = [0; 32];
-    let (digits, exponent) = decimal_digits(&mut buf, format_args!("{:e}", value.abs()));
-    if value < 0.0 {
-        out.push(b'-');
+    if value == 0.0 || !value.is_finite() {
+        out.add(match value {
+            0.0 => b"0",
+            _ if value.is_nan() => b"nan",
+            _ => b"inf",
+        });
+        return out.len;
     }
-    // The value is the digits, read as an integer, times 10^scale.
-    let scale = exponent - (digits.len() as i32 - 1);
+    let decimal = grisu::digits(value);
+    let (digits, scale) = (decimal.digits(), decimal.scale);
+    // The power of ten of the first digit.
+    let exponent = scale + digits.len() as i32 - 1;
     if scale >= 0 && exponent < digits.len() as i32 + 7 {
-        out.extend_from_slice(digits);
-        out.resize(out.len() + scale as usize, b'0');
+        out.add(digits);
+        out.zeros(scale as usize);
+    } else if scale < 0 && exponent < 0 && (scale > -7 || exponent > -4) {
+        out.add(b"0.");
+        out.zeros((-exponent - 1) as usize);
+        out.add(digits);
     } else if scale < 0 && (scale > -7 || exponent.abs() < 4) {
-        write_plain(out, digits, exponent);
+        let (whole, fraction) = digits.split_at(exponent as usize + 1);
+        out.add(whole);
+        out.add(b".");
+        out.add(fraction);
     } else {
-        write_scientific(out, digits, exponent, 1);
+        out.add(&digits[..1]);
+        if digits.len() > 1 {
+            out.add(b".");
+            out.add(&digits[1..]);
+        }
+        out.add(if exponent < 0 { b"e-" } else { b"e+" });
+        let (text, len) = eight_digits(exponent.unsigned_abs());
+        out.add(&text.to_le_bytes()[..len]);
+    }
+    out.len
+}
+
+/// Text in the making, in an array.
+struct Cursor<'a> {
+    out: &'a mut [u8; MAX_F64_CHARS],
+    len: usize,
+}
+
+impl Cursor<'_> {
+    fn add(&mut self, text: &[u8]) {
+        self.out[self.len..self.len + text.len()].copy_from_slice(text);
+        self.len += text.len();
+    }
+    fn zeros(&mut self, count: usize) {
+        self.out[self.len..self.len + count].fill(b'0');
+        self.len += count;
     }
 }
 

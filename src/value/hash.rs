@@ -104,7 +104,8 @@ impl Hash {
             Hash::Timed(lp) => insert_timed(lp, field, Some(value), time),
             Hash::Table(_) => false,
         };
-        if new && self.len() > limits.listpack_entries {
+        // Compat: also when it had too many before, by an older limit.
+        if self.len() > limits.listpack_entries {
             self.change_to_table(self.len(), limits.seed);
         }
         new

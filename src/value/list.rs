@@ -55,6 +55,46 @@ impl List {
         }
     }
 
+    /// The list that SORT stores.
+    ///
+    /// Compat: redis-server makes a quicklist of the usual nodes, whatever `list-max-listpack-size` says, and a
+    /// listpack of it if that has one node and is not too long.
+    pub fn sorted<'e>(elements: impl Iterator<Item = &'e [u8]> + Clone, shape: Shape) -> List {
+        let usual = Shape { fill: Shape::default().fill, ..shape };
+        let (node, limit) = (NodeLimit::of(usual.fill), NodeLimit::of(shape.fill));
+        let mut row =
+            Pack::with_room(elements.clone().map(|e| e.len() + 2).sum::<usize>().min(1 << 13));
+        let mut nodes = None;
+        for text in elements {
+            if nodes.is_none() {
+                // What a node thinks that one more element takes beside its text.
+                const BESIDE: usize = 8;
+                if text.len() < shape.plain_from
+                    && (row.is_empty()
+                        || !node.exceeded_by(row.listpack_bytes() + text.len() + BESIDE, 0))
+                {
+                    row.push(End::Back, &Element::new(text));
+                    continue;
+                }
+                let mut list = Quicklist::new(usual);
+                list.append_row(std::mem::replace(&mut row, Pack::with_room(0)));
+                nodes = Some(list);
+            }
+            if let Some(nodes) = &mut nodes {
+                nodes.push(End::Back, text, shape.plain_from);
+            }
+        }
+        match nodes {
+            Some(nodes) => List::Nodes(Box::new(nodes)),
+            None if limit.allows_row(row.listpack_bytes(), row.len(), false) => List::Row(row),
+            None => {
+                let mut list = List::Row(row);
+                list.become_nodes(usual);
+                list
+            }
+        }
+    }
+
     /// Adds elements at one end, one after the other. Amortised O(their length).
     #[inline]
     pub fn push<'e>(
@@ -123,6 +163,18 @@ impl List {
                 self.shrink(shape);
             }
         }
+    }
+
+    /// Moves the element at one end, which is `text`, to an end of the same list. Amortised O(its length).
+    ///
+    /// Compat: whether the list has become small is asked when it is whole again.
+    pub fn rotate(&mut self, from: End, to: End, text: &[u8], shape: Shape) {
+        match self {
+            List::Row(row) => row.pop(from),
+            List::Nodes(nodes) => nodes.pop(from),
+        }
+        self.push(to, std::iter::once(text), shape);
+        self.shrink(shape);
     }
 
     /// Shows the elements to `f` from `index` on, towards the end that is not `from`, until it says false.

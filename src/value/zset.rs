@@ -1,7 +1,7 @@
 //! Sorted sets: a listpack while small, a table with an order-statistics tree above.
 //!
 //! The listpack holds member, score, member, score ... in order; a score that is a whole number is stored as
-//! an integer, any other as its shortest text. That is what snapshots hold. Whatever is larger than the limits
+//! an integer, any other as text (`num::write_f64`). That is what snapshots hold. Whatever is larger than the limits
 //! allow becomes a `SortedTable`, which is reported as `skiplist`, and stays one.
 //!
 //! Ranges are ranks, whatever they were given by: a [`Cut`] says where one begins or ends, and the number of
@@ -114,9 +114,9 @@ fn with_packed<R>(score: f64, write: impl FnOnce(&[u8]) -> R) -> R {
         let len = num::format_i64(&mut text, score as i64);
         return write(&text[..len]);
     }
-    let mut text = Vec::with_capacity(24);
-    num::write_f64(&mut text, score);
-    write(&text)
+    let mut text = [0; num::MAX_F64_CHARS];
+    let len = num::format_f64(&mut text, score);
+    write(&text[..len])
 }
 
 /// Whether the elements of a table may be a listpack, as far as its bytes go. O(n).
@@ -179,7 +179,7 @@ impl ZSet {
     }
 
     /// Becomes a table with room for `more` elements. O(n).
-    fn spread(&mut self, limits: &ZSetLimits, more: usize) {
+    pub fn spread(&mut self, limits: &ZSetLimits, more: usize) {
         let ZSet::Packed(lp) = self else { return };
         let mut table = SortedTable::new(limits.seed);
         table.reserve(lp.len() / 2 + more);
@@ -444,7 +444,7 @@ impl View for ZSetRef<'_> {
             let mut element = [0; 20];
             digest::mix(&mut element, member.bytes(&mut Scratch::default()));
             text.clear();
-            num::write_f64_shortest(&mut text, score);
+            num::write_f64_grisu(&mut text, score);
             digest::mix(&mut element, &text);
             digest::xor(sum, &element);
         });

@@ -134,4 +134,17 @@ start_server {tags {crash}} {
         restart_server
         assert_equal PONG [r ping]
     }
+
+    test "a panic leaves a report in the log, from its START to its END" {
+        foreach how {panic assert} {
+            set mark [log_mark]
+            catch {r debug $how}
+            await_exit
+            set log [log_since $mark]
+            assert_match "*REDIS BUG REPORT START*ASSERTION FAILED*REDIS BUG REPORT END*" $log
+            assert_equal 1 [regexp -all "BUG REPORT START" $log]
+            crash_expected
+            restart_server
+        }
+    }
 }

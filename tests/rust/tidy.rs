@@ -6,6 +6,7 @@
 //!
 //! `cargo test --test redust tidy -- --nocapture` (or `make tidy`) also prints the largest files and the counters.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,11 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("tracking", "net::clients::ClientId"),
     ("watch", "net::clients::ClientId"),
 ];
+
+/// The floors of `server`, from the ground up: a file imports from its own floor and those below.
+const FLOORS: &[&str] = &["parts", "engine", "jobs", "reactor", "admin", "boot"];
+/// Lines from which a file of `server` is named in the report.
+const LONG_IN_SERVER: usize = 500;
 
 /// Where `unsafe` may stand: files, or folders with a slash at the end.
 const UNSAFE: &[&str] = &[
@@ -376,6 +382,111 @@ fn tidy_layers_only_look_down() {
     verdict("a module imports only from the layers below it", &findings);
 }
 
+/// The file that a path leads into: the longest part of it that is a module of the tree.
+fn file_of<'a>(path: &str, modules: &'a BTreeMap<String, usize>) -> Option<(&'a str, usize)> {
+    let parts: Vec<&str> = path.split("::").collect();
+    let all = (1..=parts.len()).rev().map(|n| parts[..n].join("/"));
+    all.filter_map(|name| modules.get_key_value(&name)).map(|(name, at)| (&name[..], *at)).next()
+}
+
+/// The files of the tree (tests left out), and for each which others it mentions.
+fn imports() -> (Vec<Source>, Vec<BTreeSet<usize>>) {
+    let is_test = |path: &str| path.ends_with("tests.rs") || path.ends_with("testing.rs");
+    let files: Vec<Source> =
+        sources(&["src"]).into_iter().filter(|source| !is_test(&source.path)).collect();
+    let name = |source: &Source| module_path(&source.path).join("/");
+    let modules: BTreeMap<String, usize> =
+        files.iter().enumerate().map(|(at, source)| (name(source), at)).collect();
+    let targets = files.iter().enumerate().map(|(from, source)| {
+        let code = source.code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let source = Source { path: source.path.clone(), text: String::new(), code: code.into() };
+        let paths = crate_paths(&source).into_iter();
+        let to = paths.filter_map(|(_, path)| file_of(&path, &modules)).map(|(_, at)| at);
+        to.filter(|&at| at != from).collect()
+    });
+    let targets = targets.collect();
+    (files, targets)
+}
+
+#[test]
+fn tidy_floors_of_server_only_look_down() {
+    let (files, targets) = imports();
+    let floor = |at: usize| {
+        let rest = files[at].path.strip_prefix("src/server/")?;
+        FLOORS.iter().position(|floor| rest.strip_prefix(floor).is_some_and(|r| r.starts_with('/')))
+    };
+    let mut findings = Vec::new();
+    let mut arrows = vec![vec![0; FLOORS.len()]; FLOORS.len()];
+    for (from, to) in targets.iter().enumerate() {
+        let in_server = files[from].path.starts_with("src/server/");
+        if in_server && floor(from).is_none() && files[from].path != "src/server/mod.rs" {
+            findings
+                .push(format!("{}: stands on no floor of tests/rust/tidy.rs", files[from].path));
+        }
+        for &to in to {
+            let (Some(a), Some(b)) = (floor(from), floor(to)) else { continue };
+            arrows[a][b] += 1;
+            if b > a {
+                findings.push(format!("{} looks up to {}", files[from].path, files[to].path));
+            }
+        }
+    }
+    for (a, name) in FLOORS.iter().enumerate() {
+        let rooms = (0..files.len()).filter(|&at| floor(at) == Some(a)).count();
+        let to: Vec<String> = FLOORS
+            .iter()
+            .zip(&arrows[a])
+            .filter(|(_, n)| **n > 0)
+            .map(|(floor, n)| format!("{floor} {n}"))
+            .collect();
+        println!("tidy: server/{name}: {rooms} files, arrows to {}", to.join(", "));
+    }
+    verdict("a floor of server imports only from itself and those below", &findings);
+}
+
+#[test]
+fn tidy_no_files_import_each_other_in_a_circle() {
+    let (files, targets) = imports();
+    // A file that stands at the head of a folder may hold what those in the folder share, and use
+    // them: the folder is one module then, and its inside is its own affair.
+    let folder = |at: usize| {
+        let path = &files[at].path;
+        path.strip_suffix("/mod.rs")
+            .or_else(|| path.strip_suffix(".rs"))
+            .unwrap_or(path)
+            .to_string()
+    };
+    let within = |a: usize, b: usize| {
+        let (a, b) = (folder(a), folder(b));
+        !a.starts_with("src/server")
+            && (a.starts_with(&format!("{b}/")) || b.starts_with(&format!("{a}/")))
+    };
+    let mut findings = Vec::new();
+    for start in 0..files.len() {
+        // Every file that `start` reaches, with the file through which.
+        let mut via: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut todo = vec![start];
+        while let Some(at) = todo.pop() {
+            for &to in targets[at].iter().filter(|&&to| !within(at, to)) {
+                if via.insert(to, at).is_none() {
+                    todo.push(to);
+                }
+            }
+        }
+        let Some(&last) = via.get(&start) else { continue };
+        let mut circle = vec![files[start].path.as_str()];
+        let mut at = last;
+        while at != start {
+            circle.push(&files[at].path);
+            at = via[&at];
+        }
+        circle.push(&files[start].path);
+        circle.reverse();
+        findings.push(circle.join(" -> "));
+    }
+    verdict("no files import each other in a circle", &findings);
+}
+
 #[test]
 fn tidy_unsafe_stays_behind_its_fence() {
     let mut findings = Vec::new();
@@ -441,7 +552,12 @@ fn tidy_files_stay_readable() {
         total += lines;
         let generated =
             source.text.lines().next().is_some_and(|first| first.contains("Generated by"));
-        if lines > TOO_LONG && !generated {
+        if source.path.starts_with("src/server/")
+            && !source.path.ends_with("tests.rs")
+            && lines > LONG_IN_SERVER
+        {
+            findings.push(format!("{}: {lines} lines, {LONG_IN_SERVER} in server", source.path));
+        } else if lines > TOO_LONG && !generated {
             findings.push(format!("{}: {lines} lines", source.path));
         } else if lines > LONG {
             writeln!(report, "tidy: {lines:5} lines  {}", source.path)

@@ -1,6 +1,25 @@
 # A client that floods, or does not read, holds up neither the server nor the others.
 
 start_server {tags {backpressure}} {
+    test "a client that writes everything first and reads later gets all its replies" {
+        r setrange value 999 x
+        set c [redis_client]
+        # 40 MB of replies to a client that writes until the last command is sent.
+        set one "*2\r\n\$3\r\nget\r\n\$5\r\nvalue\r\n"
+        for {set i 0} {$i < 400} {incr i} {
+            $c write [string repeat $one 100]
+            $c flush
+        }
+        $c write "*2\r\n\$4\r\nincr\r\n\$3\r\nall\r\n"
+        $c flush
+        wait_for_condition {[r get all] == 1} -within 20000
+        for {set i 0} {$i < 40000} {incr i} { assert_equal 1000 [string length [$c read]] }
+        assert_equal 1 [$c read]
+        $c close
+    }
+
+    r config set client-backpressure-limit 16mb
+
     test "a client that does not read is no longer served, and goes on when it reads" {
         r setrange big 999999 x
         set c [redis_client]

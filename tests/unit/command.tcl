@@ -260,4 +260,52 @@ start_server {tags {command}} {
             assert {$form in $help} $form
         }
     }
+
+    test "RESP3: the subcommands of a command that has none are an empty set" {
+        r hello 3
+        assert_equal {set {}} [lindex [r typed command info get] 1 0 1 9]
+        assert_equal array [lindex [r typed command info config] 1 0 1 9 0]
+        r hello 2
+    }
+
+    test "numbers of keys are read by atoi when the specs don't fit" {
+        assert_equal {k d} [r command getkeys zinterstore d 01 k]
+        assert_equal {d k} [r command getkeys zinterstore d 1 k]
+        foreach n {01 +1 " 1" 4294967297 1x} { assert_equal k [r command getkeys zunion $n k] $n }
+        foreach n {0 -1 x "" 3} { assert_error "ERR Invalid arguments specified for command" {r command getkeys zunion $n k} }
+        assert_equal {{k {}} {d {}}} [r command getkeysandflags zinterstore d 01 k]
+    }
+
+    test "a name with a NUL or a blank behind it is another name" {
+        foreach name [list "get\x00" "get " "get\x00\x00\x00\x00\x00" "PING "] {
+            assert_error_like "ERR unknown command *" {r $name a}
+        }
+        assert_error_like "ERR unknown subcommand 'ge'. *" {r config "ge\x00t" a}
+    }
+
+    test "error texts end at a NUL, and so do option words" {
+        assert_error "ERR unknown command 'fo', with args beginning with: 'b' " {r "fo\x00o" "b\x00ar"}
+        assert_error "ERR unknown subcommand 'foo'. Try CONFIG HELP." {r config "foo\x00bar"}
+        assert_error "ERR Unrecognized option 'foo'" {r client setinfo "foo\x00bar" x}
+        assert_error "ERR Syntax error in HELLO option 'fo'" {r hello 2 "fo\x00o"}
+        assert_equal OK [r set k v "nx\x00junk"]
+        assert_error "ERR syntax error" {r set k v "nxx"}
+        r del k
+    }
+
+    test "LOLWUT takes sizes for the pictures of versions 5 and 6 only" {
+        foreach args {{} x {x y} {version 7 x} {version}} { assert_match "*Redis ver. 7.2.6*" [r lolwut {*}$args] }
+        foreach args {{version x} {version 5 x} {version 6 1 x} {version 5 1 1 x}} {
+            assert_error "ERR value is not an integer or out of range" {r lolwut {*}$args}
+        }
+        assert_match "*Redis ver. 7.2.6*" [r lolwut version 6 1 1 x]
+    }
+}
+
+start_server {tags {command} config_lines {"rename-command get fetch" "rename-command zadd zplus"}} {
+    test "COMMAND LIST has the names that commands were given by their makers" {
+        assert_equal {get zadd} [lsort [concat [r command list filterby pattern get] [r command list filterby pattern zadd]]]
+        assert_equal {} [concat [r command list filterby pattern fetch] [r command list filterby pattern zplus]]
+        assert {"get" in [r command list] && "fetch" ni [r command list]}
+    }
 }

@@ -222,3 +222,39 @@ start_server {tags {config} overrides {enable-protected-configs local enable-deb
         assert_equal OK [r debug sleep 0]
     }
 }
+
+start_server {tags {config}} {
+    test "amounts of memory above 64 bits are the largest there is, in Redis's words where that is too large" {
+        foreach value {18446744073709551616 99999999999999999999999} {
+            assert_equal OK [r config set maxmemory $value]
+            assert_equal {maxmemory 18446744073709551615} [r config get maxmemory]
+            r config set maxmemory 0
+            assert_error "ERR CONFIG SET failed (possibly related to argument 'proto-max-bulk-len') - argument must be between 1048576 and 9223372036854775807 inclusive" {r config set proto-max-bulk-len $value}
+        }
+        assert_error "ERR CONFIG SET failed (possibly related to argument 'maxmemory-clients') - percentage argument must be less or equal to 100" {r config set maxmemory-clients 9223372036854775808}
+    }
+
+    test "the least of 32 bits, short backlogs, texts with a zero, unknown locales" {
+        foreach name {list-max-listpack-size rdb-key-save-delay key-load-delay} {
+            set old [lindex [r config get $name] 1]
+            assert_equal OK [r config set $name -2147483648]
+            assert_error_like "*between -2147483648 and 2147483647 inclusive" {r config set $name -2147483649}
+            r config set $name $old
+        }
+        r config set repl-backlog-size 1
+        assert_equal {repl-backlog-size 16384} [r config get repl-backlog-size]
+        r config set dbfilename "a.rdb\0b"
+        assert_equal {dbfilename a.rdb} [r config get dbfilename]
+        assert_error_like "*Invalid locale name" {r config set locale-collate no_such}
+        assert_equal OK [r config set locale-collate POSIX]
+    }
+
+    test "a forced rewrite holds every directive that 7.2 knows, and no other" {
+        r debug config-rewrite-force-all
+        set text [read_file [srv conf]]
+        foreach name {rdb-target-version unavailable-directives hash-seed availability-zone} { assert_no_match "*\n$name *" $text }
+        foreach name {hz tls-port key-load-delay cluster-ping-interval locale-collate} { assert_match "*\n$name *" $text }
+        restart_server
+        assert_equal {hz 10} [r config get hz]
+    }
+}

@@ -327,4 +327,20 @@ start_server {tags {connection auth} overrides {requirepass secret}} {
         $c close
         $d close
     }
+
+    test "CLIENT SETINFO and SETNAME: names as they were given, up to a NUL" {
+        assert_error "ERR Lib-Name cannot contain spaces, newlines or special characters." {r client setinfo Lib-Name "a b"}
+        assert_equal OK [r client setinfo lib-name "a\x00 b"]
+        assert_equal OK [r client setname "n\x00 b"]
+        assert_equal "n\x00 b" [r client getname]
+        assert_match "* name=n age=*lib-name=a lib-ver=*" [r client info]
+        assert_error "ERR Client names cannot contain spaces, newlines or special characters." {r client setname "a b\x00"}
+        r client setname ""
+    }
+
+    test "CLIENT KILL looks at its filters one by one" {
+        assert_error "ERR client-id should be greater than 0" {r client kill id id laddr}
+        assert_error "ERR syntax error" {r client kill id 1 laddr}
+        assert_error "ERR Unknown client type 'x'" {r client kill type x addr}
+    }
 }

@@ -163,4 +163,12 @@ start_server {tags {debug} overrides {save "900 1"}} {
         assert_equal v [r get k]
         file delete [lindex [r config get dir] 1]/gone.rdb
     }
+
+    test "DEBUG PROTOCOL push: the reply comes before the push" {
+        set c [redis_client]
+        $c hello 3
+        assert_equal "Some real reply following the push reply" [$c debug protocol push]
+        assert_equal {server-cpu-usage 42} [$c read]
+        $c close
+    }
 }

@@ -125,4 +125,17 @@ start_server {tags {strings encodings}} {
         assert_equal 0 [r object idletime k]
         r set j v
     }
+
+    test "a hash that is longer than a new limit becomes a table when a field changes" {
+        foreach command {{hset h c 10} {hincrby h c 1} {hincrbyfloat h c 1} {hmset h c 10}} {
+            r del h
+            r config set hash-max-listpack-entries 4
+            r hset h a 1 b 2 c 3 d 4
+            r config set hash-max-listpack-entries 2
+            assert_encoding listpack h
+            r {*}$command
+            assert_encoding hashtable h
+        }
+        r config set hash-max-listpack-entries 128
+    }
 }

@@ -265,4 +265,34 @@ start_server {tags {generic}} {
         }
         foreach key [array names model] { assert_equal $model($key) [r get $key] }
     }
+
+    test "a negative count of random elements has a bound" {
+        r flushall
+        r sadd s 1 2 3
+        r hset h a 1 b 2
+        r zadd z 1 a 2 b
+        foreach command {{srandmember s -4611686018427387904} {hrandfield h -4611686018427387904}
+            {hrandfield h -4611686018427387903 withvalues} {zrandmember z -4611686018427387904}
+            {zrandmember z -4611686018427387903 withscores}} {
+            assert_error "ERR value is out of range" {r {*}$command}
+        }
+        assert_equal 1000 [llength [r srandmember s -1000]]
+        set bounds "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
+        foreach command {{srandmember s} {hrandfield h} {zrandmember z}} {
+            assert_error $bounds {r {*}$command -9223372036854775808}
+        }
+    }
+
+    test "numbers of databases have 32 bits" {
+        set bounds "ERR value is out of range, value must between -2147483648 and 2147483647"
+        foreach command {{copy a b db 4294967297} {move a 2147483648} {select 4294967296} {copy a b db -2147483649}} {
+            assert_error $bounds {r {*}$command}
+        }
+        foreach command {{copy a b db 2147483647} {move a -1} {select 16}} {
+            assert_error "ERR DB index is out of range" {r {*}$command}
+        }
+        foreach command {{copy a b db x} {move a 9223372036854775808} {select 1x}} {
+            assert_error "ERR value is not an integer or out of range" {r {*}$command}
+        }
+    }
 }

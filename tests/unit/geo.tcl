@@ -77,10 +77,18 @@ start_server {tags {geo}} {
         # An angle, in whose recess Catania lies.
         assert_equal {Palermo} [r geosearch sicily bypolygon 6 13 37 16 37 16 37.3 14 37.3 14 38.5 13 38.5]
         assert_error "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices" {r geosearch sicily bypolygon 2 1 1 2 2}
-        assert_error "ERR syntax error" {r geosearch sicily bypolygon 3 1 1 2 2 3}
+        assert_error "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices" {r geosearch sicily bypolygon 3 1 1 2 2 3}
+        assert_error "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices" {r geosearch sicily bypolygon -1 1 1 2 2}
+        assert_error "ERR invalid number of vertices" {r geosearch sicily bypolygon x 1 1 2 2}
         assert_error "ERR syntax error" {r geosearch sicily fromlonlat 1 1 bypolygon 3 1 1 2 2 3 1}
         assert_error "ERR invalid longitude,latitude pair 1.000000,99.000000" {r geosearch sicily bypolygon 3 1 1 2 2 1 99}
         assert_equal 1 [r geosearchstore dst sicily bypolygon 3 13 38 13.8 38 13.4 38.5]
+    }
+
+    test "distances inside a polygon are measured from where the sum of its corners points to" {
+        r del g
+        r geoadd g 10 10 m
+        assert_equal {{m 1344949.2590}} [r geosearch g bypolygon 4 0 0 0 40 20 40 40 0 withdist]
     }
 
     test "GEORADIUS and GEORADIUSBYMEMBER" {

@@ -123,3 +123,14 @@ start_server {tags {listen}} {
         assert_equal PONG [r ping]
     }
 }
+
+start_server [list tags {listen} overrides [list bind "* -::*" unixsocket $::tmpdir/listeners.s]] {
+    test "INFO names listeners as bind does, a line for each kind" {
+        set lines [regexp -all -inline {listener\d+:[^\r]*} [r info server]]
+        assert_match "listener0:name=tcp,bind=\\*,bind=*,port=[srv port]" [lindex $lines 0]
+        assert_equal "listener1:name=unix,bind=$::tmpdir/listeners.s" [lindex $lines 1]
+        assert_equal 2 [llength $lines]
+        r config set bind "127.0.0.1 127.0.0.2"
+        assert_equal "name=tcp,bind=127.0.0.1,bind=127.0.0.2,port=[srv port]" [s listener0]
+    }
+}

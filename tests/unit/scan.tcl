@@ -141,4 +141,22 @@ start_server {tags {scan}} {
         r select 0
         assert_equal a [scan_all]
     }
+
+    test "a cursor is read by strtoul: nothing is 0, -1 is the last there is" {
+        r flushall
+        r hset h a 1
+        r zadd z 1 a
+        r sadd s 1
+        foreach cursor [list {} +0 -0 00 "0\x00x" "\x00"] {
+            assert_equal 3 [llength [lindex [r scan $cursor] 1]] $cursor
+            assert_equal {0 {a 1}} [r hscan h $cursor]
+        }
+        assert_equal 0 [lindex [r scan -1] 0]
+        foreach bad {a 1a - + -x " 1" "1 " 18446744073709551616 -18446744073709551616} {
+            assert_error "ERR invalid cursor" {r scan $bad}
+            # A bad cursor comes first, before the type of the key and the options.
+            assert_error "ERR invalid cursor" {r hscan s $bad junk}
+        }
+        assert_error_like "WRONGTYPE*" {r hscan s 0 junk}
+    }
 }

@@ -106,6 +106,39 @@ start_server {tags {shutdown}} {
         r config set save "" rdb-key-save-delay 0
     }
 
+    test "SIGTERM saves once, however long it takes" {
+        r config set save "3600 1" rdb-key-save-delay 0
+        r debug populate 20000
+        r set a b
+        # A second and more, so that the cron is due when it is over.
+        r config set rdb-key-save-delay 50
+        set mark [log_mark]
+        kill_server -signal TERM
+        assert_equal 1 [llength [log_lines_like {*\* Saving the final RDB snapshot before exiting.} $mark]]
+        assert_equal 1 [llength [log_lines_like {*\* DB saved on disk} $mark]]
+        assert_equal 1 [llength [log_lines_like {*\* User requested shutdown...} $mark]]
+        restart_server
+        r config set save "" rdb-key-save-delay 0
+        r flushall
+    }
+
+    test "SIGTERM and SIGINT to the saving child are ignored" {
+        # Redis takes a second one of them for insistence.
+        foreach signal {TERM INT} {
+            r config set rdb-key-save-delay 5000
+            populate 100
+            r bgsave
+            set child [lindex [children_of [srv pid]] 0]
+            wait_for_condition {[llength [glob -nocomplain [srv dir]/temp-$child.rdb]] == 1}
+            send_signal $child $signal
+            wait_for_condition {[s rdb_bgsave_in_progress] == 0}
+            assert_equal ok [s rdb_last_bgsave_status]
+            r config set rdb-key-save-delay 0
+        }
+        r flushall
+        file delete [subst $dump]
+    }
+
     test "SIGHUP and SIGPIPE do no harm" {
         send_signal [srv pid] HUP
         send_signal [srv pid] PIPE
@@ -135,6 +168,11 @@ start_server {tags {shutdown}} {
         assert_error_like "LOADING *" {r get k}
         catch {r shutdown nosave}
         await_exit
+        restart_server -wait alive
+        set mark [log_mark]
+        kill_server -signal TERM
+        assert_log {*Received shutdown signal during loading, scheduling shutdown.*} $mark
+        assert_log {*ready to exit, bye bye*} $mark
         set_directive 0 key-load-delay 0
         restart_server
         assert_equal 20000 [r dbsize]

@@ -161,4 +161,20 @@ start_server {tags {debug}} {
         assert_between 50 1500 [expr {[now_ms] - $began}]
         assert_error_like "ERR unknown subcommand or wrong number of arguments for 'nosuch'. Try DEBUG HELP." {r debug nosuch}
     }
+
+    test "SLOWLOG GET with too many arguments doesn't look at them" {
+        assert_error "ERR unknown subcommand or wrong number of arguments for 'get'. Try SLOWLOG HELP." {r slowlog get x 1}
+    }
+
+    test "with a threshold of 0 every command of a transaction is logged" {
+        r config set slowlog-log-slower-than 0
+        r slowlog reset
+        r multi
+        for {set i 0} {$i < 20} {incr i} { r get k$i }
+        r exec
+        set names {}
+        foreach entry [r slowlog get -1] { lappend names [lindex $entry 3 0] }
+        assert_equal 20 [llength [lsearch -all $names get]]
+        r config set slowlog-log-slower-than 10000
+    }
 }

@@ -25,6 +25,9 @@ server=$(realpath "${SERVER:-$root/target/release/redust-server}")
 [ -x "$server" ] || { echo "run.sh: no server binary at $server (cargo build --release)" >&2; exit 2; }
 command -v tclsh >/dev/null || { echo "run.sh: tclsh is missing: apt-get install tcl" >&2; exit 2; }
 
+# The suite starts servers with an append-only file for tests of other things.
+export REDUST_UNAVAILABLE_DIRECTIVES=warn
+
 logs=${LOGS:-$root/tests/tmp/upstream}
 mkdir -p "$logs"
 work=$(mktemp -d "${TMPDIR:-/tmp}/upstream.XXXXXX")

@@ -34,7 +34,7 @@ fn save_options(compression: bool) -> SaveOptions {
         now_secs: NOW / 1000,
         redis_version: "7.2.6".to_string(),
         aux: Vec::new(),
-        functions: Vec::new(),
+        libraries: Vec::new(),
     }
 }
 
@@ -49,6 +49,7 @@ fn load_options() -> LoadOptions {
         lfu: false,
         replace: false,
         any_version: false,
+        input_bytes: None,
         limits: Default::default(),
     }
 }
@@ -56,7 +57,7 @@ fn load_options() -> LoadOptions {
 fn load_from(input: impl Read) -> Keyspace {
     let mut ks = Keyspace::new(16, Seed([1, 2]), 0);
     let pace = Pace { events_interval_bytes: 2 << 20, ..Pace::default() };
-    let result = load(input, &load_options(), &mut ks, &mut |_| pace);
+    let result = load(input, &load_options(), &mut ks, &mut |_| pace, &mut |_| {});
     result.unwrap_or_else(|e| panic!("our own file: {e}"));
     ks
 }
@@ -124,9 +125,11 @@ fn through_a_file(n: usize, path: &Path) {
     let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().expect("a path of a file");
     let (took, ()) = best(|| {
-        write_atomically(dir, name.as_ref(), true, |out| save(&ks, out, &opts, &mut |_| {}))
-            .map(drop)
-            .unwrap_or_else(|e| panic!("{e}"));
+        write_atomically(dir, name.as_ref(), "temp-bench.rdb".as_ref(), true, |out| {
+            save(&ks, out, &opts, &mut |_| {})
+        })
+        .map(drop)
+        .unwrap_or_else(|e| panic!("{e}"));
     });
     report("str16: save to the file", n, took);
     drop(ks);

@@ -272,7 +272,7 @@ impl<'a> Request<'a> {
             self.unit = unit(options.value()?)?;
             let (width, height) = (width * self.unit, height * self.unit);
             self.shape = Some(Shape::Box { width, height });
-        } else if arg::is(word, "bypolygon") && left >= 1 && self.shape.is_none() {
+        } else if arg::is(word, "bypolygon") && left >= 2 && self.shape.is_none() {
             if self.center.is_some() {
                 return Ok(false);
             }
@@ -283,19 +283,29 @@ impl<'a> Request<'a> {
         Ok(true)
     }
 
-    /// The corners of a polygon; distances are measured from their middle, in meters.
+    /// The corners of a polygon; distances are measured from their middle, in meters: where the sum of the corners
+    /// points to, seen from the middle of the earth.
     fn polygon(&mut self, options: &mut Options<'a>) -> Result<(), CmdError> {
-        let n = arg::int(options.value()?)?;
-        if n < 3 {
-            return Err(CmdError::new("ERR GEOSEARCH BYPOLYGON must have at least 3 vertices"));
-        }
-        let n = usize::try_from(n).ok().filter(|&n| n <= options.remaining() / 2);
-        let corners = (0..n.ok_or(errors::SYNTAX)?)
+        let n = arg::int_in(
+            options.value()?,
+            i64::from(i32::MIN),
+            i64::from(i32::MAX),
+            "invalid number of vertices",
+        )?;
+        let n = usize::try_from(n).ok().filter(|&n| n >= 3 && n <= options.remaining() / 2);
+        let few = CmdError::new("ERR GEOSEARCH BYPOLYGON must have at least 3 vertices");
+        let corners = (0..n.ok_or(few)?)
             .map(|_| place(options.value()?, options.value()?))
             .collect::<Result<Vec<_>, _>>()?;
-        let mean =
-            |of: fn(&Place) -> f64| corners.iter().map(of).sum::<f64>() / corners.len() as f64;
-        self.center = Some(Center::Place(Place { lon: mean(|p| p.lon), lat: mean(|p| p.lat) }));
+        let (mut x, mut y, mut z) = (0.0, 0.0, 0.0);
+        for corner in &corners {
+            let (lon, lat) = (corner.lon.to_radians(), corner.lat.to_radians());
+            x += lat.cos() * lon.cos();
+            y += lat.cos() * lon.sin();
+            z += lat.sin();
+        }
+        let lat = z.atan2(x.hypot(y)).to_degrees();
+        self.center = Some(Center::Place(Place { lon: y.atan2(x).to_degrees(), lat }));
         (self.shape, self.unit) = (Some(Shape::Polygon(corners)), 1.0);
         Ok(())
     }

@@ -47,12 +47,12 @@ pub(super) fn named<'a>(
     at: usize,
     positive: &'static str,
 ) -> Result<&'a [&'a [u8]], CmdError> {
-    if !argv.get(at).is_some_and(|word| arg::is(word, "fields")) {
-        return Err(NO_FIELDS_WORD);
-    }
     let Some(count) = argv.get(at + 1) else {
         return Err(errors::wrong_arity(&arg::name(argv)));
     };
+    if !argv.get(at).is_some_and(|word| arg::is(word, "fields")) {
+        return Err(NO_FIELDS_WORD);
+    }
     let count = arg::int_in(count, 1, i64::MAX, positive)?;
     let fields = argv.from(at + 2);
     if count as usize != fields.len() { Err(WRONG_COUNT) } else { Ok(fields) }
@@ -89,7 +89,7 @@ enum Only {
 
 impl Only {
     fn of(word: &[u8]) -> Only {
-        match word.to_ascii_lowercase().as_slice() {
+        match arg::lower(word).as_slice() {
             b"nx" => Only::Without,
             b"xx" => Only::With,
             b"gt" => Only::Later,

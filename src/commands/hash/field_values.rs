@@ -167,7 +167,7 @@ impl<'a> SetArgs<'a> {
                 }
                 o.only = if arg::is(word, "fnx") { Only::Absent } else { Only::Present };
             } else {
-                return Err(CmdError::err([b"unknown argument: ", word].concat()));
+                return Err(CmdError::err([b"unknown argument: ", errors::shown(word)].concat()));
             }
         }
         // Compat: redis-server takes it for granted that FIELDS is there.

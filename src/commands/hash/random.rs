@@ -2,7 +2,7 @@
 
 use super::reply_item;
 use crate::commands::arg;
-use crate::commands::set::random::{WALK_FACTOR, choose, count_of};
+use crate::commands::set::random::{WALK_FACTOR, choose, count_of, draw};
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::Effects;
@@ -43,15 +43,25 @@ fn hrandfield(ctx: &mut Ctx<'_>) -> CmdResult {
         return Ok(Flow::Done);
     };
     let count = if distinct { count.min(hash.len()) } else { count };
+    let start = reply.len();
     reply.array(if values && !reply.resp3() { count * 2 } else { count });
-    match distinct {
-        true => sample(hash, count, &mut rng, |pair| reply_pair(reply, pair, values)),
-        false => repeated(hash, count, &mut rng, |pair| {
-            reply_pair(reply, pair, values);
-            !reply.is_too_long()
-        }),
+    if distinct {
+        sample(hash, count, &mut rng, |pair| reply_pair(reply, pair, values));
+        return Ok(Flow::Done);
     }
-    Ok(Flow::Done)
+    if hash.as_table().is_none() && count > 1 {
+        // Walked once instead of once for each.
+        let pairs: Vec<Pair<'_>> = hash.iter().collect();
+        return draw(reply, start, count, |reply| {
+            let i = ((u128::from(rng()) * pairs.len() as u128) >> 64) as usize;
+            reply_pair(reply, pairs[i], values);
+        });
+    }
+    draw(reply, start, count, |reply| {
+        if let Some(pair) = hash.random(&mut rng) {
+            reply_pair(reply, pair, values);
+        }
+    })
 }
 
 /// A field, with its value if that is wanted; RESP3 has them as pairs.
@@ -108,31 +118,5 @@ fn sample<'h>(
             wanted -= 1;
         }
         left -= 1;
-    }
-}
-
-/// Independent draws, for as long as `out` wants more.
-fn repeated<'h>(
-    hash: HashRef<'h>,
-    count: usize,
-    rng: &mut impl FnMut() -> u64,
-    mut out: impl FnMut(Pair<'h>) -> bool,
-) {
-    if hash.as_table().is_none() && count > 1 {
-        // Walked once instead of once for each.
-        let pairs: Vec<Pair<'_>> = hash.iter().collect();
-        for _ in 0..count {
-            if !out(pairs[((u128::from(rng()) * pairs.len() as u128) >> 64) as usize]) {
-                break;
-            }
-        }
-        return;
-    }
-    for _ in 0..count {
-        if let Some(pair) = hash.random(rng)
-            && !out(pair)
-        {
-            break;
-        }
     }
 }

@@ -85,12 +85,17 @@ fn transfer(ctx: &mut Ctx<'_>, from: End, to: End) -> Result<bool, CmdError> {
     let Some(item) = list.end(from) else { return Ok(false) };
     reply_item(reply, item);
     let text = item.to_vec();
-    list.pop(from, shape);
-    let emptied = list.is_empty() && source != destination;
-    drop(list);
-    let mut list = db.find_or_new(destination, fx, || List::with_room(text.len() + 2))?;
-    list.push(to, std::iter::once(&text[..]), shape);
-    drop(list);
+    let mut emptied = false;
+    if source == destination {
+        list.rotate(from, to, &text, shape);
+        drop(list);
+    } else {
+        list.pop(from, shape);
+        emptied = list.is_empty();
+        drop(list);
+        let mut list = db.find_or_new(destination, fx, || List::with_room(text.len() + 2))?;
+        list.push(to, std::iter::once(&text[..]), shape);
+    }
     pushed(fx, destination, to, 1);
     fx.event(EV_LIST, if from == End::Front { "lpop" } else { "rpop" }, source);
     if emptied {

@@ -210,9 +210,9 @@ fn sample(ctx: &mut Ctx<'_>) -> CmdResult {
     };
     let (mut rng, size) = (rand::generator(env.random), set.len());
     if !distinct {
+        let start = reply.len();
         reply.array(count);
-        repeated(set, count, &mut rng, reply);
-        return Ok(Flow::Done);
+        return repeated(set, count, &mut rng, reply, start);
     }
     let count = count.min(size);
     reply.array(count);
@@ -242,25 +242,85 @@ fn sample(ctx: &mut Ctx<'_>) -> CmdResult {
 }
 
 /// Independent draws.
-fn repeated(set: SetRef<'_>, count: usize, rng: &mut impl FnMut() -> u64, reply: &mut Reply) {
+fn repeated(
+    set: SetRef<'_>,
+    count: usize,
+    rng: &mut impl FnMut() -> u64,
+    reply: &mut Reply,
+    start: usize,
+) -> CmdResult {
     if let (SetRef::Packed(lp), true) = (set, count > 1) {
         // Walked once instead of once for each.
         let items: Vec<Item<'_>> = lp.iter().collect();
-        for _ in 0..count {
+        return draw(reply, start, count, |reply| {
             let i = ((u128::from(rng()) * items.len() as u128) >> 64) as usize;
             reply_item(reply, items[i]);
-            if reply.is_too_long() {
-                break;
-            }
-        }
-        return;
+        });
     }
-    for _ in 0..count {
-        if reply.is_too_long() {
-            break;
-        }
+    draw(reply, start, count, |reply| {
         if let Some(item) = set.random(rng) {
             reply_item(reply, item);
         }
+    })
+}
+
+/// Writes `count` draws by calling `one`, behind a header that begins at `start`.
+///
+/// How many there are is the client's word alone, so the reply has a bound: it must not take all memory.
+pub fn draw(
+    reply: &mut Reply,
+    start: usize,
+    count: usize,
+    one: impl FnMut(&mut Reply),
+) -> CmdResult {
+    draw_within(1 << 30, reply, start, count, one)
+}
+
+fn draw_within(
+    max_bytes: usize,
+    reply: &mut Reply,
+    start: usize,
+    count: usize,
+    mut one: impl FnMut(&mut Reply),
+) -> CmdResult {
+    const SHORTEST: usize = b"$0\r\n\r\n".len();
+    // A client with a limit runs into that, if it comes first.
+    let limited = reply.limit().is_some_and(|limit| limit <= max_bytes);
+    let mut fits = limited || count <= max_bytes / SHORTEST;
+    for _ in 0..count {
+        if !fits {
+            reply.truncate(start);
+            return Err(errors::OUT_OF_RANGE);
+        }
+        one(reply);
+        if reply.is_too_long() {
+            // Its client is closed.
+            break;
+        }
+        fits = reply.len() - start <= max_bytes;
+    }
+    Ok(Flow::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_end_where_their_reply_would_be_too_long() {
+        let mut reply = Reply::new(b"before".to_vec(), false);
+        let mut of = |count: usize, limit: Option<usize>, member: &[u8]| {
+            reply.truncate(6);
+            reply.set_limit(limit);
+            reply.array(count);
+            let result = draw_within(1000, &mut reply, 6, count, |reply| reply.bulk(member));
+            (result.is_ok(), reply.len())
+        };
+        assert_eq!(of(166, None, b""), (true, 6 + 6 + 166 * 6));
+        assert_eq!(of(167, None, b""), (false, 6));
+        assert_eq!(of(usize::MAX, None, b""), (false, 6), "and nothing is drawn");
+        assert_eq!(of(20, None, &[b'x'; 100]), (false, 6));
+        // A client with a lower limit runs into that.
+        assert_eq!(of(1 << 60, Some(500), b""), (true, 502));
     }
 }

@@ -8,6 +8,7 @@ pub mod store;
 
 use crate::commands::arg::{self, Options};
 use crate::commands::scan::{self, Also, ScanOptions};
+use crate::commands::set::random::draw;
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::ds::listpack::{Item, Scratch};
 use crate::keyspace::db::DbMut;
@@ -313,13 +314,9 @@ fn zrandmember(ctx: &mut Ctx<'_>) -> CmdResult {
     if wanted == 0 {
         reply.array(0);
     } else if count < 0 {
+        let start = reply.len();
         reply_elements(reply, wanted, scores);
-        for _ in 0..wanted {
-            reply_rank(reply, zset, below(len), scores);
-            if reply.is_too_long() {
-                break;
-            }
-        }
+        return draw(reply, start, wanted, |reply| reply_rank(reply, zset, below(len), scores));
     } else if wanted >= len {
         reply_elements(reply, len, scores);
         zset.each(|member, score| reply_element(reply, member, scores.then_some(score)));

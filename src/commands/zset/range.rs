@@ -13,7 +13,7 @@ use crate::ds::ordered::{AtMember, AtScore, Cut, End};
 use crate::keyspace::effects::EV_ZSET;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
-use crate::util::{num, split};
+use crate::util::num;
 use crate::value::zset::{ZSet, ZSetRef};
 use crate::value::{Collection, View};
 
@@ -69,15 +69,7 @@ fn score_border(text: &[u8]) -> Option<(f64, bool)> {
         [b'(', rest @ ..] => (rest, true),
         _ => (text, false),
     };
-    // Compat: as strtod has it, so blanks may lead, nothing at all is 0, and what is too large is infinite.
-    let blanks = text.iter().take_while(|b| split::is_space(**b)).count();
-    let text = &text[blanks..];
-    let score = match std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok()) {
-        Some(score) => score,
-        None if text.is_empty() && blanks == 0 => 0.0,
-        None => num::parse_f64(text)?,
-    };
-    (!score.is_nan()).then_some((score, excluded))
+    Some((num::parse_f64_c(text, true)?, excluded))
 }
 
 /// A border of an alphabetic range; `lower`: whether what it names is behind it.

@@ -171,3 +171,16 @@ fn errors_quote_the_option() {
         assert!(text.contains(&format!(">>> '{line}'\n{reason}")), "{text}");
     }
 }
+
+#[test]
+fn the_path_of_the_file_is_absolute_and_reads_well() {
+    for (file, path) in [
+        ("a.conf", "/cwd/a.conf"),
+        ("/etc/../a.conf", "/etc/../a.conf"),
+        ("../a/b.conf", "/a/b.conf"),
+        ("../../../b.conf", "/b.conf"),
+        ("x/../b.conf", "/cwd/x/../b.conf"),
+    ] {
+        assert_eq!(run(&[file]).config_file.as_deref(), Some(Path::new(path)), "{file}");
+    }
+}

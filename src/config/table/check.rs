@@ -2,6 +2,7 @@
 //! The texts are part of the protocol: clients and the upstream test suite match on them.
 
 use crate::config::ShutdownFlags;
+use crate::sys::process;
 
 /// No condition.
 pub(super) fn any(_: &[u8]) -> Result<(), &'static str> {
@@ -47,10 +48,15 @@ pub(super) fn hostname(value: &[u8]) -> Result<(), &'static str> {
 
 /// nodes.conf separates its fields by some of these, and reserves the others.
 pub(super) fn nodename(value: &[u8]) -> Result<(), &'static str> {
-    if value.iter().any(|b| b"!#$%&()*+:;<>?@[]^{|}~".contains(b)) {
+    if value.iter().any(|b| b"\0!#$%&()*+:;<>?@[]^{|}~".contains(b)) {
         return Err("Announced human node name contained invalid character");
     }
     Ok(())
+}
+
+/// A name that the system knows. What it says has no effect: the order is by bytes.
+pub(super) fn locale(value: &[u8]) -> Result<(), &'static str> {
+    if process::has_locale(value) { Ok(()) } else { Err("Invalid locale name") }
 }
 
 pub(super) fn shutdown_flags(flags: u32) -> Result<(), &'static str> {

@@ -1,26 +1,34 @@
 //! The rows, grouped as the fields are.
 //!
 //! The order within a line: name, field with its range, then alias, later names and flags. A row
-//! that ends in `.inert()` is one that the server does not act on yet.
+//! that ends in `.inert()` is one that the server does not act on, to nobody's harm; one that ends in
+//! `.refused(..)` protects access or data, and must not be set as long as the server can't act on it.
 
 use super::{
-    CRASH, DENY_LOADING, Empty, HIDDEN, IMMUTABLE, Kind, MULTI, PROTECTED, Row, SENSITIVE, Unit,
-    VOLATILE, check, special,
+    CRASH, DENY_LOADING, Effect, Empty, HIDDEN, IMMUTABLE, Kind, MULTI, PROTECTED, Row, SENSITIVE,
+    UNSURE, Unit, VOLATILE, check, special,
 };
 use crate::config::ShutdownFlags;
 use crate::config::choice::{
     AclPubsubDefault, AppendFsync, Choice, ConfigSave, DisklessLoad, EndpointType, EvictionPolicy,
     LogFormat, LogLevel, LogTimestamp, OomScoreAdj, PropagationError, ProtectedAction, RdbTarget,
-    SanitizeDump, Supervised, SyslogFacility, TlsAuthClients, TlsUserField, VersionCheck,
+    SanitizeDump, Supervised, SyslogFacility, TlsAuthClients, TlsUserField, Unavailable,
+    VersionCheck,
 };
 
 const I32: i128 = i32::MAX as i128;
+const I32_MIN: i128 = i32::MIN as i128;
 const U32: i128 = u32::MAX as i128;
 const I64: i128 = i64::MAX as i128;
 const U64: i128 = u64::MAX as i128;
 
+/// A directive of Redis 8, Valkey or our own, or of some builds of Redis 7.2.
+const fn later(name: &'static str, kind: Kind) -> Row {
+    Row { flags: UNSURE, ..row(name, kind) }
+}
+
 const fn row(name: &'static str, kind: Kind) -> Row {
-    Row { name, alias: None, also: &[], kind, flags: 0, supported: true }
+    Row { name, alias: None, also: &[], kind, flags: 0, effect: Effect::Acts }
 }
 
 impl Row {
@@ -35,12 +43,17 @@ impl Row {
     }
 
     const fn flags(mut self, flags: u16) -> Row {
-        self.flags = flags;
+        self.flags |= flags;
         self
     }
 
     const fn inert(mut self) -> Row {
-        self.supported = false;
+        self.effect = Effect::None;
+        self
+    }
+
+    const fn refused(mut self, why: &'static str) -> Row {
+        self.effect = Effect::Refused(why);
         self
     }
 }
@@ -111,7 +124,7 @@ macro_rules! choice {
 /// All groups.
 pub(super) static GROUPS: &[&[Row]] = &[
     NET, TLS, CLIENTS, ACL, PROCESS, LOG, KEYSPACE, LIMITS, MEMORY, SNAPSHOT, AOF, REPL, CLUSTER,
-    STATS, SCRIPT, LATER,
+    STATS, SCRIPT, NEWER,
 ];
 
 /// Sockets the server listens on.
@@ -129,7 +142,8 @@ static NET: &[Row] = &[
 
 /// Encrypted connections.
 static TLS: &[Row] = &[
-    row("tls-port", int!(tls.port, 0, 65535)).inert(),
+    row("tls-port", int!(tls.port, 0, 65535))
+        .refused("TLS is not available yet: nobody could connect"),
     row("tls-cluster", flag!(tls.cluster)).inert(),
     row("tls-replication", flag!(tls.replication)).inert(),
     row("tls-auth-clients", choice!(tls.auth_clients: TlsAuthClients)).inert(),
@@ -172,12 +186,13 @@ static CLIENTS: &[Row] = &[
     row("client-query-buffer-limit", memory!(clients.query_buffer_limit, 1 << 20, I64))
         .flags(CRASH),
     row("client-output-buffer-limit", Kind::Special(&special::OUTPUT_LIMITS)).flags(MULTI),
+    row("client-backpressure-limit", memory!(clients.backpressure_limit, 0, I64)),
     row("maxmemory-clients", memory_or_percent!(clients.max_memory, -100, I64)),
     row("proto-max-bulk-len", memory!(clients.max_bulk_bytes, 1 << 20, I64)).flags(CRASH),
     row("tracking-table-max-keys", int!(clients.tracking_table_max_keys, 0, I64)),
-    row("client-default-resp", int!(clients.default_resp, 2, 3)).flags(IMMUTABLE | HIDDEN),
-    row("max-new-connections-per-cycle", int!(clients.max_new_per_cycle, 1, 1000)).inert(),
-    row("max-new-tls-connections-per-cycle", int!(clients.max_new_tls_per_cycle, 1, 1000))
+    later("client-default-resp", int!(clients.default_resp, 2, 3)).flags(IMMUTABLE | HIDDEN),
+    later("max-new-connections-per-cycle", int!(clients.max_new_per_cycle, 1, 1000)).inert(),
+    later("max-new-tls-connections-per-cycle", int!(clients.max_new_tls_per_cycle, 1, 1000))
         .flags(HIDDEN)
         .inert(),
 ];
@@ -261,9 +276,11 @@ static PROCESS: &[Row] = &[
     row("crash-log-enabled", flag!(process.crash_log)),
     row("crash-memcheck-enabled", flag!(process.crash_memcheck)).inert(),
     row("use-exit-on-panic", flag!(process.exit_on_panic)).flags(HIDDEN),
+    later("unavailable-directives", choice!(process.unavailable: Unavailable))
+        .flags(IMMUTABLE | HIDDEN),
     row("watchdog-period", int!(process.watchdog_period_ms, 0, I32)).flags(HIDDEN),
     row("ignore-warnings", text!(process.ignore_warnings, Empty::Kept, check::any)).inert(),
-    row("locale-collate", text!(process.locale_collate, Empty::Kept, check::any)).inert(),
+    row("locale-collate", text!(process.locale_collate, Empty::Kept, check::locale)).inert(),
     row("jemalloc-bg-thread", flag!(process.jemalloc_bg_thread)),
 ];
 
@@ -274,10 +291,10 @@ static LOG: &[Row] = &[
     row("syslog-enabled", flag!(log.syslog_enabled)).flags(IMMUTABLE),
     row("syslog-ident", text!(log.syslog_ident, Empty::Kept, check::any)).flags(IMMUTABLE),
     row("syslog-facility", choice!(log.syslog_facility: SyslogFacility)).flags(IMMUTABLE),
-    row("req-res-logfile", text!(log.req_res_file, Empty::Unset, check::any))
+    later("req-res-logfile", text!(log.req_res_file, Empty::Unset, check::any))
         .flags(IMMUTABLE | HIDDEN)
         .inert(),
-    row("hide-user-data-from-log", flag!(log.hide_user_data)).inert(),
+    later("hide-user-data-from-log", flag!(log.hide_user_data)).inert(),
 ];
 
 /// Databases and their events.
@@ -299,7 +316,7 @@ static LIMITS: &[Row] = &[
         .alias("hash-max-ziplist-entries"),
     row("hash-max-listpack-value", memory!(limits.hash_max_listpack_value, 0, I64))
         .alias("hash-max-ziplist-value"),
-    row("list-max-listpack-size", int!(limits.list_max_listpack_size, -I32, I32))
+    row("list-max-listpack-size", int!(limits.list_max_listpack_size, I32_MIN, I32))
         .alias("list-max-ziplist-size"),
     row("list-compress-depth", int!(limits.list_compress_depth, 0, I32)).flags(CRASH),
     row("set-max-intset-entries", int!(limits.set_max_intset_entries, 0, I64)),
@@ -343,20 +360,22 @@ static SNAPSHOT: &[Row] = &[
     row("sanitize-dump-payload", choice!(snapshot.sanitize_payload: SanitizeDump))
         .flags(CRASH)
         .inert(),
-    row("rdb-key-save-delay", int!(snapshot.key_save_delay_us, -I32, I32)).flags(HIDDEN),
-    row("key-load-delay", int!(snapshot.key_load_delay_us, -I32, I32)).flags(HIDDEN),
+    row("rdb-key-save-delay", int!(snapshot.key_save_delay_us, I32_MIN, I32)).flags(HIDDEN),
+    row("key-load-delay", int!(snapshot.key_load_delay_us, I32_MIN, I32)).flags(HIDDEN),
     row(
         "loading-process-events-interval-bytes",
         int!(snapshot.loading_events_interval_bytes, 1024, I32),
     )
     .flags(HIDDEN),
-    row("rdb-target-version", choice!(snapshot.target_version: RdbTarget)),
-    row("rdb-version-check", choice!(snapshot.version_check: VersionCheck)).flags(HIDDEN).inert(),
+    later("rdb-target-version", choice!(snapshot.target_version: RdbTarget)),
+    later("rdb-version-check", choice!(snapshot.version_check: VersionCheck)).flags(HIDDEN),
 ];
 
 /// The append-only file.
 static AOF: &[Row] = &[
-    row("appendonly", flag!(aof.enabled)).flags(DENY_LOADING).inert(),
+    row("appendonly", flag!(aof.enabled))
+        .flags(DENY_LOADING)
+        .refused("the append-only file is not available yet: what is written would be lost"),
     row("appendfilename", text!(aof.file_name, Empty::Kept, check::aof_filename))
         .flags(IMMUTABLE)
         .inert(),
@@ -379,7 +398,7 @@ static REPL: &[Row] = &[
     row("replicaof", Kind::Special(&special::REPLICAOF))
         .alias("slaveof")
         .flags(IMMUTABLE | MULTI)
-        .inert(),
+        .refused("replication is not available yet"),
     row("masterauth", text!(repl.primary_auth, Empty::Unset, check::any))
         .also(&["primaryauth"])
         .flags(SENSITIVE)
@@ -419,17 +438,17 @@ static REPL: &[Row] = &[
     row("repl-backlog-size", memory!(repl.backlog_size, 1, I64)).inert(),
     row("repl-backlog-ttl", int!(repl.backlog_ttl_secs, 0, I64)).inert(),
     row("min-replicas-to-write", int!(repl.min_replicas_to_write, 0, I32))
-        .alias("min-slaves-to-write")
-        .inert(),
+        .alias("min-slaves-to-write"),
     row("min-replicas-max-lag", int!(repl.min_replicas_max_lag_secs, 0, I32))
-        .alias("min-slaves-max-lag")
-        .inert(),
+        .alias("min-slaves-max-lag"),
     row("propagation-error-behavior", choice!(repl.propagation_error: PropagationError)).inert(),
 ];
 
 /// Cluster mode.
 static CLUSTER: &[Row] = &[
-    row("cluster-enabled", flag!(cluster.enabled)).flags(IMMUTABLE).inert(),
+    row("cluster-enabled", flag!(cluster.enabled))
+        .flags(IMMUTABLE)
+        .refused("cluster mode is not available yet"),
     row("cluster-config-file", text!(cluster.config_file, Empty::Kept, check::any))
         .flags(IMMUTABLE)
         .inert(),
@@ -482,121 +501,133 @@ static SCRIPT: &[Row] = &[
     row("busy-reply-threshold", int!(script.busy_reply_threshold_ms, 0, I64))
         .alias("lua-time-limit")
         .inert(),
-    row("lua-enable-deprecated-api", flag!(script.deprecated_api))
+    later("lua-enable-deprecated-api", flag!(script.deprecated_api))
         .also(&["lua-enable-insecure-api"])
         .flags(IMMUTABLE | HIDDEN)
         .inert(),
 ];
 
 /// Directives of Redis 8 and Valkey that a moved configuration may hold.
-static LATER: &[Row] = &[
-    row("repl-rdb-channel", flag!(later.repl_rdb_channel)).flags(HIDDEN).inert(),
-    row(
+static NEWER: &[Row] = &[
+    later("repl-rdb-channel", flag!(later.repl_rdb_channel)).flags(HIDDEN).inert(),
+    later(
         "cluster-compatibility-sample-ratio",
         int!(later.cluster_compatibility_sample_ratio, 0, 100),
     )
     .flags(HIDDEN)
     .inert(),
-    row("replica-full-sync-buffer-limit", memory!(later.replica_full_sync_buffer_limit, 0, I64))
+    later("replica-full-sync-buffer-limit", memory!(later.replica_full_sync_buffer_limit, 0, I64))
         .flags(HIDDEN)
         .inert(),
-    row("enable-debug-assert", flag!(later.debug_assert)).flags(IMMUTABLE | HIDDEN).inert(),
-    row("extended-redis-compatibility", flag!(later.extended_redis_compatibility))
+    later("enable-debug-assert", flag!(later.debug_assert)).flags(IMMUTABLE | HIDDEN).inert(),
+    later("extended-redis-compatibility", flag!(later.extended_redis_compatibility))
         .flags(HIDDEN)
         .inert(),
-    row("dual-channel-replication-enabled", flag!(later.dual_channel_replication))
+    later("dual-channel-replication-enabled", flag!(later.dual_channel_replication))
         .flags(HIDDEN)
         .inert(),
-    row("import-mode", flag!(later.import_mode)).flags(HIDDEN).inert(),
-    row("io-threads-always-active", flag!(later.io_threads_always_active)).flags(HIDDEN).inert(),
-    row("unixsocketgroup", text!(later.unix_socket_group, Empty::Unset, check::any))
+    later("import-mode", flag!(later.import_mode))
+        .flags(HIDDEN)
+        .refused("import mode is not available: keys would expire and be evicted"),
+    later("io-threads-always-active", flag!(later.io_threads_always_active)).flags(HIDDEN).inert(),
+    later("unixsocketgroup", text!(later.unix_socket_group, Empty::Unset, check::any))
         .flags(IMMUTABLE | HIDDEN)
-        .inert(),
-    row(
+        .refused(
+            "the group of the unix socket can't be set yet: others could or could not connect",
+        ),
+    later(
         "cluster-announce-client-ipv4",
         text!(later.cluster_announce_client_ipv4, Empty::Unset, check::any),
     )
     .flags(HIDDEN)
     .inert(),
-    row(
+    later(
         "cluster-announce-client-ipv6",
         text!(later.cluster_announce_client_ipv6, Empty::Unset, check::any),
     )
     .flags(HIDDEN)
     .inert(),
-    row("cluster-announce-client-port", int!(later.cluster_announce_client_port, 0, 65535))
+    later("cluster-announce-client-port", int!(later.cluster_announce_client_port, 0, 65535))
         .flags(HIDDEN)
         .inert(),
-    row("cluster-announce-client-tls-port", int!(later.cluster_announce_client_tls_port, 0, 65535))
+    later(
+        "cluster-announce-client-tls-port",
+        int!(later.cluster_announce_client_tls_port, 0, 65535),
+    )
+    .flags(HIDDEN)
+    .inert(),
+    later("cluster-slot-stats-enabled", flag!(later.cluster_slot_stats)).flags(HIDDEN).inert(),
+    later("cluster-config-save-behavior", choice!(later.cluster_config_save: ConfigSave))
         .flags(HIDDEN)
         .inert(),
-    row("cluster-slot-stats-enabled", flag!(later.cluster_slot_stats)).flags(HIDDEN).inert(),
-    row("cluster-config-save-behavior", choice!(later.cluster_config_save: ConfigSave))
-        .flags(HIDDEN)
-        .inert(),
-    row("cluster-databases", int!(later.cluster_databases, 1, I32))
+    later("cluster-databases", int!(later.cluster_databases, 1, I32))
         .flags(IMMUTABLE | HIDDEN)
         .inert(),
-    row("cluster-message-gossip-perc", int!(later.cluster_message_gossip_perc, 1, 100))
+    later("cluster-message-gossip-perc", int!(later.cluster_message_gossip_perc, 1, 100))
         .flags(HIDDEN)
         .inert(),
-    row("cluster-blacklist-ttl", int!(later.cluster_blacklist_ttl_secs, 0, U64))
+    later("cluster-blacklist-ttl", int!(later.cluster_blacklist_ttl_secs, 0, U64))
         .flags(HIDDEN)
         .inert(),
-    row(
+    later(
         "cluster-slot-migration-log-max-len",
         int!(later.cluster_slot_migration_log_max_len, 0, I64),
     )
     .flags(HIDDEN)
     .inert(),
-    row("cluster-manual-failover-timeout", int!(later.cluster_manual_failover_timeout_ms, 1, I32))
+    later(
+        "cluster-manual-failover-timeout",
+        int!(later.cluster_manual_failover_timeout_ms, 1, I32),
+    )
+    .flags(HIDDEN)
+    .inert(),
+    later("debug-context", text!(later.debug_context, Empty::Kept, check::any))
         .flags(HIDDEN)
         .inert(),
-    row("debug-context", text!(later.debug_context, Empty::Kept, check::any)).flags(HIDDEN).inert(),
-    row("availability-zone", text!(later.availability_zone, Empty::Kept, check::any))
+    later("availability-zone", text!(later.availability_zone, Empty::Kept, check::any))
         .flags(HIDDEN)
         .inert(),
-    row("hash-seed", text!(later.hash_seed, Empty::Unset, check::any))
+    later("hash-seed", text!(later.hash_seed, Empty::Unset, check::any))
         .flags(IMMUTABLE | HIDDEN)
         .inert(),
-    row("log-format", choice!(later.log_format: LogFormat)).flags(HIDDEN).inert(),
-    row("log-timestamp-format", choice!(later.log_timestamp_format: LogTimestamp))
+    later("log-format", choice!(later.log_format: LogFormat)).flags(HIDDEN).inert(),
+    later("log-timestamp-format", choice!(later.log_timestamp_format: LogTimestamp))
         .flags(HIDDEN)
         .inert(),
-    row("min-io-threads-avoid-copy-reply", int!(later.min_io_threads_avoid_copy, 0, I32))
+    later("min-io-threads-avoid-copy-reply", int!(later.min_io_threads_avoid_copy, 0, I32))
         .flags(HIDDEN)
         .inert(),
-    row("min-string-size-avoid-copy-reply", int!(later.min_string_avoid_copy, 0, I32))
+    later("min-string-size-avoid-copy-reply", int!(later.min_string_avoid_copy, 0, I32))
         .flags(HIDDEN)
         .inert(),
-    row(
+    later(
         "min-string-size-avoid-copy-reply-threaded",
         int!(later.min_string_avoid_copy_threaded, 0, I32),
     )
     .flags(HIDDEN)
     .inert(),
-    row("prefetch-batch-max-size", int!(later.prefetch_batch_max, 0, 128)).flags(HIDDEN).inert(),
-    row("active-defrag-cycle-us", int!(later.active_defrag_cycle_us, 0, 100000))
+    later("prefetch-batch-max-size", int!(later.prefetch_batch_max, 0, 128)).flags(HIDDEN).inert(),
+    later("active-defrag-cycle-us", int!(later.active_defrag_cycle_us, 0, 100000))
         .flags(HIDDEN)
         .inert(),
-    row("mptcp", flag!(later.mptcp)).flags(IMMUTABLE | HIDDEN).inert(),
-    row("repl-mptcp", flag!(later.repl_mptcp)).flags(IMMUTABLE | HIDDEN).inert(),
-    row("commandlog-large-request-max-len", int!(later.commandlog_large_request_max_len, 0, I64))
+    later("mptcp", flag!(later.mptcp)).flags(IMMUTABLE | HIDDEN).inert(),
+    later("repl-mptcp", flag!(later.repl_mptcp)).flags(IMMUTABLE | HIDDEN).inert(),
+    later("commandlog-large-request-max-len", int!(later.commandlog_large_request_max_len, 0, I64))
         .flags(HIDDEN)
         .inert(),
-    row("commandlog-large-reply-max-len", int!(later.commandlog_large_reply_max_len, 0, I64))
+    later("commandlog-large-reply-max-len", int!(later.commandlog_large_reply_max_len, 0, I64))
         .flags(HIDDEN)
         .inert(),
-    row("commandlog-request-larger-than", int!(later.commandlog_request_larger_than, -1, I64))
+    later("commandlog-request-larger-than", int!(later.commandlog_request_larger_than, -1, I64))
         .flags(HIDDEN)
         .inert(),
-    row("commandlog-reply-larger-than", int!(later.commandlog_reply_larger_than, -1, I64))
+    later("commandlog-reply-larger-than", int!(later.commandlog_reply_larger_than, -1, I64))
         .flags(HIDDEN)
         .inert(),
-    row("tls-auto-reload-interval", int!(later.tls_auto_reload_interval_secs, 0, I32))
+    later("tls-auto-reload-interval", int!(later.tls_auto_reload_interval_secs, 0, I32))
         .flags(HIDDEN)
         .inert(),
-    row("tls-auth-clients-user", choice!(later.tls_auth_clients_user: TlsUserField))
+    later("tls-auth-clients-user", choice!(later.tls_auth_clients_user: TlsUserField))
         .flags(HIDDEN)
         .inert(),
 ];

@@ -301,6 +301,9 @@ pub(super) static DIR: Special = Special { set: set_dir, get: get_dir, lines: di
 /// the paths are joined instead, and whoever starts the server changes the directory.
 fn set_dir(config: &mut Config, args: &[&[u8]], _: &mut Setting) -> Result<(), Reason> {
     let [dir] = args else { return Err("wrong number of arguments".into()) };
+    if dir.is_empty() {
+        return Err("No such file or directory".into());
+    }
     let path = join_path(&config.process.dir, dir);
     let metadata = match std::fs::metadata(Path::new(OsStr::from_bytes(&path))) {
         Ok(metadata) => metadata,

@@ -88,18 +88,15 @@ pub(super) fn parse(
     };
     match &row.kind {
         Kind::Bool { set, .. } => {
-            let value = parse_bool(arg)?;
-            if value && !setting.from_file && row.name == "activedefrag" && !row.supported {
-                return Err("Active defragmentation cannot be enabled: this server does not \
-                            defragment memory while running"
-                    .into());
-            }
-            set(config, value);
+            set(config, parse_bool(arg)?);
         }
         Kind::Int { set, min, max, unit, .. } => set(config, parse_int(arg, *min, *max, *unit)?),
         Kind::Text { get_mut, check, .. } => {
             check(arg)?;
-            *get_mut(config) = arg.to_vec();
+            // Compat: but for passwords, texts are C strings, which end at a zero.
+            let whole = matches!(row.name, "requirepass" | "masterauth");
+            let end = arg.iter().position(|byte| *byte == 0).filter(|_| !whole);
+            *get_mut(config) = arg[..end.unwrap_or(arg.len())].to_vec();
         }
         Kind::Choice { set, names, .. } => set(config, parse_words(&[arg], names)?),
         Kind::Flags { set, names, check, .. } => {
@@ -146,7 +143,8 @@ fn parse_int(arg: &[u8], min: i128, max: i128, unit: Unit) -> Result<i128, Reaso
         Unit::Octal => parse_octal(arg),
     };
     match (value, unit) {
-        (Some(value), Unit::MemoryOrPercent) if value < min => {
+        // Compat: as in Redis, what is too large for memory is taken for a percentage.
+        (Some(value), Unit::MemoryOrPercent) if value < min || value > max => {
             Err(format!("percentage argument must be less or equal to {}", -min).into())
         }
         (Some(value), Unit::Octal) if value < min || value > max => {
@@ -170,5 +168,8 @@ fn parse_percent(arg: &[u8]) -> Option<i128> {
 
 fn parse_octal(arg: &[u8]) -> Option<i128> {
     let text = std::str::from_utf8(arg).ok()?.trim_start();
+    if text.is_empty() {
+        return Some(0);
+    }
     i64::from_str_radix(text, 8).ok().map(i128::from)
 }

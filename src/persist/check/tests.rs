@@ -16,7 +16,7 @@ fn a_sound_file() {
     set(&mut ks, 0, b"b", &[b'x'; 100], Some(NOW_MS - 1));
     set(&mut ks, 7, b"c", b"text", Some(NOW_MS));
     let mut opts = save_options();
-    opts.functions.push(b"#!lua name=x".to_vec());
+    opts.libraries.push(library(b"#!lua name=x\n".to_vec()));
     let (sound, text) = checked(&saved(&ks, &opts));
     assert!(sound, "{text}");
     let lines: Vec<&str> = text.lines().collect();
@@ -64,11 +64,36 @@ fn broken_files_say_where_and_at_which_key() {
     says(b"REDIS0000\xff", "Can't handle RDB format version 0");
     says(b"REDIS00", "Unexpected EOF");
     says(b"REDIS0011\x64\x01k", "Invalid object type at offset 9");
-    says(b"REDIS0011\x14\x01k\x05abcde\xff", "Listpack integrity check failed");
+    says(b"REDIS0011\x14\x01k\x05abcde\xff", "Set listpack integrity check failed");
     let mut flipped = file.clone();
     let at = memchr::memmem::find(&file, b"some text").expect("it is there");
     flipped[at] ^= 1;
     says(&flipped, "RDB CRC error");
+}
+
+/// Values that can be read to their ends, but are refused by the server all the same.
+#[test]
+fn what_the_server_refuses_is_refused() {
+    let file =
+        |body: &[u8]| [b"REDIS0012\xfe\0".as_slice(), body, b"\xff\0\0\0\0\0\0\0\0"].concat();
+    for (value, what) in [
+        (b"\x02\x01k\x02\x01a\x01a".as_slice(), "Duplicate set members"),
+        (b"\x04\x01k\x02\x01a\x01x\x01a\x01y", "Duplicate hash fields"),
+        (b"\x05\x01k\x02\x01a\0\0\0\0\0\0\0\0\x01a\0\0\0\0\0\0\0\0", "Duplicate zset"),
+        (
+            b"\x10\x01k\x0f\x0f\0\0\0\x04\0\x01\x01\x02\x01\x01\x01\x02\x01\xff",
+            "Hash listpack integrity",
+        ),
+        (b"\xf5\x03xyz", "Missing library metadata"),
+    ] {
+        let (sound, text) = checked(&file(value));
+        assert!(!sound && text.contains(what), "{what:?} in\n{text}");
+        assert!(loaded(&file(value)).is_err(), "{what}");
+    }
+    // And what it passes over is told of.
+    let (sound, text) = checked(&file(b"\x02\x01k\x00\x00\x01j\x01v"));
+    assert!(sound && text.contains("[info] 1 empty keys, which are not loaded"), "{text}");
+    assert_eq!(loaded(&file(b"\x02\x01k\x00\x00\x01j\x01v")).expect("sound").1.empty, 1);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::persist::rdb::testing::*;
 use crate::value::{Encoding, ValueRef};
 
 fn dumped(ks: &Keyspace, key: &[u8], version: u32) -> Vec<u8> {
-    dump(ks.db(0).find(ks.db(0).key(key)).expect("it is there"), version)
+    dump(ks.db(0).find(ks.db(0).key(key)).expect("it is there"), version, true)
 }
 
 fn payload_of(value: &[u8]) -> Vec<u8> {
@@ -37,6 +37,29 @@ fn known_bytes() {
     set(&mut ks, 0, b"k", b"x", None);
     assert_eq!(dumped(&ks, b"k", 11)[3..5], [11, 0]);
     assert_eq!(dumped(&ks, b"k", 12)[3..5], [12, 0]);
+}
+
+/// Short and long strings are written by different ways, which must not be seen.
+#[test]
+fn compression_is_as_asked_for() {
+    let mut source = Random::new(0xc0);
+    for len in [30, 1000, LONG - 1, LONG, 3 * LONG] {
+        let random: Vec<u8> = (0..len).map(|_| source.word() as u8).collect();
+        for (text, shrinks) in [(vec![b'x'; len], true), (random, false)] {
+            let mut ks = empty();
+            set(&mut ks, 0, b"k", &text, None);
+            let entry = ks.db(0).find(ks.db(0).key(b"k")).expect("it is there");
+            let (packed, plain) = (dump(entry, 0, true), dump(entry, 0, false));
+            assert_eq!(packed[1] == 0xc3, shrinks, "{len}");
+            assert_ne!(plain[1], 0xc3);
+            assert!(plain.len() > text.len());
+            assert_eq!(packed == plain, !shrinks);
+            for payload in [packed, plain] {
+                assert_eq!(again(&payload, true).expect("ours"), Value::from_bytes(text.clone()));
+                assert!(len < LONG || payload.capacity() < payload.len() + 2 * AROUND);
+            }
+        }
+    }
 }
 
 #[test]

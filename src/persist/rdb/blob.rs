@@ -139,8 +139,8 @@ pub fn zipmap(bytes: &[u8]) -> Result<u64, Fault> {
         rest = zipmap_part(rest, 1).ok_or(bad)?;
         count += 1;
     }
-    // From 254 pairs on nobody counts.
-    if claimed < 254 && u64::from(claimed) != count { Err(bad) } else { Ok(count) }
+    // From 254 pairs on nobody counts, and 254 says so.
+    if claimed != 254 && u64::from(claimed) != count { Err(bad) } else { Ok(count) }
 }
 
 /// The keys and values of a zipmap, in the form that took its place. O(n).
@@ -249,6 +249,10 @@ mod tests {
             zipmap_to_listpack(one).expect("sound").iter().map(|item| item.to_vec()).collect();
         assert_eq!(texts, [&b"k"[..], b"vw"]);
         assert!((0..one.len()).all(|n| zipmap(&one[..n]).is_err()));
+        for (count, sound) in [(0, false), (2, false), (253, false), (254, true), (255, false)] {
+            let claimed = [&[count], &one[1..]].concat();
+            assert_eq!(zipmap(&claimed).is_ok(), sound, "{count}");
+        }
         assert!(zipmap(b"\x01\x01k\x02\x02vwx\xff").is_err(), "a gap over the end");
         assert!(zipmap(b"\x01\x01k\xfe\xff\xff\xff\xff\0\xff").is_err(), "a hostile length");
     }

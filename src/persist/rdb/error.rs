@@ -1,5 +1,6 @@
 //! Why a snapshot can't be read: what was wrong, where, and whose fault it is.
 
+use crate::util::path::os_error;
 use std::io;
 
 /// Why reading stopped. Offsets are bytes from the start of the file (or payload).
@@ -21,6 +22,8 @@ pub enum RdbError {
     Corrupt { at: u64, what: &'static str, key: Option<Box<[u8]>> },
     /// Sound, but of a type that this server does not have.
     Unsupported { at: u64, type_name: &'static str, key: Option<Box<[u8]>> },
+    /// Sound, but a module's: nobody here could keep it. `aux` if it belongs to no key.
+    Module { at: u64, name: String, aux: bool, key: Option<Box<[u8]>> },
     /// A collection without elements.
     Empty { at: u64 },
     /// A database that this server is not configured to have.
@@ -37,7 +40,9 @@ impl RdbError {
 
     /// The same, said of a key.
     pub(crate) fn of_key(mut self, name: &[u8]) -> RdbError {
-        if let RdbError::Corrupt { key, .. } | RdbError::Unsupported { key, .. } = &mut self
+        if let RdbError::Corrupt { key, .. }
+        | RdbError::Unsupported { key, .. }
+        | RdbError::Module { key, .. } = &mut self
             && key.is_none()
         {
             *key = Some(name.into());
@@ -69,7 +74,7 @@ pub(crate) fn shown(key: &[u8]) -> String {
 impl std::fmt::Display for RdbError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            RdbError::Io(error) => write!(f, "Error reading the RDB file: {error}"),
+            RdbError::Io(error) => write!(f, "Error reading the RDB file: {}", os_error(error)),
             RdbError::Stopped => f.write_str("Loading was stopped"),
             RdbError::Truncated { at } => {
                 write!(f, "Unexpected EOF reading RDB file at offset {at}")
@@ -86,12 +91,21 @@ impl std::fmt::Display for RdbError {
                 write!(f, "Values of type '{type_name}' are not supported yet, ")?;
                 write!(f, "offset {at}{}", of_key(key))
             }
+            RdbError::Module { at, name, aux: true, .. } => {
+                write!(f, "The RDB file contains AUX module data I can't load: ")?;
+                write!(f, "no matching module '{name}', offset {at}")
+            }
+            RdbError::Module { at, name, aux: false, key } => {
+                write!(f, "The RDB file contains module data I can't load: ")?;
+                write!(f, "no matching module type '{name}', offset {at}{}", of_key(key))
+            }
             RdbError::Empty { at } => write!(f, "A collection without elements at offset {at}"),
             RdbError::Database { at, db, databases } => {
                 write!(
                     f,
-                    "Data for database {db} at offset {at}, but there are only {databases}: "
+                    "FATAL: Data file was created with a Redis server configured to handle "
                 )?;
+                write!(f, "more than {databases} databases (database {db} at offset {at}): ")?;
                 f.write_str("raise 'databases' to load this file")
             }
             RdbError::Duplicate { at, db, key } => {

@@ -1,15 +1,15 @@
 //! Writing a snapshot so that a crash, at any instruction, leaves the old file or the new one.
 //!
 //! ```text
-//!   open     dir/temp-<pid>.rdb, emptied
+//!   open     dir/temporary, emptied
 //!   write    what the caller writes; synced every 32 MiB, so that the last sync is short
 //!   fsync    the file
 //!   rename   over the old file
 //!   fsync    the directory, so that the rename survives too
 //! ```
 //!
-//! When a step fails, the temporary file is removed and the error names the step. A crash leaves it behind, under
-//! the name of the process, for whoever started that process to remove.
+//! When a step fails, the temporary file is removed and the error names the step. A crash leaves it behind: its
+//! name is the caller's to choose and to remember.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -18,29 +18,40 @@ use std::path::Path;
 /// Bytes between two syncs of a file that is being written.
 const SYNC_BYTES: u64 = 32 << 20;
 
+/// A step of the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Open,
+    Write,
+    Sync,
+    Rename,
+    SyncDirectory,
+}
+
 /// Which step failed.
 #[derive(Debug)]
 pub struct FileError {
-    pub step: &'static str,
+    pub step: Step,
     pub error: io::Error,
 }
 
 impl std::fmt::Display for FileError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} failed: {}", self.step, self.error)
+        write!(f, "{:?} failed: {}", self.step, self.error)
     }
 }
 
 impl std::error::Error for FileError {}
 
-/// Writes `dir/name` through `dir/temp-<pid>.rdb`.
+/// Writes `dir/name` through `dir/temporary`, which nobody else may be writing.
 pub fn write_atomically<T>(
     dir: &Path,
     name: &Path,
+    temporary: &Path,
     incremental_fsync: bool,
     write: impl FnOnce(&mut SyncWriter) -> io::Result<T>,
 ) -> Result<T, FileError> {
-    let temp = dir.join(format!("temp-{}.rdb", std::process::id()));
+    let temp = dir.join(temporary);
     let result = steps(&temp, dir, name, incremental_fsync, write, &mut |_| {});
     if result.is_err() {
         // The error that matters is the one that brought us here.
@@ -49,35 +60,35 @@ pub fn write_atomically<T>(
     result
 }
 
-/// The steps; `before` is told each before it is taken.
+/// The steps; `before` is told each before it is taken, and None at the end.
 fn steps<T>(
     temp: &Path,
     dir: &Path,
     name: &Path,
     incremental_fsync: bool,
     write: impl FnOnce(&mut SyncWriter) -> io::Result<T>,
-    before: &mut dyn FnMut(&'static str),
+    before: &mut dyn FnMut(Option<Step>),
 ) -> Result<T, FileError> {
-    let mut step = "open";
+    let mut step = Step::Open;
     let go = || -> io::Result<T> {
-        let mut take = |next: &'static str| {
-            before(next);
+        let mut take = |next: Step| {
+            before(Some(next));
             step = next;
         };
-        take("open");
+        take(Step::Open);
         let file = File::create(temp)?;
         let mut out = SyncWriter { file, unsynced: 0, incremental: incremental_fsync };
-        take("write");
+        take(Step::Write);
         let written = write(&mut out)?;
         out.flush()?;
-        take("fsync");
+        take(Step::Sync);
         out.file.sync_all()?;
         drop(out);
-        take("rename");
+        take(Step::Rename);
         fs::rename(temp, dir.join(name))?;
-        take("fsync of the directory");
+        take(Step::SyncDirectory);
         File::open(dir)?.sync_all()?;
-        before("end");
+        before(None);
         Ok(written)
     };
     go().map_err(|error| FileError { step, error })

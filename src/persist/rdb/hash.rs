@@ -131,7 +131,7 @@ fn packed(lp: Listpack, limits: &Limits) -> Option<Hash> {
     Some(hash)
 }
 
-/// Fields, values and times in turn; None if they can't be.
+/// Fields, values and times in turn, soonest first, then those that have none; None if they can't be.
 fn triples(lp: &Listpack, limits: &Limits) -> Option<Hash> {
     if !lp.len().is_multiple_of(3) || !distinct(lp.iter().step_by(3), limits.seed) {
         return None;
@@ -139,15 +139,14 @@ fn triples(lp: &Listpack, limits: &Limits) -> Option<Hash> {
     let mut hash = Hash::Timed(Listpack::new());
     let no_limits =
         HashLimits { listpack_entries: usize::MAX, listpack_value: usize::MAX, seed: limits.seed };
-    let (mut items, mut last) = (lp.iter(), 0);
+    let (mut items, mut last) = (lp.iter(), 1);
     while let (Some(field), Some(value), Some(time)) = (items.next(), items.next(), items.next()) {
         let time = time.as_int().filter(|t| (0..=TIME_MAX).contains(t))?;
-        // Soonest first, and those without a time behind the others.
-        let order = if time == 0 { i64::MAX } else { time };
-        if order < last {
+        // Compat: whoever reads them goes by the order, so another one is refused.
+        if time != 0 && (last == 0 || time < last) {
             return None;
         }
-        last = order;
+        last = time;
         let time = if time == 0 { Time::Never } else { Time::At(time) };
         hash.insert(&field.to_vec(), &value.to_vec(), time, &no_limits);
     }

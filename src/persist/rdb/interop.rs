@@ -122,7 +122,7 @@ fn payloads_both_ways() {
 
         let mut ks = empty();
         set(&mut ks, 0, b"ours", text, None);
-        let ours = dump(ks.db(0).find(ks.db(0).key(b"ours")).expect("it is there"), 0);
+        let ours = dump(ks.db(0).find(ks.db(0).key(b"ours")).expect("it is there"), 0, true);
         reference.cli(&["del", "ours"], b"");
         assert_eq!(reference.cli(&["restore", "ours", "0"], &ours), b"OK\n");
         let mut back = reference.cli(&["get", "ours"], b"");

@@ -5,24 +5,46 @@
 //! batch is complete, the first buckets have arrived and the batch is inserted (`batch`). Whatever else
 //! comes (opcodes, long strings, the last key of a buffer) takes the general path, one item at a time.
 //!
-//! A value of a type that the server does not have is an error: nothing is dropped silently. To say so with
-//! the key's name, and not before the key is known to be sound, its structure is walked by `skip`.
+//! Nothing is dropped silently: a server that starts on a file will write it anew, and what it passed over would be
+//! gone. So each thing that a file can hold is kept, refused, or told of, and whoever adds one adds its line here.
+//!
+//! ```text
+//!   EXPIRETIME, _MS  IDLE  FREQ   kept with the key; IDLE and FREQ only under a policy that uses them
+//!   SELECTDB                      obeyed; refused if there is no such database
+//!   RESIZEDB                      a hint; used as far as the file can be that large
+//!   SLOT_INFO                     (7.4, Valkey 8) a hint about tables of a cluster's slots: passed over, they are not here
+//!   SLOT_IMPORT                   (Valkey 9) an import that was going on: told of; its keys are kept
+//!   FUNCTION2                     kept and saved again; refused if the library has no name
+//!   FUNCTION_PRE_GA               refused, as every release of Redis does
+//!   MODULE_AUX, values of modules refused with the module's name: there are no modules
+//!   values of other types         refused with type and key, once their structure is known to be sound (`skip`)
+//!   any other code                refused
+//!   AUX used-mem                  kept for the progress that INFO shows
+//!   AUX redis-ver, valkey-ver, ctime, used-mem, aof-preamble, aof-base, and names with a %
+//!                                 told of; the server logs them
+//!   AUX repl-id, repl-offset, repl-stream-db
+//!                                 told of: without replication nobody could go on from there
+//!   AUX lua                       told of: scripts of Redis 6 and before; no later server loads them either
+//!   AUX redis-bits, any other     told of; that they can be ignored is what makes them AUX fields
+//! ```
 
 mod batch;
 
 use super::error::RdbError as Error;
 pub use super::error::RdbError;
-use super::error::shown;
+use super::library::{self, Library};
 use super::read::{Reader, Text};
 use super::save::sleep_after_key;
 use super::skip;
-use super::types::{CHECKSUM_SINCE, Dialect, VALKEY_VERSION, VERSIONS, ValueKind, opcode};
+use super::types::{
+    CHECKSUM_SINCE, Dialect, VALKEY_VERSION, VERSIONS, ValueKind, module_name, opcode,
+};
 use super::{hash, list, set, zset};
 use crate::keyspace::Keyspace;
 use crate::keyspace::entry::SetValue;
 use crate::keyspace::limits::Limits;
 use crate::keyspace::store::{Expire, Store};
-use crate::value::{Collection, Value};
+use crate::value::{Collection, Object, Value};
 use std::io::Read;
 
 /// Bytes of the buffer.
@@ -31,8 +53,6 @@ const BUFFER: usize = 256 << 10;
 const RESERVE_MAX: usize = 4 << 20;
 /// When that many have come, room is made for so many times as many.
 const RESERVE_STEP: usize = 8;
-/// So many collections without elements are named in the log.
-const EMPTY_NAMED: u64 = 10;
 /// While keys are delayed, `tick` is called at least so often.
 const TICK_DELAY_US: u64 = 50_000;
 
@@ -55,6 +75,8 @@ pub struct LoadOptions {
     pub replace: bool,
     /// Files of a later version than is known are tried, as far as they hold nothing unknown.
     pub any_version: bool,
+    /// How many bytes the input has, if that is known: long strings then get their memory at once.
+    pub input_bytes: Option<u64>,
 }
 
 /// How far the loader is.
@@ -75,28 +97,42 @@ pub struct Pace {
     pub stop: bool,
 }
 
+/// What the loader comes upon that somebody may want to know before the end.
+#[derive(Clone, Copy, Debug)]
+pub enum Note<'a> {
+    /// An AUX field: its name and its value.
+    Aux(&'a [u8], &'a [u8]),
+    /// A key whose collection has no elements, and which is therefore passed over.
+    EmptyKey(&'a [u8]),
+    /// A cluster's slots were being imported when the file was written; their keys may be incomplete.
+    SlotImport,
+}
+
 /// What was read.
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {
     pub version: u32,
     pub keys: u64,
     pub expired: u64,
+    /// Fields of hashes whose time had passed. Their keys count as loaded, even if nothing is left of them.
+    pub expired_fields: u64,
     /// Collections without elements, which were left out.
     pub empty: u64,
-    pub aux: Vec<(Vec<u8>, Vec<u8>)>,
-    pub functions: Vec<Vec<u8>>,
+    pub libraries: Vec<Library>,
 }
 
 /// Loads a snapshot into `ks`. After an error, `ks` holds what came before it.
 ///
-/// `tick` is called at the start, and then after every `events_interval_bytes`.
+/// `tick` is called at the start, and then after every `events_interval_bytes`; `note` whenever there is something
+/// to tell. Nothing is logged here.
 pub fn load(
     input: impl Read,
     opts: &LoadOptions,
     ks: &mut Keyspace,
     tick: &mut dyn FnMut(&Progress) -> Pace,
+    note: &mut dyn FnMut(Note<'_>),
 ) -> Result<Loaded, RdbError> {
-    let mut from = Reader::new(input, BUFFER, opts.verify_checksum);
+    let mut from = Reader::new(input, BUFFER, opts.verify_checksum).of_size(opts.input_bytes);
     let (dialect, version) = signature(&mut from, opts.any_version)?;
     let mut loader = Loader {
         opts,
@@ -111,6 +147,7 @@ pub fn load(
         slept_us: 0,
         text: Vec::new(),
         tick,
+        note,
     };
     loader.clock(ks);
     loop {
@@ -181,6 +218,7 @@ struct Loader<'a> {
     /// The key at hand, on the general path.
     text: Vec<u8>,
     tick: &'a mut dyn FnMut(&Progress) -> Pace,
+    note: &'a mut dyn FnMut(Note<'_>),
 }
 
 /// What precedes a key.
@@ -305,10 +343,26 @@ impl Loader<'_> {
                     let text = std::str::from_utf8(&value).unwrap_or_default();
                     self.used_memory = text.parse().unwrap_or(0);
                 }
-                self.loaded.aux.push((name, value));
+                (self.note)(Note::Aux(&name, &value));
             }
-            opcode::FUNCTION2 => self.loaded.functions.push(from.string()?),
-            _ => skip::fact(from, code, at)?,
+            opcode::FUNCTION2 => {
+                let library = Library::new(from.string()?);
+                library
+                    .and_then(|new| {
+                        library::add(&mut self.loaded.libraries, new, self.opts.replace)
+                    })
+                    .map_err(|what| Error::corrupt(at, what))?;
+            }
+            opcode::MODULE_AUX => {
+                let name = module_name(skip::module_aux(from)?);
+                return Err(Error::Module { at, name, aux: true, key: None });
+            }
+            opcode::SLOT_INFO => skip::slot_info(from)?,
+            opcode::SLOT_IMPORT if self.dialect == Dialect::Valkey => {
+                skip::slot_import(from)?;
+                (self.note)(Note::SlotImport);
+            }
+            _ => return Err(skip::unknown(code, at)),
         }
         Ok(())
     }
@@ -329,29 +383,47 @@ impl Loader<'_> {
             // Compat: redis-server passes over collections without elements, which no server should have written.
             Err(Error::Empty { .. }) => {
                 self.loaded.empty += 1;
-                if self.loaded.empty <= EMPTY_NAMED {
-                    crate::log!(Notice, "Loading RDB: skipping empty key: {}", shown(&text));
-                }
+                (self.note)(Note::EmptyKey(&text));
                 self.text = text;
                 return Ok(());
             }
             Err(e) => return Err(e.of_key(&text)),
         };
-        // A hash keeps fields past their time: they count, and leave, as those of any other hash do.
-        if !self.is_expired(prefix) {
+        if self.is_expired(prefix) {
+            self.loaded.expired += 1;
+        } else if let Some(value) = self.without_due(value) {
             let access = self.access(prefix);
             let db = ks.db_mut(self.db);
             let key = db.key(&text);
             self.put(db, key, SetValue::Owned(value), prefix.expire, access, at)?;
             self.make_room(db);
         } else {
-            self.loaded.expired += 1;
+            self.loaded.keys += 1;
         }
         self.text = text;
         if self.pace.key_delay_us != 0 {
             self.slept_us += sleep_after_key(self.pace.key_delay_us, self.loaded.keys);
         }
         Ok(())
+    }
+}
+
+impl Loader<'_> {
+    /// The value without the fields whose time has passed; None if that was all.
+    fn without_due(&mut self, mut value: Value) -> Option<Value> {
+        if let Value::Object(object) = &mut value
+            && let Object::Hash(hash) = &mut **object
+            && self.opts.drop_expired
+        {
+            for field in hash.view().due(self.opts.now_ms, usize::MAX) {
+                hash.remove(&field);
+                self.loaded.expired_fields += 1;
+            }
+            if hash.is_empty() {
+                return None;
+            }
+        }
+        Some(value)
     }
 }
 
@@ -379,6 +451,11 @@ fn simple<R: Read>(from: &mut Reader<R>, kind: ValueKind) -> Result<Value, Error
             Text::Int(int) => Value::Int(int),
             Text::Bytes(bytes) => Value::from_bytes(bytes),
         }),
+        ValueKind::Module2 => {
+            let at = from.offset();
+            let name = module_name(skip::module(from)?);
+            Err(Error::Module { at, name, aux: false, key: None })
+        }
         _ => {
             let at = from.offset();
             skip::value(from, kind)?;

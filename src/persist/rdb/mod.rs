@@ -4,6 +4,7 @@ pub mod blob;
 pub mod error;
 pub mod file;
 pub mod hash;
+pub mod library;
 pub mod list;
 pub mod load;
 pub mod read;

@@ -3,7 +3,8 @@
 //! One buffer of its own, so that the loader can parse whole keys in place (`window`), and one pass of the
 //! checksum over each full buffer instead of one for each element.
 //!
-//! Nothing here believes a length: memory is taken as bytes arrive.
+//! Nothing here believes a length. Where it is known how many bytes there are, a string that can be among them gets
+//! its memory at once: growing in steps would take twice as much for a while. Else memory is taken as bytes arrive.
 
 use super::error::RdbError;
 use super::types::{LEN_32, LEN_64, form};
@@ -43,6 +44,8 @@ pub struct Reader<R> {
     checksum: bool,
     /// Offset of `buf[0]`.
     base: u64,
+    /// How many bytes the source has in all, if that is known.
+    total: Option<u64>,
     at_end: bool,
 }
 
@@ -51,7 +54,14 @@ impl<R: Read> Reader<R> {
     pub fn new(source: R, capacity: usize, checksum: bool) -> Reader<R> {
         let buf = vec![0; capacity.max(64)].into_boxed_slice();
         let (pos, end, summed, crc, base) = (0, 0, 0, 0, 0);
-        Reader { source, buf, pos, end, summed, crc, checksum, base, at_end: false }
+        let (total, at_end) = (None, false);
+        Reader { source, buf, pos, end, summed, crc, checksum, base, total, at_end }
+    }
+
+    /// The same for a source that has so many bytes in all.
+    pub fn of_size(mut self, total: Option<u64>) -> Reader<R> {
+        self.total = total;
+        self
     }
 
     /// Bytes read so far.
@@ -217,8 +227,9 @@ impl<R: Read> Reader<R> {
     /// `len` bytes, to the end of `out`.
     fn append(&mut self, len: u64, out: &mut Vec<u8>) -> Result<(), RdbError> {
         let mut left = usize::try_from(len).unwrap_or(usize::MAX);
-        // All at once if it is here, step by step as it arrives if it is not.
-        make_room(out, left.min(STEP.max(self.end - self.pos)))?;
+        // All at once if it is here or is known to come, step by step as it arrives if it is not.
+        let known = self.total.is_some_and(|total| len <= total.saturating_sub(self.offset()));
+        make_room(out, if known { left } else { left.min(STEP.max(self.end - self.pos)) })?;
         while left > 0 {
             self.need(1)?;
             let n = left.min(self.end - self.pos);

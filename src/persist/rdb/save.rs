@@ -4,6 +4,7 @@
 //! then for each database its number, its size (so that the loader makes room at once) and its keys, in
 //! table order, each fetched into the cache before its turn.
 
+use super::library::Library;
 use super::types::{TIMED_FIELDS_SINCE, ValueKind, WRITE_MAX, WRITE_MIN, opcode};
 use super::write::Writer;
 use super::{hash, list, set, zset};
@@ -41,8 +42,7 @@ pub struct SaveOptions {
     pub redis_version: String,
     /// Further AUX fields, such as the replication offset.
     pub aux: Vec<(String, String)>,
-    /// Function libraries, opaque.
-    pub functions: Vec<Vec<u8>>,
+    pub libraries: Vec<Library>,
 }
 
 /// What of the access field goes into the file.
@@ -72,9 +72,9 @@ pub fn save(
     let mut to = Writer::new(out, BUFFER, opts.compression, opts.checksum);
     let version = version(opts.version, ks.stores().any(|db| db.timed_hashes() > 0));
     header(&mut to, version, opts)?;
-    for library in &opts.functions {
+    for library in &opts.libraries {
         to.byte(opcode::FUNCTION2)?;
-        to.string(library)?;
+        to.string(&library.code)?;
     }
     let mut pace = Pace { keys: 0, slept_us: 0, delay_us: opts.key_delay_us, on_keys };
     for (number, db) in ks.iter().filter(|(_, db)| !db.is_empty()) {

@@ -13,7 +13,7 @@ use std::io::Read;
 /// A node of a list that is one element instead of a listpack.
 const PLAIN_NODE: u64 = 1;
 const PACKED_NODE: u64 = 2;
-/// The longest name of a cluster's node, in `SLOT_IMPORT`.
+/// The length of the name of an import, in `SLOT_IMPORT`.
 const NODE_NAME: u64 = 40;
 
 /// Passes over a value of this kind.
@@ -45,7 +45,7 @@ pub fn value<R: Read>(from: &mut Reader<R>, kind: ValueKind) -> Result<(), Error
             from.time_ms()?;
             packed(from, blob::listpack, 3)
         }
-        ValueKind::Module2 => from.length().and_then(|_| module_value(from)),
+        ValueKind::Module2 => module(from).map(drop),
         ValueKind::ModulePreGa => {
             Err(Error::corrupt(from.offset(), "A module's value of a release candidate"))
         }
@@ -209,6 +209,13 @@ fn module_value<R: Read>(from: &mut Reader<R>) -> Result<(), Error> {
     }
 }
 
+/// Passes over a module's value, and returns the module's number.
+pub fn module<R: Read>(from: &mut Reader<R>) -> Result<u64, Error> {
+    let id = from.length()?;
+    module_value(from)?;
+    Ok(id)
+}
+
 /// Passes over what a module wrote besides keys, and returns the module's number.
 pub fn module_aux<R: Read>(from: &mut Reader<R>) -> Result<u64, Error> {
     let id = from.length()?;
@@ -221,31 +228,28 @@ pub fn module_aux<R: Read>(from: &mut Reader<R>) -> Result<u64, Error> {
     Ok(id)
 }
 
-/// Passes over what an opcode says that is not needed: modules' and cluster's data. Any other code is an error;
-/// `at` is where it stood.
-pub fn fact<R: Read>(from: &mut Reader<R>, code: u8, at: u64) -> Result<(), Error> {
+/// Passes over the sizes of a slot: its number, keys, and keys that expire.
+pub fn slot_info<R: Read>(from: &mut Reader<R>) -> Result<(), Error> {
+    (0..3).try_for_each(|_| from.length().map(drop))
+}
+
+/// Passes over the name of an import that was going on, and the ranges of slots that it brought.
+pub fn slot_import<R: Read>(from: &mut Reader<R>) -> Result<(), Error> {
+    let at = from.offset();
+    if from.skip_string()? != NODE_NAME {
+        return Err(Error::corrupt(at, "Bad name of a slot import"));
+    }
+    let ranges = from.length()?;
+    (0..ranges).try_for_each(|_| {
+        from.length()?;
+        from.length().map(drop)
+    })
+}
+
+/// Why an opcode that nobody knows, or knows any more, ends the reading; `at` is where it stood.
+pub fn unknown(code: u8, at: u64) -> Error {
     match code {
-        opcode::MODULE_AUX => module_aux(from).map(drop),
-        opcode::SLOT_INFO => {
-            for _ in 0..3 {
-                from.length()?;
-            }
-            Ok(())
-        }
-        opcode::SLOT_IMPORT => {
-            if from.skip_string()? != NODE_NAME {
-                return Err(Error::corrupt(at, "Bad name of a slot import"));
-            }
-            let ranges = from.length()?;
-            for _ in 0..ranges {
-                from.length()?;
-                from.length()?;
-            }
-            Ok(())
-        }
-        opcode::FUNCTION_PRE_GA => {
-            Err(Error::corrupt(at, "Functions of a release candidate are not supported"))
-        }
-        _ => Err(Error::corrupt(at, "Invalid object type")),
+        opcode::FUNCTION_PRE_GA => Error::corrupt(at, "Pre-release function format not supported"),
+        _ => Error::corrupt(at, "Invalid object type"),
     }
 }

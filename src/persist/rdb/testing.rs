@@ -1,5 +1,6 @@
 //! What the tests of the formats share: random keyspaces, their contents to compare, and the defaults.
 
+use super::library::Library;
 use super::load::{LoadOptions, Loaded, Pace, RdbError, load};
 use super::save::{Access, SaveOptions, save};
 use crate::ds::pack::End;
@@ -26,7 +27,7 @@ pub fn save_options() -> SaveOptions {
         now_secs: NOW_MS / 1000,
         redis_version: "7.2.6".to_string(),
         aux: Vec::new(),
-        functions: Vec::new(),
+        libraries: Vec::new(),
     }
 }
 
@@ -41,8 +42,13 @@ pub fn load_options() -> LoadOptions {
         lfu: false,
         replace: false,
         any_version: false,
+        input_bytes: None,
         limits: Default::default(),
     }
+}
+
+pub fn library(code: Vec<u8>) -> Library {
+    Library::new(code).expect("a sound first line")
 }
 
 pub fn empty() -> Keyspace {
@@ -58,7 +64,7 @@ pub fn saved(ks: &Keyspace, opts: &SaveOptions) -> Vec<u8> {
 }
 
 pub fn loaded_with(file: &[u8], opts: &LoadOptions, ks: &mut Keyspace) -> Result<Loaded, RdbError> {
-    load(file, opts, ks, &mut |_| Pace::default())
+    load(file, opts, ks, &mut |_| Pace::default(), &mut |_| {})
 }
 
 pub fn loaded(file: &[u8]) -> Result<(Keyspace, Loaded), RdbError> {

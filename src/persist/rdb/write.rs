@@ -148,8 +148,9 @@ impl<W: Write> Writer<W> {
         self.raw(bytes)
     }
 
+    /// A string as it is.
     #[inline(always)]
-    fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.length(bytes.len() as u64)?;
         self.bytes(bytes)
     }
@@ -189,6 +190,10 @@ impl<W: Write> Writer<W> {
     fn packed(&mut self, bytes: &[u8]) -> io::Result<bool> {
         let mut packed = std::mem::take(&mut self.packed);
         packed.clear();
+        if bytes.len() > PACKED_KEEP {
+            // At once: growing in steps would take twice as much for a while. What is not written costs nothing.
+            packed.reserve_exact(bytes.len());
+        }
         let shorter = self.compressor.compress(bytes, &mut packed, bytes.len() - 4);
         if shorter {
             self.compressed(&packed, bytes.len() as u64)?;

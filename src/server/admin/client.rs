@@ -5,9 +5,13 @@ use crate::net::clients::{Client, ClientId};
 use crate::net::session::{Close, ReplyMode};
 use crate::net::usage::Class;
 use crate::resp::errors::{self, CmdError};
-use crate::server::pause::{self, Scope};
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server, dispatch};
+use crate::server::engine::blocking;
+use crate::server::engine::describe::line_with;
+use crate::server::jobs::pause;
+use crate::server::parts::ServerRow;
+use crate::server::parts::pause::Scope;
+use crate::server::parts::{Call, Server};
+use crate::server::reactor::reap;
 
 pub const COMMANDS: &[ServerRow] = &[
     ("client|id", id),
@@ -41,9 +45,14 @@ fn getname(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
+/// Whether a text breaks no columns of CLIENT LIST. Compat: nothing behind a NUL is looked at, or shown there.
+fn is_plain(text: &[u8]) -> bool {
+    errors::shown(text).iter().all(|c| (b'!'..=b'~').contains(c))
+}
+
 /// A name must not break the columns of CLIENT LIST.
 pub fn check_name(name: &[u8]) -> Result<(), CmdError> {
-    match name.iter().all(|c| (b'!'..=b'~').contains(c)) {
+    match is_plain(name) {
         true => Ok(()),
         false => Err(CmdError::new(
             "ERR Client names cannot contain spaces, newlines or special characters.",
@@ -69,69 +78,19 @@ fn setinfo(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     } else if arg::is(option, "lib-ver") {
         false
     } else {
-        return Err(CmdError::err([b"Unrecognized option '", option, b"'"].concat()));
+        return Err(CmdError::err(
+            [b"Unrecognized option '", errors::shown(option), b"'"].concat(),
+        ));
     };
-    if !value.iter().all(|c| (b'!'..=b'~').contains(c)) {
-        let what = String::from_utf8_lossy(option).to_ascii_lowercase();
-        return Err(CmdError::err(format!(
-            "{what} cannot contain spaces, newlines or special characters."
-        )));
+    if !is_plain(value) {
+        let why = b" cannot contain spaces, newlines or special characters.";
+        return Err(CmdError::err([errors::shown(option), why].concat()));
     }
     if let Some(s) = srv.clients.session_mut(call.client) {
         *(if name { &mut s.lib_name } else { &mut s.lib_ver }) = value.to_vec();
     }
     call.reply.ok();
     Ok(Flow::Done)
-}
-
-/// One line of CLIENT LIST, without its end.
-pub fn line(srv: &Server, client: &Client) -> Vec<u8> {
-    line_with(srv, client, 0)
-}
-
-/// The same; `args` are the bytes of the running command's arguments.
-fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
-    let s = &client.session;
-    let now = srv.clock.now_ms;
-    let running = if srv.exec.current == Some(client.id) { srv.exec.query_bytes } else { 0 };
-    let (qbuf, qbuf_free) = client.query.sizes(running, now);
-    let multi = s.multi.as_ref();
-    let multi_bytes = multi.map_or(0, |m| m.arg_bytes);
-    let out = client.outbox.waiting_now();
-    let argv_bytes = if running > 0 { args } else { client.query.partial.arg_bytes() };
-    let total = client.memory() + running + args;
-    let command = s.last_command.map_or("NULL", |c| srv.table.by_id(c).name());
-    let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
-    format!(
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} \
-         multi={} qbuf={qbuf} qbuf-free={qbuf_free} argv-mem={argv_bytes} multi-mem={multi_bytes} \
-         rbs={} rbp={} obl={} oll={} omem={} tot-mem={total} events={} cmd={command} \
-         user=default redir={} resp={} lib-name={} lib-ver={}",
-        s.serial,
-        s.peer,
-        s.local,
-        s.fd,
-        text(&s.name),
-        (now - s.created_ms) / 1000,
-        (now - s.active_ms) / 1000,
-        s.flags(),
-        s.db,
-        s.channels,
-        s.patterns,
-        s.shard_channels,
-        multi.map(|m| m.queue.len() as i64).or(s.executing.map(i64::from)).unwrap_or(-1),
-        client.room.size,
-        client.room.peak,
-        out.fixed,
-        out.pieces,
-        out.bytes,
-        if client.wants_writable { "rw" } else { "r" },
-        s.tracking.as_ref().map_or(-1, |t| t.redirect as i64),
-        if s.resp3 { 3 } else { 2 },
-        text(&s.lib_name),
-        text(&s.lib_ver),
-    )
-    .into_bytes()
 }
 
 /// `CLIENT INFO`. Joins: clients.
@@ -174,12 +133,12 @@ fn list(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 }
 
 fn class(word: &[u8]) -> Result<Class, CmdError> {
-    match word.to_ascii_lowercase().as_slice() {
+    match arg::lower(word).as_slice() {
         b"normal" => Ok(Class::Normal),
         b"slave" | b"replica" => Ok(Class::Replica),
         b"pubsub" => Ok(Class::PubSub),
         b"master" | b"primary" => Ok(Class::Primary),
-        _ => Err(CmdError::err([b"Unknown client type '", word, b"'"].concat())),
+        _ => Err(CmdError::err([b"Unknown client type '", errors::shown(word), b"'"].concat())),
     }
 }
 
@@ -190,7 +149,7 @@ fn class_of(client: &Client) -> Class {
 /// `CLIENT REPLY ON|OFF|SKIP`. Joins: clients.
 fn reply_mode(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let Some(s) = srv.clients.session_mut(call.client) else { return Ok(Flow::Done) };
-    match call.argv.at(2).to_ascii_lowercase().as_slice() {
+    match arg::lower(call.argv.at(2)).as_slice() {
         b"on" => {
             s.reply_mode = ReplyMode::On;
             call.reply.ok();
@@ -204,7 +163,7 @@ fn reply_mode(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 }
 
 fn on_off(word: &[u8]) -> Result<bool, CmdError> {
-    match word.to_ascii_lowercase().as_slice() {
+    match arg::lower(word).as_slice() {
         b"on" => Ok(true),
         b"off" => Ok(false),
         _ => Err(errors::SYNTAX),
@@ -271,8 +230,10 @@ fn kill(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let chosen: Vec<ClientId> =
         srv.clients.iter().filter(|c| filter.takes(c, call.client, now)).map(|c| c.id).collect();
     for &id in &chosen {
-        let how = if id == call.client { Close::AfterReply } else { Close::Now };
-        srv.clients.close(id, how);
+        match id == call.client {
+            true => srv.clients.close(id, Close::AfterReply),
+            false => reap::end(srv, id),
+        }
     }
     match (old_form, chosen.len()) {
         (true, 0) => return Err(CmdError::new("ERR No such client")),
@@ -285,11 +246,11 @@ fn kill(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 fn kill_filter<'a>(args: &'a [&'a [u8]]) -> Result<Filter<'a>, CmdError> {
     let mut f = Filter { skip_me: true, ..Filter::default() };
     let (pairs, rest) = args.as_chunks::<2>();
-    if !rest.is_empty() || pairs.is_empty() {
+    if pairs.is_empty() {
         return Err(errors::SYNTAX);
     }
     for [word, value] in pairs {
-        match word.to_ascii_lowercase().as_slice() {
+        match arg::lower(word).as_slice() {
             b"id" => {
                 let id = arg::int_in(value, 1, i64::MAX, "client-id should be greater than 0")?;
                 f.id = Some(id as u64);
@@ -306,14 +267,22 @@ fn kill_filter<'a>(args: &'a [&'a [u8]]) -> Result<Filter<'a>, CmdError> {
             b"addr" => f.addr = Some(value),
             b"laddr" => f.laddr = Some(value),
             b"user" if *value == b"default" => f.user = Some(value),
-            b"user" => return Err(CmdError::err([b"No such user '", *value, b"'"].concat())),
-            b"skipme" => match value.to_ascii_lowercase().as_slice() {
+            b"user" => {
+                return Err(CmdError::err(
+                    [b"No such user '", errors::shown(value), b"'"].concat(),
+                ));
+            }
+            b"skipme" => match arg::lower(value).as_slice() {
                 b"yes" => f.skip_me = true,
                 b"no" => f.skip_me = false,
                 _ => return Err(errors::SYNTAX),
             },
             _ => return Err(errors::SYNTAX),
         }
+    }
+    // What comes before a word without a value is looked at first.
+    if !rest.is_empty() {
+        return Err(errors::SYNTAX);
     }
     Ok(f)
 }
@@ -323,7 +292,7 @@ fn pause_clients(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if call.argv.len() > 4 {
         return Err(errors::unknown_subcommand("client", call.argv[1]));
     }
-    let scope = match call.argv.get(3).map(|w| w.to_ascii_lowercase()) {
+    let scope = match call.argv.get(3).map(|w| arg::lower(w)) {
         None => Scope::All,
         Some(w) if w == b"all" => Scope::All,
         Some(w) if w == b"write" => Scope::Writes,
@@ -353,7 +322,7 @@ fn unblock(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if argv.len() > 4 {
         return Err(errors::unknown_subcommand("client", argv[1]));
     }
-    let with_error = match argv.get(3).map(|w| w.to_ascii_lowercase()) {
+    let with_error = match argv.get(3).map(|w| arg::lower(w)) {
         None => false,
         Some(w) if w == b"timeout" => false,
         Some(w) if w == b"error" => true,
@@ -363,12 +332,12 @@ fn unblock(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     };
     let serial = arg::int(argv[2])?;
     let id = u64::try_from(serial).ok().and_then(|s| srv.clients.by_serial(s));
-    let parked = id.and_then(|id| Some((id, dispatch::unpark(srv, id)?)));
+    let parked = id.and_then(|id| Some((id, blocking::unpark(srv, id)?)));
     let Some((id, parked)) = parked else {
         call.reply.int(0);
         return Ok(Flow::Done);
     };
-    dispatch::with_reply(srv, id, |srv, reply| {
+    blocking::with_reply(srv, id, |srv, reply| {
         if with_error {
             let e = CmdError::new("UNBLOCKED client unblocked via CLIENT UNBLOCK");
             reply.error(&e);
@@ -377,8 +346,8 @@ fn unblock(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             parked.nothing.write(reply);
         }
     });
-    dispatch::account_unblocked(srv, id, &parked, with_error);
-    srv.net.resume(id);
+    blocking::account_unblocked(srv, id, &parked, with_error);
+    srv.net.wake(id);
     call.reply.int(1);
     Ok(Flow::Done)
 }

@@ -3,8 +3,8 @@
 
 use crate::commands::CmdResult;
 use crate::resp::errors::CmdError;
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server};
+use crate::server::parts::ServerRow;
+use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[
     ("asking", disabled),

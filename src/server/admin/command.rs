@@ -6,9 +6,9 @@ use crate::commands::{CmdResult, Flow, arg};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
-use crate::server::dispatch;
-use crate::server::table::{Row, ServerRow};
-use crate::server::{Call, Server};
+use crate::server::engine::dispatch;
+use crate::server::parts::{Call, Server};
+use crate::server::parts::{Row, ServerRow};
 use crate::util::glob;
 
 pub const COMMANDS: &[ServerRow] = &[
@@ -26,7 +26,7 @@ pub fn by_name(srv: &Server, name: &[u8]) -> Option<&'static Row> {
     let row = srv.table.lookup(parts.next()?)?;
     match parts.next() {
         None => Some(row),
-        Some(sub) => crate::server::table::Table::sub(row, sub),
+        Some(sub) => crate::server::parts::Table::sub(row, sub),
     }
 }
 
@@ -89,7 +89,11 @@ fn describe(reply: &mut Reply, row: &Row) {
     s.tips.iter().for_each(|t| reply.bulk_str(t));
     reply.set(s.keys.len());
     s.keys.iter().enumerate().for_each(|(i, k)| describe_keys(reply, k, s.note(i)));
-    reply.array(row.subs.len());
+    // Compat: those of a command that has none are an empty set.
+    match row.subs.len() {
+        0 => reply.set(0),
+        n => reply.array(n),
+    }
     row.subs.iter().for_each(|sub| describe(reply, sub));
 }
 
@@ -182,9 +186,10 @@ fn list(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         _ => return Err(errors::SYNTAX),
     };
     let mut names: Vec<&[u8]> = Vec::new();
-    for (name, row) in all(srv) {
-        let subs = row.subs.iter().map(|s| (s.spec.name.as_bytes(), *s));
-        for (name, row) in std::iter::once((name, row)).chain(subs) {
+    for (_, row) in all(srv) {
+        for row in std::iter::once(row).chain(row.subs.iter().copied()) {
+            // Compat: the names that commands have of their own, whatever rename-command calls them.
+            let name = row.spec.name.as_bytes();
             let takes = match by {
                 By::All => true,
                 By::Nothing => false,

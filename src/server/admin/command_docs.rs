@@ -6,8 +6,8 @@ use crate::commands::arguments::{self, Arg, Kind};
 use crate::commands::{CmdResult, Flow, history};
 use crate::resp::reply::Reply;
 use crate::server::admin::command::{all, by_name};
-use crate::server::table::{Row, ServerRow};
-use crate::server::{Call, Server};
+use crate::server::parts::{Call, Server};
+use crate::server::parts::{Row, ServerRow};
 
 pub const COMMANDS: &[ServerRow] = &[("command|docs", docs)];
 

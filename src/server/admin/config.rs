@@ -1,5 +1,7 @@
 //! CONFIG: reading, changing and rewriting settings, and acting on the changes.
 
+use crate::server::jobs::settings;
+use crate::server::reactor::listen;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::commands::{CmdResult, Flow};
@@ -9,8 +11,10 @@ use crate::config::table::Named;
 use crate::log;
 use crate::net::listener;
 use crate::resp::errors::{self, CmdError};
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server, boot, crash, evict, gate};
+use crate::server::engine::{evict, gate};
+use crate::server::jobs::crash;
+use crate::server::parts::ServerRow;
+use crate::server::parts::{Call, Server};
 use crate::sys::{mem, process, socket};
 
 pub const COMMANDS: &[ServerRow] = &[
@@ -36,9 +40,10 @@ type Apply = fn(&mut Server, &crate::config::Config) -> Result<(), String>;
 /// What follows from a change, by the directive's name. The configuration already holds the new value;
 /// the old one is passed. An error takes the whole CONFIG SET back.
 const APPLY: &[(&str, Apply)] = &[
-    ("appendonly", |srv, _| match srv.cfg.aof.enabled {
-        true => Err("the append-only file is not available yet".to_string()),
-        false => Ok(()),
+    ("repl-backlog-size", |srv, _| {
+        // Compat: Redis makes it larger without a word.
+        srv.cfg.repl.backlog_size = srv.cfg.repl.backlog_size.max(16 << 10);
+        Ok(())
     }),
     ("port", |srv, _| reopen(srv, "Unable to listen on this port. Check server logs.")),
     ("bind", |srv, _| reopen(srv, "Failed to bind to specified addresses.")),
@@ -59,11 +64,11 @@ const APPLY: &[(&str, Apply)] = &[
     ("oom-score-adj", |srv, old| oom(srv, old)),
     ("oom-score-adj-values", |srv, old| oom(srv, old)),
     ("loglevel", |srv, _| {
-        boot::set_log_level(&srv.cfg);
+        settings::set_log_level(&srv.cfg);
         Ok(())
     }),
     ("proc-title-template", |srv, _| {
-        boot::set_title(srv, "");
+        settings::set_title(srv, "");
         Ok(())
     }),
     ("slowlog-max-len", |srv, _| {
@@ -103,11 +108,11 @@ const APPLY: &[(&str, Apply)] = &[
 fn reopen(srv: &mut Server, message: &str) -> Result<(), String> {
     let net = &srv.cfg.net;
     let open = if net.port == 0 {
-        Ok(Vec::new())
+        Ok(listener::Opened::default())
     } else {
         // The old sockets stay open until the new ones are there; on the same port that would fail
         // for addresses that stay, so those are closed first.
-        let words = boot::bind_words(&srv.cfg);
+        let words = listen::bind_words(&srv.cfg);
         let (port, backlog, mark) = (net.port, net.tcp_backlog as i32, net.socket_mark_id);
         match listener::tcp(&words, port, backlog, mark) {
             Err(e) if e.error.kind() == std::io::ErrorKind::AddrInUse && ours(srv, port) => {
@@ -119,12 +124,13 @@ fn reopen(srv: &mut Server, message: &str) -> Result<(), String> {
     };
     match open {
         Ok(new) => {
-            srv.net.set_listeners(false, new).map_err(|e| e.to_string())?;
-            boot::set_title(srv, "");
+            new.left_out.iter().for_each(listen::warn_of_address);
+            srv.net.set_listeners(false, new.listeners).map_err(|e| e.to_string())?;
+            settings::set_title(srv, "");
             Ok(())
         }
         Err(e) => {
-            log!(Warning, "Could not create server TCP listening socket {}: {}", e.addr, e.error);
+            listen::warn_of_address(&e);
             Err(message.to_string())
         }
     }
@@ -147,7 +153,7 @@ fn change_dir(srv: &mut Server) -> Result<(), String> {
 
 fn raise_maxclients(srv: &mut Server, old: &crate::config::Config) -> Result<(), String> {
     let want = u64::from(srv.cfg.clients.max_clients) + 32;
-    let got = socket::raise_nofile(want);
+    let got = socket::raise_nofile(want).limit;
     srv.identity.max_files = got;
     if got < want && srv.cfg.clients.max_clients > old.clients.max_clients {
         return Err(format!(
@@ -172,7 +178,7 @@ fn oom(srv: &mut Server, old: &crate::config::Config) -> Result<(), String> {
     if !srv.identity.oom_set {
         srv.identity.oom_base = process::oom_score_adj().ok();
     }
-    boot::set_oom_score(srv, 0).map_err(failed)?;
+    settings::set_oom_score(srv, 0).map_err(failed)?;
     srv.identity.oom_set = true;
     Ok(())
 }
@@ -206,8 +212,8 @@ fn set(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         }
         done.push(*apply);
     }
-    boot::tell_inert(srv);
-    srv.adopt_settings();
+    settings::tell_inert(srv);
+    settings::adopt(srv);
     crash::remember(srv);
     call.reply.ok();
     Ok(Flow::Done)
@@ -233,7 +239,7 @@ fn undo(
     {
         log!(Warning, "{e}");
     }
-    srv.adopt_settings();
+    settings::adopt(srv);
     refusal(SetError::apply_failed(named, reason))
 }
 

@@ -3,9 +3,10 @@
 use crate::commands::{CmdResult, Flow, arg};
 use crate::net::session::{Close, ReplyMode};
 use crate::resp::errors::{self, CmdError};
-use crate::server::boot::REDIS_VERSION;
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server};
+use crate::server::engine::transaction;
+use crate::server::parts::ServerRow;
+use crate::server::parts::identity::REDIS_VERSION;
+use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[
     ("ping", ping),
@@ -84,7 +85,6 @@ fn authenticate(
 
 /// `AUTH [username] password`. Joins: configuration, clients.
 fn auth(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    srv.exec.skip_slowlog = false;
     let (user, pass) = match call.argv.len() {
         2 if srv.cfg.acl.require_pass.is_empty() => return Err(NO_PASSWORD_SET),
         2 => (&b"default"[..], call.argv.at(1)),
@@ -121,7 +121,8 @@ fn hello(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             name = Some(argv.at(next + 1));
             next += 2;
         } else {
-            let text = [b"Syntax error in HELLO option '", argv[next], b"'"].concat();
+            let text =
+                [b"Syntax error in HELLO option '", errors::shown(argv[next]), b"'"].concat();
             return Err(CmdError::err(text));
         }
     }
@@ -165,10 +166,7 @@ fn hello(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 /// `SELECT index`. Joins: clients, keyspace.
 fn select(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    let n = arg::int(call.argv.at(1))?;
-    if i32::try_from(n).is_err() {
-        return Err(errors::NOT_INT32);
-    }
+    let n = arg::int32(call.argv.at(1))?;
     let db = database(srv, n)?;
     if let Some(session) = srv.clients.session_mut(call.client) {
         session.db = db;
@@ -186,7 +184,7 @@ pub fn database(srv: &Server, n: i64) -> Result<u32, CmdError> {
 /// `RESET`: the connection as if it were new. Joins: clients, watch, pubsub, configuration.
 fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let id = call.client;
-    super::multi::discard(srv, id);
+    transaction::discard(srv, id);
     srv.pubsub.forget(id);
     srv.clients.set_monitor(id, false);
     super::tracking::stop(srv, id);
@@ -194,10 +192,16 @@ fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if let Some(s) = srv.clients.session_mut(id) {
         s.db = 0;
         s.resp3 = false;
+        s.was_authenticated |= s.authenticated;
         s.authenticated = trusted;
+        // Subscriptions and watches are gone from the registries.
+        s.registry_bytes = 0;
         (s.channels, s.patterns, s.shard_channels) = (0, 0, 0);
         (s.no_evict, s.no_touch) = (false, false);
-        s.reply_mode = ReplyMode::On;
+        // Compat: if this is the reply that is to be skipped, it is.
+        if s.reply_mode != ReplyMode::Skip {
+            s.reply_mode = ReplyMode::On;
+        }
         s.name.clear();
     }
     srv.rearm();
@@ -231,7 +235,10 @@ fn wait(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
 /// `WAITAOF numlocal numreplicas timeout`: nothing is synced to an append-only file, here or elsewhere.
 fn waitaof(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let range = "value is out of range, value must between 0 and 1";
-    let local = arg::int_in(call.argv.at(1), 0, 1, range)?;
+    let local = arg::int(call.argv.at(1))?;
+    if !(0..=1).contains(&local) {
+        return Err(CmdError::err(range));
+    }
     let positive = "value is out of range, must be positive";
     arg::int_in(call.argv.at(2), 0, i64::MAX, positive)?;
     let timeout = arg::int(call.argv.at(3))

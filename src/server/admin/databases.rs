@@ -5,8 +5,9 @@ use crate::keyspace::across::Across;
 use crate::keyspace::env::Env;
 use crate::resp::errors::{self, CmdError};
 use crate::server::admin::connection::database;
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server, child, save};
+use crate::server::jobs::{children, save};
+use crate::server::parts::ServerRow;
+use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[
     ("copy", copy),
@@ -19,7 +20,7 @@ pub const COMMANDS: &[ServerRow] = &[
 /// `MOVE key db`: only if the other database has no such key. O(1). Joins: keyspace.
 fn move_(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let key = call.argv.at(1);
-    let n = arg::int_in(call.argv.at(2), i64::from(i32::MIN), i64::from(i32::MAX), VALUE_INT)?;
+    let n = arg::int32(call.argv.at(2))?;
     let target = database(srv, n)?;
     let Call { reply, fx, env, .. } = call;
     if target == env.db {
@@ -34,8 +35,6 @@ fn across<'a>(srv: &'a mut Server, env: &'a Env) -> Across<'a> {
     Across { ks: &mut srv.ks, env, lazyfree: srv.lazyfree }
 }
 
-const VALUE_INT: &str = "value is not an integer or out of range";
-
 /// `COPY source destination [DB n] [REPLACE]`. O(size of the value). Joins: keyspace.
 fn copy(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let argv = call.argv;
@@ -46,7 +45,7 @@ fn copy(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         if arg::is(word, "replace") {
             replace = true;
         } else if arg::is(word, "db") && options.remaining() > 0 {
-            target = database(srv, arg::int(options.value()?)?)?;
+            target = database(srv, arg::int32(options.value()?)?)?;
         } else {
             return Err(errors::SYNTAX);
         }
@@ -140,9 +139,9 @@ fn flushall(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let keys = flush(srv, None, lazily);
     call.fx.dirty += keys;
     call.fx.rewrite(&call.argv);
-    if srv.child.as_ref().is_some_and(|c| c.kind == child::Kind::Rdb) {
+    if srv.child.as_ref().is_some_and(|c| c.kind == crate::server::parts::child::Kind::Rdb) {
         // What it saves is gone; with save points an empty file takes its place.
-        child::kill(srv);
+        children::kill(srv);
     }
     if !srv.cfg.snapshot.save_points.is_empty() {
         // An error is logged and shows in INFO; the databases are empty all the same.

@@ -14,33 +14,23 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::admin::help;
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server, boot, load, restart, save};
+use crate::server::jobs::settings;
+use crate::server::jobs::{load, restart, save};
+use crate::server::parts::ServerRow;
+use crate::server::parts::identity::random_id;
+use crate::server::parts::stream::ALL;
+use crate::server::parts::{Call, Server};
+use crate::server::reactor::turn;
 use crate::sys::signals;
 use crate::util::{digest, glob, rand};
 use crate::value::{ObjectRef, ValueRef, View};
 
 pub const COMMANDS: &[ServerRow] = &[("debug", debug)];
 
-/// Switches that tests set.
-#[derive(Debug)]
-pub struct Switches {
-    pub pause_cron: bool,
-    pub verify_checksum: bool,
-    /// How the reply buffers that clients are charged for follow their use.
-    pub reply_rules: ReplyRules,
-}
-
-impl Default for Switches {
-    fn default() -> Switches {
-        Switches { pause_cron: false, verify_checksum: true, reply_rules: ReplyRules::default() }
-    }
-}
-
 /// `DEBUG subcommand ...`. Joins: whatever the subcommand is about.
 fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let argv = call.argv;
-    let sub = argv.at(1).to_ascii_lowercase();
+    let sub = arg::lower(argv.at(1));
     match (sub.as_slice(), argv.len()) {
         (b"help", 2) => help::write(call.reply, "DEBUG", help::DEBUG),
         (b"sleep", 3) => {
@@ -50,9 +40,10 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         }
         (b"set-active-expire", 3) => {
             srv.expiry.enabled = flag(argv[2]);
-            super::super::expire::schedule(srv);
+            crate::server::jobs::expire::schedule(srv);
             call.reply.ok();
         }
+        (b"stream", 3) => stream(srv, call.reply, argv.at(2))?,
         (b"replybuffer", 4) => {
             reply_rules(&mut srv.debug.reply_rules, argv)?;
             call.reply.ok();
@@ -63,7 +54,7 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         }
         (b"set-skip-checksum-validation", 3) => {
             srv.debug.verify_checksum = !flag(argv[2]);
-            srv.adopt_settings();
+            settings::adopt(srv);
             call.reply.ok();
         }
         (b"config-rewrite-force-all", 2) => {
@@ -102,7 +93,7 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         (b"sdslen", 3) => sdslen(srv, call)?,
         (b"populate", 3..=5) => populate(srv, call)?,
         (b"reload", _) => reload(srv, call)?,
-        (b"protocol", 3) => protocol(call.reply, argv[2])?,
+        (b"protocol", 3) => protocol(srv, call, argv[2])?,
         (b"htstats", 3..) => htstats(srv, call)?,
         (b"htstats-key", 3..) => htstats_key(srv, call)?,
         (b"stringmatch-len", 4) => {
@@ -125,7 +116,7 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         (b"mallctl-str", 3..) => allocator::text(call)?,
         (b"change-repl-id", 2) => {
             crate::log!(Notice, "Changing replication IDs after receiving DEBUG change-repl-id");
-            srv.identity.replid = boot::random_id();
+            srv.identity.replid = random_id();
             call.reply.ok();
         }
         (b"client-eviction", 2) => client_eviction(srv, call.reply)?,
@@ -173,6 +164,30 @@ fn reply_rules(rules: &mut ReplyRules, argv: Argv<'_>) -> Result<(), CmdError> {
     Ok(())
 }
 
+/// `DEBUG STREAM ON|TAKE|OFF`: reads the stream of writes, as replicas and the append-only file will get it.
+/// TAKE replies with the bytes that came since the last one.
+fn stream(srv: &mut Server, reply: &mut Reply, word: &[u8]) -> Result<(), CmdError> {
+    let reader = srv.debug.stream;
+    match (word.to_ascii_lowercase().as_slice(), reader) {
+        (b"on", None) => srv.debug.stream = Some(srv.stream.join(ALL)),
+        (b"on", Some(_)) => {}
+        (b"off", _) => {
+            if let Some(reader) = srv.debug.stream.take() {
+                srv.stream.leave(reader);
+            }
+        }
+        (b"take", Some(reader)) => {
+            reply.bulk(&srv.stream.take(reader));
+            return Ok(());
+        }
+        (b"take", None) => return Err(CmdError::new("ERR DEBUG STREAM is not on")),
+        _ => return Err(errors::SYNTAX),
+    }
+    srv.rearm();
+    reply.ok();
+    Ok(())
+}
+
 /// A switch. Compat: as C's atoi reads a number, so that a word means off.
 fn flag(text: &[u8]) -> bool {
     let text = text.trim_ascii_start();
@@ -217,7 +232,9 @@ fn object(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}{}",
         entry,
         entry.encoding().name(),
-        dump::dump(entry, save::target_version(&srv.cfg)).len().saturating_sub(11),
+        dump::dump(entry, save::target_version(&srv.cfg), srv.cfg.snapshot.compression)
+            .len()
+            .saturating_sub(11),
         entry.lru(),
         idle,
         lists::figures(entry)
@@ -248,7 +265,10 @@ fn populate(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     let count = arg::int_in(argv[2], 0, i64::MAX, "value is out of range, must be positive")?;
     let prefix = argv.get(3).copied().unwrap_or(b"key");
     let size = match argv.get(4) {
-        Some(text) => Some(arg::int_in(text, 0, 1 << 40, "value is out of range")? as usize),
+        Some(text) => {
+            let positive = "value is out of range, must be positive";
+            Some(arg::int_in(text, 0, 1 << 40, positive)? as usize)
+        }
         None => None,
     };
     let access = call.env.fresh_access();
@@ -274,7 +294,7 @@ fn populate(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
 fn reload(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     let (mut save, mut flush, mut merge) = (true, true, false);
     for word in call.argv.from(2) {
-        match word.to_ascii_lowercase().as_slice() {
+        match arg::lower(word).as_slice() {
             b"nosave" => save = false,
             b"noflush" => flush = false,
             b"merge" => merge = true,
@@ -288,7 +308,7 @@ fn reload(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     const FAILED: CmdError =
         CmdError::new("ERR Error trying to load the RDB dump, check server logs.");
     if save {
-        super::super::child::kill(srv);
+        crate::server::jobs::children::kill(srv);
         save::foreground(srv).map_err(|()| CmdError::new("ERR"))?;
     }
     let present = match (merge, flush) {
@@ -296,7 +316,7 @@ fn reload(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
         (false, false) => load::Present::Kept,
         (false, true) => load::Present::Replaced,
     };
-    match load::from_disk(srv, present) {
+    match load::from_disk(srv, present, turn::serve_while_busy) {
         Ok(load::FromDisk::Loaded) => {}
         Ok(load::FromDisk::Absent) => return Err(FAILED),
         Err(e) => {
@@ -309,8 +329,9 @@ fn reload(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     Ok(())
 }
 
-fn protocol(reply: &mut Reply, kind: &[u8]) -> Result<(), CmdError> {
-    match kind.to_ascii_lowercase().as_slice() {
+fn protocol(srv: &mut Server, call: &mut Call<'_>, kind: &[u8]) -> Result<(), CmdError> {
+    let reply = &mut *call.reply;
+    match arg::lower(kind).as_slice() {
         b"string" => reply.bulk(b"Hello World"),
         b"integer" => reply.int(12345),
         #[expect(clippy::approx_constant, reason = "clients expect this number, not pi")]
@@ -346,10 +367,12 @@ fn protocol(reply: &mut Reply, kind: &[u8]) -> Result<(), CmdError> {
             if !reply.resp3() {
                 return Err(CmdError::new("ERR RESP2 is not supported by this command"));
             }
-            reply.push(2);
-            reply.bulk(b"server-cpu-usage");
-            reply.int(42);
-            // A push is no reply: one follows.
+            // A push is no reply: there is one, and the push waits until it is written.
+            let mut push = Reply::new(Vec::new(), true);
+            push.push(2);
+            push.bulk(b"server-cpu-usage");
+            push.int(42);
+            srv.clients.push(call.client, push.buf());
             reply.bulk(b"Some real reply following the push reply");
         }
         b"bignum" => reply.bignum("1234567999999999999999999999999999999"),

@@ -7,8 +7,9 @@ use crate::keyspace::env::{Env, Expiry};
 use crate::persist::dump::{self, DumpError};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server, save};
+use crate::server::jobs::save;
+use crate::server::parts::ServerRow;
+use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] =
     &[("dump", dump_command), ("restore", restore), ("restore-asking", restore)];
@@ -17,10 +18,11 @@ pub const COMMANDS: &[ServerRow] =
 fn dump_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let Call { argv, reply, fx, env, .. } = call;
     let version = save::target_version(&srv.cfg);
+    let compression = srv.cfg.snapshot.compression;
     let lazy = srv.lazyfree;
     let mut db = DbMut::new(srv.ks.db_mut(env.db as usize), env, None, lazy);
     match db.read(argv.at(1), fx) {
-        Some(entry) => reply.bulk(&dump::dump(entry, version)),
+        Some(entry) => reply.bulk(&dump::dump(entry, version, compression)),
         None => reply.null(),
     }
     Ok(Flow::Done)
@@ -45,10 +47,12 @@ impl Options {
                 o.absolute = true;
             } else if arg::is(word, "idletime") && words.remaining() > 0 && freq.is_none() {
                 let text = "Invalid IDLETIME value, must be >= 0";
-                idle = Some(arg::int_in(words.value()?, 0, i64::MAX, text)?);
+                idle = Some(arg::int_from_0(words.value()?, text)?);
             } else if arg::is(word, "freq") && words.remaining() > 0 && idle.is_none() {
                 let text = "Invalid FREQ value, must be >= 0 and <= 255";
-                freq = Some(arg::int_in(words.value()?, 0, 255, text)?);
+                let n = arg::int(words.value()?)?;
+                freq = Some(n).filter(|n| (0..=255).contains(n));
+                freq.ok_or_else(|| CmdError::err(text))?;
             } else {
                 return Err(errors::SYNTAX);
             }

@@ -4,8 +4,8 @@
 
 use crate::commands::{CmdResult, Flow};
 use crate::resp::reply::Reply;
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server};
+use crate::server::parts::ServerRow;
+use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[
     ("client|help", help),
@@ -271,6 +271,9 @@ pub const DEBUG: &[&str] = &[
     "    with RESET for the five seconds that are the default.",
     "REPLYBUFFER RESIZING <0|1>",
     "    Say whether reply buffers follow their use.",
+    "STREAM ON|TAKE|OFF",
+    "    Read the stream of writes as replicas and the append-only file get it: TAKE",
+    "    replies with the bytes that came since the last time.",
     "DICT-RESIZING <0|1>",
     "    Hold back (0) or allow (1) the growth of hash tables.",
     "STRINGMATCH-LEN <pattern> <string>",

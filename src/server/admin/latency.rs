@@ -3,8 +3,8 @@
 use crate::commands::{CmdResult, Flow};
 use crate::latency::graph;
 use crate::resp::errors::CmdError;
-use crate::server::table::{Row, ServerRow};
-use crate::server::{Call, Server};
+use crate::server::parts::{Call, Server};
+use crate::server::parts::{Row, ServerRow};
 
 pub const COMMANDS: &[ServerRow] = &[
     ("latency|latest", latest),
@@ -58,10 +58,10 @@ fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 fn draw(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let event = call.argv.at(2);
     let name = String::from_utf8_lossy(event);
-    let history = srv
-        .latency
-        .of(event)
-        .ok_or_else(|| CmdError::err(format!("No samples available for event '{name}'")))?;
+    let history = srv.latency.of(event).ok_or_else(|| {
+        let shown = crate::resp::errors::shown(event);
+        CmdError::err([b"No samples available for event '", shown, b"'"].concat())
+    })?;
     let text = graph(&name, history, srv.clock.now_ms / 1000);
     call.reply.verbatim("txt", text.as_bytes());
     Ok(Flow::Done)

@@ -3,9 +3,9 @@
 use crate::commands::{CmdResult, Flow, arg};
 use crate::resp::errors;
 use crate::resp::reply::Reply;
-use crate::server::footprint::{Footprint, WHEEL_BYTES, ratio};
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server};
+use crate::server::admin::footprint::{Footprint, WHEEL_BYTES, ratio};
+use crate::server::parts::ServerRow;
+use crate::server::parts::{Call, Server};
 use crate::sys::mem;
 
 pub const COMMANDS: &[ServerRow] = &[

@@ -3,7 +3,7 @@
 //! The call waits for the other side, as in Redis: the keys must be on one server at a time.
 //! Connections are kept for ten seconds, since migrations come in rows.
 
-use std::collections::HashMap;
+use crate::server::parts::links::{Link, MAX_LINKS};
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -14,41 +14,11 @@ use crate::keyspace::effects::{EV_GENERIC, Why};
 use crate::persist::dump;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server, save};
+use crate::server::jobs::save;
+use crate::server::parts::ServerRow;
+use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[("migrate", migrate)];
-
-/// A connection not used for so long is closed.
-const KEEP_MS: i64 = 10_000;
-const MAX_LINKS: usize = 64;
-
-#[derive(Default)]
-pub struct Links {
-    by_address: HashMap<String, Link>,
-}
-
-struct Link {
-    stream: BufReader<TcpStream>,
-    /// Database selected on the other side.
-    db: Option<i64>,
-    used_ms: i64,
-}
-
-impl Links {
-    pub fn len(&self) -> usize {
-        self.by_address.len()
-    }
-    pub fn is_empty(&self) -> bool {
-        self.by_address.is_empty()
-    }
-}
-
-/// Closes connections that are not used any more.
-pub fn tend(srv: &mut Server) {
-    let now = srv.clock.now_ms;
-    srv.migrate.by_address.retain(|_, link| now - link.used_ms <= KEEP_MS);
-}
 
 struct Request<'a> {
     host: &'a [u8],
@@ -119,12 +89,13 @@ fn migrate(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let Call { fx, env, reply, .. } = call;
     let lazy = srv.lazyfree;
     let version = save::target_version(&srv.cfg);
+    let compression = srv.cfg.snapshot.compression;
     let mut db = DbMut::new(srv.ks.db_mut(env.db as usize), env, None, lazy);
     let mut payloads = Vec::new();
     for &key in &request.keys {
         if let Some(entry) = db.read(key, fx) {
             let ttl = entry.expire_ms().map_or(0, |at| (at - env.now_ms).max(1));
-            payloads.push((key, ttl, dump::dump(entry, version)));
+            payloads.push((key, ttl, dump::dump(entry, version, compression)));
         }
     }
     if payloads.is_empty() {
@@ -178,7 +149,7 @@ fn send<'a>(
     };
     let result = exchange(&mut link, request, payloads);
     let result = match result {
-        Err(e) if had_link && !is_timeout(&e) => {
+        Err(Lost::Writing(e) | Lost::Reading(e)) if had_link && !is_timeout(&e) => {
             link = connect(address, request.timeout)?;
             exchange(&mut link, request, payloads)
         }
@@ -195,7 +166,24 @@ fn send<'a>(
             srv.migrate.by_address.insert(address.to_string(), link);
             Ok(outcome)
         }
-        Err(_) => Err(CmdError::new("IOERR error or timeout reading to target instance")),
+        Err(Lost::Writing(_)) => Err(WRITING),
+        Err(Lost::Reading(_)) => {
+            Err(CmdError::new("IOERR error or timeout reading to target instance"))
+        }
+    }
+}
+
+const WRITING: CmdError = CmdError::new("IOERR error or timeout writing to target instance");
+
+/// What went wrong between the servers.
+enum Lost {
+    Writing(io::Error),
+    Reading(io::Error),
+}
+
+impl From<io::Error> for Lost {
+    fn from(e: io::Error) -> Lost {
+        Lost::Reading(e)
     }
 }
 
@@ -207,7 +195,9 @@ fn connect(address: &str, timeout: Duration) -> Result<Link, CmdError> {
     use std::net::ToSocketAddrs;
     let failed = || CmdError::new("IOERR error or timeout connecting to the client");
     let addr = address.to_socket_addrs().ok().and_then(|mut a| a.next()).ok_or_else(failed)?;
-    let stream = TcpStream::connect_timeout(&addr, timeout).map_err(|_| failed())?;
+    // Compat: redis-server learns of a refusal when it writes.
+    let stream = TcpStream::connect_timeout(&addr, timeout)
+        .map_err(|e| if is_timeout(&e) { failed() } else { WRITING })?;
     stream.set_nodelay(true).map_err(|_| failed())?;
     Ok(Link { stream: BufReader::new(stream), db: None, used_ms: 0 })
 }
@@ -225,7 +215,7 @@ fn exchange<'a>(
     link: &mut Link,
     request: &Request<'_>,
     payloads: &[Payload<'a>],
-) -> io::Result<Outcome<'a>> {
+) -> Result<Outcome<'a>, Lost> {
     link.stream.get_ref().set_read_timeout(Some(request.timeout))?;
     link.stream.get_ref().set_write_timeout(Some(request.timeout))?;
     let mut out = Vec::new();
@@ -247,7 +237,7 @@ fn exchange<'a>(
         }
         command(&mut out, &words);
     }
-    link.stream.get_mut().write_all(&out)?;
+    link.stream.get_mut().write_all(&out).map_err(Lost::Writing)?;
     // Every reply is read, whatever it says, so that the next request finds its own.
     let mut failure = None;
     for _ in 0..usize::from(request.login.is_some()) + usize::from(select) {

@@ -11,7 +11,9 @@ pub mod connection;
 pub mod databases;
 pub mod debug;
 pub mod dump;
+pub mod footprint;
 pub mod help;
+pub mod info;
 pub mod latency;
 pub mod memory;
 pub mod migrate;
@@ -22,8 +24,7 @@ pub mod pubsub;
 pub mod server_info;
 pub mod tracking;
 
-use crate::resp::argv::Argv;
-use crate::server::table::{Row, ServerRow};
+use crate::server::parts::ServerRow;
 
 /// The tables of all files.
 pub const TABLES: &[&[ServerRow]] = &[
@@ -47,46 +48,3 @@ pub const TABLES: &[&[ServerRow]] = &[
     server_info::COMMANDS,
     tracking::COMMANDS,
 ];
-
-/// What logs show instead of a secret.
-pub const REDACTED: &[u8] = b"(redacted)";
-
-/// The arguments of a command with its secrets replaced; None if it has none.
-pub fn redact(row: &Row, argv: Argv<'_>) -> Option<Vec<Vec<u8>>> {
-    let mut out = argv.to_owned();
-    let mut hide = |i: usize| {
-        if let Some(arg) = out.get_mut(i) {
-            *arg = REDACTED.to_vec();
-        }
-    };
-    match row.name() {
-        "auth" => (1..argv.len()).for_each(&mut hide),
-        "hello" => {
-            for (i, arg) in argv.iter().enumerate() {
-                if arg.eq_ignore_ascii_case(b"auth") {
-                    hide(i + 1);
-                    hide(i + 2);
-                }
-            }
-        }
-        "migrate" => {
-            for (i, arg) in argv.iter().enumerate().skip(6) {
-                if arg.eq_ignore_ascii_case(b"auth") {
-                    hide(i + 1);
-                } else if arg.eq_ignore_ascii_case(b"auth2") {
-                    hide(i + 1);
-                    hide(i + 2);
-                }
-            }
-        }
-        "config|set" => {
-            for i in (2..argv.len().saturating_sub(1)).step_by(2) {
-                if crate::config::get_set::is_sensitive(argv[i]) {
-                    hide(i + 1);
-                }
-            }
-        }
-        _ => return None,
-    }
-    Some(out)
-}

@@ -1,15 +1,9 @@
 //! MONITOR: every command that the server runs, as a line to those who watch.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use crate::commands::spec::{ADMIN, SKIP_MONITOR};
 use crate::commands::{CmdResult, Flow};
-use crate::keyspace::env::Origin;
 use crate::resp::errors::CmdError;
-use crate::server::admin::redact;
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server};
-use crate::util::split::repr_into;
+use crate::server::parts::ServerRow;
+use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[("monitor", monitor)];
 
@@ -18,40 +12,10 @@ fn monitor(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if call.env.deny_blocking {
         return Err(CmdError::new("ERR MONITOR isn't allowed for DENY BLOCKING client"));
     }
-    srv.clients.set_monitor(call.client, true);
-    call.reply.ok();
+    // Compat: who watches already gets no reply.
+    if srv.clients.session(call.client).is_some_and(|s| !s.monitor) {
+        srv.clients.set_monitor(call.client, true);
+        call.reply.ok();
+    }
     Ok(Flow::Done)
-}
-
-/// Tells the watchers of a command that has run: time, database and address of its client, arguments.
-#[cold]
-pub fn feed(srv: &mut Server, call: &Call<'_>) {
-    if call.row.has(SKIP_MONITOR | ADMIN) {
-        return;
-    }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let from = match call.env.origin {
-        Origin::Script => "lua",
-        _ => srv.clients.session(call.client).map_or("", |s| s.peer.as_str()),
-    };
-    let unix = srv.clients.session(call.client).is_some_and(|s| s.unix);
-    let from =
-        if unix { format!("unix:{}", from.trim_end_matches(":0")) } else { from.to_string() };
-    let mut line =
-        format!("+{}.{:06} [{} {from}]", now.as_secs(), now.subsec_micros(), call.env.db)
-            .into_bytes();
-    let hidden = redact(call.row, call.argv);
-    let shown: Vec<&[u8]> = match &hidden {
-        Some(args) => args.iter().map(Vec::as_slice).collect(),
-        None => call.argv.to_vec(),
-    };
-    for arg in shown {
-        line.push(b' ');
-        repr_into(&mut line, arg);
-    }
-    line.extend_from_slice(b"\r\n");
-    let line = bytes::Bytes::from(line);
-    for id in srv.clients.monitors().to_vec() {
-        srv.clients.push_shared(id, &line);
-    }
 }

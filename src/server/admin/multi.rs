@@ -4,10 +4,14 @@ use crate::commands::{CmdResult, Flow};
 use crate::keyspace::effects::Effects;
 use crate::keyspace::env::{Env, Origin};
 use crate::net::clients::ClientId;
+use crate::net::session::ReplyMode;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server, dispatch};
+use crate::resp::reply::Reply;
+use crate::server::engine::transaction;
+use crate::server::engine::unit;
+use crate::server::parts::ServerRow;
+use crate::server::parts::{Call, Server};
 use crate::watch::Found;
 
 pub const COMMANDS: &[ServerRow] = &[
@@ -32,30 +36,12 @@ fn multi(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 /// What a watched key takes beside its name, which is there twice: once in each direction.
 const WATCHED_KEY: usize = 48;
 
-/// Ends a transaction and forgets its watches.
-pub fn discard(srv: &mut Server, id: ClientId) {
-    if let Some(session) = srv.clients.session_mut(id) {
-        session.multi = None;
-    }
-    unwatch_all(srv, id);
-}
-
-fn unwatch_all(srv: &mut Server, id: ClientId) {
-    srv.watch.forget(id);
-    if let Some(session) = srv.clients.session_mut(id) {
-        session.watch_broken = false;
-        session.watching = 0;
-        session.registry_bytes -= std::mem::take(&mut session.watched_bytes);
-    }
-    srv.rearm();
-}
-
 /// `DISCARD`. Joins: clients, watch.
 fn discard_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if srv.clients.session(call.client).is_none_or(|s| s.multi.is_none()) {
         return Err(CmdError::new("ERR DISCARD without MULTI"));
     }
-    discard(srv, call.client);
+    transaction::discard(srv, call.client);
     call.reply.ok();
     Ok(Flow::Done)
 }
@@ -69,7 +55,7 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         return Err(CmdError::new("ERR EXEC without MULTI"));
     };
     let broken_watch = session.watch_broken || watched_key_expired(srv, id);
-    unwatch_all(srv, id);
+    transaction::unwatch_all(srv, id);
     if multi.broken {
         return Err(errors::EXEC_ABORT);
     }
@@ -77,7 +63,9 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         call.reply.null_array();
         return Ok(Flow::Done);
     }
+    let start = call.reply.len();
     call.reply.array(multi.queue.len());
+    mute(srv, id, call.reply, start);
     if let Some(session) = srv.clients.session_mut(id) {
         session.executing = Some(multi.queue.len() as u32);
     }
@@ -91,9 +79,11 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         let env = Env { now_ms: call.env.now_ms, ..fresh };
         let fx = Effects::new(srv.exec.armed, db);
         let argv = Argv::new(&argv);
+        let before = call.reply.len();
         let mut inner = Call { client: id, row, argv, reply: call.reply, fx, env };
         // An error is in the reply already and does not stop the others.
-        let _ = dispatch::call(srv, &mut inner, None);
+        let _ = unit::call(srv, &mut inner, None);
+        mute(srv, id, call.reply, before);
         if call.reply.is_too_long() && srv.clients.check_output(id, call.reply.len()) {
             // Nobody will read it, but the transaction runs to its end.
             call.reply.truncate(0);
@@ -101,8 +91,18 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     }
     if let Some(session) = srv.clients.session_mut(id) {
         session.executing = None;
+        let wants_all = session.reply_mode == ReplyMode::On;
+        srv.exec.keeps_reply = (!wants_all).then_some(call.reply.len());
     }
     Ok(Flow::Done)
+}
+
+/// Takes back what was replied since `before` if the client wants no replies now.
+fn mute(srv: &Server, id: ClientId, reply: &mut Reply, before: usize) {
+    let mode = srv.clients.session(id).map(|s| s.reply_mode);
+    if matches!(mode, Some(ReplyMode::Off | ReplyMode::Skip)) {
+        reply.truncate(before);
+    }
 }
 
 /// A watched key whose time has passed has changed, though nobody has deleted it yet.
@@ -149,7 +149,7 @@ fn watch(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 /// `UNWATCH`. Joins: clients, watch.
 fn unwatch(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    unwatch_all(srv, call.client);
+    transaction::unwatch_all(srv, call.client);
     call.reply.ok();
     Ok(Flow::Done)
 }

@@ -2,9 +2,10 @@
 
 use crate::commands::{CmdResult, Flow, arg};
 use crate::resp::errors::{self, CmdError};
-use crate::server::shutdown::How;
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server, save, shutdown};
+use crate::server::jobs::shutdown::How;
+use crate::server::jobs::{save, shutdown};
+use crate::server::parts::ServerRow;
+use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] =
     &[("save", save), ("bgsave", bgsave), ("lastsave", lastsave), ("shutdown", shutdown_command)];
@@ -54,7 +55,7 @@ fn lastsave(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 fn shutdown_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let (mut how, mut abort) = (How::default(), false);
     for word in call.argv.from(1) {
-        match word.to_ascii_lowercase().as_slice() {
+        match arg::lower(word).as_slice() {
             b"nosave" => how.nosave = true,
             b"save" => how.save = true,
             b"now" => how.now = true,

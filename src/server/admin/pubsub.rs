@@ -1,16 +1,13 @@
 //! Publish and subscribe: channels, patterns, shard channels.
 
-use bytes::Bytes;
-
 use crate::commands::{CmdResult, Flow};
 use crate::keyspace::env::Origin;
-use crate::net::clients::ClientId;
 use crate::net::session::ReplyMode;
 use crate::pubsub::Kind;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server};
+use crate::server::parts::ServerRow;
+use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[
     ("subscribe", subscribe),
@@ -30,63 +27,6 @@ pub const COMMANDS: &[ServerRow] = &[
 
 /// What a subscription takes beside the channel's name: its place in the client's list and in the channel's.
 const SUBSCRIPTION: usize = 40;
-
-/// A message encoded for clients of one protocol version, made when the first of them is met.
-struct Encoded<'a> {
-    parts: &'a [&'a [u8]],
-    made: [Option<Bytes>; 2],
-}
-
-impl Encoded<'_> {
-    fn new<'a>(parts: &'a [&'a [u8]]) -> Encoded<'a> {
-        Encoded { parts, made: [None, None] }
-    }
-
-    fn bytes(&mut self, resp3: bool) -> &Bytes {
-        let parts = self.parts;
-        self.made[usize::from(resp3)].get_or_insert_with(|| {
-            let mut r = Reply::new(Vec::new(), resp3);
-            r.push(parts.len());
-            parts.iter().for_each(|p| r.bulk(p));
-            Bytes::from(r.into_buf())
-        })
-    }
-}
-
-impl Server {
-    /// Delivers a message to subscribers of the shard channel; to how many.
-    pub fn publish_shard(&mut self, channel: &[u8], message: &[u8]) -> usize {
-        let Server { pubsub, clients, .. } = self;
-        let parts = [&b"smessage"[..], channel, message];
-        let mut encoded = Encoded::new(&parts);
-        let ids = pubsub.shard_subscribers(channel);
-        for &id in ids {
-            let Some(session) = clients.session(id) else { continue };
-            clients.push_shared(id, encoded.bytes(session.resp3));
-        }
-        ids.len()
-    }
-
-    /// Delivers a message to subscribers of the channel and of matching patterns; to how many.
-    pub fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
-        let Server { pubsub, clients, .. } = self;
-        let mut count = 0;
-        let mut deliver = |ids: &[ClientId], encoded: &mut Encoded<'_>| {
-            for &id in ids {
-                let Some(session) = clients.session(id) else { continue };
-                clients.push_shared(id, encoded.bytes(session.resp3));
-                count += 1;
-            }
-        };
-        let parts = [&b"message"[..], channel, message];
-        deliver(pubsub.subscribers(channel), &mut Encoded::new(&parts));
-        for (pattern, ids) in pubsub.matching(channel) {
-            let parts = [&b"pmessage"[..], pattern, channel, message];
-            deliver(ids, &mut Encoded::new(&parts));
-        }
-        count
-    }
-}
 
 /// `SUBSCRIBE channel [channel ...]`. O(channels). Joins: pubsub, clients.
 fn subscribe(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
@@ -196,7 +136,7 @@ fn remove(srv: &mut Server, call: &mut Call<'_>, kind: Kind, word: &str) -> CmdR
 /// `PUBLISH channel message`. O(subscribers + patterns). Joins: pubsub, clients.
 fn publish(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let count = srv.publish(call.argv.at(1), call.argv.at(2));
-    call.fx.rewrite(&call.argv);
+    call.fx.to_replicas();
     call.reply.len_int(count);
     Ok(Flow::Done)
 }
@@ -204,7 +144,7 @@ fn publish(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 /// `SPUBLISH shardchannel message`. O(subscribers). Joins: pubsub, clients.
 fn spublish(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let count = srv.publish_shard(call.argv.at(1), call.argv.at(2));
-    call.fx.rewrite(&call.argv);
+    call.fx.to_replicas();
     call.reply.len_int(count);
     Ok(Flow::Done)
 }

@@ -2,8 +2,10 @@
 
 use crate::commands::{CmdResult, Flow, arg};
 use crate::resp::errors;
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server, boot, info};
+use crate::server::admin::info;
+use crate::server::parts::ServerRow;
+use crate::server::parts::identity;
+use crate::server::parts::{Call, Server};
 
 pub const COMMANDS: &[ServerRow] = &[
     ("info", info_command),
@@ -36,14 +38,17 @@ fn time(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
 ///
 /// Draws a field of slashes, a maze that is new each time.
 fn lolwut(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    let mut args = call.argv.from(1);
-    if args.first().is_some_and(|w| arg::is(w, "version")) {
-        arg::int(args.get(1).copied().unwrap_or_default())?;
-        args = &args[2..];
-    }
+    // Compat: only the pictures of versions 5 and 6 have a size; anything may follow otherwise.
     let mut size = [66i64, 12];
-    for (slot, text) in size.iter_mut().zip(args) {
-        *slot = arg::int(text)?.clamp(1, 160);
+    if let [word, version, args @ ..] = call.argv.from(1)
+        && arg::is(word, "version")
+        && let version @ (5 | 6) = arg::int(version)?
+    {
+        let args = args.iter().take(if version == 5 { 3 } else { 2 });
+        for (i, text) in args.enumerate() {
+            let n = arg::int(text)?.clamp(1, 160);
+            size[i.min(1)] = n;
+        }
     }
     let mut random = crate::util::rand::generator(call.env.random);
     let mut out = String::new();
@@ -55,8 +60,8 @@ fn lolwut(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
     }
     out.push_str(&format!(
         "\nA maze without a way out but the one you take. Redis ver. {} (redust {})\n",
-        boot::REDIS_VERSION,
-        boot::REDUST_VERSION
+        identity::REDIS_VERSION,
+        identity::REDUST_VERSION
     ));
     call.reply.verbatim("txt", out.as_bytes());
     Ok(Flow::Done)
@@ -64,6 +69,9 @@ fn lolwut(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 /// `SLOWLOG GET [count]`: newest first, ten unless told, -1 for all. Joins: slowlog.
 fn slowlog_get(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    if call.argv.len() > 3 {
+        return Err(errors::unknown_subcommand("slowlog", call.argv[1]));
+    }
     let count = match call.argv.get(2) {
         None => 10,
         Some(text) => {
@@ -71,9 +79,6 @@ fn slowlog_get(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             arg::int_in(text, -1, i64::MAX, text_error)?
         }
     };
-    if call.argv.len() > 3 {
-        return Err(errors::unknown_subcommand("slowlog", call.argv[1]));
-    }
     let count = if count < 0 { usize::MAX } else { count as usize }.min(srv.slowlog.len());
     let reply = &mut *call.reply;
     reply.array(count);

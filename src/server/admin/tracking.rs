@@ -6,8 +6,8 @@ use crate::commands::{CmdResult, Flow, arg};
 use crate::net::clients::ClientId;
 use crate::net::session::Tracking;
 use crate::resp::errors::{self, CmdError};
-use crate::server::table::ServerRow;
-use crate::server::{Call, Server};
+use crate::server::parts::ServerRow;
+use crate::server::parts::{Call, Server};
 use crate::tracking::overlaps;
 
 pub const COMMANDS: &[ServerRow] = &[

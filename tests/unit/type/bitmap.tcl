@@ -109,7 +109,21 @@ start_server {tags {bitmap}} {
         assert_error "ERR syntax error" {r bitfield f get u8}
         assert_error "ERR syntax error" {r bitfield f frob u8 0}
         assert_error "ERR BITFIELD_RO only supports the GET subcommand" {r bitfield_ro f set u8 0 1}
+        # What can't be read at all comes first.
+        assert_error_like "ERR Invalid bitfield type*" {r bitfield_ro f set u8 0 1 get u64 0}
+        assert_error "ERR syntax error" {r bitfield_ro f set u8 0 1 x}
         assert_equal 0 [r exists f]
         assert_equal {0} [r bitfield_ro f get u8 0]
+    }
+
+    test "BITPOS of a range that ends before it begins is that of the first byte, BITCOUNT is 0" {
+        r set k 0123456789
+        foreach unit {{} byte} {
+            assert_equal {2 0} [list [r bitpos k 1 -100 -200 {*}$unit] [r bitpos k 0 -100 -200 {*}$unit]]
+        }
+        assert_equal {-1 0} [list [r bitpos k 1 -100 -200 bit] [r bitpos k 0 -100 -200 bit]]
+        assert_equal {-1 -1} [list [r bitpos k 1 -1 -100] [r bitpos k 1 5 2]]
+        assert_equal {0 0} [list [r bitcount k -100 -200] [r bitcount k -3 -100 junk]]
+        assert_error "ERR syntax error" {r bitcount k -100 -3 junk}
     }
 }

@@ -205,22 +205,6 @@ start_server {tags {hash expire}} {
             r config set notify-keyspace-events ""
         }
 
-        test "fields past their time in a snapshot are loaded, and leave as any others do ($kind)" {
-            r flushall
-            make h
-            r set other x
-            r debug set-active-expire 0
-            r hpexpire h 1 fields 2 a b
-            after 10
-            r debug reload
-            assert_equal {2 2} [list [s rdb_last_load_keys_loaded] [r dbsize]]
-            set before [s expired_subkeys]
-            assert_equal {{} {}} [r hmget h a b]
-            r debug set-active-expire 1
-            wait_for_condition {[s expired_subkeys] == $before + 2}
-            r del other
-        }
-
         test "each of these commands is one access ($kind)" {
             make h
             r config set maxmemory-policy allkeys-lfu lfu-log-factor 0 lfu-decay-time 0
@@ -291,7 +275,10 @@ start_server {tags {hash expire}} {
             {hexpire h -1 fields 1 a} "ERR invalid expire time, must be >= 0" \
             {hexpire h 9223372036854775807 fields 1 a} "ERR invalid expire time in 'hexpire' command" \
             {hpexpireat h 70368744177664 fields 1 a} "ERR invalid expire time in 'hpexpireat' command" \
-            {hgetdel h field 1 a} $missing {hgetex h ex 1 field 1 a} $missing {hgetex h fields 2 a} $count \
+            {hgetdel h field 1 a} $missing {hgetex h ex 1 field 1 a} $missing {hgetex h persist 1 a} $missing \
+            {hgetex h ex 1 a} "ERR wrong number of arguments for 'hgetex' command" \
+            {hgetex h pxat 1 1} "ERR wrong number of arguments for 'hgetex' command" \
+            {hgetex h fields 2 a} $count \
             {hsetex h ex 1 px 1 fields 1 a b} "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified" \
             {hsetex h fnx fxx fields 1 a b} "ERR Only one of FXX or FNX arguments can be specified" \
             {hsetex h nx fields 1 a b} "ERR unknown argument: nx" \
@@ -337,7 +324,7 @@ start_server {tags {hash expire}} {
         assert_no_match "*subexpiry*" [r info keyspace]
     }
 
-    test "a file with fields past their time brings hashes that show none of them" {
+    test "a file with fields past their time leaves them out" {
         r flushall
         r hset h a 1 b 2
         r hset gone a 1
@@ -347,8 +334,27 @@ start_server {tags {hash expire}} {
         after 10
         r debug reload
         assert_equal {b 2} [r hgetall h]
-        assert_equal {2 1 {}} [list [r hlen h] [r exists gone] [r hgetall gone]]
+        assert_equal {1 0} [list [r hlen h] [r exists gone]]
         r debug set-active-expire 1
-        wait_for_condition {[r exists gone] == 0 && [r hlen h] == 1}
+    }
+}
+
+start_server {tags {hash rdb}} {
+    test "fields past their time at a load: their keys are counted as loaded, they as expired" {
+        need_command hpexpire
+        r hset gone a 1
+        r hpexpire gone 200 fields 1 a
+        r hset half a 1 b 2
+        r hpexpire half 200 fields 1 a
+        r set k v
+        r save
+        kill_server -signal KILL
+        sleep 300
+        restart_server
+        assert_equal 3 [s rdb_last_load_keys_loaded]
+        assert_equal 0 [s rdb_last_load_keys_expired]
+        wait_for_condition {[s expired_subkeys] == 2}
+        assert_equal {half k} [lsort [r keys *]]
+        assert_equal {b 2} [r hgetall half]
     }
 }

@@ -698,4 +698,21 @@ start_server {tags {list} overrides {save "" list-max-listpack-size -3 list-comp
         assert_equal $all [r lrange l 0 -1]
         assert_encoding quicklist l
     }
+
+    test "LMOVE within a list: whether it is small again is asked when it is whole" {
+        # Elements, limit, encoding after the move.
+        foreach {n limit encoding} {2 2 quicklist 2 4 listpack 6 10 quicklist 5 10 listpack} {
+            r del l
+            r config set list-max-listpack-size 1
+            for {set i 0} {$i < $n} {incr i} { r rpush l $i }
+            # A quicklist of one node.
+            r sort l by nosort store l
+            r config set list-max-listpack-size $limit
+            assert_encoding quicklist l
+            r lmove l l left right
+            assert_equal $n [r llen l]
+            assert_encoding $encoding l
+        }
+        r config set list-max-listpack-size -2
+    }
 }

@@ -31,12 +31,13 @@ impl Drop for Dir {
 }
 
 const NAME: &str = "dump.rdb";
+const TEMP: &str = "temp-1.rdb";
 
 #[test]
 fn a_new_file_replaces_the_old() {
     let dir = Dir::new("replace");
     for text in ["old", "new"] {
-        let n = write_atomically(&dir.0, NAME.as_ref(), true, |out| {
+        let n = write_atomically(&dir.0, NAME.as_ref(), TEMP.as_ref(), true, |out| {
             out.write_all(text.as_bytes())?;
             Ok(text.len())
         });
@@ -49,8 +50,8 @@ fn a_new_file_replaces_the_old() {
 #[test]
 fn a_crash_before_any_step_leaves_old_or_new() {
     let dir = Dir::new("crash");
-    let (temp, path) = (dir.0.join("temp-1.rdb"), dir.0.join(NAME));
-    let crash_before = |at: &'static str| {
+    let (temp, path) = (dir.0.join(TEMP), dir.0.join(NAME));
+    let crash_before = |at: Option<Step>| {
         fs::write(&path, "old").expect("written");
         let crashed = catch_unwind(AssertUnwindSafe(|| {
             let write = |out: &mut SyncWriter| out.write_all(b"new");
@@ -59,14 +60,14 @@ fn a_crash_before_any_step_leaves_old_or_new() {
                 assert_ne!(step, at, "crash");
             });
         }));
-        assert!(crashed.is_err(), "there is no step {at}");
+        assert!(crashed.is_err(), "there is no step {at:?}");
         fs::read_to_string(&path).expect("there is always a file")
     };
-    for step in ["open", "write", "fsync", "rename"] {
-        assert_eq!(crash_before(step), "old", "{step}");
+    for step in [Step::Open, Step::Write, Step::Sync, Step::Rename] {
+        assert_eq!(crash_before(Some(step)), "old", "{step:?}");
     }
-    for step in ["fsync of the directory", "end"] {
-        assert_eq!(crash_before(step), "new", "{step}");
+    for step in [Some(Step::SyncDirectory), None] {
+        assert_eq!(crash_before(step), "new", "{step:?}");
     }
 }
 
@@ -74,21 +75,22 @@ fn a_crash_before_any_step_leaves_old_or_new() {
 fn errors_name_the_step_and_clean_up() {
     let dir = Dir::new("errors");
     let write = |text: &'static str| move |out: &mut SyncWriter| out.write_all(text.as_bytes());
-    let none = write_atomically(&dir.0.join("none"), NAME.as_ref(), true, write("x"));
-    assert_eq!(none.expect_err("no directory").step, "open");
+    let none =
+        write_atomically(&dir.0.join("none"), NAME.as_ref(), TEMP.as_ref(), true, write("x"));
+    assert_eq!(none.expect_err("no directory").step, Step::Open);
 
-    write_atomically(&dir.0, NAME.as_ref(), true, write("old")).expect("written");
-    let full = write_atomically(&dir.0, NAME.as_ref(), true, |out| {
+    write_atomically(&dir.0, NAME.as_ref(), TEMP.as_ref(), true, write("old")).expect("written");
+    let full = write_atomically(&dir.0, NAME.as_ref(), TEMP.as_ref(), true, |out| {
         out.write_all(b"half")?;
         Err::<(), _>(io::ErrorKind::StorageFull.into())
     });
     let error = full.expect_err("full");
-    assert_eq!((error.step, error.error.kind()), ("write", io::ErrorKind::StorageFull));
+    assert_eq!((error.step, error.error.kind()), (Step::Write, io::ErrorKind::StorageFull));
     assert_eq!(fs::read_to_string(dir.0.join(NAME)).expect("there"), "old");
 
     fs::create_dir(dir.0.join("taken")).expect("a directory");
-    let taken = write_atomically(&dir.0, "taken".as_ref(), true, write("x"));
-    assert_eq!(taken.expect_err("a directory is in the way").step, "rename");
+    let taken = write_atomically(&dir.0, "taken".as_ref(), TEMP.as_ref(), true, write("x"));
+    assert_eq!(taken.expect_err("a directory is in the way").step, Step::Rename);
     assert_eq!(dir.names(), [NAME, "taken"]);
 }
 
@@ -96,7 +98,7 @@ fn errors_name_the_step_and_clean_up() {
 fn long_files_are_synced_on_the_way() {
     let dir = Dir::new("sync");
     for incremental in [true, false] {
-        write_atomically(&dir.0, NAME.as_ref(), incremental, |out| {
+        write_atomically(&dir.0, NAME.as_ref(), TEMP.as_ref(), incremental, |out| {
             let piece = vec![1; 1 << 20];
             for i in 1..=40u64 {
                 out.write_all(&piece)?;

@@ -76,6 +76,26 @@ fn older_and_other_forms_are_read() {
 }
 
 #[test]
+fn times_of_a_packed_hash_must_come_soonest_first() {
+    let read = |times: &[u8]| {
+        let triples: Vec<u8> = times
+            .iter()
+            .zip(b"abc")
+            .flat_map(|(time, field)| [0x81, *field, 2, 0x81, b'v', 2, *time, 1])
+            .collect();
+        let total = 7 + triples.len() as u8;
+        let head = [total, total, 0, 0, 0, 3 * times.len() as u8, 0];
+        read(ValueKind::HashListpackExPreGa, &[&head, &triples[..], b"\xff"].concat())
+    };
+    for sound in [&[7, 7, 9][..], &[7, 9, 0], &[7, 0, 0], &[0, 0]] {
+        assert!(read(sound).is_ok(), "{sound:?}");
+    }
+    for bad in [&[9, 7][..], &[0, 7], &[7, 0, 9]] {
+        assert!(read(bad).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
 fn the_encoding_follows_the_limits() {
     let fields = |n: usize, value: usize| {
         let mut bytes = vec![0x40 | (n >> 8) as u8, n as u8];

@@ -32,7 +32,8 @@ fn what_is_saved_comes_back() {
             back.stores().for_each(Store::check);
             let mut again = empty();
             let slow = Trickle(&file, 1 + random.below(5000));
-            load(slow, &load_options(), &mut again, &mut |_| Pace::default()).expect("the same");
+            load(slow, &load_options(), &mut again, &mut |_| Pace::default(), &mut |_| {})
+                .expect("the same");
             assert_eq!(contents(&again), contents(&ks));
         }
     }
@@ -42,14 +43,20 @@ fn what_is_saved_comes_back() {
 fn facts_about_the_file_come_back() {
     let mut opts = save_options();
     opts.aux.push(("repl-offset".to_string(), "77".to_string()));
-    opts.functions = vec![b"#!lua name=a".to_vec(), vec![b'x'; 500]];
-    let (_, facts) = loaded(&saved(&empty(), &opts)).expect("our own file");
-    let aux: BTreeMap<&[u8], &[u8]> =
-        facts.aux.iter().map(|(k, v)| (k.as_slice(), v.as_slice())).collect();
+    let long = [b"#!lua name=b\n".as_slice(), &[b'x'; 500]].concat();
+    opts.libraries = [b"#!lua name=a\n".to_vec(), long].map(library).to_vec();
+    let file = saved(&empty(), &opts);
+    let mut aux: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+    let pace = &mut |_: &Progress| Pace::default();
+    let facts = load(file.as_slice(), &load_options(), &mut empty(), pace, &mut |note| {
+        let Note::Aux(name, value) = note else { panic!("{note:?}") };
+        aux.insert(name.to_vec(), value.to_vec());
+    })
+    .expect("our own file");
     assert_eq!(aux[b"redis-ver".as_slice()], b"7.2.6");
     assert_eq!(aux[b"repl-offset".as_slice()], b"77");
     assert_eq!(aux[b"aof-base".as_slice()], b"0");
-    assert_eq!(facts.functions, opts.functions);
+    assert_eq!(facts.libraries, opts.libraries);
 }
 
 #[test]
@@ -66,6 +73,21 @@ fn what_has_expired_is_dropped_only_where_asked() {
     let facts = loaded_with(&file, &opts, &mut replica).expect("our own file");
     assert_eq!((facts.keys, facts.expired), (3, 0));
     assert_eq!(contents(&replica), contents(&ks));
+}
+
+/// The key was there when the file was read; that its fields have expired is counted as such.
+#[test]
+fn fields_past_their_time_are_counted_and_their_keys_are_loaded() {
+    let past = b"\x07\0\0\0\0\0\0\0";
+    let gone = [b"\x16\x01g\x01\x01f\x01v".as_slice(), past].concat();
+    let half = [b"\x16\x01h\x02\x01f\x01v".as_slice(), past, b"\x01g\x01v", &[0xff; 8]].concat();
+    let file = [b"VALKEY080\xfe\0", &gone[..], &half, b"\xff\0\0\0\0\0\0\0\0"].concat();
+    let (ks, facts) = loaded(&file).expect("sound");
+    assert_eq!((facts.keys, facts.expired, facts.expired_fields, ks.len()), (2, 0, 2, 1));
+    let opts = LoadOptions { drop_expired: false, ..load_options() };
+    let mut replica = empty();
+    let facts = loaded_with(&file, &opts, &mut replica).expect("sound");
+    assert_eq!((facts.keys, facts.expired_fields, replica.len()), (2, 0, 2));
 }
 
 #[test]
@@ -127,9 +149,59 @@ fn the_forms_of_other_servers_and_times() {
     let mut ks = empty();
     loaded_with(file, &opts, &mut ks).expect("sound");
     assert_eq!(contents(&ks)[&(1, b"k".to_vec())].2, Some(1 << 40));
-    // Functions and modules' data.
-    let file = b"REDIS0011\xf7\x81\0\0\0\0\0\0\x04\x05\x02\x01\x05\x03abc\x03....\x04........\x01\x07\0\xf5\x02ab\xff\0\0\0\0\0\0\0\0";
-    assert_eq!(loaded(file).expect("sound").1.functions, [b"ab".to_vec()]);
+}
+
+#[test]
+fn what_a_module_wrote_is_refused_by_its_name() {
+    let aux = b"REDIS0011\xf7\x81\0\0\0\0\0\0\x04\x05\x02\x01\x05\x03abc\x03....\x04........\x01\x07\0\xff\0\0\0\0\0\0\0\0";
+    let error = loaded(aux).map(|_| ()).expect_err("no modules");
+    assert!(matches!(&error, Error::Module { aux: true, name, .. } if name == "AAAAAAAAB"));
+    assert!(error.to_string().contains("no matching module 'AAAAAAAAB'"), "{error}");
+    let value = b"REDIS0011\xfe\0\x07\x01k\x81\0\0\0\0\0\0\x04\x05\x02\x01\0\xff\0\0\0\0\0\0\0\0";
+    let error = loaded(value).map(|_| ()).expect_err("no modules");
+    assert!(error.to_string().contains("no matching module type 'AAAAAAAAB'"), "{error}");
+    assert!(error.to_string().contains("(key 'k')"), "{error}");
+}
+
+#[test]
+fn libraries_are_kept_and_must_have_a_name() {
+    let file = |code: &str| {
+        let head = [b"REDIS0011\xf5".as_slice(), &[code.len() as u8], code.as_bytes()].concat();
+        [head, b"\xf5\x0e#!lua name=x\n-\xff\0\0\0\0\0\0\0\0".to_vec()].concat()
+    };
+    let fine = "#!lua name=mine\nredis.x()";
+    let kept = loaded(&file(fine)).expect("sound").1.libraries;
+    assert_eq!(kept, [library(fine.into()), library(b"#!lua name=x\n-".to_vec())]);
+    for bad in ["return 1", "#!lua\n", "#!js name=a\n", "#!lua name=x\n"] {
+        let error = loaded(&file(bad)).map(|_| ()).expect_err(bad);
+        assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+    }
+    let mut ks = empty();
+    let merging = LoadOptions { replace: true, ..load_options() };
+    let twice = loaded_with(&file("#!lua name=x\nold"), &merging, &mut ks).expect("replaced");
+    assert_eq!(twice.libraries, [library(b"#!lua name=x\n-".to_vec())]);
+}
+
+#[test]
+fn facts_about_slots_are_those_of_their_dialect() {
+    // Sizes of a slot: Redis 7.4 and Valkey 8. An import: Valkey 9 alone.
+    for magic in ["REDIS0012", "VALKEY080"] {
+        let file = [magic.as_bytes(), b"\xf4\x01\x02\x03\xff\0\0\0\0\0\0\0\0"].concat();
+        loaded(&file).expect("a hint");
+    }
+    let import = [b"\xf3\x28".as_slice(), &[b'a'; 40], b"\x01\x05\x07"].concat();
+    let file = |magic: &str| [magic.as_bytes(), &import, b"\xff\0\0\0\0\0\0\0\0"].concat();
+    let mut told = 0;
+    load(
+        file("VALKEY080").as_slice(),
+        &load_options(),
+        &mut empty(),
+        &mut |_| Pace::default(),
+        &mut |note| told += u32::from(matches!(note, Note::SlotImport)),
+    )
+    .expect("sound");
+    assert_eq!(told, 1);
+    assert!(matches!(loaded(&file("REDIS0012")), Err(Error::Corrupt { at: 9, .. })));
 }
 
 #[test]
@@ -245,6 +317,14 @@ fn hostile_sizes_take_no_memory() {
     }
 }
 
+fn ticking(
+    file: &[u8],
+    ks: &mut Keyspace,
+    tick: &mut dyn FnMut(&Progress) -> Pace,
+) -> Result<Loaded, Error> {
+    load(file, &load_options(), ks, tick, &mut |_| {})
+}
+
 #[test]
 fn ticks_come_in_time_and_can_stop() {
     let ks = Random::new(8).keyspace(2000);
@@ -252,7 +332,7 @@ fn ticks_come_in_time_and_can_stop() {
     let mut seen: Vec<Progress> = Vec::new();
     let mut back = empty();
     let pace = Pace { events_interval_bytes: 10_000, ..Pace::default() };
-    load(file.as_slice(), &load_options(), &mut back, &mut |progress| {
+    ticking(&file, &mut back, &mut |progress| {
         seen.push(*progress);
         pace
     })
@@ -264,7 +344,7 @@ fn ticks_come_in_time_and_can_stop() {
         assert_eq!(pair[1].used_memory, 123_456);
     }
     let mut calls = 0;
-    let result = load(file.as_slice(), &load_options(), &mut empty(), &mut |_| {
+    let result = ticking(&file, &mut empty(), &mut |_| {
         calls += 1;
         Pace { stop: calls == 3, ..pace }
     });
@@ -278,7 +358,7 @@ fn delays_are_kept_and_ticks_go_on_in_them() {
     let file = saved(&ks, &save_options());
     let (start, mut calls) = (std::time::Instant::now(), 0);
     let pace = Pace { key_delay_us: 4000, ..Pace::default() };
-    load(file.as_slice(), &load_options(), &mut empty(), &mut |_| {
+    ticking(&file, &mut empty(), &mut |_| {
         calls += 1;
         pace
     })
@@ -302,7 +382,7 @@ fn an_error_of_the_input_is_the_error_of_the_load() {
     let ks = Random::new(1).keyspace(10);
     save(&ks, &mut file, &save_options(), &mut |_| {}).expect("saved");
     let half = Broken(&file[..file.len() / 2]);
-    let result = load(half, &load_options(), &mut empty(), &mut |_| Pace::default());
+    let result = load(half, &load_options(), &mut empty(), &mut |_| Pace::default(), &mut |_| {});
     assert!(matches!(result, Err(Error::Io(_))));
 }
 
@@ -327,7 +407,7 @@ fn values_of_the_golden_files_are_read_as_they_were_reported() {
         assert!(matches!(error, Error::Unsupported { key: Some(_), .. }), "{error}");
         let mut from = Reader::new(file.as_slice(), 64, true);
         let (dialect, version) = signature(&mut from, false).expect("a signature");
-        let (mut found, mut expire) = (BTreeMap::new(), -1);
+        let (mut found, mut expire, mut libraries) = (BTreeMap::new(), -1, 0);
         loop {
             let at = from.offset();
             match from.byte().expect("no end before the end") {
@@ -335,7 +415,10 @@ fn values_of_the_golden_files_are_read_as_they_were_reported() {
                 opcode::SELECTDB => drop(from.length().expect("a number")),
                 opcode::RESIZEDB => drop((from.length(), from.length())),
                 opcode::AUX => drop((from.string(), from.string())),
-                opcode::FUNCTION2 => drop(from.string()),
+                opcode::FUNCTION2 => {
+                    assert_eq!(library(from.string().expect("a text")).name, b"golden", "{name}");
+                    libraries += 1;
+                }
                 opcode::EXPIRETIME_MS => expire = from.time_ms().expect("a time"),
                 code => match ValueKind::of(code, dialect) {
                     Some(kind) if kind.type_name() == "stream" => {
@@ -351,11 +434,12 @@ fn values_of_the_golden_files_are_read_as_they_were_reported() {
                             format!("{} {} pexpiretime {expire}", kind.name(), encoding.name());
                         found.insert(key, facts);
                     }
-                    None => skip::fact(&mut from, code, at).expect("something known"),
+                    None => panic!("{}", skip::unknown(code, at)),
                 },
             }
         }
         assert!(checksum(&mut from, version, true).expect("a checksum"));
+        assert_eq!(libraries, 1, "{name}");
         let mut expected = described(&text);
         assert!(expected.len() >= 30, "{expected:?}");
         match name {

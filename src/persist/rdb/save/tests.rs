@@ -14,7 +14,7 @@ fn every_byte_of_a_small_file() {
     opts.used_memory = 300;
     opts.now_secs = 1_700_000_000;
     opts.aux.push(("repl-id".to_string(), "abc".to_string()));
-    opts.functions.push(b"#!lua".to_vec());
+    opts.libraries.push(library(b"#!lua name=f\n".to_vec()));
     let mut expected = b"REDIS0011\
         \xfa\x09redis-ver\x057.2.6\
         \xfa\x0aredis-bits\xc0\x40\
@@ -22,7 +22,7 @@ fn every_byte_of_a_small_file() {
         \xfa\x08used-mem\xc1\x2c\x01\
         \xfa\x07repl-id\x03abc\
         \xfa\x08aof-base\xc0\x00\
-        \xf5\x05#!lua\
+        \xf5\x0d#!lua name=f\n\
         \xfe\x00\xfb\x01\x00\x00\x01k\x01v\
         \xfe\x03\xfb\x01\x01\xfc\x04\x03\x02\x01\0\0\0\0\x00\xc0\x0c\xc0\xfb\
         \xff"

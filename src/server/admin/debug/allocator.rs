@@ -4,7 +4,7 @@ use std::io;
 
 use crate::commands::arg;
 use crate::resp::errors::CmdError;
-use crate::server::Call;
+use crate::server::parts::Call;
 use crate::sys::mallctl;
 use crate::util::path::os_error;
 

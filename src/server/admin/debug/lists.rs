@@ -4,7 +4,7 @@ use crate::commands::{CmdResult, Flow};
 use crate::ds::quicklist::{PLAIN_FROM, Quicklist};
 use crate::keyspace::entry::Entry;
 use crate::resp::errors::{self, CmdError};
-use crate::server::{Call, Server};
+use crate::server::parts::{Call, Server};
 use crate::util::num;
 use crate::value::list::List;
 use crate::value::{Encoding, ObjectRef, ValueRef, View};

@@ -1,0 +1,84 @@
+//! Where the memory is: one account for INFO, MEMORY STATS and MEMORY DOCTOR, so that they agree.
+//!
+//! `overhead` is what the server itself needs: what it had at start, clients, tables; the rest of what is
+//! allocated is the data set. O(databases); client memory comes from the running tally.
+
+use crate::net::usage::Class;
+use crate::server::parts::Server;
+
+/// What an entry that expires takes in the index of times.
+pub const WHEEL_BYTES: usize = 6;
+
+/// Overhead of one database that isn't empty.
+#[derive(Debug, Clone, Copy)]
+pub struct DbOverhead {
+    pub db: usize,
+    pub main: u64,
+    pub expires: u64,
+}
+
+/// All figures in bytes, but for the last two.
+#[derive(Debug, Clone)]
+pub struct Footprint {
+    pub used: u64,
+    pub peak: u64,
+    pub at_start: u64,
+    pub rss: u64,
+    pub clients_normal: u64,
+    pub clients_replicas: u64,
+    pub dbs: Vec<DbOverhead>,
+    pub overhead: u64,
+    pub dataset: u64,
+    pub keys: u64,
+    pub bytes_per_key: u64,
+}
+
+/// A part of a whole; 0 of nothing.
+pub fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+impl Footprint {
+    /// The account as of the latest `Memory::refresh`.
+    pub fn of(srv: &Server) -> Footprint {
+        let m = &srv.memory;
+        let used = m.shown;
+        let tally = &srv.clients.tally;
+        let normal = tally.of(Class::Normal) + tally.of(Class::PubSub) + tally.of(Class::Primary);
+        let filled = srv.ks.iter().filter(|(_, db)| !db.is_empty());
+        let dbs: Vec<DbOverhead> = filled
+            .map(|(n, db)| DbOverhead {
+                db: n,
+                main: db.mem_bytes() as u64,
+                expires: (db.expires() * WHEEL_BYTES) as u64,
+            })
+            .collect();
+        let tables: u64 = dbs.iter().map(|d| d.main + d.expires).sum();
+        let replicas = tally.of(Class::Replica) as u64;
+        let overhead = m.at_start + normal as u64 + replicas + tables;
+        let keys = srv.ks.len() as u64;
+        let net = used.saturating_sub(m.at_start).max(1);
+        Footprint {
+            used,
+            peak: m.peak.max(used),
+            at_start: m.at_start,
+            rss: m.rss,
+            clients_normal: normal as u64,
+            clients_replicas: replicas,
+            dbs,
+            overhead,
+            dataset: used.saturating_sub(overhead),
+            keys,
+            bytes_per_key: net.checked_div(keys).unwrap_or(0),
+        }
+    }
+
+    /// The data set's share of what was allocated since the start, in percent.
+    pub fn dataset_percent(&self) -> f64 {
+        100.0 * ratio(self.dataset, self.used.saturating_sub(self.at_start).max(1))
+    }
+
+    pub fn peak_percent(&self) -> f64 {
+        100.0 * ratio(self.used, self.peak)
+    }
+}

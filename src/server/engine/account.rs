@@ -1,0 +1,141 @@
+//! What a command's time is, and what is made of it: statistics, latency events, the slow log.
+//!
+//! The stopwatch reading that ends one command starts the next. Reading it costs as much as a part of a short command,
+//! so in a pipeline it is not read between commands that are brief by their nature (`Row::brief`) and turned out so: they
+//! share the time of their group. Nobody looks that closely unless told to: a slow log or a latency monitor that is
+//! after single milliseconds has every command timed by itself, and so has a command that waits for no other. When a group
+//! took long after all, those that follow are looked at one by one for a while: what is slow again is found then.
+//!
+//! Invariant: `Clock::ticks` is the end of the last command that is accounted for, or where its client's turn began;
+//! the commands in `Brief` ran after it.
+
+use crate::server::engine::redact::redact;
+use std::num::NonZeroU64;
+
+use crate::commands::{CmdResult, Flow, spec};
+use crate::server::parts::{Call, Server};
+
+/// More arguments than this take time of their own.
+const BRIEF_ARGS: usize = 8;
+/// And so do more bytes of a reply.
+const BRIEF_REPLY: usize = 4096;
+/// What brief commands take at most, in ns, when one among them turns out not to be brief.
+const BRIEF_NS: u64 = 1000;
+
+/// A group that takes so many ns was not brief.
+const SLOW_NS: u64 = 1_000_000;
+/// So many groups after it are timed command by command.
+const WARY_GROUPS: u32 = 1000;
+
+/// Says that a group of so many commands of a pipeline runs from now on; their arguments have `bytes` in all at most.
+pub fn begin_group(srv: &mut Server, commands: usize, bytes: usize) {
+    const LARGE: usize = 64 * 1024;
+    let s = &srv.cfg.stats;
+    let curious = (0..1000).contains(&s.slowlog_slower_than_us) || s.latency_threshold_ms > 0;
+    let brief = &mut srv.exec.brief;
+    brief.allowed = commands > 1 && bytes <= LARGE && !curious && brief.wary == 0;
+    brief.wary = brief.wary.saturating_sub(1);
+}
+
+/// The group has ended.
+#[inline]
+pub fn end_group(srv: &mut Server) {
+    srv.exec.brief.allowed = false;
+    settle(srv);
+}
+
+/// Whether a command may share its time with those around it.
+#[inline]
+pub fn may_share(srv: &Server, call: &Call<'_>) -> bool {
+    srv.exec.brief.allowed
+        && srv.exec.nesting == 0
+        && call.row.brief
+        && call.argv.len() <= BRIEF_ARGS
+}
+
+/// Accounts for the brief commands that have run.
+#[inline]
+pub fn settle(srv: &mut Server) {
+    if let Some(count) = NonZeroU64::new(srv.exec.brief.count) {
+        let end = srv.clock.watch.ticks();
+        let ns = srv.clock.watch.ns(end.wrapping_sub(srv.clock.ticks));
+        srv.clock.ticks = end;
+        record_brief(srv, ns / count);
+        if ns >= SLOW_NS {
+            srv.exec.brief.wary = WARY_GROUPS;
+            srv.clock.now_ms = crate::sys::clock::wall_ms();
+        }
+    }
+}
+
+fn record_brief(srv: &mut Server, each_ns: u64) {
+    let Server { exec, stats, cfg, .. } = srv;
+    for (id, n) in exec.brief.runs.drain(..) {
+        stats.commands[usize::from(id)].record(each_ns, n, cfg.stats.latency_tracking);
+    }
+    stats.n.commands += std::mem::take(&mut exec.brief.count);
+}
+
+/// Accounts for a command that has run since `started`, in ticks. `shares`: it may be brief; `reply` is how much it
+/// has replied in bytes.
+///
+/// One that blocks is accounted for when it has run to its end.
+#[inline]
+pub fn finish(
+    srv: &mut Server,
+    call: &Call<'_>,
+    result: &CmdResult,
+    shares: bool,
+    reply: usize,
+    started: u64,
+) {
+    let blocks = matches!(result, Ok(Flow::Block(_)));
+    if shares && !blocks && reply <= BRIEF_REPLY {
+        return srv.exec.brief.note(call.row.id);
+    }
+    let end = srv.clock.watch.ticks();
+    let mut ns = srv.clock.watch.ns(end.wrapping_sub(started));
+    srv.clock.ticks = end;
+    if srv.exec.brief.count > 0 {
+        // It was thought to be brief, so those before it are part of its time.
+        let before = srv.exec.brief.count;
+        let each = (ns / (before + 1)).min(BRIEF_NS);
+        record_brief(srv, each);
+        ns -= each * before;
+    }
+    if blocks {
+        return;
+    }
+    let stats = &mut srv.stats.commands[usize::from(call.row.id)];
+    stats.record(ns, 1, srv.cfg.stats.latency_tracking);
+    srv.stats.n.commands += 1;
+    let us = ns / 1000;
+    if us >= 1000 {
+        let event = if call.row.has(spec::FAST) { "fast-command" } else { "command" };
+        srv.note_latency(event, us);
+        // Whoever comes next must not see the time before a slow command.
+        srv.clock.now_ms = crate::sys::clock::wall_ms();
+    }
+    let limit = srv.cfg.stats.slowlog_slower_than_us;
+    if limit >= 0 && us >= limit as u64 {
+        log_slow(srv, call, us);
+    }
+}
+
+#[cold]
+fn log_slow(srv: &mut Server, call: &Call<'_>, us: u64) {
+    if call.row.has(spec::SKIP_SLOWLOG) {
+        return;
+    }
+    let max = srv.cfg.stats.slowlog_max_len as usize;
+    let redacted = redact(call.row, call.argv);
+    let argv: Vec<&[u8]> = match &redacted {
+        Some(argv) => argv.iter().map(Vec::as_slice).collect(),
+        None => call.argv.to_vec(),
+    };
+    let (peer, name) = match srv.clients.session(call.client) {
+        Some(s) => (s.peer.as_str(), s.name.as_slice()),
+        None => ("", &b""[..]),
+    };
+    srv.slowlog.push(&argv, us, srv.clock.now_ms / 1000, peer, name, max);
+}

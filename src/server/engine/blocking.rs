@@ -1,0 +1,194 @@
+//! Clients that wait: for keys (BLPOP and its like), or for the end of a pause.
+//!
+//! A command that can't be served replies `Flow::Block`; its client is *parked*: it keeps the command
+//! and is listed under each key that it waits for. A write that may serve it reports the key as ready
+//! (`Effects::ready`). When the writing unit is over, `serve_ready` runs the parked commands again, first
+//! come first served. Running them again, rather than a second way to serve each type, is why chains
+//! of BLMOVE need nothing special.
+//!
+//! What a woken client has sent meanwhile runs before the turn ends (`Net::wake`).
+//!
+//! Invariant: a parked client is in `Blocked` under each of its keys, once, and has a timer iff its
+//! time-out is finite.
+
+use crate::commands::{Flow, Wait};
+use crate::keyspace::store::Key;
+use crate::net::clients::ClientId;
+use crate::net::session::{Close, Parked, Queued, ReplyMode};
+use crate::resp::argv::Argv;
+use crate::resp::reply::Reply;
+use crate::server::engine::{gate, invalidate, unit};
+use crate::server::parts::exec::Unit;
+use crate::server::parts::net::Timer;
+use crate::server::parts::{Row, Server};
+
+/// What became of a client's command, for the loop over its pipeline.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub enum Outcome {
+    Done,
+    /// The client is parked: its later commands wait.
+    Parked,
+    /// The command itself waits for the end of a pause.
+    Postponed,
+    /// The connection ends: its later commands are not run.
+    Closing,
+}
+
+/// Runs an admitted command; parks its client if it has to wait.
+pub fn run(
+    srv: &mut Server,
+    id: ClientId,
+    row: &'static Row,
+    argv: Argv<'_>,
+    memo: Option<Key<'_>>,
+    reply: &mut Reply,
+) -> Outcome {
+    match unit::command(srv, id, row, argv, memo, reply) {
+        Ok(Flow::Block(wait)) => {
+            let db = srv.clients.session(id).map_or(0, |s| s.db);
+            park(srv, id, row, argv, db, *wait);
+            Outcome::Parked
+        }
+        _ => Outcome::Done,
+    }
+}
+
+/// Makes a client wait for the end of the pause.
+pub fn postpone(srv: &mut Server, id: ClientId) {
+    if let Some(session) = srv.clients.session_mut(id) {
+        session.postponed = true;
+        srv.pause.waiting.push(id);
+    }
+}
+
+fn park(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>, db: u32, wait: Wait) {
+    let keys: Vec<(u32, Vec<u8>)> = wait.keys.into_iter().map(|k| (db, k)).collect();
+    srv.blocked.park(id, &keys);
+    srv.rearm();
+    let timer = wait.until_ms.map(|at| srv.net.set_timer(at, Timer::Unblock(id)));
+    let parked = Parked {
+        command: Queued { command: row.id, argv: argv.to_owned() },
+        keys,
+        since_ms: srv.clock.now_ms,
+        timer,
+        until_ms: wait.until_ms,
+        wants: wait.wants,
+        nothing: wait.nothing,
+    };
+    if let Some(session) = srv.clients.session_mut(id) {
+        session.parked = Some(Box::new(parked));
+    }
+}
+
+/// Takes a client off its keys and cancels its time-out; its command is handed back.
+pub fn unpark(srv: &mut Server, id: ClientId) -> Option<Box<Parked>> {
+    let parked = srv.clients.session_mut(id)?.parked.take()?;
+    srv.blocked.unpark(id, &parked.keys);
+    if let Some(timer) = parked.timer {
+        srv.net.cancel_timer(timer);
+    }
+    srv.rearm();
+    Some(parked)
+}
+
+/// Accounts for a parked command that ends without having run again: its time was up, or it was told to give up.
+pub fn account_unblocked(srv: &mut Server, id: ClientId, parked: &Parked, failed: bool) {
+    if let Some(session) = srv.clients.session_mut(id) {
+        invalidate::end_of_caching(session, None);
+    }
+    let stats = &mut srv.stats.commands[usize::from(parked.command.command)];
+    stats.record(0, 1, srv.cfg.stats.latency_tracking);
+    stats.failed += u64::from(failed);
+    srv.stats.n.commands += 1;
+}
+
+/// Wakes clients parked on ready keys, by running their commands again.
+///
+/// Not recursive: a command woken here may make further keys ready; they join the end of the queue, so
+/// clients are served in the order in which keys became ready, then in the order of parking.
+/// `current` is the client whose command made the keys ready: its outbox is lent, its reply is here.
+pub fn serve_ready(srv: &mut Server, current: ClientId, current_reply: &mut Reply) {
+    while let Some(key) = srv.blocked.next_ready() {
+        // Those that wait now: one that parks again goes to the tail and is not tried twice.
+        for id in srv.blocked.waiting_for(&key) {
+            let Some(holds) = srv.ks.type_of(key.0, &key.1, srv.clock.now_ms) else { break };
+            // One that is about to leave takes nothing with it.
+            let session = srv.clients.session(id).filter(|s| s.close != Close::Now);
+            let parked = session.and_then(|s| s.parked.as_ref());
+            // Who waits for another type keeps its place.
+            if parked.is_none_or(|p| p.wants.is_some_and(|wants| wants != holds)) {
+                continue;
+            }
+            let Some(parked) = unpark(srv, id) else { continue };
+            if id == current {
+                rerun(srv, id, &parked, current_reply);
+            } else {
+                with_reply(srv, id, |srv, reply| rerun(srv, id, &parked, reply));
+                srv.net.wake(id);
+            }
+        }
+    }
+}
+
+fn rerun(srv: &mut Server, id: ClientId, parked: &Parked, reply: &mut Reply) {
+    let row = srv.table.by_id(parked.command.command);
+    let argv: Vec<&[u8]> = parked.command.argv.iter().map(Vec::as_slice).collect();
+    let argv = Argv::new(&argv);
+    let again = Unit { again: true, ..Unit::of(id) };
+    let outcome = unit::within(srv, again, |srv| admit_and_run(srv, id, row, argv, reply));
+    if outcome != Outcome::Parked {
+        if let Some(session) = srv.clients.session_mut(id) {
+            invalidate::end_of_caching(session, Some(row));
+        }
+        return;
+    }
+    // Parked again: the wait began when the client first asked, and ends when it said it would.
+    let timer = parked.until_ms.map(|at| srv.net.set_timer(at, Timer::Unblock(id)));
+    let Some(again) = srv.clients.session_mut(id).and_then(|s| s.parked.as_mut()) else { return };
+    (again.since_ms, again.until_ms) = (parked.since_ms, parked.until_ms);
+    if let Some(new) = std::mem::replace(&mut again.timer, timer) {
+        srv.net.cancel_timer(new);
+    }
+}
+
+fn admit_and_run(
+    srv: &mut Server,
+    id: ClientId,
+    row: &'static Row,
+    argv: Argv<'_>,
+    reply: &mut Reply,
+) -> Outcome {
+    let admitted = gate::admit(srv, id, row, argv);
+    if srv.clients.has_waiting_pushes() {
+        srv.deliver_pushes(id, reply);
+    }
+    match admitted {
+        // What may not run now is refused, though it could wait: memory may have run out since.
+        Err(e) => {
+            gate::refuse(srv, id, Some(row), &e, reply);
+            Outcome::Done
+        }
+        // It has just been evicted: what it waited for is for others.
+        Ok(gate::Admitted::Gone) => Outcome::Closing,
+        Ok(_) => run(srv, id, row, argv, None, reply),
+    }
+}
+
+/// Lends a client's outbox to `f` as a reply buffer and schedules it for writing. A client that wants no replies gets
+/// none.
+pub fn with_reply(srv: &mut Server, id: ClientId, f: impl FnOnce(&mut Server, &mut Reply)) {
+    let spare = srv.clients.spare();
+    let Some(client) = srv.clients.get_mut(id) else { return srv.clients.give_back(spare) };
+    let mut reply = Reply::new(client.outbox.check_out(spare), client.session.resp3);
+    let before = reply.len();
+    reply.set_limit(srv.clients.reply_bound(id));
+    f(srv, &mut reply);
+    if let Some(client) = srv.clients.get_mut(id) {
+        if client.session.reply_mode == ReplyMode::Off {
+            reply.truncate(before);
+        }
+        client.room.used(reply.len());
+        client.outbox.check_in(reply.into_buf());
+        srv.clients.after_reply(id);
+    }
+}

@@ -1,0 +1,60 @@
+//! A client in a line, as CLIENT LIST and the log show it.
+
+use crate::net::clients::Client;
+use crate::resp::errors;
+use crate::server::parts::Server;
+
+/// One line of CLIENT LIST, without its end.
+pub fn line(srv: &Server, client: &Client) -> Vec<u8> {
+    line_with(srv, client, 0)
+}
+
+/// The same; `args` are the bytes of the running command's arguments.
+pub fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
+    let s = &client.session;
+    let now = srv.clock.now_ms;
+    let running = if srv.exec.unit.client == Some(client.id) { srv.exec.query_bytes } else { 0 };
+    let (qbuf, qbuf_free) = client.query.sizes(running, now);
+    let multi = s.multi.as_ref();
+    let multi_bytes = multi.map_or(0, |m| m.arg_bytes);
+    let out = client.outbox.waiting_now();
+    let argv_bytes = if running > 0 { args } else { client.query.partial.arg_bytes() };
+    let total = client.memory() + running + args;
+    let command = s.last_command.map_or("NULL", |c| srv.table.by_id(c).name());
+    let text = |b: &[u8]| String::from_utf8_lossy(errors::shown(b)).into_owned();
+    format!(
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} \
+         multi={} qbuf={qbuf} qbuf-free={qbuf_free} argv-mem={argv_bytes} multi-mem={multi_bytes} \
+         rbs={} rbp={} obl={} oll={} omem={} tot-mem={total} events={} cmd={command} \
+         user=default redir={} resp={} lib-name={} lib-ver={}",
+        s.serial,
+        s.peer,
+        s.local,
+        s.fd,
+        text(&s.name),
+        (now - s.created_ms) / 1000,
+        (now - s.active_ms) / 1000,
+        s.flags(),
+        s.db,
+        s.channels,
+        s.patterns,
+        s.shard_channels,
+        multi.map(|m| m.queue.len() as i64).or(s.executing.map(i64::from)).unwrap_or(-1),
+        client.room.size,
+        client.room.peak,
+        out.fixed,
+        out.pieces,
+        out.bytes,
+        if client.wants_writable { "rw" } else { "r" },
+        s.tracking.as_ref().map_or(-1, |t| t.redirect as i64),
+        if s.resp3 { 3 } else { 2 },
+        text(&s.lib_name),
+        text(&s.lib_ver),
+    )
+    .into_bytes()
+}
+
+/// A client as logs name it.
+pub fn describe(srv: &Server, client: &Client) -> String {
+    String::from_utf8_lossy(&line(srv, client)).into_owned()
+}

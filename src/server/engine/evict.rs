@@ -1,0 +1,149 @@
+//! Eviction: making room when `maxmemory` is reached, by the configured policy.
+//!
+//! LRU and LFU keep a small pool of the best candidates seen, fed by samples, as Redis does;
+//! `volatile-ttl` takes the key that expires soonest, which the wheel knows; the random policies draw.
+//! Each victim is a unit of its own, before the command that needed the room. `maxmemory-eviction-tenacity`
+//! bounds the time that one command spends on it; what is left goes on in the following turns.
+
+use crate::config::choice::EvictionPolicy as Policy;
+use crate::keyspace::effects::{EV_EVICTED, Why};
+use crate::keyspace::env::{Env, Origin};
+use crate::server::engine::unit;
+use crate::server::parts::Server;
+use crate::server::parts::exec::Unit;
+use crate::server::parts::net::Timer;
+
+/// Time one command may spend on making room, in microseconds: 50 for each step of the tenacity up to 10, then
+/// 15% more for each, and at 100 without end. The rest is left to the next ones and to a timer.
+fn patience_us(tenacity: u32) -> u64 {
+    match tenacity {
+        0..=10 => 50 * u64::from(tenacity),
+        11..100 => (500.0 * 1.15f64.powi(tenacity as i32 - 10)) as u64,
+        _ => u64::MAX,
+    }
+}
+
+/// Makes room; false if memory is still above the limit and nothing can be evicted.
+pub fn perform(srv: &mut Server) -> bool {
+    let limit = srv.cfg.memory.max_memory;
+    if limit == 0 || srv.memory.used() <= limit || srv.pause.scope().is_some() {
+        return true;
+    }
+    if srv.cfg.memory.policy == Policy::Noeviction || srv.exec.nesting > 0 {
+        return false;
+    }
+    // Keys that go here are not changed by the client at hand: it is told like any other, and before the reply to
+    // its command, which deals with what is left.
+    unit::within(srv, Unit::SERVER, |srv| make_room(srv, limit))
+}
+
+/// Evicts until memory is below the limit, or as much was freed as it was above: what clients must be told of
+/// evicted keys takes memory as well, and would evict more keys, of which they must be told.
+fn make_room(srv: &mut Server, limit: u64) -> bool {
+    let start = srv.clock.watch.ticks();
+    let patience = patience_us(srv.cfg.memory.eviction_tenacity);
+    let excess = srv.memory.used().saturating_sub(limit);
+    let mut freed = 0;
+    while srv.memory.used() > limit && freed < excess {
+        let Some((db, key)) = victim(srv) else { return false };
+        freed += evict(srv, db, &key);
+        if srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start)) > patience {
+            schedule(srv);
+            break;
+        }
+    }
+    let us = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start));
+    srv.note_latency("eviction-cycle", us);
+    true
+}
+
+/// Has room made soon, whether or not another command comes.
+pub fn schedule(srv: &mut Server) {
+    if !srv.eviction.scheduled {
+        srv.eviction.scheduled = true;
+        srv.net.set_timer(srv.clock.now_ms, Timer::Evict);
+    }
+}
+
+pub fn on_timer(srv: &mut Server) {
+    srv.eviction.scheduled = false;
+    // While data is loaded, what is there is not ours to choose from.
+    if srv.loading.is_none() {
+        perform(srv);
+    }
+}
+
+/// Evicts a key; the bytes that the key and its value took, as far as they are free already.
+fn evict(srv: &mut Server, db: usize, key: &[u8]) -> u64 {
+    let word = srv.lazyfree.word(Why::Evict);
+    let freed = unit::act(srv, db as u32, |db, fx| {
+        db.delete(key, Why::Evict, fx);
+        fx.lapsed(key);
+        fx.event(EV_EVICTED, "evicted", key);
+        fx.also(&[word, key]);
+    });
+    srv.stats.n.evicted_keys += 1;
+    freed
+}
+
+/// The key to evict next, of any database.
+fn victim(srv: &mut Server) -> Option<(usize, Vec<u8>)> {
+    let policy = srv.cfg.memory.policy;
+    if policy == Policy::VolatileTtl {
+        return soonest(srv);
+    }
+    let volatile =
+        matches!(policy, Policy::VolatileLru | Policy::VolatileLfu | Policy::VolatileRandom);
+    sample(srv, policy, volatile);
+    while let Some(c) = srv.eviction.best.pop() {
+        let store = srv.ks.db(c.db);
+        let entry = store.find(store.key(&c.key));
+        if entry.is_some_and(|e| !volatile || e.expire_ms().is_some()) {
+            return Some((c.db, c.key));
+        }
+    }
+    // Few volatile keys among many others, and none was drawn: the one that goes first is known.
+    if volatile { soonest(srv) } else { None }
+}
+
+fn soonest(srv: &Server) -> Option<(usize, Vec<u8>)> {
+    let of = |(db, store): (usize, &crate::keyspace::store::Store)| {
+        store.soonest().map(|e| (e.expire_ms(), db, e.key().to_vec()))
+    };
+    let first = srv.ks.iter().filter_map(of).min()?;
+    Some((first.1, first.2))
+}
+
+/// Draws keys of every database into the pool.
+fn sample(srv: &mut Server, policy: Policy, volatile: bool) {
+    let env = srv.env(0, Origin::Client, true);
+    let samples = srv.cfg.memory.samples.clamp(1, 64) as usize;
+    let mut next = crate::util::rand::generator(env.random);
+    let Server { ks, eviction, .. } = srv;
+    for (db, store) in ks.iter() {
+        let candidates = if volatile { store.expires() } else { store.len() };
+        if candidates == 0 {
+            continue;
+        }
+        // Sparse volatile keys take more draws; a bound keeps a command from searching for ever.
+        let (mut found, mut tries) = (0, samples * 64);
+        while found < samples && tries > 0 {
+            tries -= 1;
+            let Some(e) = store.random(&mut next) else { break };
+            if volatile && e.expire_ms().is_none() {
+                continue;
+            }
+            found += 1;
+            eviction.offer(score(policy, &env, e.lru(), next()), db, e.key());
+        }
+    }
+}
+
+/// Larger is the better victim.
+fn score(policy: Policy, env: &Env, access: u32, random: u64) -> u64 {
+    match (policy, env.lfu) {
+        (Policy::VolatileRandom | Policy::AllkeysRandom, _) => random,
+        (_, Some(lfu)) => u64::from(255 - lfu.decayed(access, env.lru_clock).min(255)),
+        _ => u64::from(env.lru_clock.wrapping_sub(access) & 0xff_ffff),
+    }
+}

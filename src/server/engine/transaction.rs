@@ -1,0 +1,22 @@
+//! How a transaction ends without having run.
+
+use crate::net::clients::ClientId;
+use crate::server::parts::Server;
+
+/// Ends a transaction and forgets its watches.
+pub fn discard(srv: &mut Server, id: ClientId) {
+    if let Some(session) = srv.clients.session_mut(id) {
+        session.multi = None;
+    }
+    unwatch_all(srv, id);
+}
+
+pub fn unwatch_all(srv: &mut Server, id: ClientId) {
+    srv.watch.forget(id);
+    if let Some(session) = srv.clients.session_mut(id) {
+        session.watch_broken = false;
+        session.watching = 0;
+        session.registry_bytes -= std::mem::take(&mut session.watched_bytes);
+    }
+    srv.rearm();
+}

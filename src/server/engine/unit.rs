@@ -1,0 +1,229 @@
+//! The one way to run anything that may change data, and what leaves together.
+//!
+//! ```text
+//! within    a unit inside another: what ran before goes on as it was
+//! command   a client's command, admitted by the gate, as a unit
+//! act       what the server does to one database by itself: expiry, eviction
+//!   call      one command: Env and Effects, handler, error, effects, stream, statistics, slow log
+//! ```
+//! EXEC runs its members through `call` within its own unit; scripts, links and files will do the same.
+//! Writes go into the stream as they happen; the unit closes when the outermost call has ended.
+//!
+//! Order within a call: keys that were past their time leave first (they are in the effects), then comes
+//! the command itself, in the form that it asked for.
+
+use crate::commands::spec;
+use crate::commands::{CmdResult, Ctx};
+use crate::keyspace::db::DbMut;
+use crate::keyspace::effects::{self, Effects, Propagate};
+use crate::keyspace::env::{Env, Expiry, Lfu, Origin};
+use crate::keyspace::store::Key;
+use crate::net::clients::ClientId;
+use crate::resp::argv::Argv;
+use crate::resp::errors::CmdError;
+use crate::resp::reply::Reply;
+use crate::server::engine::{account, invalidate, monitor};
+use crate::server::parts::clock::access_clock;
+use crate::server::parts::exec::Unit;
+use crate::server::parts::running;
+use crate::server::parts::stream;
+use crate::server::parts::table::Handler;
+use crate::server::parts::{Call, Row, Server};
+
+impl Server {
+    /// Facts for a command of `client` in database `db`.
+    #[inline]
+    pub fn env(&mut self, db: u32, origin: Origin, no_touch: bool) -> Env {
+        let policy = self.cfg.memory.policy;
+        let lfu = policy.is_lfu().then_some(Lfu {
+            log_factor: self.cfg.memory.lfu_log_factor,
+            decay_minutes: self.cfg.memory.lfu_decay_time_mins,
+        });
+        let random = self.exec.draw();
+        Env {
+            now_ms: self.clock.now_ms,
+            lru_clock: access_clock(self.clock.now_ms, lfu.is_some()),
+            db,
+            origin,
+            expiry: match (self.loading.is_some(), self.pause.scope()) {
+                (true, _) => Expiry::Ignore,
+                (false, Some(_)) => Expiry::Hide,
+                (false, None) => Expiry::Delete,
+            },
+            deny_blocking: origin != Origin::Client,
+            touch: self.child.is_none() && !no_touch,
+            lfu,
+            random,
+        }
+    }
+
+    /// Tells the latency monitor how long something took.
+    pub fn note_latency(&mut self, event: &'static str, us: u64) {
+        let threshold = self.cfg.stats.latency_threshold_ms;
+        self.latency.note(event, us, threshold, self.clock.now_ms);
+    }
+
+    /// Who listens for consequences now. Called by those who start or stop listening.
+    pub fn rearm(&mut self) {
+        let mut armed = 0;
+        if !self.watch.is_empty() || !self.tracking.is_idle() {
+            armed |= effects::TOUCHED;
+        }
+        if self.tracking.active() > 0 {
+            armed |= effects::CACHED;
+        }
+        if self.cfg.keyspace.notify_events & 3 != 0 && !self.pubsub.is_empty() {
+            armed |= effects::EVENTS;
+        }
+        if !self.blocked.is_empty() {
+            armed |= effects::READY;
+        }
+        if self.stream.has_readers() {
+            armed |= effects::STREAM;
+        }
+        self.exec.armed = armed;
+    }
+}
+
+/// Runs `f` as a unit inside whatever runs now, which then goes on as it was. Messages for the unit's
+/// client that came up in it are told at its end.
+pub fn within<R>(srv: &mut Server, unit: Unit, f: impl FnOnce(&mut Server) -> R) -> R {
+    let outer = std::mem::replace(&mut srv.exec.unit, unit);
+    let own = std::mem::take(&mut srv.tracking.own);
+    let result = f(srv);
+    close(srv);
+    srv.tracking.own = own;
+    srv.exec.unit = outer;
+    result
+}
+
+/// The outermost call of a unit has ended: its writes leave together, then its client hears of keys
+/// that it had cached.
+#[inline]
+fn close(srv: &mut Server) {
+    if srv.exec.nesting == 0 {
+        srv.stream.close();
+        if !srv.tracking.own.is_empty()
+            && let Some(id) = srv.exec.unit.client
+        {
+            srv.settle_own(id);
+        }
+    }
+}
+
+/// Does something to a database on the server's own behalf, as a unit of its own.
+///
+/// Returns the bytes that the values which it dropped have given back already.
+pub fn act(srv: &mut Server, db: u32, f: impl FnOnce(&mut DbMut<'_>, &mut Effects)) -> u64 {
+    let before = srv.memory.used();
+    let env = srv.env(db, Origin::Client, true);
+    let mut fx = Effects::new(srv.exec.armed, db);
+    let store = srv.ks.db_mut(db as usize);
+    f(&mut DbMut::new(store, &env, None, srv.lazyfree), &mut fx);
+    srv.stats.n.expired_keys += u64::from(fx.counters.expired);
+    srv.stats.n.expired_fields += u64::from(fx.counters.expired_fields);
+    srv.drop_values(fx.take_dropped());
+    let freed = before.saturating_sub(srv.memory.used());
+    srv.settle(&mut fx);
+    close(srv);
+    freed
+}
+
+/// Runs an admitted command as a unit of its own.
+pub fn command(
+    srv: &mut Server,
+    id: ClientId,
+    row: &'static Row,
+    argv: Argv<'_>,
+    memo: Option<Key<'_>>,
+    reply: &mut Reply,
+) -> CmdResult {
+    let session = srv.clients.session(id).expect("clients are only reaped between events");
+    let (db, no_touch) = (session.db, session.no_touch);
+    running::note(row.id, db, session.serial, session.fd);
+    let mut top = Call {
+        client: id,
+        row,
+        argv,
+        reply,
+        fx: Effects::new(srv.exec.armed, db),
+        env: srv.env(db, Origin::Client, no_touch && row.name() != "touch"),
+    };
+    let flow = call(srv, &mut top, memo);
+    close(srv);
+    flow
+}
+
+/// Runs one command: for a client, inside EXEC, for a script, from a file.
+pub fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>) -> CmdResult {
+    let row = call.row;
+    let shares = account::may_share(srv, call);
+    if !shares {
+        account::settle(srv);
+    }
+    let (started, replied) = (srv.clock.ticks, call.reply.len());
+    srv.exec.nesting += 1;
+    let result = match row.handler {
+        Handler::Data(f) => {
+            let Server { ks, limits, lazyfree, .. } = &mut *srv;
+            let store = ks.db_mut(call.env.db as usize);
+            f(&mut Ctx {
+                db: DbMut::new(store, &call.env, memo, *lazyfree),
+                argv: call.argv,
+                reply: call.reply,
+                fx: &mut call.fx,
+                limits,
+                env: &call.env,
+            })
+        }
+        Handler::Server(f) => f(srv, call),
+        Handler::Container => Err(crate::resp::errors::wrong_arity(row.name())),
+    };
+    srv.exec.nesting -= 1;
+    if let Err(e) = &result {
+        fail(srv, call, e);
+    }
+    srv.rdb.dirty += call.fx.dirty;
+    let c = &call.fx.counters;
+    srv.stats.n.keyspace_hits += u64::from(c.hits);
+    srv.stats.n.keyspace_misses += u64::from(c.misses);
+    srv.stats.n.expired_keys += u64::from(c.expired);
+    srv.stats.n.expired_fields += u64::from(c.expired_fields);
+    let more = srv.settle(&mut call.fx);
+    if call.fx.armed & effects::STREAM != 0 {
+        propagate(srv, call);
+    }
+    if srv.exec.armed & effects::CACHED != 0 && row.has(spec::READONLY) {
+        invalidate::remember(srv, call);
+    }
+    if !srv.clients.monitors().is_empty() && !srv.exec.unit.again {
+        monitor::feed(srv, call);
+    }
+    let reply = call.reply.len().saturating_sub(replied);
+    account::finish(srv, call, &result, shares && !more, reply, started);
+    result
+}
+
+#[cold]
+fn fail(srv: &mut Server, call: &mut Call<'_>, e: &CmdError) {
+    call.reply.error(e);
+    srv.stats.error(e.code());
+    srv.stats.commands[usize::from(call.row.id)].failed += 1;
+}
+
+/// Adds the command itself to the stream, in the form it asked for. O(bytes); without an allocation
+/// when it goes as the client sent it.
+fn propagate(srv: &mut Server, call: &mut Call<'_>) {
+    let db = call.env.db;
+    let args = call.argv.iter().copied();
+    match std::mem::take(&mut call.fx.propagate) {
+        Propagate::Never => {}
+        Propagate::Rewritten(argv) => {
+            srv.stream.add(db, argv.iter().map(Vec::as_slice), stream::ALL);
+        }
+        Propagate::ToReplicas => srv.stream.add(db, args, stream::REPLICAS),
+        // MULTI, EXEC and the like change nothing themselves.
+        Propagate::AsIs if call.fx.dirty == 0 || !call.row.has(spec::WRITE) => {}
+        Propagate::AsIs => srv.stream.add(db, args, stream::ALL),
+    }
+}

@@ -1,0 +1,93 @@
+//! The forked child: one at a time, what it reports, and what becomes of it.
+//!
+//! A child gets a view of the server made of shared borrows only, so it cannot touch a client. It
+//! reports on a pipe in records of 24 bytes (keys done, keys in all, bytes copied on write); the pipe's
+//! end tells the reactor that the child is gone, without waiting for the next cron.
+
+use crate::server::jobs::settings;
+use crate::server::parts::child::{Child, Kind, Progress};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+
+use crate::ds::dict::{self, Resize};
+use crate::keyspace::Keyspace;
+use crate::server::parts::Server;
+use crate::sys::fork::{self, Forked};
+use crate::sys::{clock, log as logfile, mem};
+
+pub const RECORD: usize = 24;
+
+/// How a child talks to its parent.
+pub struct Reporter {
+    pipe: File,
+    total: u64,
+    last_ms: i64,
+}
+
+/// Reports are this far apart at least.
+const REPORT_MS: i64 = 1000;
+
+impl Reporter {
+    /// Tells the parent how far the work is; cheap when it was told lately.
+    pub fn keys(&mut self, done: u64) {
+        let now = clock::wall_ms();
+        if now - self.last_ms >= REPORT_MS {
+            self.last_ms = now;
+            self.send(done);
+        }
+    }
+
+    pub fn send(&mut self, done: u64) {
+        let mut record = [0; RECORD];
+        let cow = mem::smaps("Private_Dirty");
+        for (slot, n) in record.chunks_exact_mut(8).zip([done, self.total, cow]) {
+            slot.copy_from_slice(&n.to_le_bytes());
+        }
+        // A full pipe means that the parent is busy; the next report says more anyway.
+        let _ = self.pipe.write(&record);
+    }
+}
+
+/// What a child may see.
+pub struct View<'a> {
+    pub ks: &'a Keyspace,
+    pub cfg: &'a crate::config::Config,
+}
+
+/// Forks and runs `work` in the child; its result is the exit code.
+pub fn spawn(
+    srv: &mut Server,
+    kind: Kind,
+    work: impl FnOnce(View<'_>, &mut Reporter) -> i32,
+) -> std::io::Result<()> {
+    let (reader, writer) = fork::pipe()?;
+    let before = clock::wall_us();
+    match fork::fork()? {
+        Forked::Child => {
+            fork::child_signals();
+            logfile::set_role(b'C');
+            settings::adopt_child_settings(srv, kind.title());
+            let total = srv.ks.len() as u64;
+            let mut reporter = Reporter { pipe: writer, total, last_ms: clock::wall_ms() };
+            // The first report at once, so that copy-on-write is known to have begun.
+            reporter.send(0);
+            let code = work(View { ks: &srv.ks, cfg: &srv.cfg }, &mut reporter);
+            fork::exit_now(code)
+        }
+        Forked::Parent { pid } => {
+            drop(writer);
+            srv.stats.n.forks += 1;
+            let fork_us = (clock::wall_us() - before).max(0) as u64;
+            srv.stats.n.latest_fork_us = fork_us;
+            srv.note_latency("fork", fork_us);
+            srv.net.watch_child(reader.as_raw_fd())?;
+            let progress = Progress { keys_total: srv.ks.len() as u64, ..Progress::default() };
+            srv.child =
+                Some(Child { pid, kind, started_ms: srv.clock.now_ms, progress, pipe: reader });
+            // While a child lives, every page written is copied: tables grow only when they must.
+            dict::set_resize(Resize::Avoid);
+            Ok(())
+        }
+    }
+}

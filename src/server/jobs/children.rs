@@ -1,0 +1,64 @@
+//! What becomes of a forked child: its reports are read, and what it was for is finished when it ends.
+
+use std::io::Read;
+use std::os::fd::AsRawFd;
+
+use crate::ds::dict::{self, Resize};
+use crate::log;
+use crate::server::jobs::child::RECORD;
+use crate::server::jobs::save;
+use crate::server::parts::Server;
+use crate::server::parts::child::Kind;
+use crate::sys::fork::{self, Exit};
+
+/// The pipe has something to say, or has ended.
+pub fn on_report(srv: &mut Server) {
+    let Some(child) = &mut srv.child else { return };
+    let mut buf = [0; RECORD * 64];
+    loop {
+        match child.pipe.read(&mut buf) {
+            Ok(0) => {
+                fork::wait_for_exit(child.pid);
+                return check(srv);
+            }
+            Ok(n) => {
+                let Some(last) = buf[..n].chunks_exact(RECORD).next_back() else { continue };
+                let at = |i: usize| {
+                    u64::from_le_bytes(last[i * 8..i * 8 + 8].try_into().expect("eight bytes"))
+                };
+                let p = &mut child.progress;
+                (p.keys_done, p.keys_total, p.cow_bytes) = (at(0), at(1), at(2));
+                p.cow_peak = p.cow_peak.max(p.cow_bytes);
+                p.cow_at_ms = srv.clock.now_ms;
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// Asks whether the child has ended, and cleans up after it.
+pub fn check(srv: &mut Server) {
+    let Some(child) = &srv.child else { return };
+    let exit = match fork::poll_child(child.pid) {
+        Ok(None) => return,
+        Ok(Some(exit)) => exit,
+        Err(e) => {
+            log!(Warning, "Waiting for child {}: {e}", child.pid);
+            Exit::Code(1)
+        }
+    };
+    let Some(child) = srv.child.take() else { return };
+    srv.net.unwatch_child(child.pipe.as_raw_fd());
+    dict::set_resize(Resize::Allow);
+    match child.kind {
+        Kind::Rdb => save::finished(srv, &child, exit),
+    }
+}
+
+/// Ends the child, if there is one, and waits until it is gone.
+pub fn kill(srv: &mut Server) {
+    let Some(child) = &srv.child else { return };
+    fork::kill(child.pid, fork::GIVE_UP);
+    fork::wait_for_exit(child.pid);
+    check(srv);
+}

@@ -1,0 +1,103 @@
+//! What is done `hz` times a second: samples, clients that idle, tables that shrink, save points.
+
+use crate::log;
+use crate::net::session::Close;
+use crate::net::usage::Resized;
+use crate::server::jobs::{children, save};
+use crate::server::parts::Server;
+use crate::server::parts::net::Timer;
+
+/// Clients looked after in one run at least.
+const MIN_CLIENTS: usize = 5;
+/// Rates are sampled this often.
+const SAMPLE_MS: i64 = 100;
+
+pub fn run(srv: &mut Server) {
+    let started = srv.clock.watch.ticks();
+    let hz = i64::from(srv.cfg.process.hz.clamp(1, 500));
+    srv.net.set_timer(srv.clock.now_ms + 1000 / hz, Timer::Cron);
+    srv.watchdog.rearm();
+    if !srv.debug.pause_cron {
+        sample(srv);
+        clients(srv, hz as usize);
+        let now = srv.clock.now_ms;
+        srv.ks.tend(now);
+        children::check(srv);
+        save::on_cron(srv);
+        srv.migrate.tend(srv.clock.now_ms);
+        srv.tend_tracking();
+        crate::server::jobs::expire::schedule(srv);
+    }
+    crate::server::jobs::shutdown::on_cron(srv);
+    srv.cron.runs += 1;
+    let used = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
+    srv.stats.cron_us += used;
+}
+
+/// What goes on in a turn within a command or a load.
+pub fn while_busy(srv: &mut Server) {
+    srv.watchdog.rearm();
+    if !srv.debug.pause_cron {
+        sample(srv);
+    }
+}
+
+fn sample(srv: &mut Server) {
+    let now = srv.clock.now_ms;
+    if now - srv.cron.sampled_ms >= SAMPLE_MS {
+        srv.cron.sampled_ms = now;
+        let ms = now as u64;
+        let s = &mut srv.stats;
+        s.ops.sample(s.n.commands, ms, 1000);
+        s.input.sample(s.n.net_in, ms, 1000);
+        s.output.sample(s.n.net_out, ms, 1000);
+        s.cycles.sample(s.n.loop_cycles, ms, 1000);
+        s.cycle_us.sample(s.n.loop_us, s.n.loop_cycles, 1);
+        srv.memory.peak = srv.memory.peak.max(srv.memory.used());
+    }
+}
+
+/// Looks after a part of the clients: time-outs and idle buffers. All of them once a second.
+fn clients(srv: &mut Server, hz: usize) {
+    let total = srv.clients.len();
+    let count = (total / hz).max(MIN_CLIENTS);
+    let now = srv.clock.now_ms;
+    let limit = i64::from(srv.cfg.clients.idle_timeout_secs) * 1000;
+    let from = srv.cron.next_client;
+    srv.cron.next_client = if from + count >= total { 0 } else { from + count };
+    let mut idle = Vec::new();
+    let mut seen = Vec::new();
+    let Server { clients, stats, debug, .. } = &mut *srv;
+    clients.recent.turn(now);
+    for client in clients.slots(from, count) {
+        let s = &client.session;
+        let exempt = s.parked.is_some() || s.subscribed();
+        if limit > 0 && !exempt && now - s.active_ms > limit {
+            idle.push(client.id);
+        }
+        client.query.tend(now);
+        client.outbox.trim();
+        match client.room.tend(debug.reply_rules, client.outbox.waiting_now().fixed, now) {
+            Resized::No => {}
+            Resized::Shrunk => stats.n.reply_buffer_shrinks += 1,
+            Resized::Expanded => stats.n.reply_buffer_expands += 1,
+        }
+        seen.push(client.id);
+    }
+    for id in idle {
+        log!(Verbose, "Closing idle client");
+        srv.clients.close(id, Close::Now);
+    }
+    for id in seen {
+        let Some(client) = srv.clients.get(id) else { continue };
+        let (used, free) = client.query.sizes(0, now);
+        let input = used + free + client.query.partial.arg_bytes();
+        let output = client.outbox.waiting_now().bytes;
+        srv.clients.recent.note(now, input, output);
+        srv.clients.account(id, 0);
+        if output > 0 {
+            // Without traffic nobody else would notice that the time of a soft limit is up.
+            srv.clients.check_output(id, 0);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Active expiry: keys, and fields of hashes, go at their time, not when somebody next asks for them.
+//!
+//! A wheel of each database knows which keys are due, another which hashes have fields that are. A run works through
+//! them until its share of time is used up (a quarter of a core at `active-expire-effort` 1) and leaves the rest to the
+//! next one, a few milliseconds later; how far it lags behind is in INFO.
+
+use crate::keyspace::entry::Entry;
+use crate::keyspace::store::Due;
+use crate::server::engine::unit;
+use crate::server::parts::Server;
+use crate::server::parts::net::Timer;
+use crate::value::{ObjectRef, ValueRef};
+
+/// A run is this long at most, in microseconds; the pause after it keeps the share.
+const RUN_US: u64 = 1000;
+/// Keys between two looks at the clock.
+const BATCH: usize = 64;
+/// Keys are looked for at most this often.
+const TICK_MS: i64 = 1;
+/// Without keys due before, the wheels are asked again after this long.
+const IDLE_MS: i64 = 100;
+
+/// Percent of a core that expiry may take.
+fn share(effort: u32) -> u64 {
+    u64::from(25 + 2 * (effort.clamp(1, 10) - 1))
+}
+
+/// Called once a turn: a key with a time to live that was added may be the next one due.
+pub fn notice(srv: &mut Server) {
+    if srv.ks.settle() {
+        schedule_known(srv);
+    }
+}
+
+/// Makes sure that a run takes place when the next key is due, having looked at all deadlines again.
+pub fn schedule(srv: &mut Server) {
+    srv.ks.settle_deadlines();
+    schedule_known(srv);
+}
+
+fn schedule_known(srv: &mut Server) {
+    if !srv.expiry.enabled || srv.ks.timed() == 0 {
+        return;
+    }
+    let now = srv.clock.now_ms;
+    let soonest = srv.ks.next_deadline_ms();
+    let at = soonest.map_or(now + IDLE_MS, |at| at.clamp(now + TICK_MS, now + IDLE_MS));
+    set_timer(srv, at);
+}
+
+fn set_timer(srv: &mut Server, at: i64) {
+    if srv.expiry.next_ms.is_none_or(|set| set > at) {
+        srv.expiry.next_ms = Some(at);
+        srv.net.set_timer(at, Timer::Expire);
+    }
+}
+
+/// One run over all databases.
+pub fn run(srv: &mut Server) {
+    let now = srv.clock.now_ms;
+    if srv.expiry.next_ms.is_some_and(|set| set > now) {
+        return; // an earlier timer took this one's place
+    }
+    srv.expiry.next_ms = None;
+    if !srv.expiry.enabled || srv.loading.is_some() || srv.pause.scope().is_some() {
+        return schedule(srv);
+    }
+    let start = srv.clock.watch.ticks();
+    let count = srv.ks.databases();
+    let mut pending = false;
+    for i in 0..count {
+        let db = (srv.expiry.next_db + i) % count;
+        if srv.ks.db(db).timed() == 0 {
+            continue;
+        }
+        if !drain(srv, db, start) || !drain_fields(srv, db, start) {
+            pending = true;
+            srv.expiry.next_db = db;
+            break;
+        }
+    }
+    let used = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start));
+    srv.stats.n.expire_us += used;
+    srv.note_latency("expire-cycle", used);
+    if pending {
+        srv.stats.n.expire_time_cap += 1;
+        // The pause that makes `used` the configured share of time, at least one tick.
+        let pause_us = used * 100 / share(srv.cfg.keyspace.expire_effort) - used;
+        let pause = ((pause_us / 1000) as i64).max(TICK_MS);
+        set_timer(srv, now + pause);
+    } else {
+        srv.expiry.lag_ms = 0;
+        schedule(srv);
+    }
+}
+
+/// Expires what is due in one database; false when time ran out before.
+fn drain(srv: &mut Server, db: usize, start: u64) -> bool {
+    let mut key = Vec::new();
+    loop {
+        for _ in 0..BATCH {
+            let due_before = srv.clock.now_ms - 1;
+            let store = srv.ks.db_mut(db);
+            let entry = match store.next_due(due_before) {
+                Due::This(entry) => entry,
+                Due::Unsorted => return false,
+                Due::Nothing => return true,
+            };
+            srv.expiry.lag_ms = due_before - entry.expire_ms().unwrap_or(due_before);
+            key.clear();
+            key.extend_from_slice(entry.key());
+            expire_key(srv, db, &key);
+        }
+        if is_over(srv, start) {
+            return false;
+        }
+    }
+}
+
+/// Whether a run has had its time.
+fn is_over(srv: &Server, start: u64) -> bool {
+    srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start)) >= RUN_US
+}
+
+/// Expires the fields that are due in one database; false when time ran out before.
+fn drain_fields(srv: &mut Server, db: usize, start: u64) -> bool {
+    loop {
+        let now = srv.clock.now_ms;
+        let store = srv.ks.db_mut(db);
+        let key = match store.next_due_hash(now - 1) {
+            Due::This(key) => key.to_vec(),
+            Due::Unsorted => return false,
+            Due::Nothing => return true,
+        };
+        let due = match store.find(store.key(&key)).map(Entry::value) {
+            Some(ValueRef::Object(ObjectRef::Hash(hash))) => hash.due(now, BATCH),
+            _ => return true,
+        };
+        unit::act(srv, db as u32, |db, fx| db.expire_fields(&key, &due, fx));
+        if is_over(srv, start) {
+            return false;
+        }
+    }
+}
+
+/// Deletes one key that is past its time.
+fn expire_key(srv: &mut Server, db: usize, key: &[u8]) {
+    unit::act(srv, db as u32, |db, fx| db.expire(key, fx));
+}

@@ -1,0 +1,213 @@
+//! Loading the snapshot: at start, and for DEBUG RELOAD.
+
+use crate::server::parts::clock::access_clock;
+use crate::server::parts::loading::Loading;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::config::choice::VersionCheck;
+use crate::log;
+use crate::persist::rdb::error::shown;
+use crate::persist::rdb::library::{self, Library};
+use crate::persist::rdb::load::{LoadOptions, Note, Pace, Progress, RdbError, load};
+use crate::server::parts::Server;
+use crate::util::num;
+use crate::util::path::os_error;
+
+/// So many collections without elements are named in the log.
+const EMPTY_NAMED: u64 = 10;
+
+/// What a snapshot file gave.
+#[derive(Debug)]
+pub enum FromDisk {
+    /// There is no file.
+    Absent,
+    Loaded,
+}
+
+/// What becomes of the keys that are there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Present {
+    /// They go when the file has been read whole.
+    Replaced,
+    /// They stay; a key that is in the file as well is an error.
+    Kept,
+    /// They stay, but for those that the file has as well.
+    Overwritten,
+}
+
+/// Reads the snapshot into a keyspace of its own, which replaces the present one when it is complete,
+/// or is added to it key by key.
+///
+/// Other clients are served meanwhile, with LOADING for most commands.
+pub fn from_disk(
+    srv: &mut Server,
+    present: Present,
+    serve: fn(&mut Server),
+) -> Result<FromDisk, RdbError> {
+    let path = std::path::PathBuf::from(std::ffi::OsStr::from_bytes(&srv.cfg.snapshot.file_name));
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(FromDisk::Absent),
+        Err(e) => {
+            log!(
+                Warning,
+                "Fatal error: can't open the RDB file {} for reading: {}",
+                path.display(),
+                os_error(&e)
+            );
+            return Err(RdbError::Io(e));
+        }
+    };
+    let total_bytes = file.metadata().map_or(0, |m| m.len());
+    let started_ms = crate::sys::clock::wall_ms();
+    srv.loading = Some(Loading { started_ms, total_bytes, ..Loading::default() });
+    let keep = present != Present::Replaced;
+    let mut ks = match keep {
+        true => {
+            let empty = srv.ks.empty_like(started_ms);
+            std::mem::replace(&mut srv.ks, empty)
+        }
+        false => srv.ks.empty_like(started_ms),
+    };
+    let lfu = srv.cfg.memory.policy.is_lfu();
+    let lru_clock = access_clock(srv.clock.now_ms, lfu);
+    let opts = LoadOptions {
+        verify_checksum: srv.cfg.snapshot.checksum && srv.debug.verify_checksum,
+        now_ms: srv.clock.now_ms,
+        drop_expired: true,
+        events_interval_bytes: srv.cfg.snapshot.loading_events_interval_bytes,
+        fresh_access: srv.env(0, crate::keyspace::env::Origin::Client, false).fresh_access(),
+        lru_clock,
+        lfu,
+        replace: present == Present::Overwritten,
+        any_version: srv.cfg.snapshot.version_check == VersionCheck::Relaxed,
+        // A pipe says 0; then it is not known.
+        input_bytes: Some(total_bytes).filter(|&n| n > 0),
+        limits: srv.limits.clone(),
+    };
+    let result = {
+        let mut empty = 0;
+        load(file, &opts, &mut ks, &mut |progress| tick(srv, progress, serve), &mut |n| {
+            note(n, &mut empty)
+        })
+    };
+    srv.loading = None;
+    if result.is_ok() && !keep {
+        // What was there is flushed, even if the same comes back.
+        (0..srv.ks.databases()).for_each(|n| srv.break_flushed_watches(n as u32));
+    }
+    if result.is_ok() || keep {
+        let old = std::mem::replace(&mut srv.ks, ks);
+        srv.bio.free_stores(old.into_stores());
+    }
+    if result.is_ok() && !keep {
+        srv.invalidate_all();
+    }
+    let mut loaded = result?;
+    keep_libraries(srv, std::mem::take(&mut loaded.libraries), present)?;
+    srv.rdb.load_expired = loaded.expired;
+    srv.rdb.load_loaded = loaded.keys;
+    srv.stats.n.expired_fields += loaded.expired_fields;
+    srv.clock.refresh();
+    crate::server::jobs::expire::schedule(srv);
+    let seconds = (srv.clock.now_ms - started_ms) as f64 / 1000.0;
+    let empty = match loaded.empty {
+        0 => String::new(),
+        n => format!(", empty keys skipped: {n}"),
+    };
+    log!(
+        Notice,
+        "Done loading RDB, keys loaded: {}, keys expired: {}{empty}.",
+        loaded.keys,
+        loaded.expired
+    );
+    log!(Notice, "DB loaded from disk: {seconds:.3} seconds");
+    Ok(FromDisk::Loaded)
+}
+
+/// Keeps the libraries of a file as its keys were kept.
+fn keep_libraries(
+    srv: &mut Server,
+    libraries: Vec<Library>,
+    present: Present,
+) -> Result<(), RdbError> {
+    if present == Present::Replaced {
+        srv.rdb.libraries.clear();
+    }
+    if !libraries.is_empty() {
+        log!(
+            Warning,
+            "The RDB file holds {} function libraries: they are kept and will be saved again, but \
+             functions can't be called in this version",
+            libraries.len()
+        );
+    }
+    for library in libraries {
+        library::add(&mut srv.rdb.libraries, library, present == Present::Overwritten)
+            .map_err(|what| RdbError::corrupt(0, what))?;
+    }
+    Ok(())
+}
+
+/// Tells of what the loader came upon; `empty` counts the keys that it passed over.
+fn note(note: Note<'_>, empty: &mut u64) {
+    match note {
+        Note::Aux(name, value) => aux(name, &String::from_utf8_lossy(value)),
+        Note::SlotImport => log!(
+            Warning,
+            "The RDB file was written while slots of a cluster were being imported: what they held may be \
+             incomplete"
+        ),
+        Note::EmptyKey(key) => {
+            *empty += 1;
+            if *empty <= EMPTY_NAMED {
+                log!(Notice, "Loading RDB: skipping empty key: {}", shown(key));
+            }
+        }
+    }
+}
+
+/// Logs an AUX field, in the words that tools look for.
+fn aux(name: &[u8], value: &str) {
+    let number = || num::parse_i64_lenient(value.as_bytes()).unwrap_or(0);
+    match name.to_ascii_lowercase().as_slice() {
+        [b'%', ..] => log!(Notice, "RDB '{}': {value}", shown(name)),
+        b"redis-ver" => log!(Notice, "Loading RDB produced by version {value}"),
+        b"valkey-ver" => log!(Notice, "Loading RDB produced by Valkey version {value}"),
+        b"ctime" => {
+            let age = (crate::sys::clock::wall_ms() / 1000).saturating_sub(number()).max(0);
+            log!(Notice, "RDB age {age} seconds");
+        }
+        b"used-mem" => {
+            let megabytes = number() as f64 / (1 << 20) as f64;
+            log!(Notice, "RDB memory usage when created {megabytes:.2} Mb");
+        }
+        b"aof-preamble" if number() != 0 => log!(Notice, "RDB has an AOF tail"),
+        b"aof-base" if number() != 0 => log!(Notice, "RDB is base AOF"),
+        b"redis-bits" | b"aof-preamble" | b"aof-base" => {}
+        b"repl-id" | b"repl-offset" | b"repl-stream-db" | b"lua" => {
+            log!(Verbose, "RDB AUX field '{}' is not used", shown(name));
+        }
+        _ => log!(Debug, "Unrecognized RDB AUX field: '{}'", shown(name)),
+    }
+}
+
+fn tick(srv: &mut Server, progress: &Progress, serve: fn(&mut Server)) -> Pace {
+    if let Some(l) = &mut srv.loading {
+        l.progress = *progress;
+        // A word every tenth of a large file, so that a long start explains itself.
+        let tenth = l.total_bytes / 10;
+        if tenth > 64 << 20 && progress.bytes / tenth > l.logged_at {
+            l.logged_at = progress.bytes / tenth;
+            log!(Notice, "Loading: {}0% ({} keys)", l.logged_at, progress.keys);
+        }
+    }
+    serve(srv);
+    Pace {
+        key_delay_us: srv.cfg.snapshot.key_load_delay_us,
+        events_interval_bytes: srv.cfg.snapshot.loading_events_interval_bytes,
+        stop: srv.shutdown.done,
+    }
+}

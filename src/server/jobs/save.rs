@@ -1,0 +1,231 @@
+//! When and how snapshots are taken: SAVE, BGSAVE, save points, and what follows from failures.
+
+use crate::server::parts::child::{Child, Kind};
+use crate::server::parts::clock::access_clock;
+use crate::server::parts::rdb::{remove_temporary, temporary_name};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::config::Config;
+use crate::config::choice::RdbTarget;
+use crate::keyspace::Keyspace;
+use crate::log;
+use crate::persist::rdb::file::{self, FileError, Step};
+use crate::persist::rdb::save::{self, Access, SaveOptions, Summary};
+use crate::server::jobs::child::{self, Reporter};
+use crate::server::jobs::signals;
+use crate::server::parts::Server;
+use crate::sys::fork::{self, Exit, GAVE_UP};
+use crate::util::path::os_error;
+
+/// The version of the format that `rdb-target-version` asks for; 0: the lowest that can hold the data.
+pub fn target_version(cfg: &Config) -> u32 {
+    match cfg.snapshot.target_version {
+        RdbTarget::Automatic => 0,
+        RdbTarget::V10 => 10,
+        RdbTarget::V11 => 11,
+        RdbTarget::V12 => 12,
+    }
+}
+
+fn options(srv: &Server) -> SaveOptions {
+    let (cfg, now_ms) = (&srv.cfg, srv.clock.now_ms);
+    let policy = cfg.memory.policy;
+    SaveOptions {
+        compression: cfg.snapshot.compression,
+        checksum: cfg.snapshot.checksum,
+        version: target_version(cfg),
+        key_delay_us: cfg.snapshot.key_save_delay_us,
+        access: match (policy.is_lru(), policy.is_lfu()) {
+            (true, _) => Access::Idle,
+            (_, true) => Access::Freq,
+            _ => Access::None,
+        },
+        lru_clock: access_clock(now_ms, policy.is_lfu()),
+        used_memory: srv.memory.used(),
+        now_secs: now_ms / 1000,
+        redis_version: crate::server::parts::identity::REDIS_VERSION.to_string(),
+        aux: Vec::new(),
+        libraries: srv.rdb.libraries.clone(),
+    }
+}
+
+fn file_name(cfg: &Config) -> &Path {
+    Path::new(OsStr::from_bytes(&cfg.snapshot.file_name))
+}
+
+/// Writes the snapshot file; the work of both SAVE and the child.
+fn write(
+    ks: &Keyspace,
+    cfg: &Config,
+    opts: &SaveOptions,
+    on_keys: &mut dyn FnMut(u64),
+) -> Result<Summary, FileError> {
+    let sync = cfg.snapshot.incremental_fsync;
+    let temporary = temporary_name(crate::sys::process::pid());
+    file::write_atomically(Path::new("."), file_name(cfg), temporary.as_ref(), sync, |out| {
+        save::save(ks, out, opts, on_keys)
+    })
+}
+
+/// SAVE: in the foreground. Errors are logged; the reply only says that there was one.
+pub fn foreground(srv: &mut Server) -> Result<(), ()> {
+    if srv.child.is_some() {
+        return Err(());
+    }
+    let opts = options(srv);
+    let Server { ks, cfg, net, shutdown, .. } = &mut *srv;
+    // Signals are looked at meanwhile, for whoever can't wait for the end.
+    let result = write(ks, cfg, &opts, &mut |_| {
+        signals::note_signals(net, shutdown, false);
+    });
+    srv.clock.now_ms = crate::sys::clock::wall_ms();
+    srv.rdb.last_try_ms = srv.clock.now_ms;
+    srv.rdb.saves += 1;
+    match result {
+        Ok(_) => {
+            log!(Notice, "DB saved on disk");
+            let now = srv.clock.now_ms;
+            srv.rdb.dirty = 0;
+            srv.rdb.last_save_ms = now;
+            srv.rdb.last_failed = false;
+            srv.rdb.failures = 0;
+            Ok(())
+        }
+        Err(e) => {
+            complain(&srv.cfg, &e);
+            Err(())
+        }
+    }
+}
+
+/// Says in Redis's words why a save failed.
+fn complain(cfg: &Config, e: &FileError) {
+    let temporary = temporary_name(crate::sys::process::pid());
+    let name = file_name(cfg).display();
+    // The directory may be gone.
+    let dir = std::env::current_dir()
+        .map_or("unknown".to_string(), |dir| dir.to_string_lossy().into_owned());
+    let error = os_error(&e.error);
+    match e.step {
+        Step::Open => log!(
+            Warning,
+            "Failed opening the temp RDB file {temporary} (in server root dir {dir}) for saving: {error}"
+        ),
+        Step::Write => {
+            log!(Warning, "Write error while saving DB to the disk(rdbSaveRio): {error}");
+        }
+        Step::Sync => log!(Warning, "Write error while saving DB to the disk(fsync): {error}"),
+        Step::Rename => log!(
+            Warning,
+            "Error moving temp DB file {temporary} on the final destination {name} (in server root dir \
+             {dir}): {error}"
+        ),
+        Step::SyncDirectory => {
+            log!(Warning, "Failed to fsync directory while saving DB: {error}");
+        }
+    }
+}
+
+/// BGSAVE: in a child.
+pub fn background(srv: &mut Server) -> std::io::Result<()> {
+    if srv.child.is_some() {
+        return Err(std::io::ErrorKind::AlreadyExists.into());
+    }
+    srv.rdb.dirty_at_fork = srv.rdb.dirty;
+    srv.rdb.last_try_ms = srv.clock.now_ms;
+    srv.rdb.saves += 1;
+    let opts = options(srv);
+    let work = move |view: child::View<'_>, report: &mut Reporter| {
+        let result = write(view.ks, view.cfg, &opts, &mut |done| report.keys(done));
+        match result {
+            Ok(summary) => {
+                log!(Notice, "DB saved on disk");
+                report.send(summary.keys);
+                let cow = crate::sys::mem::smaps("Private_Dirty") >> 20;
+                log!(Notice, "Fork CoW for RDB: current {cow} MB, peak {cow} MB, average {cow} MB");
+                0
+            }
+            Err(e) => {
+                complain(view.cfg, &e);
+                1
+            }
+        }
+    };
+    match child::spawn(srv, Kind::Rdb, work) {
+        Ok(()) => {
+            let pid = srv.child.as_ref().map_or(0, |c| c.pid);
+            log!(Notice, "Background saving started by pid {pid}");
+            Ok(())
+        }
+        Err(e) => {
+            srv.rdb.last_failed = true;
+            srv.rdb.failures += 1;
+            log!(Warning, "Can't save in background: fork: {}", os_error(&e));
+            Err(e)
+        }
+    }
+}
+
+/// The saving child has ended.
+pub fn finished(srv: &mut Server, child: &Child, exit: Exit) {
+    let now = srv.clock.now_ms;
+    srv.rdb.last_duration_ms = Some(now - child.started_ms);
+    srv.rdb.last_cow = child.progress.cow_peak;
+    match exit {
+        Exit::Code(0) => {
+            log!(Notice, "Background saving terminated with success");
+            srv.rdb.dirty = srv.rdb.dirty.saturating_sub(srv.rdb.dirty_at_fork);
+            srv.rdb.last_save_ms = now;
+            srv.rdb.last_failed = false;
+            srv.rdb.failures = 0;
+        }
+        // Told to give up: no failure, but nothing was saved either.
+        Exit::Code(GAVE_UP) => {
+            log!(Warning, "Background saving terminated by signal {}", fork::GIVE_UP);
+            remove_temporary(child.pid);
+        }
+        _ => {
+            match exit {
+                Exit::Code(_) => log!(Warning, "Background saving error"),
+                Exit::Signal(n) => {
+                    log!(Warning, "Background saving terminated by signal {n}");
+                    remove_temporary(child.pid);
+                }
+            }
+            srv.rdb.last_failed = true;
+            srv.rdb.failures += 1;
+            let wait = srv.rdb.retry_ms() / 1000;
+            log!(Notice, "The next automatic save is tried {wait} seconds after this one failed");
+        }
+    }
+}
+
+/// Starts a save if a save point says so, or if one is scheduled. Called by the cron.
+pub fn on_cron(srv: &mut Server) {
+    if srv.child.is_some() || srv.loading.is_some() {
+        return;
+    }
+    let now = srv.clock.now_ms;
+    let may_retry = !srv.rdb.last_failed || now - srv.rdb.last_try_ms > srv.rdb.retry_ms();
+    if srv.rdb.scheduled && may_retry {
+        srv.rdb.scheduled = background(srv).is_err();
+        return;
+    }
+    let since = (now - srv.rdb.last_save_ms) / 1000;
+    let dirty = srv.rdb.dirty;
+    let point = srv.cfg.snapshot.save_points.iter().find(|p| {
+        dirty >= u64::from(p.changes) && since > p.seconds as i64 && dirty > 0 && may_retry
+    });
+    if let Some(p) = point.copied() {
+        // A save that takes longer than its interval would follow itself without a pause.
+        let slow = srv.rdb.last_duration_ms.is_some_and(|d| d / 1000 > p.seconds as i64);
+        if slow && since <= 2 * p.seconds as i64 {
+            return;
+        }
+        log!(Notice, "{} changes in {} seconds. Saving...", p.changes, p.seconds);
+        // An error is logged there, and retried here later.
+        let _ = background(srv);
+    }
+}

@@ -1,0 +1,116 @@
+//! Ending the server: SHUTDOWN and the signals that mean it.
+
+use crate::config::ShutdownFlags;
+use crate::log;
+use crate::server::jobs::signals;
+use crate::server::jobs::{children, save, supervisor};
+use crate::server::parts::Server;
+use crate::sys::signals::SIGINT;
+
+/// How to shut down.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    pub save: bool,
+    pub nosave: bool,
+    /// Don't wait for replicas.
+    pub now: bool,
+    /// Go on even if the last save fails.
+    pub force: bool,
+}
+
+/// Reads what signals have come.
+pub fn on_signals(srv: &mut Server) {
+    let loading = srv.loading.is_some();
+    if !signals::note_signals(&mut srv.net, &mut srv.shutdown, loading) {
+        return;
+    }
+    if loading {
+        // Half a dataset must not take the place of the whole one on disk.
+        let _ = shut_down(srv, How { nosave: true, now: true, ..How::default() });
+    } else {
+        on_cron(srv);
+    }
+}
+
+/// SHUTDOWN ABORT: what a signal asked for and has not been done yet is called off; false if there is no such thing.
+pub fn abort(srv: &mut Server) -> bool {
+    let pending = srv.shutdown.asked.take().is_some();
+    if pending {
+        log!(Notice, "Shutdown manually aborted.");
+    }
+    pending
+}
+
+/// Does what a signal asked for.
+pub fn on_cron(srv: &mut Server) {
+    let Some(signal) = srv.shutdown.asked else { return };
+    if srv.debug.pause_cron {
+        return;
+    }
+    let p = &srv.cfg.process;
+    let flags = if signal == SIGINT { p.shutdown_on_sigint } else { p.shutdown_on_sigterm };
+    let how = How {
+        save: flags.0 & ShutdownFlags::SAVE != 0,
+        nosave: flags.0 & ShutdownFlags::NOSAVE != 0,
+        now: flags.0 & ShutdownFlags::NOW != 0,
+        force: flags.0 & ShutdownFlags::FORCE != 0,
+    };
+    // If it fails, the log says why, and the server goes on.
+    let _ = shut_down(srv, how);
+}
+
+/// Saves if it must and ends the loop. An error leaves the server running.
+///
+/// However it ends, what a signal asked for is done with: signals that came during the last save ask for no other.
+pub fn shut_down(srv: &mut Server, how: How) -> Result<(), ()> {
+    if srv.shutdown.done {
+        return Ok(());
+    }
+    let result = finish(srv, how);
+    srv.shutdown.asked = None;
+    result
+}
+
+fn finish(srv: &mut Server, how: How) -> Result<(), ()> {
+    log!(Notice, "User requested shutdown...");
+    if srv.identity.supervised == "systemd" {
+        supervisor::notify("STOPPING=1\n");
+    }
+    if srv.child.is_some() {
+        log!(Warning, "There is a child saving an .rdb. Killing it!");
+        children::kill(srv);
+    }
+    let wanted = !srv.cfg.snapshot.save_points.is_empty() && !how.nosave || how.save;
+    if wanted {
+        log!(Notice, "Saving the final RDB snapshot before exiting.");
+        if srv.identity.supervised == "systemd" {
+            supervisor::notify("STATUS=Saving the final RDB snapshot\n");
+        }
+        if save::foreground(srv).is_err() {
+            if how.force {
+                log!(Warning, "Error trying to save the DB. Exit anyway.");
+            } else {
+                log!(Warning, "Error trying to save the DB, can't exit.");
+                log!(
+                    Warning,
+                    "Errors trying to shut down the server. Check the logs for more information."
+                );
+                if srv.identity.supervised == "systemd" {
+                    supervisor::notify("STATUS=Error trying to save the DB, can't exit.\n");
+                }
+                return Err(());
+            }
+        }
+    }
+    if !srv.cfg.process.pid_file.is_empty() {
+        log!(Notice, "Removing the pid file.");
+        let _ = std::fs::remove_file(String::from_utf8_lossy(&srv.cfg.process.pid_file).as_ref());
+    }
+    if !srv.cfg.net.unix_socket.is_empty() {
+        log!(Notice, "Removing the unix socket file.");
+        let _ = std::fs::remove_file(String::from_utf8_lossy(&srv.cfg.net.unix_socket).as_ref());
+    }
+    log!(Warning, "Redis is now ready to exit, bye bye...");
+    srv.shutdown.done = true;
+    Ok(())
+}

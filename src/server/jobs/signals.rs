@@ -1,0 +1,41 @@
+//! Signals that ask for the end.
+
+use crate::server::parts::rdb::remove_temporary;
+use std::io::Read;
+
+use crate::log;
+use crate::server::parts::net::Net;
+use crate::server::parts::shutdown::Shutdown;
+use crate::sys::signals::{SIGINT, SIGTERM};
+
+/// Notes what signals ask for; whether there was one. Who insists on it is obeyed here and now, whatever is going on:
+/// a long save asks here now and then.
+pub fn note_signals(net: &mut Net, shutdown: &mut Shutdown, loading: bool) -> bool {
+    let mut bytes = [0; 16];
+    let mut any = false;
+    loop {
+        let Some(socket) = net.signals_mut() else { return any };
+        let n = match socket.read(&mut bytes) {
+            Ok(0) | Err(_) => return any,
+            Ok(n) => n,
+        };
+        for &signal in &bytes[..n] {
+            let signal = i32::from(signal);
+            if signal == SIGINT && shutdown.asked.is_some() {
+                log!(Warning, "You insist... exiting now.");
+                remove_temporary(crate::sys::process::pid());
+                std::process::exit(1);
+            }
+            match signal {
+                SIGTERM | SIGINT if loading => {
+                    log!(Warning, "Received shutdown signal during loading, scheduling shutdown.");
+                }
+                SIGTERM => log!(Warning, "Received SIGTERM scheduling shutdown..."),
+                SIGINT => log!(Warning, "Received SIGINT scheduling shutdown..."),
+                _ => continue,
+            }
+            shutdown.asked = Some(signal);
+            any = true;
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What runs now: the unit of work, and the command within it.
+
+use crate::keyspace::env::Origin;
+use crate::net::clients::ClientId;
+use crate::net::session::CommandId;
+
+/// On whose behalf a unit of work runs. A unit is what leaves as one: a command with what follows
+/// from it, a transaction with its members, one expired or evicted key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unit {
+    pub origin: Origin,
+    /// The client whose command it is; None: the server acts by itself.
+    pub client: Option<ClientId>,
+    /// A parked client's command runs again: MONITOR has shown it already.
+    pub again: bool,
+}
+
+impl Unit {
+    /// The server's own acts: expiry, eviction, the work between commands.
+    pub const SERVER: Unit = Unit { origin: Origin::Client, client: None, again: false };
+
+    pub fn of(client: ClientId) -> Unit {
+        Unit { origin: Origin::Client, client: Some(client), again: false }
+    }
+}
+
+impl Default for Unit {
+    fn default() -> Unit {
+        Unit::SERVER
+    }
+}
+
+/// State of the command that is running, and of the unit it belongs to.
+#[derive(Debug, Default)]
+pub struct Exec {
+    /// Depth of `call`: 1 for a client's command, 2 inside EXEC.
+    pub nesting: u32,
+    /// What runs, or what is being looked at before it runs.
+    pub unit: Unit,
+    /// A turn within a command serves others meanwhile: only commands that may run then are let in.
+    pub busy: bool,
+    /// Who listens for consequences; kept up to date by those who start or stop listening.
+    pub armed: u8,
+    /// Bytes of the buffer that the running command came in; shown as its client's `qbuf`.
+    pub query_bytes: usize,
+    pub random: u64,
+    /// Commands that share their time.
+    pub brief: Brief,
+    /// How much of its reply EXEC keeps though its client wants none now: CLIENT REPLY among the
+    /// queued commands holds from there on only.
+    pub keeps_reply: Option<usize>,
+}
+
+impl Exec {
+    /// A random number: for sampling and coins, and nothing that secrets may depend on.
+    pub fn draw(&mut self) -> u64 {
+        // xorshift64: they need no more.
+        let r = &mut self.random;
+        *r ^= *r << 13;
+        *r ^= *r >> 7;
+        *r ^= *r << 17;
+        *r
+    }
+}
+
+/// Brief commands that have run but are not accounted for.
+#[derive(Debug, Default)]
+pub struct Brief {
+    /// Whether commands may share their time now.
+    pub allowed: bool,
+    /// Groups until they may again.
+    pub wary: u32,
+    /// Which commands, and how many of each in a row.
+    pub runs: Vec<(CommandId, u64)>,
+    pub count: u64,
+}
+
+impl Brief {
+    /// Settings have changed: until the next group every command is timed by itself.
+    pub fn forbid(&mut self) {
+        self.allowed = false;
+    }
+
+    #[inline]
+    pub fn note(&mut self, id: CommandId) {
+        self.count += 1;
+        match self.runs.last_mut() {
+            Some((last, n)) if *last == id => *n += 1,
+            _ => self.runs.push((id, 1)),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What the process is: its versions, names, files and limits.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::sys::process;
+
+/// The version of redis-server whose behaviour this is.
+pub const REDIS_VERSION: &str = "7.2.6";
+/// Our own.
+pub const REDUST_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What the process is, for INFO and the log.
+#[derive(Debug, Default)]
+pub struct Identity {
+    pub run_id: String,
+    /// The history that our writes make: replicas that know it could go on from where they are.
+    pub replid: String,
+    pub executable: PathBuf,
+    /// The name it was called by.
+    pub program: String,
+    /// What follows the name on the command line.
+    pub arguments: Vec<OsString>,
+    pub config_file: Option<PathBuf>,
+    pub started_ms: i64,
+    pub title: Option<process::Title>,
+    pub supervised: &'static str,
+    pub uname: (String, String, String),
+    /// Adjustment of the OOM score the process started with.
+    pub oom_base: Option<i32>,
+    /// The adjustment in force is ours.
+    pub oom_set: bool,
+    pub max_files: u64,
+    /// Directives whose lack of effect the log has told.
+    pub told: Vec<&'static str>,
+}
+
+/// 40 hexadecimal digits that no other server has.
+pub fn random_id() -> String {
+    random_bytes()[..20].iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// 24 bytes from the system; from the clock and addresses only where there are none.
+pub fn random_bytes() -> [u8; 24] {
+    let mut bytes = [0; 24];
+    let read = std::fs::File::open("/dev/urandom")
+        .and_then(|mut f| std::io::Read::read_exact(&mut f, &mut bytes));
+    if read.is_err() {
+        use std::hash::{BuildHasher, RandomState};
+        for chunk in bytes.chunks_mut(8) {
+            let word = RandomState::new().hash_one(crate::sys::clock::wall_us());
+            chunk.copy_from_slice(&word.to_le_bytes());
+        }
+    }
+    bytes
+}

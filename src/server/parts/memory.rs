@@ -1,0 +1,46 @@
+//! How much memory is in use: exact at any moment for `maxmemory`, and as INFO last saw it.
+
+use crate::sys::mem::ThreadCounters;
+
+/// What the memory checks need on every write.
+#[derive(Default)]
+pub struct Memory {
+    /// Counters of the reactor and of the helper thread: nobody else allocates for long.
+    pub counters: Vec<ThreadCounters>,
+    /// Allocated bytes of the process minus the sum of the counters, at start.
+    pub base: u64,
+    pub at_start: u64,
+    pub peak: u64,
+    /// What INFO shows as used: read before the reply takes memory itself.
+    pub shown: u64,
+    /// The allocator's figures and the resident set when INFO last asked for them.
+    pub stats: crate::sys::mem::AllocStats,
+    pub rss: u64,
+}
+
+impl Memory {
+    /// Starts counting from what is allocated now.
+    pub fn start(counters: Vec<ThreadCounters>) -> Memory {
+        let mut memory = Memory { counters, ..Memory::default() };
+        memory.refresh();
+        memory.base = memory.stats.allocated.wrapping_sub(memory.used());
+        memory.at_start = memory.used();
+        memory.peak = memory.at_start;
+        memory
+    }
+
+    /// Bytes allocated now: four loads, exact.
+    #[inline]
+    pub fn used(&self) -> u64 {
+        self.counters.iter().fold(self.base, |sum, c| sum.wrapping_add(c.net()))
+    }
+
+    /// Asks the allocator for its figures. Not for the reactor's regular work: it can take
+    /// milliseconds while the allocator gives pages back.
+    pub fn refresh(&mut self) {
+        self.shown = self.used();
+        self.stats = crate::sys::mem::alloc_stats();
+        self.rss = crate::sys::mem::rss();
+        self.peak = self.peak.max(self.shown);
+    }
+}

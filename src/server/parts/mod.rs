@@ -1,0 +1,113 @@
+//! What the server is made of: parts side by side that never point at each other.
+//!
+//! This is the lowest floor of `server`. It holds state and the methods of each part on itself;
+//! joining parts is the work of the floors above.
+
+pub mod bio;
+pub mod child;
+pub mod clock;
+pub mod cron;
+pub mod eviction;
+pub mod exec;
+pub mod expiry;
+pub mod identity;
+pub mod links;
+pub mod loading;
+pub mod memory;
+pub mod net;
+pub mod pause;
+pub mod rdb;
+pub mod running;
+pub mod shutdown;
+pub mod stream;
+pub mod switches;
+pub mod table;
+
+use crate::blocked::Blocked;
+use crate::commands::CmdResult;
+use crate::config::Config;
+use crate::keyspace::Keyspace;
+use crate::keyspace::effects::Effects;
+use crate::keyspace::env::Env;
+use crate::keyspace::lazyfree::Lazyfree;
+use crate::keyspace::limits::Limits;
+use crate::latency::Latency;
+use crate::net::clients::{ClientId, Clients};
+use crate::pubsub::PubSub;
+use crate::resp::argv::Argv;
+use crate::resp::reply::Reply;
+use crate::server::parts::bio::Bio;
+use crate::server::parts::child::Child;
+use crate::server::parts::clock::Clock;
+use crate::server::parts::cron::Cron;
+use crate::server::parts::eviction::Pool;
+use crate::server::parts::exec::Exec;
+use crate::server::parts::expiry::Cycle;
+use crate::server::parts::identity::Identity;
+use crate::server::parts::links::Links;
+use crate::server::parts::loading::Loading;
+use crate::server::parts::memory::Memory;
+use crate::server::parts::net::Net;
+use crate::server::parts::pause::Pause;
+use crate::server::parts::rdb::RdbJobs;
+use crate::server::parts::shutdown::Shutdown;
+use crate::server::parts::stream::Stream;
+use crate::server::parts::switches::Switches;
+use crate::slowlog::Slowlog;
+use crate::stats::Stats;
+use crate::sys::watchdog::Watchdog;
+use crate::tracking::Tracking;
+use crate::watch::Watch;
+
+/// The process. Fields are parts that never point at each other.
+pub struct Server {
+    pub cfg: Config,
+    pub clock: Clock,
+    pub ks: Keyspace,
+    pub limits: Limits,
+    pub lazyfree: Lazyfree,
+    pub clients: Clients,
+    pub exec: Exec,
+    pub blocked: Blocked,
+    pub watch: Watch,
+    pub pubsub: PubSub,
+    pub tracking: Tracking,
+    pub rdb: RdbJobs,
+    pub child: Option<Child>,
+    pub cron: Cron,
+    pub bio: Bio,
+    pub net: Net,
+    pub pause: Pause,
+    pub stream: Stream,
+    pub stats: Stats,
+    pub slowlog: Slowlog,
+    pub latency: Latency,
+    pub loading: Option<Loading>,
+    pub memory: Memory,
+    pub eviction: Pool,
+    pub expiry: Cycle,
+    pub shutdown: Shutdown,
+    pub identity: Identity,
+    pub migrate: Links,
+    pub debug: Switches,
+    pub watchdog: Watchdog,
+    pub table: &'static Table,
+}
+
+/// What a server handler gets: the parts of a data command, plus who is asking.
+pub struct Call<'a> {
+    pub client: ClientId,
+    pub row: &'static Row,
+    pub argv: Argv<'a>,
+    pub reply: &'a mut Reply,
+    pub fx: Effects,
+    pub env: Env,
+}
+
+/// A command that sees the whole server.
+pub type ServerHandler = fn(&mut Server, &mut Call<'_>) -> CmdResult;
+/// Its name and what runs it, as the files of `admin` list them.
+pub type ServerRow = (&'static str, ServerHandler);
+/// A command of the table. The table itself knows nothing of what its handlers see.
+pub type Row = table::Row<ServerHandler>;
+pub type Table = table::Table<ServerHandler>;

@@ -1,0 +1,161 @@
+//! What the loop waits for: the poller, listeners, timers, and the clients that go on without an event.
+//!
+//! Tokens: 0 to 2 are the signals' pipe, the waker and the child's pipe; from `FIRST_LISTENER` on come
+//! the listeners, from `CLIENTS` on the clients, each with its generation.
+
+use std::io;
+use std::sync::Arc;
+
+use mio::{Interest, Poll, Token, Waker};
+
+use crate::net::clients::ClientId;
+use crate::net::listener::Listener;
+use crate::net::timers::{TimerId, Timers};
+use crate::resp::parser::Batch;
+use crate::sys::clock::Stopwatch;
+
+/// Bytes read from one client in one turn.
+pub const READ_SIZE: usize = 64 * 1024;
+/// How long one client's commands may run before the others have their turn, in microseconds. A
+/// command that has begun is not interrupted.
+const SLICE_US: u64 = 250;
+
+pub const SIGNALS: Token = Token(0);
+pub const WAKER: Token = Token(1);
+pub const CHILD: Token = Token(2);
+pub const FIRST_LISTENER: usize = 16;
+/// Tokens of clients start here; listeners fit below.
+pub const CLIENTS: usize = 128;
+
+/// What a timer of the reactor is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timer {
+    Cron,
+    /// A parked client's time is up.
+    Unblock(ClientId),
+    /// Keys have come to their time.
+    Expire,
+    /// A pause may be over.
+    Unpause,
+    /// Memory may be above its limit though nobody asks for more.
+    Evict,
+}
+
+/// The reactor's own state.
+pub struct Net {
+    pub poll: Poll,
+    pub waker: Arc<Waker>,
+    pub listeners: Vec<Listener>,
+    pub signals: Option<mio::net::UnixStream>,
+    pub timers: Timers<Timer>,
+    /// Clients that go on in the next turn without an event.
+    pub again: Vec<ClientId>,
+    /// Clients whose wait has ended in this turn, in the order in which they were woken.
+    pub woken: Vec<ClientId>,
+    /// Listeners with more connections to accept.
+    pub accept_again: Vec<usize>,
+    pub read_buf: Vec<u8>,
+    pub batch: Batch<'static>,
+    /// When the running client's share of the turn began, and how long it is, in ticks.
+    pub slice_from: u64,
+    pub slice_ticks: u64,
+    /// When it was last logged that clients take too much and none can be evicted.
+    pub said_over_ms: i64,
+    /// When it was last logged that somebody speaks HTTP.
+    pub said_attack_ms: i64,
+    /// Wall time minus this is the wheel's time; the wheel never goes back.
+    pub wheel_now: u64,
+}
+
+impl Net {
+    pub fn new(now_ms: i64, watch: Stopwatch) -> io::Result<Net> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        Ok(Net {
+            poll,
+            waker,
+            listeners: Vec::new(),
+            signals: None,
+            timers: Timers::new(now_ms as u64),
+            again: Vec::new(),
+            woken: Vec::new(),
+            accept_again: Vec::new(),
+            read_buf: vec![0; READ_SIZE],
+            batch: Batch::default(),
+            slice_from: 0,
+            slice_ticks: watch.ticks_in(SLICE_US),
+            said_over_ms: 0,
+            said_attack_ms: i64::MIN / 2,
+            wheel_now: now_ms as u64,
+        })
+    }
+
+    pub fn waker(&self) -> Arc<Waker> {
+        self.waker.clone()
+    }
+
+    pub fn watch_signals(&mut self, socket: std::os::unix::net::UnixStream) -> io::Result<()> {
+        let mut socket = mio::net::UnixStream::from_std(socket);
+        self.poll.registry().register(&mut socket, SIGNALS, Interest::READABLE)?;
+        self.signals = Some(socket);
+        Ok(())
+    }
+
+    pub fn signals_mut(&mut self) -> Option<&mut mio::net::UnixStream> {
+        self.signals.as_mut()
+    }
+
+    /// Watches the pipe on which a child reports.
+    pub fn watch_child(&self, fd: std::os::fd::RawFd) -> io::Result<()> {
+        let mut source = mio::unix::SourceFd(&fd);
+        self.poll.registry().register(&mut source, CHILD, Interest::READABLE)
+    }
+
+    pub fn unwatch_child(&self, fd: std::os::fd::RawFd) {
+        // The descriptor is closed right after, which ends the registration as well.
+        let _ = self.poll.registry().deregister(&mut mio::unix::SourceFd(&fd));
+    }
+
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
+    /// Replaces the TCP listeners, or the unix listener, by others.
+    pub fn set_listeners(&mut self, unix: bool, new: Vec<Listener>) -> io::Result<()> {
+        let is_unix = |l: &Listener| matches!(l, Listener::Unix { .. });
+        let old = std::mem::take(&mut self.listeners);
+        let (mut gone, kept): (Vec<_>, Vec<_>) = old.into_iter().partition(|l| is_unix(l) == unix);
+        gone.iter_mut().for_each(|l| l.deregister(self.poll.registry()));
+        drop(gone);
+        self.listeners = kept;
+        self.listeners.extend(new);
+        for (i, l) in self.listeners.iter_mut().enumerate() {
+            l.deregister(self.poll.registry());
+            l.register(self.poll.registry(), Token(FIRST_LISTENER + i))?;
+        }
+        Ok(())
+    }
+
+    /// Sets a timer for a wall-clock time.
+    pub fn set_timer(&mut self, at_ms: i64, what: Timer) -> TimerId {
+        self.timers.set(at_ms.max(0) as u64, what)
+    }
+    pub fn cancel_timer(&mut self, id: TimerId) {
+        self.timers.cancel(id);
+    }
+
+    pub fn registry(&self) -> &mio::Registry {
+        self.poll.registry()
+    }
+
+    /// Lets a client go on with what it has already sent, in the next turn.
+    pub fn resume(&mut self, id: ClientId) {
+        self.again.push(id);
+    }
+
+    /// The same before this turn ends: whoever is told of the end of its wait, or of what it did
+    /// when it was served, must find that its later commands have run as well.
+    pub fn wake(&mut self, id: ClientId) {
+        self.woken.push(id);
+    }
+}

@@ -1,0 +1,89 @@
+//! The state of snapshots: what has changed since the last one, and how the latest attempts ended.
+
+use crate::config::Config;
+use crate::persist::rdb::library::Library;
+
+/// The state of snapshots.
+#[derive(Debug, Default)]
+pub struct RdbJobs {
+    /// Changes since the last successful save.
+    pub dirty: u64,
+    /// `dirty` when the running child was forked.
+    pub dirty_at_fork: u64,
+    pub last_save_ms: i64,
+    pub last_try_ms: i64,
+    pub last_failed: bool,
+    /// Failures in a row; the automatic retry waits longer after each.
+    pub failures: u32,
+    pub last_duration_ms: Option<i64>,
+    pub saves: u64,
+    pub last_cow: u64,
+    /// BGSAVE SCHEDULE: save when the running child is done.
+    pub scheduled: bool,
+    /// `stop-writes-on-bgsave-error` and save points are on; kept by `refresh`.
+    pub stop_writes: bool,
+    /// `min-replicas-to-write` asks for replicas, of which there are none; kept by `refresh`.
+    pub few_replicas: bool,
+    pub load_expired: u64,
+    pub load_loaded: u64,
+    /// Function libraries of the snapshot that was loaded: kept, to be saved again.
+    pub libraries: Vec<Library>,
+}
+
+/// Automatic saves after a failure wait this long, and twice as long after each further one.
+const RETRY_MS: i64 = 5_000;
+/// But never longer than this.
+const RETRY_MAX_MS: i64 = 120_000;
+
+impl RdbJobs {
+    pub fn new(now_ms: i64) -> RdbJobs {
+        RdbJobs { last_save_ms: now_ms, last_try_ms: now_ms, ..RdbJobs::default() }
+    }
+
+    /// Whether writes are refused because the last background save failed.
+    #[inline]
+    pub fn write_refused(&self) -> bool {
+        self.last_failed && self.stop_writes
+    }
+
+    /// Whether writes are refused because fewer replicas are there than `min-replicas-to-write` wants.
+    #[inline]
+    pub fn replicas_missing(&self) -> bool {
+        self.few_replicas
+    }
+
+    /// Whether writes are refused for either reason: one test for all commands.
+    #[inline]
+    pub fn writes_limited(&self) -> bool {
+        self.few_replicas || self.write_refused()
+    }
+
+    /// Takes over the settings that these depend on.
+    pub fn refresh(&mut self, cfg: &Config) {
+        self.stop_writes =
+            cfg.snapshot.stop_writes_on_error && !cfg.snapshot.save_points.is_empty();
+        // Compat: a lag of 0 takes the condition away.
+        self.few_replicas =
+            cfg.repl.min_replicas_to_write > 0 && cfg.repl.min_replicas_max_lag_secs > 0;
+    }
+
+    /// Whether automatic saves are held back after a failure.
+    pub fn stretched(&self) -> bool {
+        self.failures > 0
+    }
+
+    pub fn retry_ms(&self) -> i64 {
+        (RETRY_MS << self.failures.saturating_sub(1).min(10)).min(RETRY_MAX_MS)
+    }
+}
+
+/// What a process writes before the snapshot has its name: tools and people know these names.
+pub fn temporary_name(pid: i32) -> String {
+    format!("temp-{pid}.rdb")
+}
+
+/// Removes what a process that ended in the middle of a save has left.
+pub fn remove_temporary(pid: i32) {
+    // It may have had nothing to leave.
+    let _ = std::fs::remove_file(temporary_name(pid));
+}

@@ -1,0 +1,39 @@
+//! What runs now, for whoever must know at any moment: the crash report and the watchdog.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::net::session::CommandId;
+
+/// The command that runs (its number plus one; 0: none) below its database, and its client's serial
+/// number and descriptor. Two relaxed stores a command; the crashing thread reads them when nothing else
+/// can be trusted, the watchdog when it comes in between.
+static COMMAND: AtomicU64 = AtomicU64::new(0);
+static CLIENT: AtomicU64 = AtomicU64::new(0);
+
+/// Notes who runs what. Until the next command, or [`idle`], it counts as running.
+#[inline]
+pub fn note(command: CommandId, db: u32, serial: u64, fd: i32) {
+    resume(pack(command, db, serial, fd));
+}
+
+pub fn pack(command: CommandId, db: u32, serial: u64, fd: i32) -> [u64; 2] {
+    [u64::from(db) << 32 | (u64::from(command) + 1), serial << 32 | u64::from(fd as u32)]
+}
+
+/// The clients of a turn have been served: what comes now is no command's fault.
+#[inline]
+pub fn idle() {
+    COMMAND.store(0, Ordering::Relaxed);
+}
+
+/// What was noted last. Neither locks nor allocates.
+pub fn now() -> [u64; 2] {
+    [COMMAND.load(Ordering::Relaxed), CLIENT.load(Ordering::Relaxed)]
+}
+
+/// The command that served others meanwhile goes on.
+#[inline]
+pub fn resume([command, client]: [u64; 2]) {
+    COMMAND.store(command, Ordering::Relaxed);
+    CLIENT.store(client, Ordering::Relaxed);
+}

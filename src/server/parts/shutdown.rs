@@ -1,0 +1,14 @@
+//! Whether the loop is to end, and what follows.
+
+use std::time::Duration;
+
+#[derive(Debug, Default)]
+pub struct Shutdown {
+    /// The loop ends.
+    pub done: bool,
+    /// After its end the program runs anew, so much later.
+    pub restart: Option<Duration>,
+    /// A signal asked for it; done by the next cron.
+    pub asked: Option<i32>,
+    pub exit_code: i32,
+}

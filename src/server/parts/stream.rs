@@ -1,0 +1,366 @@
+//! The stream of writes: each unit that changed data, encoded once as RESP, for any number of readers.
+//!
+//! ```text
+//! add (one command)  -> the open unit      close (the unit ends)  -> the blocks
+//!
+//! blocks   [ 16 KiB ][ 16 KiB ][ 16 KiB ][ .. ]        offsets count bytes from the start of the process
+//!                ^ reader 1         ^ reader 2   ^ end
+//! ```
+//! The append-only file and the replicas are readers; each has a position of its own, and what all have
+//! passed is freed. A unit of several commands stands between MULTI and EXEC. `SELECT` comes where the
+//! database changes, and before the first unit after a reader has joined, since it knows none.
+//!
+//! A command may be meant for some readers only (PUBLISH is for replicas). Its bytes are in the blocks
+//! like any other, so that offsets mean the same to everybody; `partial` names such ranges, and the
+//! other readers step over them.
+//!
+//! Invariants:
+//!
+//! - S1  all blocks but the last are full; the first begins at offset `start`, which is no later than
+//!   any reader's position;
+//! - S2  `partial` is in order, and its ranges do not overlap;
+//! - S3  while nobody reads, nothing is recorded: `wanted` is empty.
+
+use std::collections::VecDeque;
+
+use slab::Slab;
+
+use crate::resp::reply::Reply;
+
+/// Kinds of readers; a set of bits.
+pub type Targets = u8;
+/// The append-only file.
+pub const AOF: Targets = 1;
+/// Replicas and their backlog.
+pub const REPLICAS: Targets = 2;
+pub const ALL: Targets = AOF | REPLICAS;
+
+const BLOCK: usize = 16 * 1024;
+/// A unit's buffer is kept for the next one up to this size.
+const UNIT_KEPT: usize = 64 * 1024;
+
+/// A reader of the stream, until it leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReaderId(usize);
+
+#[derive(Debug)]
+struct Reader {
+    at: u64,
+    targets: Targets,
+}
+
+/// Bytes that not all readers get.
+#[derive(Debug, PartialEq, Eq)]
+struct Partial {
+    from: u64,
+    to: u64,
+    targets: Targets,
+}
+
+#[derive(Debug, Default)]
+pub struct Stream {
+    /// Whom there is to read.
+    wanted: Targets,
+    /// The open unit: its commands, how many they are, and the databases that they begin and end in.
+    unit: Reply,
+    commands: usize,
+    first_db: Option<u32>,
+    unit_db: Option<u32>,
+    /// Ranges of the open unit that not all readers get, counted from its first command.
+    unit_partial: Vec<Partial>,
+    /// The database that is selected at the end of the blocks.
+    db: Option<u32>,
+    blocks: VecDeque<Vec<u8>>,
+    start: u64,
+    end: u64,
+    partial: VecDeque<Partial>,
+    readers: Slab<Reader>,
+}
+
+impl Stream {
+    /// Whether somebody reads: only then is anything recorded.
+    pub fn has_readers(&self) -> bool {
+        self.wanted != 0
+    }
+
+    /// Bytes so far, since the process began to count.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Bytes that wait for the slowest reader.
+    pub fn len(&self) -> u64 {
+        self.end - self.start
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds a reader of what comes from now on.
+    pub fn join(&mut self, targets: Targets) -> ReaderId {
+        self.db = None;
+        self.wanted |= targets;
+        ReaderId(self.readers.insert(Reader { at: self.end, targets }))
+    }
+
+    /// Ends a reader.
+    pub fn leave(&mut self, id: ReaderId) {
+        self.readers.try_remove(id.0);
+        self.wanted = self.readers.iter().fold(0, |all, (_, reader)| all | reader.targets);
+        self.trim();
+    }
+
+    /// Adds a command to the open unit, to be run in database `db`. O(bytes); allocates nothing but
+    /// room for longer units than there were before.
+    #[inline]
+    pub fn add<'a>(
+        &mut self,
+        db: u32,
+        args: impl ExactSizeIterator<Item = &'a [u8]>,
+        targets: Targets,
+    ) {
+        if targets & self.wanted == 0 {
+            return;
+        }
+        // What not everybody gets must not be what selects the database for all.
+        if targets == ALL && self.unit_db != Some(db) {
+            self.enter(db);
+        }
+        let from = self.unit.len() as u64;
+        self.unit.array(args.len());
+        args.for_each(|arg| self.unit.bulk(arg));
+        self.commands += 1;
+        if targets != ALL {
+            self.unit_partial.push(Partial { from, to: self.unit.len() as u64, targets });
+        }
+    }
+
+    /// The open unit goes on in another database.
+    fn enter(&mut self, db: u32) {
+        match self.unit_db {
+            None => self.first_db = Some(db),
+            Some(_) => select(&mut self.unit, db),
+        }
+        self.unit_db = Some(db);
+    }
+
+    /// Ends the open unit: its commands become readable, as one transaction if they are several.
+    #[inline]
+    pub fn close(&mut self) {
+        if self.commands > 0 {
+            self.append_unit();
+        }
+    }
+
+    fn append_unit(&mut self) {
+        let several = self.commands > 1;
+        if self.first_db.is_some() && self.first_db != self.db {
+            let mut reply = Reply::default();
+            select(&mut reply, self.first_db.unwrap_or_default());
+            self.append(reply.buf());
+        }
+        if several {
+            self.append(b"*1\r\n$5\r\nMULTI\r\n");
+        }
+        let base = self.end;
+        let unit = std::mem::take(&mut self.unit).into_buf();
+        self.append(&unit);
+        for part in self.unit_partial.drain(..) {
+            self.partial.push_back(Partial {
+                from: base + part.from,
+                to: base + part.to,
+                targets: part.targets,
+            });
+        }
+        if several {
+            self.append(b"*1\r\n$4\r\nEXEC\r\n");
+        }
+        self.db = self.unit_db.or(self.db);
+        (self.first_db, self.unit_db, self.commands) = (None, None, 0);
+        if unit.capacity() <= UNIT_KEPT {
+            let mut unit = unit;
+            unit.clear();
+            self.unit = Reply::new(unit, false);
+        }
+    }
+
+    #[inline]
+    fn append(&mut self, mut bytes: &[u8]) {
+        self.end += bytes.len() as u64;
+        while !bytes.is_empty() {
+            let room = self.blocks.back().map_or(0, |block| BLOCK - block.len());
+            if room == 0 {
+                self.blocks.push_back(Vec::with_capacity(BLOCK));
+                continue;
+            }
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            if let Some(block) = self.blocks.back_mut() {
+                block.extend_from_slice(now);
+            }
+            bytes = later;
+        }
+    }
+
+    /// The next bytes for a reader, as far as they lie together; empty when it has all.
+    pub fn next(&mut self, id: ReaderId) -> &[u8] {
+        let Some(reader) = self.readers.get_mut(id.0) else { return &[] };
+        let mut to = self.end;
+        for part in self.partial.iter().filter(|part| part.targets & reader.targets == 0) {
+            if part.from <= reader.at && reader.at < part.to {
+                reader.at = part.to;
+            } else if part.from > reader.at {
+                to = part.from;
+                break;
+            }
+        }
+        let from = (reader.at - self.start) as usize;
+        let Some(block) = self.blocks.get(from / BLOCK) else { return &[] };
+        let rest = &block[from % BLOCK..];
+        &rest[..rest.len().min((to - reader.at) as usize)]
+    }
+
+    /// A reader has dealt with so many of the bytes that `next` gave it.
+    pub fn advance(&mut self, id: ReaderId, bytes: usize) {
+        if let Some(reader) = self.readers.get_mut(id.0) {
+            reader.at += bytes as u64;
+        }
+        self.trim();
+    }
+
+    /// Everything that waits for a reader, at once.
+    pub fn take(&mut self, id: ReaderId) -> Vec<u8> {
+        let mut all = Vec::new();
+        loop {
+            let piece = self.next(id);
+            let len = piece.len();
+            if len == 0 {
+                return all;
+            }
+            all.extend_from_slice(piece);
+            self.advance(id, len);
+        }
+    }
+
+    /// Frees what all readers have passed.
+    fn trim(&mut self) {
+        let least = self.readers.iter().map(|(_, reader)| reader.at).min().unwrap_or(self.end);
+        while self.blocks.len() > 1 && self.start + BLOCK as u64 <= least {
+            self.blocks.pop_front();
+            self.start += BLOCK as u64;
+        }
+        if self.readers.is_empty() {
+            self.blocks.clear();
+            self.start = self.end;
+        }
+        while self.partial.front().is_some_and(|part| part.to <= least) {
+            self.partial.pop_front();
+        }
+    }
+}
+
+fn select(to: &mut Reply, db: u32) {
+    to.array(2);
+    to.bulk(b"SELECT");
+    to.bulk_str(&db.to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(stream: &mut Stream, db: u32, words: &str, targets: Targets) {
+        let args: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
+        stream.add(db, args.into_iter(), targets);
+    }
+
+    fn words(bytes: &[u8]) -> String {
+        let text = String::from_utf8_lossy(bytes);
+        let kept: Vec<&str> = text.lines().filter(|line| !line.starts_with('$')).collect();
+        kept.join(" ").replace("*1 ", "/ ").replace("*2 ", "/ ").replace("*3 ", "/ ")
+    }
+
+    #[test]
+    fn units_are_transactions_in_their_database() {
+        let mut stream = Stream::default();
+        add(&mut stream, 0, "SET a 1", ALL);
+        stream.close();
+        assert!(stream.is_empty(), "nobody reads");
+        let reader = stream.join(ALL);
+        add(&mut stream, 0, "SET a 1", ALL);
+        stream.close();
+        add(&mut stream, 0, "DEL a", ALL);
+        add(&mut stream, 2, "DEL b", ALL);
+        stream.close();
+        stream.close();
+        assert_eq!(
+            words(&stream.take(reader)),
+            "/ SELECT 0 / SET a 1 / MULTI / DEL a / SELECT 2 / DEL b / EXEC"
+        );
+        add(&mut stream, 2, "DEL c", ALL);
+        stream.close();
+        assert_eq!(words(&stream.take(reader)), "/ DEL c");
+    }
+
+    #[test]
+    fn readers_step_over_what_is_not_for_them() {
+        let mut stream = Stream::default();
+        let (aof, replica) = (stream.join(AOF), stream.join(REPLICAS));
+        add(&mut stream, 5, "PUBLISH c m", REPLICAS);
+        stream.close();
+        add(&mut stream, 5, "SET a 1", ALL);
+        add(&mut stream, 5, "PUBLISH c n", REPLICAS);
+        stream.close();
+        assert_eq!(words(&stream.take(aof)), "/ SELECT 5 / MULTI / SET a 1 / EXEC");
+        assert_eq!(
+            words(&stream.take(replica)),
+            "/ PUBLISH c m / SELECT 5 / MULTI / SET a 1 / PUBLISH c n / EXEC"
+        );
+        stream.leave(replica);
+        let before = stream.end();
+        add(&mut stream, 5, "PUBLISH c m", REPLICAS);
+        stream.close();
+        assert_eq!(stream.end(), before, "nobody is left to read it");
+    }
+
+    /// Against one string of bytes: readers that come, go and read as they like get the same bytes.
+    #[test]
+    fn readers_agree_with_a_plain_string() {
+        let mut next = crate::util::rand::generator(3);
+        let mut stream = Stream::default();
+        let mut model: Vec<u8> = Vec::new();
+        let mut readers: Vec<(ReaderId, usize)> = Vec::new();
+        let witness = stream.join(ALL);
+        for _ in 0..20_000 {
+            match next() % 6 {
+                0 if readers.len() < 8 => readers.push((stream.join(ALL), model.len())),
+                1 if !readers.is_empty() => {
+                    let (id, _) = readers.swap_remove(next() as usize % readers.len());
+                    stream.leave(id);
+                }
+                2..4 if !readers.is_empty() => {
+                    let at = next() as usize % readers.len();
+                    let (id, seen) = &mut readers[at];
+                    let piece = stream.next(*id).to_vec();
+                    let n = if piece.is_empty() { 0 } else { 1 + next() as usize % piece.len() };
+                    assert_eq!(piece[..n], model[*seen..*seen + n]);
+                    stream.advance(*id, n);
+                    *seen += n;
+                }
+                _ => {
+                    let value = vec![b'v'; (next() % 3000) as usize];
+                    for _ in 0..1 + next() % 3 {
+                        let db = (next() % 3) as u32;
+                        stream.add(db, [&b"SET"[..], b"k", &value].into_iter(), ALL);
+                    }
+                    stream.close();
+                    model.extend(stream.take(witness));
+                }
+            }
+            let slowest = readers.iter().map(|r| r.1).min().unwrap_or(model.len());
+            let kept = stream.blocks.iter().map(Vec::len).sum::<usize>();
+            assert!(kept <= model.len() - slowest + 2 * BLOCK);
+        }
+        assert!(model.len() > 1_000_000);
+    }
+}

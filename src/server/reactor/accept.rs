@@ -1,0 +1,83 @@
+//! New connections: who is let in, and what a client starts with.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use mio::Interest;
+
+use crate::log;
+use crate::net::conn::Conn;
+use crate::net::listener;
+use crate::net::session::{Close, Session};
+use crate::resp::errors::{self, CmdError};
+use crate::resp::reply::Reply;
+use crate::server::parts::Server;
+use crate::server::parts::net::CLIENTS;
+
+/// Connections accepted from one listener in one turn.
+const ACCEPTS: usize = 64;
+
+pub fn accept(srv: &mut Server, index: usize) {
+    for _ in 0..ACCEPTS {
+        let Some(l) = srv.net.listeners.get(index) else { return };
+        match l.accept() {
+            Ok(conn) => welcome(srv, conn),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => {
+                log!(Warning, "Accepting client connection: {e}");
+                // Out of descriptors, usually: try again when some may be free.
+                srv.net.accept_again.push(index);
+                std::thread::sleep(Duration::from_millis(1));
+                return;
+            }
+        }
+    }
+    srv.net.accept_again.push(index);
+}
+
+fn welcome(srv: &mut Server, mut conn: Conn) {
+    let local = listener::is_local(&conn);
+    let refuse = |conn: &mut Conn, e: &CmdError| {
+        let mut reply = Reply::default();
+        reply.error(e);
+        // The peer may be gone already; it is being turned away anyhow.
+        let _ = conn.write(reply.buf());
+    };
+    srv.stats.n.connections += 1;
+    if srv.clients.len() >= srv.cfg.clients.max_clients as usize {
+        srv.stats.n.rejected_connections += 1;
+        return refuse(&mut conn, &errors::MAX_CLIENTS);
+    }
+    if srv.cfg.net.protected_mode && srv.cfg.acl.require_pass.is_empty() && !local {
+        srv.stats.n.rejected_connections += 1;
+        return refuse(&mut conn, &PROTECTED);
+    }
+    conn.tune(srv.cfg.net.tcp_keepalive_secs as i32);
+    let mut session = Session {
+        resp3: srv.cfg.clients.default_resp == 3,
+        authenticated: srv.cfg.acl.require_pass.is_empty(),
+        ..Session::new(&conn, srv.clock.now_ms)
+    };
+    if conn.is_unix() {
+        let path = format!("{}:0", String::from_utf8_lossy(&srv.cfg.net.unix_socket));
+        (session.peer, session.local) = (path.clone(), path);
+    }
+    log!(Verbose, "Accepted {}", session.peer);
+    let id = srv.clients.insert(conn, session);
+    let Server { clients, net, .. } = srv;
+    let Some(client) = clients.get_mut(id) else { return };
+    let interest = Interest::READABLE;
+    if let Err(e) = client.conn.register(net.poll.registry(), id.token(CLIENTS), interest) {
+        log!(Warning, "Error registering fd event for the new client: {e}");
+        clients.close(id, Close::Now);
+    }
+}
+
+const PROTECTED: CmdError = CmdError::new(
+    "DENIED Redis is running in protected mode because protected mode is enabled and no password is \
+     set for the default user. In this mode connections are only accepted from the loopback interface. \
+     To connect from elsewhere set a password (requirepass), or switch the mode off with 'CONFIG SET \
+     protected-mode no' from this machine or 'protected-mode no' in the configuration file, after \
+     making sure that the server can't be reached from the internet.",
+);

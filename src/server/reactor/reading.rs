@@ -1,0 +1,373 @@
+//! From a socket's bytes to commands that have run.
+//!
+//! A socket is read into one buffer that all clients share; only an unfinished rest is kept with its
+//! client. mio is edge-triggered: a read that did not fill its buffer has drained the socket; one that
+//! did puts the client on the list for the next turn, so a flood waits for everybody else's turn. So
+//! does a client whose commands have run for its slice of the turn.
+//!
+//! A client that waits (for a key, for the end of a pause) is read as well, up to its limit, so that its
+//! end is noticed; what it sends runs when it is woken.
+//!
+//! Before a batch of commands runs, what they will look up is prefetched (`ahead`).
+
+use std::io::ErrorKind;
+
+use crate::log;
+use crate::net::clients::ClientId;
+use crate::net::session::Close;
+use crate::resp::argv::Argv;
+use crate::resp::errors::CmdError;
+use crate::resp::parser::{self, Batch, Limits, Partial, ProtoError};
+use crate::resp::reply::Reply;
+use crate::server::engine::account;
+use crate::server::engine::ahead::{self, Ahead, PREFETCH};
+use crate::server::engine::blocking::Outcome;
+use crate::server::engine::describe::describe;
+use crate::server::engine::dispatch;
+use crate::server::parts::exec::Unit;
+use crate::server::parts::net::READ_SIZE;
+use crate::server::parts::{Server, running};
+
+/// Reply bytes after which a pipeline lets others go first.
+const YIELD_BYTES: usize = 512 * 1024;
+/// Commands that are parsed and run before the time is looked at.
+const AT_ONCE: usize = 256;
+/// Room for arguments that is kept for the next batch.
+const BATCH_KEPT: usize = 64 * 1024;
+
+/// Reads once from a client and runs what is complete.
+pub fn read_client(srv: &mut Server, id: ClientId) {
+    let Some(client) = srv.clients.get_mut(id) else { return };
+    if client.session.close != Close::No {
+        return;
+    }
+    if client.session.parked.is_some() || client.session.postponed {
+        return read_ahead(srv, id);
+    }
+    if srv.clients.hold(id) {
+        return;
+    }
+    let Some(client) = srv.clients.get_mut(id) else { return };
+    if client.query.behind {
+        // Commands that have arrived wait already; more is read when they have run.
+        srv.net.again.push(id);
+        return run_pending(srv, id);
+    }
+    let held = !client.query.pending.is_empty();
+    let want = client.query.want(READ_SIZE);
+    let mut buf = if held {
+        std::mem::take(&mut client.query.pending)
+    } else {
+        std::mem::take(&mut srv.net.read_buf)
+    };
+    let (room, got) = if held {
+        let start = buf.len();
+        (want, client.conn.read_into(&mut buf, want).map(|n| (start, n)))
+    } else {
+        // Empty when this turn was started from inside another one (a load in progress).
+        buf.resize(READ_SIZE, 0);
+        (READ_SIZE, client.conn.read(&mut buf).map(|n| (0, n)))
+    };
+    let mut have = if held { buf.len() } else { 0 };
+    let mut ended = false;
+    match got {
+        Ok((_, 0)) => ended = true,
+        Ok((start, n)) => {
+            have = start + n;
+            client.session.active_ms = srv.clock.now_ms;
+            client.query.touched_ms = srv.clock.now_ms;
+            client.query.peak = client.query.peak.max(have);
+            // A full buffer means there may be more; a closing peer, that the end is still to come.
+            if n == room || client.session.eof {
+                srv.net.again.push(id);
+            }
+            srv.stats.n.reads += 1;
+            srv.stats.n.net_in += n as u64;
+        }
+        Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+        Err(e) if e.kind() == ErrorKind::Interrupted => srv.net.again.push(id),
+        Err(e) => {
+            log!(Verbose, "Reading from client: {e}");
+            srv.clients.close(id, Close::Now);
+        }
+    }
+    if held {
+        let Some(client) = srv.clients.get_mut(id) else { return };
+        client.query.pending = buf;
+        // A command that is too long is refused even if the end of it has come.
+        if within_query_limit(srv, id, have) {
+            run_pending(srv, id);
+        }
+    } else {
+        let partial = Partial::default();
+        let (used, partial) = run_buffer(srv, id, &buf[..have], partial);
+        keep_rest(srv, id, &buf[used..have], partial);
+        srv.net.read_buf = buf;
+    }
+    if ended {
+        log!(Verbose, "Client closed connection");
+        let Some(client) = srv.clients.get(id) else { return };
+        // What it asked for before it left is still answered; the other half may be open.
+        let how = if client.outbox.is_empty() { Close::Now } else { Close::AfterReply };
+        srv.clients.close(id, how);
+    }
+}
+
+/// Reads from a client that waits, for its commands to be run later. Its end is noticed whatever it
+/// has sent before, and no more is kept for it than for anybody.
+fn read_ahead(srv: &mut Server, id: ClientId) {
+    let Some(client) = srv.clients.get_mut(id) else { return };
+    match client.conn.read_into(&mut client.query.pending, READ_SIZE) {
+        Ok(0) => {
+            log!(Verbose, "Client closed connection");
+            return srv.clients.close(id, Close::Now);
+        }
+        Ok(n) => {
+            client.query.behind = true;
+            client.session.active_ms = srv.clock.now_ms;
+            client.query.touched_ms = srv.clock.now_ms;
+            client.query.peak = client.query.peak.max(client.query.pending.len());
+            if n == READ_SIZE || client.session.eof {
+                srv.net.again.push(id);
+            }
+            srv.stats.n.reads += 1;
+            srv.stats.n.net_in += n as u64;
+        }
+        Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+        Err(e) if e.kind() == ErrorKind::Interrupted => return srv.net.again.push(id),
+        Err(e) => {
+            log!(Verbose, "Reading from client: {e}");
+            return srv.clients.close(id, Close::Now);
+        }
+    }
+    let have = client.query.pending.len();
+    within_query_limit(srv, id, have);
+    if srv.clients.tally.files() {
+        srv.clients.account(id, 0);
+    }
+}
+
+/// Runs what is complete in a client's own buffer and keeps the rest in it.
+fn run_pending(srv: &mut Server, id: ClientId) {
+    let Some(client) = srv.clients.get_mut(id) else { return };
+    let mut buf = std::mem::take(&mut client.query.pending);
+    let partial = std::mem::take(&mut client.query.partial);
+    let (used, partial) = run_buffer(srv, id, &buf, partial);
+    let Some(client) = srv.clients.get_mut(id) else { return };
+    buf.drain(..used);
+    client.query.pending = buf;
+    client.query.reserve_for(partial);
+    if srv.clients.tally.files() {
+        srv.clients.account(id, 0);
+    }
+}
+
+fn keep_rest(srv: &mut Server, id: ClientId, rest: &[u8], partial: Partial) {
+    if rest.is_empty() {
+        return;
+    }
+    if let Some(client) = srv.clients.get_mut(id) {
+        client.query.keep(rest, partial);
+    }
+    if srv.clients.tally.files() {
+        srv.clients.account(id, 0);
+    }
+}
+
+/// Whether a client that has sent `have` bytes that have not run may go on. What it has queued in
+/// a transaction counts as well. One that may not is closed.
+fn within_query_limit(srv: &mut Server, id: ClientId, have: usize) -> bool {
+    let limit = srv.cfg.clients.query_buffer_limit;
+    let Some(client) = srv.clients.get(id) else { return false };
+    let queued = client.session.multi.as_ref().map_or(0, |m| m.arg_bytes);
+    have + queued <= limit || {
+        refuse_query(srv, id);
+        false
+    }
+}
+
+/// Closes a client that has sent more than may wait.
+#[cold]
+fn refuse_query(srv: &mut Server, id: ClientId) {
+    let Some(client) = srv.clients.get(id) else { return };
+    let mut start = Vec::new();
+    let pending = &client.query.pending;
+    crate::util::split::repr_into(&mut start, &pending[..64.min(pending.len())]);
+    log!(
+        Warning,
+        "Closing client that reached max query buffer length: {} (qbuf initial bytes: {})",
+        describe(srv, client),
+        String::from_utf8_lossy(&start)
+    );
+    srv.stats.n.query_limit_disconnections += 1;
+    srv.clients.close(id, Close::Now);
+}
+
+/// Parses and runs the complete commands of `data`. Returns the bytes used and what is known of the
+/// unfinished command behind them.
+fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> (usize, Partial) {
+    if data.is_empty() {
+        return (0, partial);
+    }
+    let Some(client) = srv.clients.get(id) else { return (data.len(), Partial::default()) };
+    let mut limits = Limits {
+        max_bulk: srv.cfg.clients.max_bulk_bytes as usize,
+        trusted: client.session.authenticated,
+    };
+    let mut batch = std::mem::take(&mut srv.net.batch).reuse();
+    // Before a client has authenticated its limits are narrow, and AUTH lifts them for what follows it.
+    let mut at_once = if limits.trusted { AT_ONCE } else { 1 };
+    let (mut used, mut partial) = (0, partial);
+    srv.exec.query_bytes = data.len();
+    srv.net.slice_from = srv.clock.ticks;
+    loop {
+        batch.clear();
+        let rest = &data[used..];
+        let parsed = parser::parse(rest, partial, limits, at_once, &mut batch);
+        let more = batch.cmds.len() == at_once && parsed.used < rest.len();
+        let failed = parsed.error.is_some();
+        let mut stopped = run_parsed(srv, id, rest, &batch, parsed.error);
+        if more && stopped.is_none() && slice_is_over(srv) {
+            srv.net.again.push(id);
+            stopped = Some(parsed.used);
+        }
+        partial = parsed.partial;
+        used += stopped.unwrap_or(parsed.used);
+        match stopped {
+            // What follows is parsed again when the client goes on, an error in it included.
+            Some(_) => partial = Partial::default(),
+            None if failed => (used, partial) = (data.len(), Partial::default()),
+            None => {}
+        }
+        let Some(client) = srv.clients.get_mut(id) else { break };
+        client.query.behind = stopped.is_some() && used < data.len();
+        if stopped.is_some() || failed || !more {
+            break;
+        }
+        limits.trusted = client.session.authenticated;
+        at_once = if limits.trusted { AT_ONCE } else { 1 };
+    }
+    if batch.args.capacity() > BATCH_KEPT {
+        batch = Batch::default();
+    }
+    srv.net.batch = batch.reuse();
+    srv.exec.query_bytes = 0;
+    (used, partial)
+}
+
+/// Runs the parsed commands and replies to what could not be parsed. `Some(offset)`: stopped early.
+fn run_parsed(
+    srv: &mut Server,
+    id: ClientId,
+    data: &[u8],
+    batch: &Batch<'_>,
+    error: Option<ProtoError>,
+) -> Option<usize> {
+    if batch.cmds.is_empty() && error.is_none() {
+        return None;
+    }
+    srv.clients.get(id)?;
+    let spare = srv.clients.spare();
+    let client = srv.clients.get_mut(id).expect("looked up above");
+    let mut reply = Reply::new(client.outbox.check_out(spare), client.session.resp3);
+    reply.set_limit(srv.clients.reply_bound(id));
+    let stopped = run_batch(srv, id, data, batch, &mut reply);
+    if let (None, Some(e)) = (stopped, error) {
+        let e = CmdError::err([b"Protocol error: ", &e.text()[..]].concat());
+        reply.error(&e);
+        srv.stats.error(e.code());
+        log!(Verbose, "Protocol error from client: {}", String::from_utf8_lossy(e.bytes()));
+        srv.clients.close(id, Close::AfterReply);
+    }
+    if let Some(client) = srv.clients.get_mut(id) {
+        client.session.resp3 = reply.resp3();
+        client.room.used(reply.len());
+        client.outbox.check_in(reply.into_buf());
+        srv.clients.after_reply(id);
+    }
+    stopped
+}
+
+/// Runs the commands of a batch. `Some(offset)`: stopped early, the client goes on from there later.
+fn run_batch(
+    srv: &mut Server,
+    id: ClientId,
+    data: &[u8],
+    batch: &Batch<'_>,
+    reply: &mut Reply,
+) -> Option<usize> {
+    let mut ahead = [Ahead::default(); PREFETCH];
+    let bound = reply.limit().map_or(YIELD_BYTES, |limit| limit.min(YIELD_BYTES));
+    let files = srv.clients.tally.files();
+    for group in batch.cmds.chunks(PREFETCH) {
+        ahead::look(srv, id, batch, group, &mut ahead);
+        account::begin_group(srv, group.len(), data.len());
+        let stopped = 'group: {
+            for (cmd, ahead) in group.iter().zip(&ahead) {
+                let quoted: Vec<&[u8]>;
+                let args = match cmd.inline {
+                    None => batch.args_of(cmd),
+                    Some(i) => {
+                        quoted = batch.inline[i].iter().map(Vec::as_slice).collect();
+                        &quoted
+                    }
+                };
+                let argv = Argv::new(args);
+                let outcome = dispatch::process_command(srv, id, argv, ahead.row, ahead.key, reply);
+                if files {
+                    srv.clients.account(id, reply.len() + data.len());
+                }
+                match outcome {
+                    Outcome::Done if reply.len() < bound && !slice_is_over(srv) => {}
+                    Outcome::Done
+                        if reply.is_too_long() && srv.clients.check_output(id, reply.len()) =>
+                    {
+                        break 'group Some(data.len());
+                    }
+                    Outcome::Done => {
+                        srv.net.again.push(id);
+                        break 'group Some(cmd.span.end);
+                    }
+                    Outcome::Parked => break 'group Some(cmd.span.end),
+                    Outcome::Postponed => break 'group Some(cmd.span.start),
+                    Outcome::Closing => break 'group Some(data.len()),
+                }
+            }
+            None
+        };
+        account::end_group(srv);
+        if stopped.is_some() {
+            return stopped;
+        }
+    }
+    None
+}
+
+/// Whether the running client has had its share of the turn. The time is that of the latest end of a command that was
+/// accounted for.
+#[inline]
+fn slice_is_over(srv: &Server) -> bool {
+    srv.clock.ticks.wrapping_sub(srv.net.slice_from) > srv.net.slice_ticks
+}
+
+/// Runs what woken clients have sent, in the order in which they were woken, all of it: nobody
+/// else's next command comes in between, and no reply of this turn leaves before.
+pub fn serve_woken(srv: &mut Server) {
+    while !srv.net.woken.is_empty() {
+        for id in std::mem::take(&mut srv.net.woken) {
+            while is_behind(srv, id) {
+                run_pending(srv, id);
+            }
+        }
+    }
+    srv.exec.unit = Unit::SERVER;
+    running::idle();
+}
+
+/// Whether a client holds commands that have had to wait, and may run them now.
+fn is_behind(srv: &Server, id: ClientId) -> bool {
+    srv.clients.get(id).is_some_and(|client| {
+        let s = &client.session;
+        client.query.behind && s.close == Close::No && s.parked.is_none() && !s.postponed
+    })
+}

@@ -1,0 +1,179 @@
+//! One turn of the loop.
+//!
+//! ```text
+//! wait (until the next timer) -> read ready sockets, run what came -> those with more to run
+//!      -> accept -> timers that are due -> woken clients -> replies -> free clients that were marked
+//! ```
+//! Clients that leave are noticed before others are accepted, so that they make room for them. Replies
+//! leave at the end of the turn, when whatever they tell of is done; nothing else writes to a client.
+//!
+//! A turn within a command or a load (`Mode::Busy`) serves others with input and output alone.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use mio::Events;
+
+use crate::log;
+use crate::net::clients::ClientId;
+use crate::net::session::Close;
+use crate::server::engine::{blocking, client_memory, evict, unit};
+use crate::server::jobs::{children, cron, expire, pause, shutdown};
+use crate::server::parts::exec::Unit;
+use crate::server::parts::net::{CHILD, CLIENTS, FIRST_LISTENER, SIGNALS, Timer, WAKER};
+use crate::server::parts::{Server, running};
+use crate::server::reactor::accept::accept;
+use crate::server::reactor::reading::{self, read_client};
+use crate::server::reactor::reap;
+use crate::server::reactor::writing::{self, write_replies};
+
+/// Runs turns until the server is told to stop.
+pub fn run(srv: &mut Server) {
+    let mut events = Events::with_capacity(1024);
+    while !srv.shutdown.done {
+        turn(srv, &mut events, Mode::Full);
+    }
+}
+
+/// What a turn does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Everything; it waits for the next event or timer.
+    Full,
+    /// Input and output only, without waiting: it takes place within something else.
+    Busy,
+}
+
+/// One turn.
+pub fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
+    let wait = match mode {
+        Mode::Full => wait_time(srv),
+        Mode::Busy => Some(Duration::ZERO),
+    };
+    if let Err(e) = srv.net.poll.poll(events, wait)
+        && e.kind() != ErrorKind::Interrupted
+    {
+        log!(Warning, "Waiting for events failed: {e}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    srv.clock.refresh();
+    srv.clients.now_ms = srv.clock.now_ms;
+    let started = srv.clock.ticks;
+    let commands = srv.stats.n.commands;
+    let mut listeners = std::mem::take(&mut srv.net.accept_again);
+    let mut again = std::mem::take(&mut srv.net.again);
+    // A client may have several reasons to go on; it has one share of the turn.
+    again.sort_unstable();
+    again.dedup();
+    for event in events.iter() {
+        match event.token() {
+            SIGNALS => shutdown::on_signals(srv),
+            WAKER => {}
+            CHILD => children::on_report(srv),
+            mio::Token(n) if n < CLIENTS => listeners.push(n - FIRST_LISTENER),
+            token => client_event(srv, ClientId::from_token(token, CLIENTS), event),
+        }
+    }
+    for id in again {
+        read_client(srv, id);
+    }
+    // Those who leave make room for those who come.
+    listeners.sort_unstable();
+    listeners.dedup();
+    for i in listeners {
+        accept(srv, i);
+    }
+    srv.exec.unit = Unit::SERVER;
+    running::idle();
+    match mode {
+        Mode::Full => timers(srv),
+        Mode::Busy => cron::while_busy(srv),
+    }
+    reading::serve_woken(srv);
+    finish_turn(srv, mode);
+    let used = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
+    let s = &mut srv.stats;
+    s.n.loop_cycles += 1;
+    s.n.loop_us += used;
+    s.loop_us_max = s.loop_us_max.max(used);
+    s.commands_per_cycle_max = s.commands_per_cycle_max.max(s.n.commands.saturating_sub(commands));
+}
+
+/// Writes replies, frees marked clients, and does what must happen before the server waits.
+pub fn finish_turn(srv: &mut Server, mode: Mode) {
+    if mode == Mode::Full {
+        expire::notice(srv);
+        if srv.tracking.broadcast.has_changed() {
+            srv.broadcast_changes();
+        }
+    }
+    client_memory::evict(srv);
+    write_replies(srv);
+    writing::report_over_limit(srv);
+    // Within a command nobody is freed: its own client may be among the marked.
+    if srv.exec.nesting == 0 && srv.clients.has_to_reap() {
+        reap::reap(srv);
+    }
+}
+
+fn wait_time(srv: &Server) -> Option<Duration> {
+    let more = !srv.net.again.is_empty() || !srv.net.accept_again.is_empty();
+    if more || srv.clients.has_to_reap() || srv.clients.has_to_write() {
+        return Some(Duration::ZERO);
+    }
+    let now = crate::sys::clock::wall_ms().max(0) as u64;
+    srv.net.timers.next_due().map(|at| Duration::from_millis(at.saturating_sub(now)))
+}
+
+fn timers(srv: &mut Server) {
+    // The wall clock can be set back; the wheel then waits until time has caught up.
+    let now = (srv.clock.now_ms.max(0) as u64).max(srv.net.wheel_now);
+    srv.net.wheel_now = now;
+    let mut due = Vec::new();
+    srv.net.timers.advance(now, &mut due);
+    for timer in due {
+        match timer {
+            Timer::Cron => cron::run(srv),
+            Timer::Expire => expire::run(srv),
+            Timer::Evict => evict::on_timer(srv),
+            Timer::Unpause => pause::on_timer(srv),
+            Timer::Unblock(id) => time_out(srv, id),
+        }
+    }
+}
+
+/// A parked client's time is up: the reply of a command that found nothing.
+fn time_out(srv: &mut Server, id: ClientId) {
+    let Some(parked) = blocking::unpark(srv, id) else { return };
+    blocking::with_reply(srv, id, |_, reply| parked.nothing.write(reply));
+    blocking::account_unblocked(srv, id, &parked, false);
+    srv.net.wake(id);
+}
+
+fn client_event(srv: &mut Server, id: ClientId, event: &mio::event::Event) {
+    if event.is_writable() {
+        writing::on_writable(srv, id);
+    }
+    let Some(client) = srv.clients.get_mut(id) else { return };
+    if event.is_read_closed() || event.is_error() {
+        client.session.eof = true;
+    }
+    // Nobody is there to read what is owed.
+    if client.session.close == Close::AfterReply && event.is_write_closed() {
+        return srv.clients.close(id, Close::Now);
+    }
+    if event.is_readable() || event.is_read_closed() || event.is_error() {
+        read_client(srv, id);
+    }
+}
+
+/// Serves other clients while a command or a load takes long: one turn that does not wait and does
+/// nothing but input and output. Nothing expires, is evicted or saved within another's work.
+pub fn serve_while_busy(srv: &mut Server) {
+    let mut events = Events::with_capacity(256);
+    let running = running::now();
+    let outer = std::mem::replace(&mut srv.exec.busy, true);
+    unit::within(srv, Unit::SERVER, |srv| turn(srv, &mut events, Mode::Busy));
+    srv.exec.busy = outer;
+    running::resume(running);
+}

@@ -1,0 +1,129 @@
+//! What clients are owed goes out, and those who don't take it or hold too much are dealt with.
+//!
+//! ```text
+//! write_replies       end of a turn: one writev a client, a bounded number of bytes; messages for a bounded time
+//! report_over_limit   who exceeded an output limit is logged and counted (Clients marked it when it happened)
+//! ```
+//! A client whose socket is full is not tried again before the socket says that it has room. What a
+//! client leaves unread grows up to the limit of its class or `maxmemory-clients`, and ends it there, as
+//! in Redis. Where `client-backpressure-limit` is set, a client of a class without a limit is held above
+//! it instead: neither read nor served until it has read half.
+
+use mio::Interest;
+
+use crate::log;
+use crate::net::clients::ClientId;
+use crate::net::outbox::Flush;
+use crate::net::session::Close;
+use crate::server::engine::describe::describe;
+use crate::server::parts::Server;
+use crate::server::parts::net::CLIENTS;
+
+/// How long messages are delivered before the others have their turn, in microseconds.
+const DELIVER_US: u64 = 250;
+/// Clients between two looks at the time.
+const DELIVER_STEP: usize = 8;
+
+/// Writes what is owed to every client that ran a command, and delivers messages for a while.
+pub fn write_replies(srv: &mut Server) {
+    if !srv.clients.has_to_write() {
+        return;
+    }
+    let list = srv.clients.take_to_write();
+    for &id in &list {
+        write_client(srv, id);
+    }
+    srv.clients.recycle_to_write(list);
+    let start = srv.clock.watch.ticks();
+    loop {
+        for _ in 0..DELIVER_STEP {
+            match srv.clients.next_to_deliver() {
+                Some(id) => write_client(srv, id),
+                None => return,
+            }
+        }
+        if srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start)) >= DELIVER_US {
+            return;
+        }
+    }
+}
+
+/// The client's socket has room again.
+pub fn on_writable(srv: &mut Server, id: ClientId) {
+    match srv.clients.get(id) {
+        Some(client) if client.wants_writable => write_client(srv, id),
+        _ => {}
+    }
+}
+
+fn write_client(srv: &mut Server, id: ClientId) {
+    let now_ms = srv.clock.now_ms;
+    let Server { clients, net, stats, .. } = srv;
+    let Some(client) = clients.get_mut(id) else { return };
+    if client.session.close == Close::Now {
+        return;
+    }
+    let (n, how) = match client.outbox.flush(&mut client.conn) {
+        Ok(done) => done,
+        Err(e) => {
+            log!(Verbose, "Error writing to client: {e}");
+            return clients.close(id, Close::Now);
+        }
+    };
+    if n > 0 {
+        stats.n.net_out += n as u64;
+        stats.n.writes += 1;
+        client.session.active_ms = now_ms;
+    }
+    let full = how == Flush::Full;
+    if full != client.wants_writable {
+        client.wants_writable = full;
+        let interest =
+            if full { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        if client.conn.reregister(net.registry(), id.token(CLIENTS), interest).is_err() {
+            return clients.close(id, Close::Now);
+        }
+    }
+    match how {
+        Flush::Full => {
+            client.outbox.trim();
+            clients.check_output(id, 0);
+        }
+        Flush::Paused => clients.schedule_write(id),
+        Flush::Empty => {
+            let close = client.session.close;
+            client.session.soft_limit_since_ms = None;
+            if let Some(spare) = client.outbox.take_spare() {
+                clients.give_back(spare);
+            }
+            if close == Close::AfterReply {
+                clients.close(id, Close::Now);
+            }
+        }
+    }
+    if n > 0 && clients.release(id) {
+        net.resume(id);
+    }
+    if clients.tally.files() {
+        clients.account(id, 0);
+    }
+}
+
+/// Logs and counts the clients that were marked for exceeding an output limit.
+pub fn report_over_limit(srv: &mut Server) {
+    if !srv.clients.has_over_limit() {
+        return;
+    }
+    for id in srv.clients.take_over_limit() {
+        // The line shows what the client was before it was marked.
+        let Some(session) = srv.clients.session_mut(id) else { continue };
+        session.close = Close::No;
+        let text = srv.clients.get(id).map(|client| describe(srv, client)).unwrap_or_default();
+        log!(
+            Warning,
+            "Client {text} scheduled to be closed ASAP for overcoming of output buffer limits."
+        );
+        srv.stats.n.output_limit_disconnections += 1;
+        srv.clients.evict(id);
+    }
+}

@@ -1,0 +1,122 @@
+# What a configuration must not ask for as long as it can't be done: such a start is refused, with the reason.
+
+# Runs the server with a configuration file; returns {exit-code output}, or {0 running} if it serves.
+proc try_start {lines {environment {}}} {
+    set dir $::tmpdir/refused.[incr ::refused_serial]
+    file mkdir $dir
+    set port [free_port]
+    write_file $dir/r.conf "port $port\nbind 127.0.0.1\ndir $dir\nsave \"\"\n[string map [list %dir $dir] $lines]\n"
+    set pid [exec /usr/bin/env {*}$environment $::options(server) $dir/r.conf </dev/null >$dir/out 2>$dir/err &]
+    watch_process $pid
+    set end [expr {[clock milliseconds] + 8000}]
+    set state {}
+    while {$state eq {} && [clock milliseconds] < $end} {
+        if {![process_alive $pid]} {
+            set state stopped
+        } elseif {![catch {ping 127.0.0.1 $port} answer]} {
+            set state running
+        }
+        sleep 10
+    }
+    if {$state eq "running"} {
+        send_signal $pid KILL
+        wait_for_condition {![process_alive $pid]}
+    }
+    unwatch_process $pid
+    return [list $state [read_file $dir/out][read_file $dir/err]]
+}
+
+start_server {} { set ours [is_redust] }
+
+foreach {lines reason} {
+    "appendonly yes" {*appendonly: the append-only file is not available yet*}
+    "tls-port 7777" {*tls-port: TLS is not available yet*}
+    "replicaof 127.0.0.1 1" {*replicaof: replication is not available yet*}
+    "cluster-enabled yes" {*cluster-enabled: cluster mode is not available yet*}
+    "user default on >secret ~* &* +@all" {*users other than the default one*not available yet*}
+    "user guest on nopass ~x* +get" {*users other than*}
+    "loadmodule /nonexistent.so" {*modules can't be loaded*}
+    "import-mode yes" {*import-mode: *}
+    "unixsocketgroup root" {*unixsocketgroup: *}
+} {
+    test "'$lines' stops the start with a reason" {
+        need {$ours} "it works there"
+        lassign [try_start $lines] state output
+        assert_equal stopped $state
+        assert_match "*FATAL CONFIG FILE ERROR*" $output
+        assert_match $reason $output
+    }
+}
+
+test "an ACL file stops the start if it is missing or says anything that matters" {
+    need {$ours} "it works there"
+    lassign [try_start "aclfile missing.acl"] state output
+    assert_equal stopped $state
+    assert_match "*aclfile: error loading ACLs*missing.acl*No such file or directory*" $output
+    foreach {text expected} {
+        "user default on >secret ~* &* +@all\n" stopped
+        "user default on nopass sanitize-payload ~* &* +@all\nuser a on nopass +get ~*\n" stopped
+        "user default on nopass sanitize-payload ~* &* +@all\n" running
+        "\n" running
+    } {
+        write_file $::tmpdir/u.acl $text
+        lassign [try_start "aclfile $::tmpdir/u.acl"] state output
+        assert_equal $expected $state $text
+    }
+}
+
+test "the default user as CONFIG REWRITE writes it is no obstacle" {
+    foreach lines {
+        "user default on nopass sanitize-payload ~* &* +@all"
+        "requirepass abc\nuser default on sanitize-payload #ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad ~* &* +@all"
+    } {
+        lassign [try_start $lines] state output
+        assert_equal running $state $output
+    }
+}
+
+test "appendonly no after appendonly yes, and what harms nobody, starts" {
+    foreach lines {"appendonly yes\nappendonly no" "appendonly no\nappendfsync always" "masterauth secret" "io-threads 2" "min-replicas-to-write 1"} {
+        lassign [try_start $lines] state output
+        assert_equal running $state "$lines\n$output"
+    }
+}
+
+test "unavailable-directives warn makes it a warning, but not for what is on disk" {
+    need {$ours} "it works there"
+    foreach {lines environment} {"appendonly yes\nunavailable-directives warn" {} "appendonly yes" REDUST_UNAVAILABLE_DIRECTIVES=warn} {
+        lassign [try_start $lines $environment] state output
+        assert_equal running $state
+        assert_match "*# WARNING: appendonly: *" $output
+    }
+    file mkdir $::tmpdir/with-aof/appendonlydir
+    lassign [try_start "dir $::tmpdir/with-aof\nappendonly yes\nunavailable-directives warn"] state output
+    assert_equal stopped $state
+    assert_match "*can't be read yet*" $output
+    # They are found through the directory that is in force, wherever in the file it is named.
+    lassign [try_start "appendonly yes\ndir $::tmpdir/with-aof"] state output
+    assert_match "*with-aof/appendonlydir*" $output
+}
+
+start_server {} {
+    test "CONFIG SET refuses what would stop the start, and keeps the old value" {
+        need [is_redust] "it works there"
+        foreach {name value old} {appendonly yes no tls-port 7777 0 import-mode yes no} {
+            assert_error_like "ERR CONFIG SET failed (possibly related to argument '$name') - *available*" {r config set $name $value}
+            assert_equal [list $name $old] [r config get $name]
+            assert_equal OK [r config set $name $old]
+        }
+        assert_error_like "*argument 'appendonly'*" {r config set maxmemory 100mb appendonly yes}
+        assert_equal {maxmemory 0} [r config get maxmemory]
+    }
+
+    test "CONFIG SET activedefrag yes is accepted, as the file accepts it; the log says once that it has no effect" {
+        need [is_redust] "7.2 needs its own jemalloc"
+        set mark [log_mark]
+        assert_equal OK [r config set activedefrag yes]
+        assert_equal OK [r config set activedefrag no]
+        assert_equal OK [r config set activedefrag yes]
+        assert_equal 1 [llength [log_lines_like "*'activedefrag' is accepted but has no effect*" $mark]]
+        r config set activedefrag no
+    }
+}
