@@ -219,7 +219,7 @@ fn open_log(cfg: &Config) {
 }
 
 /// Makes the parts; nothing is opened yet but the reactor and the helper thread.
-pub fn assemble(
+pub(crate) fn assemble(
     cfg: Config,
     executable: PathBuf,
     config_file: Option<PathBuf>,
