@@ -324,6 +324,69 @@ const WINDOW: usize = 5 + SHORT + 2;
 /// Room made at once, at least.
 const STEP: usize = 2048;
 
+/// Writes a short string's bulk to the start of `window`; its length.
+#[inline(always)]
+fn short_bulk(window: &mut [u8; WINDOW], text: &[u8]) -> usize {
+    let n = text.len();
+    // Words and arrays: slices of unknown length would be copied by calls.
+    let head = if n <= 8 {
+        let line = u32::from_le_bytes(*b"$0\r\n") + ((n as u32) << 8);
+        let [a, b, c, d] = line.to_le_bytes();
+        let [e, f, g, h, i, j, k, l] = short_word(text).to_le_bytes();
+        *window.first_chunk_mut().expect("12 bytes") = [a, b, c, d, e, f, g, h, i, j, k, l];
+        4
+    } else {
+        let head = if n < 10 {
+            let line = u32::from_le_bytes(*b"$9\r\n");
+            *window.first_chunk_mut().expect("four bytes") = line.to_le_bytes();
+            4
+        } else {
+            *window.first_chunk_mut().expect("eight bytes") = two_digit_head(n);
+            5
+        };
+        copy_short(&mut window[head..head + n], text);
+        head
+    };
+    [window[head + n], window[head + n + 1]] = *b"\r\n";
+    head + n + 2
+}
+
+/// Writes a command, an array of bulk strings, to the start of `buf`: its length, or None if it does not
+/// fit, with some room to spare, or has many arguments.
+#[inline]
+pub fn write_command<'a>(
+    buf: &mut [u8],
+    args: impl ExactSizeIterator<Item = &'a [u8]>,
+) -> Option<usize> {
+    let n = args.len();
+    if n >= 10 {
+        return None;
+    }
+    *buf.first_chunk_mut()? = [b'*', b'0' + n as u8, b'\r', b'\n'];
+    let mut at = 4;
+    for arg in args {
+        let rest = buf.get_mut(at..)?;
+        at += match rest.first_chunk_mut() {
+            Some(window) if arg.len() <= SHORT => short_bulk(window, arg),
+            _ => long_bulk(rest, arg)?,
+        };
+    }
+    Some(at)
+}
+
+/// Writes a bulk of any length to the start of `to`; its length, or None if it does not fit.
+#[inline(never)]
+fn long_bulk(to: &mut [u8], text: &[u8]) -> Option<usize> {
+    let mut digits = [0; num::MAX_I64_CHARS];
+    let n = num::format_i64(&mut digits, text.len() as i64);
+    let mut at = 0;
+    for piece in [&b"$"[..], &digits[..n], b"\r\n", text, b"\r\n"] {
+        to.get_mut(at..at + piece.len())?.copy_from_slice(piece);
+        at += piece.len();
+    }
+    Some(at)
+}
+
 impl Bulks<'_> {
     /// Adds one.
     #[inline(always)]
@@ -337,27 +400,7 @@ impl Bulks<'_> {
         }
         let window = self.buf[self.at..].first_chunk_mut::<WINDOW>();
         let Some(window) = window else { return self.push_long(text) };
-        // Words and arrays: slices of unknown length would be copied by calls.
-        let head = if n <= 8 {
-            let line = u32::from_le_bytes(*b"$0\r\n") + ((n as u32) << 8);
-            let [a, b, c, d] = line.to_le_bytes();
-            let [e, f, g, h, i, j, k, l] = short_word(text).to_le_bytes();
-            *window.first_chunk_mut().expect("12 bytes") = [a, b, c, d, e, f, g, h, i, j, k, l];
-            4
-        } else {
-            let head = if n < 10 {
-                let line = u32::from_le_bytes(*b"$9\r\n");
-                *window.first_chunk_mut().expect("four bytes") = line.to_le_bytes();
-                4
-            } else {
-                *window.first_chunk_mut().expect("eight bytes") = two_digit_head(n);
-                5
-            };
-            copy_short(&mut window[head..head + n], text);
-            head
-        };
-        [window[head + n], window[head + n + 1]] = *b"\r\n";
-        self.at += head + n + 2;
+        self.at += short_bulk(window, text);
     }
 
     /// Adds the text of an integer.

@@ -93,7 +93,6 @@ pub fn process_command(
         }
         reply.truncate(srv.exec.keeps_reply.take().unwrap_or(before));
     }
-    let Some(session) = srv.clients.session_mut(id) else { return Outcome::Closing };
     let closing = session.close != Close::No;
     if session.tracking.as_ref().is_some_and(|t| t.caching) && outcome != Outcome::Parked {
         invalidate::end_of_caching(session, find(srv.table, argv).ok());
@@ -126,9 +125,6 @@ fn run(
             return Outcome::Done;
         }
     };
-    if let Some(session) = srv.clients.session_mut(id) {
-        session.last_command = Some(row.id);
-    }
     let admitted = gate::admit(srv, id, row, argv);
     // What making room told this client is about values that the command no longer sees.
     if srv.clients.has_waiting_pushes() {

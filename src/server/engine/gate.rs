@@ -190,11 +190,12 @@ pub fn admit(
     row: &'static Row,
     argv: Argv<'_>,
 ) -> Result<Admitted, CmdError> {
+    debug_assert_eq!(srv.exec.concerns, concerns(srv), "somebody forgot to rearm");
+    let session = srv.clients.session_mut(id).expect("clients are only reaped between events");
+    session.last_command = Some(row.id);
     if !row.spec.arity_ok(argv.len()) || matches!(row.handler, Handler::Container) {
         return Err(errors::wrong_arity(row.name()));
     }
-    debug_assert_eq!(srv.exec.concerns, concerns(srv), "somebody forgot to rearm");
-    let session = srv.clients.session(id).expect("clients are only reaped between events");
     let plain = session.authenticated
         && session.multi.is_none()
         && !session.subscribed()

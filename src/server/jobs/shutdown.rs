@@ -110,6 +110,8 @@ fn finish(srv: &mut Server, how: How) -> Result<(), ()> {
         log!(Notice, "Removing the unix socket file.");
         let _ = std::fs::remove_file(String::from_utf8_lossy(&srv.cfg.net.unix_socket).as_ref());
     }
+    // Nobody is let in between the end of the connections and that of the process.
+    srv.net.close_listeners();
     log!(Warning, "Redis is now ready to exit, bye bye...");
     srv.shutdown.done = true;
     Ok(())

@@ -127,6 +127,13 @@ impl Net {
         Ok(())
     }
 
+    /// Stops listening.
+    pub fn close_listeners(&mut self) {
+        self.listeners.iter_mut().for_each(|l| l.deregister(self.poll.registry()));
+        self.listeners.clear();
+        self.accept_again.clear();
+    }
+
     /// Sets a timer for a wall-clock time.
     pub fn set_timer(&mut self, at_ms: i64, what: Timer) -> TimerId {
         self.timers.set(at_ms.max(0) as u64, what)

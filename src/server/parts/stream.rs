@@ -16,16 +16,18 @@
 //!
 //! Invariants:
 //!
-//! - S1  all blocks but the last are full; the first begins at offset `start`, which is no later than
-//!   any reader's position;
+//! - S1  each block has `BLOCK` bytes, and `end - start` says how many of them all are filled; the first
+//!   begins at offset `start`, which is no later than any reader's position;
 //! - S2  `partial` is in order, and its ranges do not overlap;
-//! - S3  while nobody reads, nothing is recorded: `wanted` is empty.
+//! - S3  the first command of a unit, if it fits, is written right behind the end, where it stays if
+//!   it is the only one (`direct` bytes); it moves to `unit` when a second one comes;
+//! - S4  while nobody reads, nothing is recorded: `wanted` is empty.
 
 use std::collections::VecDeque;
 
 use slab::Slab;
 
-use crate::resp::reply::Reply;
+use crate::resp::reply::{Reply, write_command};
 
 /// Kinds of readers; a set of bits.
 pub type Targets = u8;
@@ -61,8 +63,10 @@ struct Partial {
 pub struct Stream {
     /// Whom there is to read.
     wanted: Targets,
-    /// The open unit: its commands, how many they are, and the databases that they begin and end in.
-    unit: Reply,
+    /// The open unit: its commands (but for a first one behind the end), how many they are, and the
+    /// databases that they begin and end in.
+    unit: Vec<u8>,
+    direct: usize,
     commands: usize,
     first_db: Option<u32>,
     unit_db: Option<u32>,
@@ -98,59 +102,86 @@ impl Stream {
     }
 
     /// Adds a command to the open unit, to be run in database `db`. O(bytes); allocates nothing but
-    /// room for longer units than there were before.
+    /// blocks, and room for longer units than there were before.
     #[inline]
     pub fn add<'a>(
         &mut self,
         db: u32,
-        args: impl ExactSizeIterator<Item = &'a [u8]>,
+        args: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
         targets: Targets,
     ) {
         if targets & self.wanted == 0 {
             return;
         }
-        // What not everybody gets must not be what selects the database for all.
-        if targets == ALL && self.unit_db != Some(db) {
-            self.enter(db);
+        if self.commands == 0 && targets == ALL && self.db == Some(db) {
+            let filled = (self.end - self.start) as usize;
+            if filled / BLOCK < self.blocks.len()
+                && let Some(block) = self.blocks.back_mut()
+                && let Some(len) = write_command(&mut block[filled % BLOCK..], args.clone())
+            {
+                (self.direct, self.commands) = (len, 1);
+                return;
+            }
         }
-        let from = self.unit.len() as u64;
-        self.unit.array(args.len());
-        args.for_each(|arg| self.unit.bulk(arg));
-        self.commands += 1;
-        if targets != ALL {
-            self.unit_partial.push(Partial { from, to: self.unit.len() as u64, targets });
-        }
+        self.add_aside(db, args, targets);
     }
 
-    /// The open unit goes on in another database.
-    fn enter(&mut self, db: u32) {
-        match self.unit_db {
-            None => self.first_db = Some(db),
-            Some(_) => select(&mut self.unit, db),
+    #[inline(never)]
+    fn add_aside<'a>(
+        &mut self,
+        db: u32,
+        args: impl ExactSizeIterator<Item = &'a [u8]>,
+        targets: Targets,
+    ) {
+        if self.direct > 0 {
+            let at = (self.end - self.start) as usize % BLOCK;
+            if let Some(block) = self.blocks.back() {
+                self.unit.extend_from_slice(&block[at..at + self.direct]);
+            }
+            self.direct = 0;
+            (self.first_db, self.unit_db) = (self.db, self.db);
         }
-        self.unit_db = Some(db);
+        // What not everybody gets must not be what selects the database for all.
+        if targets == ALL && self.unit_db != Some(db) {
+            match self.unit_db {
+                None => self.first_db = Some(db),
+                Some(_) => select(&mut self.unit, db),
+            }
+            self.unit_db = Some(db);
+        }
+        let from = self.unit.len();
+        append_command(&mut self.unit, args);
+        let end = self.unit.len();
+        self.commands += 1;
+        if targets != ALL {
+            self.unit_partial.push(Partial { from: from as u64, to: end as u64, targets });
+        }
     }
 
     /// Ends the open unit: its commands become readable, as one transaction if they are several.
     #[inline]
     pub fn close(&mut self) {
-        if self.commands > 0 {
+        if self.direct > 0 {
+            self.end += self.direct as u64;
+            (self.direct, self.commands) = (0, 0);
+        } else if self.commands > 0 {
             self.append_unit();
         }
     }
 
+    #[inline(never)]
     fn append_unit(&mut self) {
         let several = self.commands > 1;
         if self.first_db.is_some() && self.first_db != self.db {
-            let mut reply = Reply::default();
-            select(&mut reply, self.first_db.unwrap_or_default());
-            self.append(reply.buf());
+            let mut text = Vec::new();
+            select(&mut text, self.first_db.unwrap_or_default());
+            self.append(&text);
         }
         if several {
             self.append(b"*1\r\n$5\r\nMULTI\r\n");
         }
         let base = self.end;
-        let unit = std::mem::take(&mut self.unit).into_buf();
+        let mut unit = std::mem::take(&mut self.unit);
         self.append(&unit);
         for part in self.unit_partial.drain(..) {
             self.partial.push_back(Partial {
@@ -165,25 +196,21 @@ impl Stream {
         self.db = self.unit_db.or(self.db);
         (self.first_db, self.unit_db, self.commands) = (None, None, 0);
         if unit.capacity() <= UNIT_KEPT {
-            let mut unit = unit;
             unit.clear();
-            self.unit = Reply::new(unit, false);
+            self.unit = unit;
         }
     }
 
-    #[inline]
     fn append(&mut self, mut bytes: &[u8]) {
-        self.end += bytes.len() as u64;
         while !bytes.is_empty() {
-            let room = self.blocks.back().map_or(0, |block| BLOCK - block.len());
-            if room == 0 {
-                self.blocks.push_back(Vec::with_capacity(BLOCK));
-                continue;
+            let at = (self.end - self.start) as usize;
+            if at / BLOCK == self.blocks.len() {
+                self.blocks.push_back(vec![0; BLOCK]);
             }
-            let (now, later) = bytes.split_at(room.min(bytes.len()));
-            if let Some(block) = self.blocks.back_mut() {
-                block.extend_from_slice(now);
-            }
+            let Some(block) = self.blocks.back_mut() else { return };
+            let (now, later) = bytes.split_at((BLOCK - at % BLOCK).min(bytes.len()));
+            block[at % BLOCK..at % BLOCK + now.len()].copy_from_slice(now);
+            self.end += now.len() as u64;
             bytes = later;
         }
     }
@@ -245,10 +272,16 @@ impl Stream {
     }
 }
 
-fn select(to: &mut Reply, db: u32) {
-    to.array(2);
-    to.bulk(b"SELECT");
-    to.bulk_str(db.to_string());
+fn select(to: &mut Vec<u8>, db: u32) {
+    let number = db.to_string();
+    append_command(to, [&b"SELECT"[..], number.as_bytes()].into_iter());
+}
+
+fn append_command<'a>(to: &mut Vec<u8>, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+    let mut reply = Reply::new(std::mem::take(to), false);
+    reply.array(args.len());
+    args.for_each(|arg| reply.bulk(arg));
+    *to = reply.into_buf();
 }
 
 #[cfg(test)]
@@ -344,7 +377,7 @@ mod tests {
                 }
             }
             let slowest = readers.iter().map(|r| r.1).min().unwrap_or(model.len());
-            let kept = stream.blocks.iter().map(Vec::len).sum::<usize>();
+            let kept = stream.blocks.len() * BLOCK;
             assert!(kept <= model.len() - slowest + 2 * BLOCK);
         }
         assert!(model.len() > 1_000_000);
