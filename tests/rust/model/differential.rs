@@ -16,8 +16,8 @@ use super::known::{self, Like};
 use super::picture::{self, Key};
 use super::process::{self, Server};
 use super::shrink::shrink;
-use super::side::{Answer, Command, Side, may_wait, show, words};
-use super::{commands, dumps, names_of};
+use super::side::{Answer, Command, Side, may_wait, show};
+use super::{GONE, commands, dumps, names_of};
 use crate::rng;
 
 const CASE: usize = 250;
@@ -85,7 +85,7 @@ impl Pair {
             Ok(fault) => fault,
             Err(Gone(text)) => {
                 let log = self.ours.server.log();
-                Some(format!("a server is gone: {text}\nthe log of ours:\n{log}"))
+                Some(format!("{GONE}: {text}\nthe log of ours:\n{log}"))
             }
         }
     }
@@ -137,8 +137,8 @@ impl Pair {
 
     fn pipeline(&mut self, client: usize, commands: &[Vec<Command>; 2]) -> Result<Option<String>, Gone> {
         let (ours, theirs) = if may_wait(&commands[0][0]) {
-            let ours = self.ours.run_waiting(client, &commands[0][0])?;
-            let theirs = self.theirs.run_waiting(client, &commands[1][0])?;
+            let ours = self.ours.run_waiting(client, &commands[0][0], true)?;
+            let theirs = self.theirs.run_waiting(client, &commands[1][0], true)?;
             (Vec::from_iter(ours), Vec::from_iter(theirs))
         } else {
             (self.ours.run(client, &commands[0])?, self.theirs.run(client, &commands[1])?)
@@ -278,7 +278,7 @@ fn model_differential() {
     let seed = rng::seed();
     println!("model: differential: REDUST_SEED={seed}");
     let mut pair = Pair::start(&peer).expect("servers");
-    let (ours, theirs) = pair.both(|side| Ok(names_of(side, false))).expect("names");
+    let (ours, theirs) = pair.both(|side| Ok(names_of(side, &[]))).expect("names");
     let both = |name: &str| ours.contains(name) && theirs.contains(name);
     pair.ours.admin.words("CONFIG SET rdb-target-version 10").expect("an answer");
     let dumps = dumps(&mut pair.ours, false);
@@ -292,12 +292,12 @@ fn model_differential() {
         sent += steps.len();
         cases += 1;
         let Some(fault) = pair.run(&steps) else { continue };
-        if fault.starts_with("a server is gone") {
+        if fault.starts_with(GONE) {
             pair = Pair::start(&peer).expect("servers");
         }
         let (steps, fault) = shrink(steps, fault, |steps| {
             let fault = pair.run(steps);
-            if fault.as_ref().is_some_and(|fault| fault.starts_with("a server is gone")) {
+            if fault.as_ref().is_some_and(|fault| fault.starts_with(GONE)) {
                 pair = Pair::start(&peer).expect("servers");
             }
             fault

@@ -202,7 +202,8 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// Commands in which a number at the wrong place takes gigabytes, waits, or is up to chance.
+    /// Commands in which a number at the wrong place takes gigabytes, waits, is up to chance,
+    /// or makes scores differ.
     fn needs_care(&self, args: &[Arg]) -> bool {
         let is = |arg: &Arg, words: &[&str]| {
             matches!(arg, Arg::Bytes(b) if words.iter().any(|w| w.as_bytes() == b))
@@ -212,7 +213,7 @@ impl<'a> Generator<'a> {
             "ZRANDMEMBER", "RESTORE", "SPOP", "PEXPIRE", "PSETEX", "BLPOP", "BRPOP", "BLMOVE",
             "BRPOPLPUSH", "BLMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP",
         ];
-        is(&args[0], NAMES) || args.iter().any(|arg| is(arg, &["PX", "px", "nosort"]))
+        is(&args[0], NAMES) || args.iter().any(|arg| is(arg, &["PX", "px", "nosort", "y0", "y1", "y2"]))
     }
 
     fn sequence(&mut self, text: &str, out: &mut Vec<Arg>) {
@@ -300,6 +301,8 @@ impl<'a> Generator<'a> {
                 let kind = if self.rng.chance(4) { *self.rng.pick(TYPES) } else { own };
                 format!("{}{}", kind as char, self.rng.below(3)).into_bytes()
             }
+            // Their scores are all 0, which commands on keys of any type would not respect.
+            "y" => format!("y{}", self.rng.below(3)).into_bytes(),
             "key" => {
                 let kind = *self.rng.pick(TYPES);
                 format!("{}{}", kind as char, self.rng.below(3)).into_bytes()
