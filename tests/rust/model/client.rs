@@ -6,6 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use super::generate::brief;
+
 /// A server that does not answer within this time hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -70,7 +72,7 @@ impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Line(kind, text) => write!(f, "{}{}", *kind as char, text.escape_ascii()),
-            Value::Text(b'$', text) => write!(f, "\"{}\"", text.escape_ascii()),
+            Value::Text(b'$', text) => write!(f, "\"{}\"", brief(&text.escape_ascii().to_string())),
             Value::Text(kind, text) => write!(f, "{}\"{}\"", *kind as char, text.escape_ascii()),
             Value::Many(kind, all) => {
                 write!(f, "{}", *kind as char)?;

@@ -65,15 +65,24 @@ impl fmt::Display for Step {
         for arg in &self.args {
             match arg {
                 Arg::Bytes(bytes) if !bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic) => {
-                    write!(f, " {}", String::from_utf8_lossy(bytes))?;
+                    write!(f, " {}", brief(&String::from_utf8_lossy(bytes)))?;
                 }
-                Arg::Bytes(bytes) => write!(f, " \"{}\"", bytes.escape_ascii())?,
+                Arg::Bytes(bytes) => write!(f, " \"{}\"", brief(&bytes.escape_ascii().to_string()))?,
                 Arg::Seconds(ms) => write!(f, " <now{:+}s>", ms / 1000)?,
                 Arg::Milliseconds(ms) => write!(f, " <now{ms:+}ms>")?,
                 Arg::Port => write!(f, " <port>")?,
             }
         }
         Ok(())
+    }
+}
+
+/// Long texts of one letter are told by their length.
+pub fn brief(text: &str) -> String {
+    let first = text.chars().next().unwrap_or_default();
+    match text.len() {
+        len if len > 30 && text.chars().all(|c| c == first) => format!("<{first} x {len}>"),
+        _ => text.to_owned(),
     }
 }
 
@@ -98,6 +107,8 @@ pub struct Generator<'a> {
     dumps: &'a [Vec<u8>],
     /// Commands that each client has queued since its MULTI, plus one.
     queued: [usize; CLIENTS],
+    /// Whether one of them sets a time that is brief.
+    queued_brief: [bool; CLIENTS],
     brief: bool,
 }
 
@@ -127,7 +138,7 @@ impl<'a> Generator<'a> {
             };
             families.extend(std::iter::repeat_n(lines, weight));
         }
-        Generator { rng, purpose, families, dumps, queued: [0; CLIENTS], brief: false }
+        Generator { rng, purpose, families, dumps, queued: [0; CLIENTS], queued_brief: [false; CLIENTS], brief: false }
     }
 
     pub fn step(&mut self) -> Step {
@@ -150,6 +161,7 @@ impl<'a> Generator<'a> {
         let mut args: Vec<Arg> = Vec::new();
         if queued > 0 && (self.rng.chance(15) || queued > 8) {
             self.queued[client] = 0;
+            self.brief = std::mem::take(&mut self.queued_brief[client]);
             args = words(if self.rng.chance(85) { "EXEC" } else { "DISCARD" });
         } else if queued == 0 && self.rng.chance(3) {
             self.queued[client] = 1;
@@ -171,6 +183,9 @@ impl<'a> Generator<'a> {
             if self.rng.chance(3) {
                 self.spoil(&mut args);
             }
+        }
+        if queued > 0 && self.queued[client] > 0 {
+            self.queued_brief[client] |= self.brief;
         }
         Step { client, args, brief: self.brief }
     }
@@ -261,7 +276,8 @@ impl<'a> Generator<'a> {
                 let from_now = match self.rng.below(20) {
                     0 => return Arg::Bytes(self.pick(&["0", "-1", "abc", "1", "1000"])),
                     1..4 => -1 - self.rng.below(100_000) as i64,
-                    4..7 => self.soon(),
+                    // Two servers would not get the command before the same moment.
+                    4..7 if self.purpose == Purpose::Replay => self.soon(),
                     _ => far,
                 };
                 if name == "at" { Arg::Seconds(from_now) } else { Arg::Milliseconds(from_now) }

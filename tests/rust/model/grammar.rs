@@ -290,7 +290,6 @@ pub const FAMILIES: &[Family] = &[
             KEYS $glob
             SCAN 0 [MATCH $glob] COUNT 1000 [TYPE (string|list|set|zset|hash|none)]
             DBSIZE
-            RANDOMKEY
             OBJECT ENCODING $key
             SORT_RO $ltz [BY $pattern] [LIMIT $small $small] [GET $pattern] [ASC|DESC] ALPHA",
         later: "",

@@ -1,6 +1,5 @@
-//! Where replies of the two servers may differ, each with its reason; all else must be the same.
+//! Where the two servers may differ, each with its reason; all else must be the same.
 
-use super::client::Value;
 use super::side::Command;
 
 /// How the replies of a command are compared.
@@ -13,47 +12,101 @@ pub enum Like {
     Shape,
     /// As numbers that are no further apart than this: the clock goes on between the two.
     Near(i64),
-    /// Not at all.
-    Never,
 }
 
-/// What is the same for all versions.
+/// How the replies of this command are compared.
 pub fn like(command: &Command) -> Like {
     let name = String::from_utf8_lossy(&command[0]).to_uppercase();
     match name.as_str() {
         // A table has no order.
         "SMEMBERS" | "SDIFF" | "SINTER" | "SUNION" | "HKEYS" | "HVALS" | "KEYS" | "SPOP" => Like::Sorted(1),
         "HGETALL" => Like::Sorted(2),
-        // The order of places is that of the search unless the command names one.
         "SSCAN" | "SCAN" | "HSCAN" | "ZSCAN" => Like::Sorted(1),
-        "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "RANDOMKEY" => Like::Shape,
+        "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" => Like::Shape,
         "TTL" | "EXPIRETIME" => Like::Near(2),
         "PTTL" | "PEXPIRETIME" => Like::Near(2000),
-        // The servers migrate to different ports, and errors of sockets name them.
+        "SORT" | "SORT_RO" if by_pattern(command) == Some(false) => Like::Sorted(1),
         _ => Like::Exactly,
     }
 }
 
-/// A difference that is meant: which, and why.
-pub struct Known {
-    pub reason: &'static str,
-    /// Versions of redis-server, below which it is there.
-    pub below: (u32, u32),
-    pub applies: fn(&Command, &Value, &Value) -> bool,
+/// Whether a command may look at keys in any order, and so find in any order that they are absent, or
+/// past their time.
+pub fn looks_in_any_order(command: &Command) -> bool {
+    ["KEYS", "SCAN", "SORT", "SORT_RO"].iter().any(|name| is(command, name))
 }
 
-const ALWAYS: (u32, u32) = (u32::MAX, 0);
+/// A difference that is meant, or that nobody can foresee: the command is left out of the comparison.
+pub struct Known {
+    pub reason: &'static str,
+    /// The version of redis-server from which on they are the same.
+    pub until: (u32, u32),
+    pub applies: fn(&Command) -> bool,
+}
 
-/// Differences of replies.
-pub const REPLIES: &[Known] = &[Known {
-    reason: "doc/compat.md: LSET with an index beyond 32 bits is out of range",
-    below: ALWAYS,
-    applies: |command, _, _| {
-        let index = command.get(2).map(|word| String::from_utf8_lossy(word).parse::<i64>());
-        is(command, "LSET") && index.is_some_and(|i| i.is_ok_and(|i| i32::try_from(i).is_err()))
+const FOREVER: (u32, u32) = (u32::MAX, 0);
+
+pub const KNOWN: &[Known] = &[
+    Known {
+        reason: "doc/compat.md: LSET with an index beyond 32 bits is out of range",
+        until: FOREVER,
+        applies: |command| is(command, "LSET") && number(command, 2).is_some_and(|n| i32::try_from(n).is_err()),
     },
-}];
+    Known {
+        reason: "doc/compat.md: RESTORE with a ttl that overflows a date gets the last date there is",
+        until: FOREVER,
+        applies: |command| is_restore(command) && number(command, 2).is_some_and(|n| n > i64::MAX / 2),
+    },
+    Known {
+        reason: "doc/compat.md: MIGRATE to database -1",
+        until: FOREVER,
+        applies: |command| is(command, "MIGRATE") && number(command, 4) == Some(-1),
+    },
+    Known {
+        reason: "what is alike to SORT BY .. ALPHA stays in the order of the qsort, or of a table",
+        until: FOREVER,
+        applies: |command| is_sort(command) && has(command, "ALPHA") && by_pattern(command) == Some(true),
+    },
+    Known {
+        reason: "some elements of a set in its own order are any elements",
+        until: FOREVER,
+        applies: |command| {
+            is_sort(command)
+                && by_pattern(command) == Some(false)
+                && has(command, "LIMIT")
+                && !has(command, "STORE")
+        },
+    },
+];
+
+/// The reason why a command is left out beside this version.
+pub fn reason(command: &Command, version: (u32, u32)) -> Option<&'static str> {
+    let known = KNOWN.iter().find(|known| version < known.until && (known.applies)(command));
+    known.map(|known| known.reason)
+}
 
 fn is(command: &Command, name: &str) -> bool {
     command[0].eq_ignore_ascii_case(name.as_bytes())
+}
+
+fn is_restore(command: &Command) -> bool {
+    is(command, "RESTORE") || is(command, "RESTORE-ASKING")
+}
+
+fn is_sort(command: &Command) -> bool {
+    is(command, "SORT") || is(command, "SORT_RO")
+}
+
+fn has(command: &Command, word: &str) -> bool {
+    command.iter().skip(2).any(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// Whether the pattern of BY is one; without a star it means the elements' own order.
+fn by_pattern(command: &Command) -> Option<bool> {
+    let at = command.iter().position(|word| word.eq_ignore_ascii_case(b"BY"))?;
+    Some(command.get(at + 1)?.contains(&b'*'))
+}
+
+fn number(command: &Command, at: usize) -> Option<i64> {
+    String::from_utf8_lossy(command.get(at)?).parse().ok()
 }

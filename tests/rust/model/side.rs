@@ -4,7 +4,7 @@ use std::path::Path;
 use std::thread::yield_now;
 
 use super::client::{Connection, Gone, Value, encode};
-use super::generate::CLIENTS;
+use super::generate::{CLIENTS, brief};
 use super::process::Server;
 
 pub type Command = Vec<Vec<u8>>;
@@ -176,6 +176,6 @@ pub fn words(line: &str) -> Command {
 }
 
 pub fn show(command: &Command) -> String {
-    let words: Vec<String> = command.iter().map(|w| w.escape_ascii().to_string()).collect();
+    let words: Vec<String> = command.iter().map(|w| brief(&w.escape_ascii().to_string())).collect();
     words.join(" ")
 }
