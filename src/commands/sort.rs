@@ -185,20 +185,28 @@ fn order(
     elements: Vec<Vec<u8>>,
     wanted: usize,
 ) -> Result<Vec<Vec<u8>>, CmdError> {
-    let number =
-        |text: &[u8]| num::parse_f64_c(text, false).map(Weight::Number).ok_or(NOT_A_NUMBER);
+    // Compat: all keys are looked at (which shows in events) before what is no number ends the command.
+    let mut all_numbers = true;
+    let mut number = |text: &[u8]| {
+        let parsed = num::parse_f64_c(text, false);
+        all_numbers &= parsed.is_some();
+        Weight::Number(parsed.unwrap_or_default())
+    };
     let mut rows = Vec::with_capacity(elements.len());
     for element in elements {
         let weight = match request.by {
             None if request.alpha => Weight::Own,
-            None => number(&element)?,
+            None => number(&element),
             Some(by) => match (request.alpha, follow(db, fx, env, by, &element)) {
                 (true, found) => Weight::Text(found),
-                (false, Some(text)) => number(&text)?,
+                (false, Some(text)) => number(&text),
                 (false, None) => Weight::Number(0.0),
             },
         };
         rows.push((weight, element));
+    }
+    if !all_numbers {
+        return Err(NOT_A_NUMBER);
     }
     let by = |a: &(Weight, Vec<u8>), b: &(Weight, Vec<u8>)| match request.descending {
         true => compare(b, a),
@@ -284,7 +292,6 @@ fn store(ctx: &mut Ctx<'_>, request: &Request<'_>, chosen: &[Vec<u8>], target: &
         let list = List::sorted(out.iter().map(Vec::as_slice), limits.list());
         let value = Value::Object(Box::new(list.into_object()));
         db.set(target, SetValue::Owned(value), Expire::None, fx);
-        fx.ready(target);
         fx.modified(target);
         fx.dirty += out.len() as u64 - 1;
         fx.event(EV_LIST, "sortstore", target);

@@ -77,7 +77,34 @@ pub const KNOWN: &[Known] = &[
                 && !has(command, "STORE")
         },
     },
+    Known {
+        reason: "scores are printed by Grisu2 from 7.2 on, in digests too",
+        until: (7, 2),
+        applies: |command| {
+            let sorted_set = command[0].starts_with(b"Z") || command[0].starts_with(b"BZ");
+            let is_broken = |word: &Vec<u8>| {
+                let text = String::from_utf8_lossy(word);
+                text.parse::<f64>().is_ok() && text.parse::<i64>().is_err()
+            };
+            sorted_set && command.iter().skip(1).any(is_broken) || has(command, "STOREDIST")
+        },
+    },
+    Known {
+        reason: "WITHSCORE of ZRANK and ZREVRANK is there since 7.2",
+        until: (7, 2),
+        applies: |command| has(command, "WITHSCORE"),
+    },
+    Known {
+        reason: "a wait that is too long is called negative before 7.2",
+        until: (7, 2),
+        applies: |command| has(command, "inf") || has(command, "1e300"),
+    },
 ];
+
+/// Before 7.2, an element that goes to a client that waits for it counts as one change less.
+pub fn counts_what_is_served(version: (u32, u32)) -> bool {
+    version >= (7, 2)
+}
 
 /// The reason why a command is left out beside this version.
 pub fn reason(command: &Command, version: (u32, u32)) -> Option<&'static str> {
@@ -98,7 +125,7 @@ fn is_sort(command: &Command) -> bool {
 }
 
 fn has(command: &Command, word: &str) -> bool {
-    command.iter().skip(2).any(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+    command.iter().skip(1).any(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// Whether the pattern of BY is one; without a star it means the elements' own order.
