@@ -1,6 +1,6 @@
 //! Where the two servers may differ, each with its reason; all else must be the same.
 
-use super::side::Command;
+use super::side::{Command, may_wait};
 
 /// How the replies of a command are compared.
 pub enum Like {
@@ -90,16 +90,63 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
-        reason: "WITHSCORE of ZRANK and ZREVRANK is there since 7.2",
+        reason: "ZRANK and ZREVRANK have WITHSCORE, and so any option, since 7.2",
         until: (7, 2),
-        applies: |command| has(command, "WITHSCORE"),
+        applies: |command| command.len() > 3 && (is(command, "ZRANK") || is(command, "ZREVRANK")),
     },
     Known {
         reason: "a wait that is too long is called negative before 7.2",
         until: (7, 2),
         applies: |command| has(command, "inf") || has(command, "1e300"),
     },
+    Known {
+        reason: "7.2 runs a command that waited again, so another key's type may end it",
+        until: (7, 2),
+        applies: |command| {
+            let pops = ["BLPOP", "BRPOP", "BZPOPMIN", "BZPOPMAX"].iter().any(|name| is(command, name));
+            may_wait(command) && !(pops && command.len() == 3)
+        },
+    },
+    Known {
+        reason: "doc/compat.md: cursors of SCAN are our own",
+        until: FOREVER,
+        applies: |command| {
+            let at = if is(command, "SCAN") { 1 } else { 2 };
+            let scans = ["SCAN", "SSCAN", "HSCAN", "ZSCAN"].iter().any(|name| is(command, name));
+            scans && number(command, at) != Some(0)
+        },
+    },
+    Known {
+        reason: "SCAN with TYPE said keymiss of keys past their time before 7.2",
+        until: (7, 2),
+        applies: |command| is(command, "SCAN") && has(command, "TYPE"),
+    },
+    Known {
+        reason: "BITFIELD overflowed itself with numbers of 64 bits before 7.2",
+        until: (7, 2),
+        applies: |command| {
+            let wide = |at| number(command, at).is_some_and(|n: i64| n.unsigned_abs() > 1 << 60);
+            is(command, "BITFIELD") && (2..command.len()).any(wide)
+        },
+    },
+    Known {
+        reason: "lists and sets are listpacks since 7.2",
+        until: (7, 2),
+        applies: |command| is(command, "OBJECT"),
+    },
 ];
+
+/// Before 7.2, an encoding may differ: lists and sets are no listpacks, and ZADD counts elements that it
+/// only changes less strictly.
+pub fn encodes_alike(kind: &str, version: (u32, u32)) -> bool {
+    version >= (7, 2) || !matches!(kind, "list" | "set" | "zset")
+}
+
+/// Before 7.2, a key past its time was shown by SCAN with TYPE, was no event in RESTORE, and did not
+/// count as gone in WATCH.
+pub fn expires_alike(version: (u32, u32)) -> bool {
+    version >= (7, 2)
+}
 
 /// Before 7.2, an element that goes to a client that waits for it counts as one change less.
 pub fn counts_what_is_served(version: (u32, u32)) -> bool {
