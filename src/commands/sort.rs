@@ -93,7 +93,7 @@ fn run(ctx: &mut Ctx<'_>, read_only: bool) -> CmdResult {
     let Ctx { db, argv, fx, env, limits, .. } = ctx;
     let (mut is_set, mut packed_zset) = (false, false);
     let mut keep_order = request.by.is_some_and(|by| !by.contains(&b'*'));
-    let elements = match db.read(argv.at(1), fx).map(|entry| entry.value()) {
+    let mut elements = match db.read(argv.at(1), fx).map(|entry| entry.value()) {
         None => Vec::new(),
         Some(ValueRef::Object(object)) => {
             is_set = matches!(object, ObjectRef::Set(_));
@@ -106,9 +106,14 @@ fn run(ctx: &mut Ctx<'_>, read_only: bool) -> CmdResult {
     if packed_zset {
         spread(db, argv.at(1), limits, fx);
     }
-    if keep_order && is_set && (request.store.is_some() || env.origin == Origin::Script) {
+    if is_set && (request.store.is_some() || env.origin == Origin::Script) {
         // A set has no order of its own; what is stored must be the same everywhere.
-        (keep_order, request.alpha, request.by) = (false, true, None);
+        if keep_order {
+            (keep_order, request.alpha, request.by) = (false, true, None);
+        } else if request.alpha && request.by.is_some() {
+            // Elements that lead to the same text are not told apart, but stay as they come.
+            elements.sort_unstable();
+        }
     }
     let window = request.window(elements.len());
     let sorted = match keep_order {

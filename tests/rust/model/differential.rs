@@ -17,7 +17,7 @@ use super::picture::{self, Key};
 use super::process::{self, Server};
 use super::shrink::shrink;
 use super::side::{Answer, Command, Side, may_wait, show};
-use super::{GONE, commands, dumps, names_of};
+use super::{GONE, commands, dumps, names_of, say};
 use crate::rng;
 
 const CASE: usize = 250;
@@ -60,7 +60,10 @@ impl Pair {
         Ok(Pair { ours, theirs, events: [None, None], targets, version, changes: [0; 2], marks: 0 })
     }
 
-    fn both<T>(&mut self, mut ask: impl FnMut(&mut Side) -> Result<T, Gone>) -> Result<(T, T), Gone> {
+    fn both<T>(
+        &mut self,
+        mut ask: impl FnMut(&mut Side) -> Result<T, Gone>,
+    ) -> Result<(T, T), Gone> {
         Ok((ask(&mut self.ours)?, ask(&mut self.theirs)?))
     }
 
@@ -136,7 +139,11 @@ impl Pair {
         Ok(picture::difference(&ours, &theirs, |a, b| same(a, b, self.version)))
     }
 
-    fn pipeline(&mut self, client: usize, commands: &[Vec<Command>; 2]) -> Result<Option<String>, Gone> {
+    fn pipeline(
+        &mut self,
+        client: usize,
+        commands: &[Vec<Command>; 2],
+    ) -> Result<Option<String>, Gone> {
         // EXEC may run such a command, too.
         let any_order = |c: &Command| known::looks_in_any_order(c) || c[0] == b"EXEC";
         let in_order = !commands[0].iter().any(any_order);
@@ -164,7 +171,8 @@ impl Pair {
     fn compare_answers(&self, ours: &[Answer], theirs: &[Answer]) -> Option<String> {
         if ours.len() != theirs.len() {
             let list = |answers: &[Answer]| {
-                let lines = answers.iter().map(|a| format!("  {}: {:?}", show(&a.command), a.reply));
+                let lines =
+                    answers.iter().map(|a| format!("  {}: {:?}", show(&a.command), a.reply));
                 lines.collect::<Vec<_>>().join("\n")
             };
             return Some(format!("other clients wait:\n{}\n---\n{}", list(ours), list(theirs)));
@@ -192,21 +200,21 @@ impl Pair {
         let same = match known::like(command) {
             Like::Exactly => false,
             Like::Sorted(by) if ours.members().len() == 2 && by == 1 => {
-                let sorted = |v: &Value| v.members().iter().map(|v| v.sorted(1)).collect::<Vec<_>>();
+                let sorted =
+                    |v: &Value| v.members().iter().map(|v| v.sorted(1)).collect::<Vec<_>>();
                 ours.sorted(by) == theirs.sorted(by) || sorted(ours) == sorted(theirs)
             }
             Like::Sorted(by) => ours.sorted(by) == theirs.sorted(by),
             Like::Shape => {
-                ours.members().len() == theirs.members().len() && ours.is_error() == theirs.is_error()
+                ours.members().len() == theirs.members().len()
+                    && ours.is_error() == theirs.is_error()
             }
             Like::Near(most) => match (ours.number(), theirs.number()) {
                 (Some(a), Some(b)) => a > 0 && b > 0 && (a - b).abs() <= most,
                 _ => false,
             },
         };
-        (!same).then(|| {
-            format!("{}\n  ours:   {ours:?}\n  theirs: {theirs:?}", show(command))
-        })
+        (!same).then(|| format!("{}\n  ours:   {ours:?}\n  theirs: {theirs:?}", show(command)))
     }
 
     /// Events and changes since the last time. `in_order`: whether the events must be in the same order;
@@ -239,7 +247,10 @@ impl Pair {
         let more = [changes[0] - self.changes[0], changes[1] - self.changes[1]];
         self.changes = changes;
         if more[0] != more[1] && (in_count || known::counts_what_is_served(self.version)) {
-            return Ok(Some(format!("rdb_changes_since_last_save grows by {} and {}", more[0], more[1])));
+            return Ok(Some(format!(
+                "rdb_changes_since_last_save grows by {} and {}",
+                more[0], more[1]
+            )));
         }
         Ok(None)
     }
@@ -286,11 +297,12 @@ fn case(
 #[test]
 fn model_differential() {
     let Some(peer) = process::peer() else {
-        println!("model: differential: skipped, there is no redis-server (apt-get install redis-server)");
+        say(
+            "model: differential: skipped, there is no redis-server (apt-get install redis-server)",
+        );
         return;
     };
     let seed = rng::seed();
-    println!("model: differential: REDUST_SEED={seed}");
     let mut pair = Pair::start(&peer).expect("servers");
     let (ours, theirs) = pair.both(|side| Ok(names_of(side, &[]))).expect("names");
     let both = |name: &str| ours.contains(name) && theirs.contains(name);
@@ -320,7 +332,11 @@ fn model_differential() {
         faults.insert(case_seed, format!("{}\n{fault}", lines.join("\n")));
     }
     let version = format!("{}.{}", pair.version.0, pair.version.1);
-    println!("model: differential: {sent} commands in {cases} cases beside redis-server {version}");
+    say(&format!(
+        "model: differential: {sent} commands in {cases} cases beside redis-server {version}, \
+         REDUST_SEED={seed}: {} differ",
+        faults.len()
+    ));
     for (seed, fault) in &faults {
         println!("\nREDUST_SEED={seed}:\n{fault}");
     }

@@ -64,10 +64,14 @@ impl fmt::Display for Step {
         write!(f, "client {}:", self.client)?;
         for arg in &self.args {
             match arg {
-                Arg::Bytes(bytes) if !bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic) => {
+                Arg::Bytes(bytes)
+                    if !bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic) =>
+                {
                     write!(f, " {}", brief(&String::from_utf8_lossy(bytes)))?;
                 }
-                Arg::Bytes(bytes) => write!(f, " \"{}\"", brief(&bytes.escape_ascii().to_string()))?,
+                Arg::Bytes(bytes) => {
+                    write!(f, " \"{}\"", brief(&bytes.escape_ascii().to_string()))?
+                }
                 Arg::Seconds(ms) => write!(f, " <now{:+}s>", ms / 1000)?,
                 Arg::Milliseconds(ms) => write!(f, " <now{ms:+}ms>")?,
                 Arg::Port => write!(f, " <port>")?,
@@ -138,7 +142,15 @@ impl<'a> Generator<'a> {
             };
             families.extend(std::iter::repeat_n(lines, weight));
         }
-        Generator { rng, purpose, families, dumps, queued: [0; CLIENTS], queued_brief: [false; CLIENTS], brief: false }
+        Generator {
+            rng,
+            purpose,
+            families,
+            dumps,
+            queued: [0; CLIENTS],
+            queued_brief: [false; CLIENTS],
+            brief: false,
+        }
     }
 
     pub fn step(&mut self) -> Step {
@@ -220,15 +232,31 @@ impl<'a> Generator<'a> {
     /// Commands in which a number at the wrong place takes gigabytes, waits, is up to chance,
     /// or makes scores differ.
     fn needs_care(&self, args: &[Arg]) -> bool {
-        let is = |arg: &Arg, words: &[&str]| {
-            matches!(arg, Arg::Bytes(b) if words.iter().any(|w| w.as_bytes() == b))
-        };
+        let is = |arg: &Arg, words: &[&str]| matches!(arg, Arg::Bytes(b) if words.iter().any(|w| w.as_bytes() == b));
         const NAMES: &[&str] = &[
-            "SETRANGE", "SETBIT", "BITFIELD", "BITFIELD_RO", "MIGRATE", "SRANDMEMBER", "HRANDFIELD",
-            "ZRANDMEMBER", "RESTORE", "SPOP", "PEXPIRE", "PSETEX", "BLPOP", "BRPOP", "BLMOVE",
-            "BRPOPLPUSH", "BLMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP",
+            "SETRANGE",
+            "SETBIT",
+            "BITFIELD",
+            "BITFIELD_RO",
+            "MIGRATE",
+            "SRANDMEMBER",
+            "HRANDFIELD",
+            "ZRANDMEMBER",
+            "RESTORE",
+            "SPOP",
+            "PEXPIRE",
+            "PSETEX",
+            "BLPOP",
+            "BRPOP",
+            "BLMOVE",
+            "BRPOPLPUSH",
+            "BLMPOP",
+            "BZPOPMIN",
+            "BZPOPMAX",
+            "BZMPOP",
         ];
-        is(&args[0], NAMES) || args.iter().any(|arg| is(arg, &["PX", "px", "nosort", "y0", "y1", "y2"]))
+        is(&args[0], NAMES)
+            || args.iter().any(|arg| is(arg, &["PX", "px", "nosort", "y0", "y1", "y2"]))
     }
 
     fn sequence(&mut self, text: &str, out: &mut Vec<Arg>) {
@@ -291,7 +319,7 @@ impl<'a> Generator<'a> {
     fn soon(&mut self) -> i64 {
         self.brief = true;
         match self.purpose {
-            Purpose::Replay => 1 + self.rng.below(40) as i64,
+            Purpose::Replay => 1 + self.rng.below(12) as i64,
             Purpose::Compare => 1,
         }
     }
@@ -300,6 +328,7 @@ impl<'a> Generator<'a> {
         match self.rng.below(24) {
             0 | 1 => self.pick(&["0", "-1", "-1000", "abc", "", "9223372036854775807"]),
             2..8 if name == "pttl" => number(self.soon()),
+            8..16 if name == "pttl" && self.purpose == Purpose::Replay => number(self.soon()),
             _ if name == "pttl" => number(far),
             _ => number(far / 1000),
         }
@@ -344,7 +373,9 @@ impl<'a> Generator<'a> {
             "int" => self.integer(),
             "float" => match self.rng.below(8) {
                 0 => self.integer(),
-                1 => self.pick(&["nan", "inf", "-inf", "1e400", "abc", "", "1e-30", "0x10", "1e17"]),
+                1 => {
+                    self.pick(&["nan", "inf", "-inf", "1e400", "abc", "", "1e-30", "0x10", "1e17"])
+                }
                 n => format!("{}.{}", self.rng.below(200) as i64 - 100, n * 125).into_bytes(),
             },
             "small" | "slot" => {
@@ -371,8 +402,11 @@ impl<'a> Generator<'a> {
                     format!("{sign}{}", 1 + self.rng.below(63)).into_bytes()
                 }
             },
-            "score" => match self.rng.below(12) {
-                0 => self.pick(&["inf", "-inf", "nan", "abc", "", "1e300", "-0", "9007199254740993"]),
+            // A packed set keeps no -0, so how it is encoded shows in later commands.
+            "weight" if self.purpose == Purpose::Replay => number(1 + self.rng.below(4) as i64),
+            "score" | "weight" => match self.rng.below(12) {
+                0 if self.purpose == Purpose::Compare && self.rng.chance(20) => self.pick(&["-0"]),
+                0 => self.pick(&["inf", "-inf", "nan", "abc", "", "1e300", "9007199254740993"]),
                 1 | 2 => format!("{}.{}", self.rng.below(9), self.rng.below(99)).into_bytes(),
                 _ => number(self.rng.below(14) as i64 - 4),
             },
@@ -436,9 +470,22 @@ impl<'a> Generator<'a> {
 
     fn integer(&mut self) -> Vec<u8> {
         const EDGES: &[&str] = &[
-            "0", "-1", "9223372036854775807", "-9223372036854775808", "9223372036854775808",
-            "18446744073709551615", "4294967296", "2147483648", "1.5", "abc", "", " 1", "+1", "01",
-            "-0", "1e3",
+            "0",
+            "-1",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "9223372036854775808",
+            "18446744073709551615",
+            "4294967296",
+            "2147483648",
+            "1.5",
+            "abc",
+            "",
+            " 1",
+            "+1",
+            "01",
+            "-0",
+            "1e3",
         ];
         match self.rng.below(5) {
             0 => self.pick(EDGES),

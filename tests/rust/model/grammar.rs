@@ -169,6 +169,8 @@ pub const FAMILIES: &[Family] = &[
             HEXPIRE $h $ttl [NX|XX|GT|LT] FIELDS $n{$field}
             HPEXPIRE $h $pttl [NX|XX|GT|LT] FIELDS $n{$field}
             HPEXPIRE $h $pttl FIELDS $n{$field}
+            HPEXPIRE $h $pttl FIELDS $n{$field}
+            HSETEX $h PX $pttl FIELDS $n{$field $val}
             HEXPIREAT $h $at [NX|XX|GT|LT] FIELDS $n{$field}
             HPEXPIREAT $h $pat [NX|XX|GT|LT] FIELDS $n{$field}
             HPERSIST $h FIELDS $n{$field}
@@ -198,8 +200,8 @@ pub const FAMILIES: &[Family] = &[
             ZDIFFSTORE $z $n{$zt}
             ZINTERSTORE $z $n{$zt} [AGGREGATE SUM|AGGREGATE MIN|AGGREGATE MAX]
             ZUNIONSTORE $z $n{$zt} [AGGREGATE SUM|AGGREGATE MIN|AGGREGATE MAX]
-            ZINTERSTORE $z 2 $zt $zt WEIGHTS $score $score [AGGREGATE MIN|AGGREGATE MAX]
-            ZUNIONSTORE $z 2 $zt $zt WEIGHTS $score $score [AGGREGATE MIN|AGGREGATE MAX]
+            ZINTERSTORE $z 2 $zt $zt WEIGHTS $weight $weight [AGGREGATE MIN|AGGREGATE MAX]
+            ZUNIONSTORE $z 2 $zt $zt WEIGHTS $weight $weight [AGGREGATE MIN|AGGREGATE MAX]
             ZRANGESTORE $z $z $idx $idx [REV]
             ZRANGESTORE $z $z $bound $bound BYSCORE [REV] [LIMIT $small $small]
             ZRANGESTORE $y $y $lex $lex BYLEX [REV] [LIMIT $small $small]",
@@ -268,6 +270,7 @@ pub const FAMILIES: &[Family] = &[
             EXPIREAT $key $at [NX|XX|GT|LT]
             PEXPIRE $key $pttl [NX|XX|GT|LT]
             PEXPIREAT $key $pat [NX|XX|GT|LT]
+            PEXPIRE $key $pttl
             PEXPIRE $key $pttl
             PERSIST $key
             MOVE $key $db

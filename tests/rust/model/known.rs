@@ -19,7 +19,9 @@ pub fn like(command: &Command) -> Like {
     let name = String::from_utf8_lossy(&command[0]).to_uppercase();
     match name.as_str() {
         // A table has no order.
-        "SMEMBERS" | "SDIFF" | "SINTER" | "SUNION" | "HKEYS" | "HVALS" | "KEYS" | "SPOP" => Like::Sorted(1),
+        "SMEMBERS" | "SDIFF" | "SINTER" | "SUNION" | "HKEYS" | "HVALS" | "KEYS" | "SPOP" => {
+            Like::Sorted(1)
+        }
         "HGETALL" => Like::Sorted(2),
         "SSCAN" | "SCAN" | "HSCAN" | "ZSCAN" => Like::Sorted(1),
         "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" => Like::Shape,
@@ -50,12 +52,16 @@ pub const KNOWN: &[Known] = &[
     Known {
         reason: "doc/compat.md: LSET with an index beyond 32 bits is out of range",
         until: FOREVER,
-        applies: |command| is(command, "LSET") && number(command, 2).is_some_and(|n| i32::try_from(n).is_err()),
+        applies: |command| {
+            is(command, "LSET") && number(command, 2).is_some_and(|n| i32::try_from(n).is_err())
+        },
     },
     Known {
         reason: "doc/compat.md: RESTORE with a ttl that overflows a date gets the last date there is",
         until: FOREVER,
-        applies: |command| is_restore(command) && number(command, 2).is_some_and(|n| n > i64::MAX / 2),
+        applies: |command| {
+            is_restore(command) && number(command, 2).is_some_and(|n| n > i64::MAX / 2)
+        },
     },
     Known {
         reason: "doc/compat.md: MIGRATE to database -1",
@@ -65,7 +71,9 @@ pub const KNOWN: &[Known] = &[
     Known {
         reason: "what is alike to SORT BY .. ALPHA stays in the order of the qsort, or of a table",
         until: FOREVER,
-        applies: |command| is_sort(command) && has(command, "ALPHA") && by_pattern(command) == Some(true),
+        applies: |command| {
+            is_sort(command) && has(command, "ALPHA") && by_pattern(command) == Some(true)
+        },
     },
     Known {
         reason: "some elements of a set in its own order are any elements",
@@ -103,7 +111,8 @@ pub const KNOWN: &[Known] = &[
         reason: "7.2 runs a command that waited again, so another key's type may end it",
         until: (7, 2),
         applies: |command| {
-            let pops = ["BLPOP", "BRPOP", "BZPOPMIN", "BZPOPMAX"].iter().any(|name| is(command, name));
+            let pops =
+                ["BLPOP", "BRPOP", "BZPOPMIN", "BZPOPMAX"].iter().any(|name| is(command, name));
             may_wait(command) && !(pops && command.len() == 3)
         },
     },

@@ -4,7 +4,8 @@
 //! - `differential`: the same commands for our server and for a redis-server, which must answer the same.
 //!
 //! A fault is shrunk (`shrink`) before it is printed, with the seed that repeats the run:
-//! `REDUST_SEED=n cargo test --test redust model`. `REDUST_COMMANDS=n` runs longer, or shorter.
+//! `REDUST_SEED=n cargo test --test redust model`. `REDUST_COMMANDS=n` runs longer, or shorter, and
+//! `REDUST_SERVER` names another server than the one that cargo has built.
 
 mod client;
 mod differential;
@@ -18,11 +19,17 @@ mod shrink;
 mod side;
 
 use std::collections::BTreeSet;
+use std::io::Write;
 
 use side::{Side, words};
 
 /// How a fault begins that is the end of a server.
 const GONE: &str = "a server is gone";
+
+/// Says something even when the test passes, which `println!` does not.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
 
 /// How many commands a run sends; `usual` unless the environment says otherwise.
 fn commands(usual: usize) -> usize {

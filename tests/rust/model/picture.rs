@@ -65,18 +65,18 @@ pub fn take(side: &mut Side, fields: bool) -> Result<Picture, Gone> {
     Ok(Picture { digest, sizes, keys })
 }
 
-fn field_times(
-    side: &mut Side,
-    key: &[u8],
-    fields: &[&[u8]],
-) -> Result<Vec<(Vec<u8>, i64)>, Gone> {
+fn field_times(side: &mut Side, key: &[u8], fields: &[&[u8]]) -> Result<Vec<(Vec<u8>, i64)>, Gone> {
     let mut command = with_key("HPEXPIRETIME", key);
     command.extend([b"FIELDS".to_vec(), fields.len().to_string().into_bytes()]);
     command.extend(fields.iter().map(|field| field.to_vec()));
     let times = side.admin.ask(&command)?;
     let times = times.members().iter().map(|time| time.number().unwrap_or(i64::MIN));
-    let mut all: Vec<(Vec<u8>, i64)> =
-        fields.iter().map(|field| field.to_vec()).zip(times).filter(|(_, time)| *time >= 0).collect();
+    let mut all: Vec<(Vec<u8>, i64)> = fields
+        .iter()
+        .map(|field| field.to_vec())
+        .zip(times)
+        .filter(|(_, time)| *time >= 0)
+        .collect();
     all.sort();
     Ok(all)
 }

@@ -166,7 +166,14 @@ impl Side {
 /// Whether a command may wait; within a transaction none does.
 pub fn may_wait(command: &Command) -> bool {
     const WAITING: [&[u8]; 8] = [
-        b"BLPOP", b"BRPOP", b"BLMOVE", b"BRPOPLPUSH", b"BLMPOP", b"BZPOPMIN", b"BZPOPMAX", b"BZMPOP",
+        b"BLPOP",
+        b"BRPOP",
+        b"BLMOVE",
+        b"BRPOPLPUSH",
+        b"BLMPOP",
+        b"BZPOPMIN",
+        b"BZPOPMAX",
+        b"BZMPOP",
     ];
     WAITING.contains(&command[0].to_ascii_uppercase().as_slice())
 }
