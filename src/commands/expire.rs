@@ -99,7 +99,7 @@ fn date(text: &[u8], form: Form, now_ms: i64) -> Result<i64, CmdError> {
 }
 
 fn set_expire(ctx: &mut Ctx<'_>, form: Form) -> CmdResult {
-    let Ctx { db, argv, reply, fx, env, limits } = ctx;
+    let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let key = argv.at(1);
     let conditions = Conditions::parse(Options::new(*argv, 3))?;
     let at = date(argv.at(2), form, env.now_ms)?;
@@ -113,7 +113,7 @@ fn set_expire(ctx: &mut Ctx<'_>, form: Form) -> CmdResult {
     }
     if at <= env.now_ms && env.expiry == Expiry::Delete {
         db.delete(key, Why::Expire, fx);
-        fx.rewrite(&[if limits.lazy_expire { b"UNLINK" } else { b"DEL" }, key]);
+        fx.rewrite(&[db.deletion(Why::Expire), key]);
         fx.modified(key);
         fx.event(EV_GENERIC, "del", key);
         reply.int(1);

@@ -228,7 +228,7 @@ fn get(ctx: &mut Ctx<'_>) -> CmdResult {
 
 /// `GETEX key [EX s|PX ms|EXAT s|PXAT ms|PERSIST]`: GET that can change the time to live. O(1).
 fn getex(ctx: &mut Ctx<'_>) -> CmdResult {
-    let Ctx { db, argv, reply, fx, env, limits } = ctx;
+    let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let key = argv.at(1);
     let (mut persist, mut expire) = (false, None::<ExpireArg<'_>>);
     let mut options = Options::new(*argv, 2);
@@ -254,7 +254,7 @@ fn getex(ctx: &mut Ctx<'_>) -> CmdResult {
         // A date that has passed deletes the key, unless somebody else decides about expiry.
         Some(at) if at <= env.now_ms && env.expiry == crate::keyspace::env::Expiry::Delete => {
             db.delete(key, Why::Expire, fx);
-            fx.rewrite(&[if limits.lazy_expire { b"UNLINK" } else { b"DEL" }, key]);
+            fx.rewrite(&[db.deletion(Why::Expire), key]);
             fx.modified(key);
             fx.event(EV_GENERIC, "del", key);
         }
@@ -276,7 +276,7 @@ fn getex(ctx: &mut Ctx<'_>) -> CmdResult {
 
 /// `GETDEL key`. O(1).
 fn getdel(ctx: &mut Ctx<'_>) -> CmdResult {
-    let Ctx { db, argv, reply, fx, limits, .. } = ctx;
+    let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
     match db.read_string(key, fx)? {
         Some(entry) => reply_value(reply, entry),
@@ -286,7 +286,7 @@ fn getdel(ctx: &mut Ctx<'_>) -> CmdResult {
         }
     }
     db.delete(key, Why::Del, fx);
-    fx.rewrite(&[if limits.lazy_user_del { b"UNLINK" } else { b"DEL" }, key]);
+    fx.rewrite(&[db.deletion(Why::Del), key]);
     fx.modified(key);
     fx.event(EV_GENERIC, "del", key);
     Ok(Flow::Done)
@@ -309,7 +309,7 @@ fn getset(ctx: &mut Ctx<'_>) -> CmdResult {
 
 /// `DELIFEQ key value`: deletes the key if it holds exactly `value`. O(1).
 fn delifeq(ctx: &mut Ctx<'_>) -> CmdResult {
-    let Ctx { db, argv, reply, fx, limits, .. } = ctx;
+    let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
     let equal = match db.read_string(key, fx)? {
         Some(entry) => is_string_equal(entry, argv.at(2))?,
@@ -317,7 +317,7 @@ fn delifeq(ctx: &mut Ctx<'_>) -> CmdResult {
     };
     if equal {
         db.delete(key, Why::Del, fx);
-        fx.rewrite(&[if limits.lazy_user_del { b"UNLINK" } else { b"DEL" }, key]);
+        fx.rewrite(&[db.deletion(Why::Del), key]);
         fx.modified(key);
         fx.event(EV_GENERIC, "del", key);
     }

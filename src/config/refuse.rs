@@ -43,6 +43,11 @@ pub fn check(loaded: &Loaded) -> Result<Vec<String>, ConfigError> {
     let refused = table::refused(config).map(|(row, why)| (row.name, why.to_owned()));
     let users = acl_file(config).err().map(|why| ("aclfile", why));
     for (name, why) in refused.chain(users) {
+        if name == "appendonly" && config.process.unavailable == Unavailable::Stop {
+            // Compat: like a server that can't write its file, which starts and refuses to write.
+            warnings.push(format!("WARNING: {name}: {why}. Writes are refused until it is 'no'."));
+            continue;
+        }
         let another = matches!(name, "cluster-enabled" | "replicaof");
         if another || config.process.unavailable == Unavailable::Stop {
             return Err(ConfigError::general(format!("{name}: {why}")));
@@ -116,7 +121,6 @@ mod tests {
     #[test]
     fn what_protects_access_or_data_stops_the_start() {
         for (text, name) in [
-            ("appendonly yes", "appendonly: "),
             ("tls-port 6380", "tls-port: "),
             ("replicaof 127.0.0.1 1", "replicaof: "),
             ("cluster-enabled yes", "cluster-enabled: "),
@@ -156,6 +160,12 @@ mod tests {
         ] {
             assert_eq!(refusal(text), Ok(Vec::new()), "{text}");
         }
+    }
+
+    #[test]
+    fn without_an_append_only_file_nothing_is_written() {
+        let warnings = refusal("appendonly yes").expect("it starts");
+        assert!(warnings[0].contains("Writes are refused"), "{warnings:?}");
     }
 
     #[test]

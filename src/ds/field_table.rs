@@ -145,6 +145,11 @@ impl FieldTable {
     /// When the first field expires; None if none does. O(log n).
     #[inline]
     pub fn soonest(&self) -> Option<i64> {
+        if self.due.is_none() { None } else { self.soonest_of_some() }
+    }
+
+    #[inline(never)]
+    fn soonest_of_some(&self) -> Option<i64> {
         self.due.as_ref()?.first().map(|first| first.0)
     }
 

@@ -7,7 +7,7 @@
 //! Invariant: there is an entry for a key exactly if it holds a hash with a field that expires; its expiry is the time
 //! of the first such field, its value nothing.
 
-use crate::keyspace::entry::timed::{Expire, Key, Timed};
+use crate::keyspace::entry::timed::{Due, Expire, Key, Timed};
 use crate::keyspace::entry::{Entry, SetValue};
 use crate::util::siphash::Seed;
 use crate::value::{ObjectRef, Value, ValueRef};
@@ -71,11 +71,9 @@ impl FieldIndex {
         self.0.soonest()?.expire_ms()
     }
 
-    /// A hash with a field whose time is not after `now_ms`. Bounded work: the flag says that it found none because
-    /// that was used up (`Timed::next_due`).
-    pub fn next_due(&mut self, now_ms: i64) -> (Option<&[u8]>, bool) {
-        let (entry, behind) = self.0.next_due(now_ms);
-        (entry.map(Entry::key), behind)
+    /// The key of a hash with a field whose time is not after `now_ms`. Bounded work, as `Timed::next_due`.
+    pub fn next_due(&mut self, now_ms: i64) -> Due<&[u8]> {
+        self.0.next_due(now_ms).map(Entry::key)
     }
 
     /// The first field of the hash at `key` expires at `new`, where that was `old`. O(1).

@@ -8,6 +8,7 @@
 use crate::keyspace::effects::{self, Effects, Why};
 use crate::keyspace::entry::{Entry, EntryBox};
 use crate::keyspace::env::{Env, Expiry};
+use crate::keyspace::lazyfree::Lazyfree;
 use crate::keyspace::place::{EntryMut, Vacant};
 use crate::keyspace::store::Key;
 
@@ -27,10 +28,7 @@ pub fn drop_entry(entry: EntryBox, why: Why, fx: &mut Effects) {
 
 /// What happens to a key that is met past its time.
 #[derive(Clone, Copy)]
-pub struct Lapse {
-    /// Deletions travel as UNLINK.
-    pub lazily: bool,
-}
+pub struct Lapse(pub Lazyfree);
 
 impl Lapse {
     /// A lookup has met a key past its time.
@@ -70,6 +68,6 @@ impl Lapse {
         fx.counters.expired += 1;
         fx.event(effects::EV_EXPIRED, "expired", key);
         fx.lapsed(key);
-        fx.also(&[if self.lazily { b"UNLINK" } else { b"DEL" }, key]);
+        fx.also(&[self.0.word(Why::Expire), key]);
     }
 }

@@ -14,17 +14,7 @@ pub struct Limits {
     pub max_bulk: usize,
     /// `maxmemory-policy` keeps access data per value, so small integers are not shown as shared.
     pub private_ints: bool,
-    /// `lazyfree-lazy-user-del`: deletions propagate as UNLINK.
-    pub lazy_user_del: bool,
-    /// `lazyfree-lazy-server-del`: SPOP of a whole set propagates as UNLINK.
-    pub lazy_server_del: bool,
-    /// `lazyfree-lazy-expire`: expiries propagate as UNLINK.
-    pub lazy_expire: bool,
-    /// RESTORE and loading verify checksums.
-    pub verify_checksum: bool,
-    /// `rdb-target-version` for DUMP; 0 = the lowest version that holds the value.
-    pub rdb_version: u32,
-    /// What large collections hash their elements with.
+    /// What large collections hash their elements with: those who make one need it with its limits.
     pub seed: Seed,
     /// `hash-max-listpack-entries`: fields.
     pub hash_listpack_entries: usize,
@@ -83,11 +73,6 @@ impl Default for Limits {
         Limits {
             max_bulk: 512 << 20,
             private_ints: false,
-            lazy_user_del: false,
-            lazy_server_del: false,
-            lazy_expire: false,
-            verify_checksum: true,
-            rdb_version: 0,
             seed: Seed([0, 0]),
             hash_listpack_entries: 512,
             hash_listpack_value: 64,

@@ -1,12 +1,21 @@
 //! The keys and what follows from changing them. Knows no client, socket or replica: time and role
 //! arrive in `Env`, consequences leave in `Effects`.
+//!
+//! `Keyspace` is all databases and what is known of them together: how many keys there are, how many keys and hashes
+//! have something that expires, and in which database that is due first. A database is lent out by `db_mut`, changed,
+//! and looked at again by `settle`, which costs as much as there were databases lent, however many there are.
+//!
+//! Invariant: `known[n]` is what `dbs[n]` was when it was last looked at; if that is no longer so, `n` is in `lent`.
+//! The totals are the sums of `known`, and `due` holds the deadline of each database in `known` that has one.
 
+pub mod across;
 pub mod db;
 pub mod effects;
 pub mod entry;
 pub mod env;
 pub mod fields;
 pub mod lapse;
+pub mod lazyfree;
 pub mod limits;
 pub mod open;
 pub mod place;
@@ -16,26 +25,166 @@ use store::Store;
 
 use crate::util::siphash::Seed;
 use crate::value::Type;
+use std::collections::BTreeSet;
+
+/// What was known of a database when it was last looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Known {
+    keys: usize,
+    /// Keys that expire, and hashes with fields that do.
+    timed: usize,
+    /// About when the first of them is due.
+    due_ms: Option<i64>,
+}
+
+impl Known {
+    /// Looks at a database; one that has as many timed keys as before is taken to have the same deadline.
+    fn of(store: &Store, before: Known) -> Known {
+        let timed = store.timed();
+        let due_ms = match timed == before.timed {
+            true => before.due_ms,
+            false => store.next_timed_ms(),
+        };
+        Known { keys: store.len(), timed, due_ms }
+    }
+}
 
 /// All databases.
 pub struct Keyspace {
-    pub dbs: Vec<Store>,
-    pub seed: Seed,
+    dbs: Vec<Store>,
+    known: Vec<Known>,
+    /// Databases lent out since the last `settle`, each once.
+    lent: Vec<usize>,
+    /// The one lent last, which is the likeliest to be asked for next; `NOBODY` after `settle`.
+    last: usize,
+    keys: usize,
+    timed: usize,
+    due: BTreeSet<(i64, usize)>,
+    seed: Seed,
 }
+
+const NOBODY: usize = usize::MAX;
 
 impl Keyspace {
     /// `databases` empty ones; `now_ms` is where their clocks start.
     pub fn new(databases: usize, seed: Seed, now_ms: i64) -> Keyspace {
-        Keyspace { dbs: (0..databases).map(|_| Store::new(seed, now_ms)).collect(), seed }
+        Keyspace {
+            dbs: (0..databases).map(|_| Store::new(seed, now_ms)).collect(),
+            known: vec![Known::default(); databases],
+            lent: Vec::new(),
+            last: NOBODY,
+            keys: 0,
+            timed: 0,
+            due: BTreeSet::new(),
+            seed,
+        }
     }
 
-    /// Keys in all databases. O(databases).
+    /// An empty keyspace like this one.
+    pub fn empty_like(&self, now_ms: i64) -> Keyspace {
+        Keyspace::new(self.dbs.len(), self.seed, now_ms)
+    }
+
+    /// What all databases hash their keys with.
+    pub fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    /// How many databases there are.
+    pub fn databases(&self) -> usize {
+        self.dbs.len()
+    }
+
+    /// A database, to look at.
+    #[inline]
+    pub fn db(&self, n: usize) -> &Store {
+        &self.dbs[n]
+    }
+
+    /// A database, to change it.
+    #[inline]
+    pub fn db_mut(&mut self, n: usize) -> &mut Store {
+        if self.last != n {
+            self.lend(n);
+        }
+        &mut self.dbs[n]
+    }
+
+    #[cold]
+    fn lend(&mut self, n: usize) {
+        self.last = n;
+        if !self.lent.contains(&n) {
+            self.lent.push(n);
+        }
+    }
+
+    /// All databases, each with its number. O(databases).
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &Store)> {
+        self.dbs.iter().enumerate()
+    }
+
+    /// All databases. O(databases).
+    pub fn stores(&self) -> impl Iterator<Item = &Store> {
+        self.dbs.iter()
+    }
+
+    /// The databases alone, to be freed elsewhere.
+    pub fn into_stores(self) -> Vec<Store> {
+        self.dbs
+    }
+
+    /// Keys in all databases. O(databases lent since the last `settle`).
     pub fn len(&self) -> usize {
-        self.dbs.iter().map(Store::len).sum()
+        let news =
+            self.lent.iter().map(|&n| self.dbs[n].len() as isize - self.known[n].keys as isize);
+        self.keys.wrapping_add_signed(news.sum())
     }
 
     pub fn is_empty(&self) -> bool {
-        self.dbs.iter().all(|db| db.len() == 0)
+        self.len() == 0
+    }
+
+    /// Looks again at what was lent out; whether the number of timed keys or hashes of one of them is another one.
+    pub fn settle(&mut self) -> bool {
+        let mut changed = false;
+        self.last = NOBODY;
+        while let Some(n) = self.lent.pop() {
+            let new = Known::of(&self.dbs[n], self.known[n]);
+            changed |= new.timed != self.known[n].timed;
+            self.learn(n, new);
+        }
+        changed
+    }
+
+    /// Looks at the deadlines of the databases that have any, also of those that have changed without `settle` seeing
+    /// it. O(databases with timed keys).
+    pub fn settle_deadlines(&mut self) {
+        self.settle();
+        let timed: Vec<usize> = self.due.iter().map(|&(_, n)| n).collect();
+        for n in timed {
+            let due_ms = self.dbs[n].next_timed_ms();
+            self.learn(n, Known { due_ms, ..self.known[n] });
+        }
+    }
+
+    fn learn(&mut self, n: usize, new: Known) {
+        let old = std::mem::replace(&mut self.known[n], new);
+        self.keys = self.keys - old.keys + new.keys;
+        self.timed = self.timed - old.timed + new.timed;
+        if old.due_ms != new.due_ms {
+            old.due_ms.map(|at| self.due.remove(&(at, n)));
+            new.due_ms.map(|at| self.due.insert((at, n)));
+        }
+    }
+
+    /// Keys that expire, and hashes with fields that do, as of the last `settle`. O(1).
+    pub fn timed(&self) -> usize {
+        self.timed
+    }
+
+    /// About when the first of them is due, as of the last `settle`. O(log databases).
+    pub fn next_deadline_ms(&self) -> Option<i64> {
+        self.due.first().map(|due| due.0)
     }
 
     /// The type of what a key holds, if it is there and not past its time. O(1).
@@ -45,8 +194,45 @@ impl Keyspace {
         entry.expire_ms().is_none_or(|at| at >= now_ms).then(|| entry.value_type())
     }
 
-    /// Replaces a database by an empty one and hands over the old one, to be freed elsewhere.
-    pub fn swap_out(&mut self, db: usize, now_ms: i64) -> Store {
-        std::mem::replace(&mut self.dbs[db], Store::new(self.seed, now_ms))
+    /// Small upkeep from time to time: tables that shrink or grow go on with it, and the wheels of databases in which
+    /// nothing expires learn what time it is, as nobody else tells them. O(databases).
+    pub fn tend(&mut self, now_ms: i64) {
+        for store in &mut self.dbs {
+            store.step(64);
+            store.tell_time(now_ms);
+        }
+    }
+
+    /// Tells databases that are empty what time it is, before keys that expire come. O(databases).
+    pub fn tell_time(&mut self, now_ms: i64) {
+        self.dbs.iter_mut().filter(|db| db.is_empty()).for_each(|db| db.tell_time(now_ms));
+    }
+
+    /// SWAPDB: each of two databases gets the other's number. O(1).
+    pub fn swap(&mut self, a: usize, b: usize) {
+        self.dbs.swap(a, b);
+        self.lend(a);
+        self.lend(b);
+    }
+
+    /// FLUSHDB, FLUSHALL: replaces one database, or all, by empty ones, and hands over what was not empty, to be freed
+    /// elsewhere. O(databases).
+    pub fn flush(&mut self, only: Option<usize>, now_ms: i64) -> Vec<Store> {
+        let full = self.filled(only);
+        full.into_iter()
+            .map(|n| {
+                let empty = Store::new(self.seed, now_ms);
+                std::mem::replace(self.db_mut(n), empty)
+            })
+            .collect()
+    }
+
+    /// Which of one database, or of all, hold keys. O(databases).
+    pub fn filled(&self, only: Option<usize>) -> Vec<usize> {
+        let which = only.map_or(0..self.dbs.len(), |n| n..n + 1);
+        which.filter(|&n| !self.dbs[n].is_empty()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

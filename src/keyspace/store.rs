@@ -9,7 +9,7 @@
 
 use crate::ds::dict::{Iter, Stats};
 use crate::keyspace::entry::timed::Timed;
-pub use crate::keyspace::entry::timed::{Expire, Key};
+pub use crate::keyspace::entry::timed::{Due, Expire, Key};
 pub use crate::keyspace::entry::{Entry, EntryBox, IncrError, SetValue};
 use crate::keyspace::place::Indexes;
 pub use crate::keyspace::place::{EntryMut, Vacant};
@@ -19,7 +19,6 @@ use crate::value::Value;
 /// One database. `Send`, so that a flushed one can be freed by another thread.
 pub struct Store {
     table: Timed,
-    behind: bool,
     indexes: Indexes,
 }
 
@@ -27,11 +26,7 @@ impl Store {
     /// An empty database; allocates nothing. All databases of a process share the seed. Expiry times are
     /// sorted by their distance from `now_ms`, later from the last time that `next_due` was told.
     pub fn new(seed: Seed, now_ms: i64) -> Store {
-        Store {
-            table: Timed::new(seed, now_ms),
-            behind: false,
-            indexes: Indexes::new(seed, now_ms),
-        }
+        Store { table: Timed::new(seed, now_ms), indexes: Indexes::new(seed, now_ms) }
     }
 
     /// The hash of a key, for `Key`.
@@ -80,14 +75,14 @@ impl Store {
     }
 
     /// The entry of `key`, to change it in place. O(1).
-    #[inline]
+    #[inline(always)]
     pub fn find_mut(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
         let entry = self.table.find_mut(key)?;
         Some(EntryMut { entry, indexes: &mut self.indexes })
     }
 
     /// The entry of `key`, to change it in place, or its place when there is none; one search. O(1).
-    #[inline]
+    #[inline(always)]
     pub fn find_or_vacant<'a>(&'a mut self, key: Key<'a>) -> Result<EntryMut<'a>, Vacant<'a>> {
         let Store { table, indexes, .. } = self;
         match table.find_or_vacant(key) {
@@ -152,17 +147,33 @@ impl Store {
         self.indexes.fields.len()
     }
 
-    /// About when the first field of a hash expires, as `next_deadline_ms` for keys.
-    pub fn next_field_deadline_ms(&self) -> Option<i64> {
-        self.indexes.fields.soonest_ms()
+    /// Number of keys that expire and of hashes with fields that do. O(1).
+    #[inline]
+    pub fn timed(&self) -> usize {
+        self.expires() + self.timed_hashes()
+    }
+
+    /// About when the first of them is due: never later than the first of the nearest slot's keys that
+    /// was looked at, and at most a slot's width off.
+    pub fn next_timed_ms(&self) -> Option<i64> {
+        let fields = self.indexes.fields.soonest_ms();
+        self.next_deadline_ms().into_iter().chain(fields).min()
+    }
+
+    /// Tells the wheels in which nothing is what time it is: nobody else does.
+    pub fn tell_time(&mut self, now_ms: i64) {
+        if self.expires() == 0 {
+            let _ = self.table.next_due(now_ms);
+        }
+        if self.timed_hashes() == 0 {
+            let _ = self.indexes.fields.next_due(now_ms);
+        }
     }
 
     /// The key of a hash with a field whose time is not after `now_ms`; nothing is removed. Bounded work, as
     /// `next_due` for keys.
-    pub fn next_due_hash(&mut self, now_ms: i64) -> Option<&[u8]> {
-        let (key, behind) = self.indexes.fields.next_due(now_ms);
-        self.behind = behind;
-        key
+    pub fn next_due_hash(&mut self, now_ms: i64) -> Due<&[u8]> {
+        self.indexes.fields.next_due(now_ms)
     }
 
     /// Removes `key` and returns value, expiry and access data. O(1), but for copying a short
@@ -196,17 +207,9 @@ impl Store {
         self.find_mut(key)?.set_range(offset, bytes)
     }
 
-    /// Some key whose expiry is not after `now_ms`; it is not removed. Bounded work: if it returns
-    /// None while `is_behind` is true, the wheel has more to sort; call again when there is time.
-    pub fn next_due(&mut self, now_ms: i64) -> Option<&Entry> {
-        let (entry, behind) = self.table.next_due(now_ms);
-        self.behind = behind;
-        entry
-    }
-
-    /// Whether the last `next_due` or `next_due_hash` returned None before it knew that nothing is due.
-    pub fn is_behind(&self) -> bool {
-        self.behind
+    /// Some key whose expiry is not after `now_ms`; it is not removed. Bounded work.
+    pub fn next_due(&mut self, now_ms: i64) -> Due<&Entry> {
+        self.table.next_due(now_ms)
     }
 
     /// About when the next key is due: never later than the first of the nearest slot's keys that

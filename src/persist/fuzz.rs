@@ -35,7 +35,7 @@ pub fn fuzz(data: &[u8]) {
     let mut ks = Keyspace::new(16, Seed([1, 2]), 0);
     let loads = read(data, &mut ks).is_ok();
     // A bucket holds seven keys; a key takes three bytes of the file at least.
-    let memory: usize = ks.dbs.iter().map(|db| db.mem_bytes()).sum();
+    let memory: usize = ks.stores().map(|db| db.mem_bytes()).sum();
     assert!(memory <= (1 << 20) + data.len() * 64, "{memory} bytes for {}", data.len());
     let mut report = Vec::new();
     let sound = check::check(data, "data", 0, &mut report).expect("memory takes every write");

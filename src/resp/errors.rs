@@ -86,6 +86,13 @@ pub const NO_PROTO: CmdError = CmdError::new("NOPROTO unsupported protocol versi
 pub const LOADING: CmdError = CmdError::new("LOADING Redis is loading the dataset in memory");
 pub const OOM: CmdError = CmdError::new("OOM command not allowed when used memory > 'maxmemory'.");
 pub const NO_REPLICAS: CmdError = CmdError::new("NOREPLICAS Not enough good replicas to write.");
+pub const MISCONF_AOF: CmdError = CmdError::new(
+    "MISCONF Errors writing to the AOF file: 'appendonly yes' is not available in this version, and \
+     what is written would be lost. Switch it off with 'CONFIG SET appendonly no'.",
+);
+pub const BUSY: CmdError = CmdError::new(
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+);
 pub const MISCONF_RDB: CmdError = CmdError::new(
     "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to \
      disk. Commands that may modify the data set are disabled, because this instance is configured \

@@ -12,12 +12,12 @@
 //! each other in a circle; `tests/rust/tidy.rs` checks both. A floor that must call upwards is
 //! handed a function: the table's rows hold the commands, a child's job holds what ends it.
 
-pub mod admin;
+mod admin;
 pub mod boot;
-pub mod engine;
-pub mod jobs;
-pub mod parts;
-pub mod reactor;
+mod engine;
+mod jobs;
+mod parts;
+mod reactor;
 
 #[cfg(test)]
 mod tests;

@@ -23,8 +23,8 @@ use crate::server::parts::{Call, Server};
 /// It stands in for BLPOP, by its name; that it works with a plain string shows that blocking knows no type.
 fn take_or_wait(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let keys = &call.argv.from(1)[..call.argv.len() - 2];
-    let (env, lazy) = (call.env, srv.limits.lazy_expire);
-    let store = &mut srv.ks.dbs[env.db as usize];
+    let (env, lazy) = (call.env, srv.lazyfree);
+    let store = srv.ks.db_mut(env.db as usize);
     let mut db = crate::keyspace::db::DbMut::new(store, &env, None, lazy);
     for &key in keys {
         let Some(entry) = db.read(key, &mut call.fx) else { continue };
@@ -241,6 +241,7 @@ fn a_blocked_command_may_be_refused_when_it_would_go_on() {
     b.run(1, "blmove src dst left right 0");
     b.run(2, "rpush other x");
     b.srv.cfg.memory.max_memory = 1;
+    b.srv.rearm();
     b.run(2, "rename other src");
     assert!(b.out(1).starts_with("-OOM "));
     assert_eq!(b.srv.blocked.clients(), 0);
@@ -445,7 +446,7 @@ fn due_fields_are_propagated_when_they_are_met_and_when_they_go_by_themselves() 
     assert_eq!(b.stream(), ["HDEL h b"]);
     assert_eq!(b.srv.stats.n.expired_fields, 2);
     assert_eq!(b.run(1, "hgetall h"), "*2\r\n$1\r\nc\r\n$1\r\n3\r\n");
-    b.srv.ks.dbs[0].check();
+    b.srv.ks.db(0).check();
 }
 
 #[test]

@@ -43,8 +43,8 @@ start_server {tags {logging}} {
         assert_match "*:signal-handler (*) \n--- WATCHDOG TIMER EXPIRED ---\n*------ STACK TRACE ------\n*" $text
         assert_match "*\nRunning: debugCommand, id=$id addr=127.0.0.1:* db=9 cmd=debug\n*" $text
         # The place itself, and the way there.
-        foreach place {{debug at \S*server/admin/debug\.rs:\d+} {process_command at \S*server/dispatch\.rs:\d+}
-            {turn at \S*server/turn\.rs:\d+}} {
+        foreach place {{debug at \S*server/admin/debug\.rs:\d+} {process_command at \S*server/engine/dispatch\.rs:\d+}
+            {turn at \S*server/reactor/turn\.rs:\d+}} {
             assert {[regexp "\n0x\[0-9a-f\]+ (\\S*::)?$place\n" $text]} "no $place in: $text"
         }
         # What the handler itself did is no news.

@@ -29,7 +29,6 @@ proc try_start {lines {environment {}}} {
 start_server {} { set ours [is_redust] }
 
 foreach {lines reason} {
-    "appendonly yes" {*appendonly: the append-only file is not available yet*}
     "tls-port 7777" {*tls-port: TLS is not available yet*}
     "replicaof 127.0.0.1 1" {*replicaof: replication is not available yet*}
     "cluster-enabled yes" {*cluster-enabled: cluster mode is not available yet*}
@@ -45,6 +44,21 @@ foreach {lines reason} {
         assert_equal stopped $state
         assert_match "*FATAL CONFIG FILE ERROR*" $output
         assert_match $reason $output
+    }
+}
+
+test "'appendonly yes' refuses writes, since nothing would keep them" {
+    need {$ours} "it works there"
+    start_server {overrides {appendonly yes save {}}} {
+        assert_log "*appendonly: the append-only file is not available yet*Writes are refused*"
+        assert_error_like "MISCONF Errors writing to the AOF file*" {r set k v}
+        r multi
+        assert_error_like "MISCONF *" {r set k v}
+        assert_error_like "EXECABORT *" {r exec}
+        assert_equal {} [r get k]
+        r config set appendonly no
+        assert_equal OK [r set k v]
+        assert_error_like "*append-only file is not available*" {r config set appendonly yes}
     }
 }
 

@@ -89,7 +89,7 @@ fn best<T>(mut run: impl FnMut() -> T) -> (Duration, T) {
 
 fn shape(name: &str, n: usize, compression: bool, timed: bool, value: impl Fn(usize) -> Vec<u8>) {
     let mut ks = Keyspace::new(16, Seed([1, 2]), 0);
-    let db = &mut ks.dbs[0];
+    let db = ks.db_mut(0);
     db.next_due(NOW);
     for i in 0..n {
         let name = format!("key:{i:012}");
@@ -116,7 +116,7 @@ fn shape(name: &str, n: usize, compression: bool, timed: bool, value: impl Fn(us
 
 fn through_a_file(n: usize, path: &Path) {
     let mut ks = Keyspace::new(16, Seed([1, 2]), 0);
-    let db = &mut ks.dbs[0];
+    let db = ks.db_mut(0);
     for i in 0..n {
         let text = format!("key:{i:012}");
         db.set(db.key(text.as_bytes()), SetValue::Bytes(text.as_bytes()), Expire::None, 0);

@@ -7,7 +7,7 @@
 //! smallest tables are measured out of cache. `x16` columns prefetch a batch of 16, as the server
 //! does.
 
-use redust::keyspace::store::{Expire, Key, SetValue, Store};
+use redust::keyspace::store::{Due, Expire, Key, SetValue, Store};
 use redust::util::siphash::Seed;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -163,11 +163,10 @@ fn main() {
         while store.expires() > 0 {
             now += 100_000;
             loop {
-                let Some(entry) = store.next_due(now) else {
-                    if store.is_behind() {
-                        continue;
-                    }
-                    break;
+                let entry = match store.next_due(now) {
+                    Due::This(entry) => entry,
+                    Due::Unsorted => continue,
+                    Due::Nothing => break,
                 };
                 let name: [u8; 16] = entry.key().try_into().expect("16 bytes");
                 store.remove(store.key(&name));

@@ -1,10 +1,10 @@
 //! Commands of Redis 8.0 on values and times of fields at once: HGETDEL, HGETEX, HSETEX.
 
 use super::field_expire::{Form, Timing, delete_if_empty, named, time_of};
-use super::{Seen, changed, expire_named, horizon, is_due, reply_item};
+use super::{Seen, changed, due_named, expire_named, horizon, is_due, reply_item};
 use crate::commands::arg::{self, Options, When};
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
-use crate::keyspace::effects::EV_HASH;
+use crate::keyspace::effects::{EV_GENERIC, EV_HASH, Why};
 use crate::keyspace::env::Env;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
@@ -197,7 +197,11 @@ fn hsetex(ctx: &mut Ctx<'_>) -> CmdResult {
     if o.only != Only::Always {
         let fields: Vec<&[u8]> = o.pairs.iter().copied().step_by(2).collect();
         if due {
-            expire_named(db, key, &fields, env, fx);
+            // The key stays for now, even without fields: it may be about to get some.
+            let due = due_named(db, key, &fields, env);
+            if !due.is_empty() {
+                db.lapse_fields(key, &due, fx);
+            }
         }
         let hash = db.peek_as::<Hash>(key)?;
         let seen = hash.map(|hash| Seen { hash, now_ms: horizon(hash, env) });
@@ -207,6 +211,7 @@ fn hsetex(ctx: &mut Ctx<'_>) -> CmdResult {
             _ => !fields.iter().any(there),
         };
         if !met {
+            delete_if_empty(db, key, fx);
             reply.int(0);
             return Ok(Flow::Done);
         }
@@ -221,6 +226,7 @@ fn hsetex(ctx: &mut Ctx<'_>) -> CmdResult {
             timing.apply(&mut hash, pair[0], fx);
         }
     }
+    let emptied = hash.is_empty();
     drop(hash);
     changed(fx, key, o.pairs.len() / 2);
     if timing.removed > 0 {
@@ -238,7 +244,11 @@ fn hsetex(ctx: &mut Ctx<'_>) -> CmdResult {
     } else if o.at.is_some() {
         fx.event(EV_HASH, "hexpire", key);
     }
-    delete_if_empty(db, key, fx);
+    if emptied {
+        // One that is new was never stored; that it came and went is told all the same.
+        db.delete(key, Why::Overwrite, fx);
+        fx.event(EV_GENERIC, "del", key);
+    }
     reply.int(1);
     Ok(Flow::Done)
 }

@@ -110,19 +110,25 @@ fn horizon(hash: HashRef<'_>, env: &Env) -> i64 {
 /// Removes those of the fields named whose time has passed, if it is ours to do.
 #[cold]
 fn expire_named(db: &mut DbMut<'_>, key: &[u8], named: &[&[u8]], env: &Env, fx: &mut Effects) {
-    if env.expiry != Expiry::Delete {
-        return;
+    let due = due_named(db, key, named, env);
+    if !due.is_empty() {
+        db.expire_fields(key, &due, fx);
     }
-    let Ok(Some(hash)) = db.peek_as::<Hash>(key) else { return };
+}
+
+/// Those of the fields named whose time has passed, if it is ours to remove them.
+fn due_named(db: &DbMut<'_>, key: &[u8], named: &[&[u8]], env: &Env) -> Vec<Vec<u8>> {
+    let hash = match db.peek_as::<Hash>(key) {
+        Ok(Some(hash)) if env.expiry == Expiry::Delete => hash,
+        _ => return Vec::new(),
+    };
     let is_due = |field: &&&[u8]| {
         hash.find(field).is_some_and(|found| found.1.is_some_and(|at| at < env.now_ms))
     };
     let mut due: Vec<Vec<u8>> = named.iter().filter(is_due).map(|field| field.to_vec()).collect();
     due.sort_unstable();
     due.dedup();
-    if !due.is_empty() {
-        db.expire_fields(key, &due, fx);
-    }
+    due
 }
 
 /// Reads the hash at the first argument and shows it to `show`, after removing what is due of `named`.
@@ -437,6 +443,7 @@ mod tests {
     use super::*;
     use crate::keyspace::effects::STREAM;
     use crate::keyspace::env::Origin;
+    use crate::keyspace::lazyfree::Lazyfree;
     use crate::keyspace::limits::Limits;
     use crate::keyspace::store::Store;
     use crate::resp::argv::Argv;
@@ -462,7 +469,7 @@ mod tests {
         let tables = crate::commands::TABLES.iter().flat_map(|table| table.iter());
         let row = tables.into_iter().find(|row| row.0.as_bytes() == words[0]).expect("a command");
         let mut ctx = Ctx {
-            db: DbMut::new(store, &env, None, false),
+            db: DbMut::new(store, &env, None, Lazyfree::default()),
             argv: Argv::new(&words),
             reply: &mut reply,
             fx: &mut fx,

@@ -112,7 +112,7 @@ fn pop_many(ctx: &mut Ctx<'_>) -> CmdResult {
         drop(set);
         db.delete(key, Why::Overwrite, fx);
         fx.event(EV_GENERIC, "del", key);
-        fx.rewrite(&[if limits.lazy_server_del { b"UNLINK" } else { b"DEL" }, key]);
+        fx.rewrite(&[db.deletion(Why::Overwrite), key]);
         changed(fx, key, size);
         return Ok(Flow::Done);
     }

@@ -186,7 +186,7 @@ static CLIENTS: &[Row] = &[
     row("client-query-buffer-limit", memory!(clients.query_buffer_limit, 1 << 20, I64))
         .flags(CRASH),
     row("client-output-buffer-limit", Kind::Special(&special::OUTPUT_LIMITS)).flags(MULTI),
-    row("client-backpressure-limit", memory!(clients.backpressure_limit, 0, I64)),
+    later("client-backpressure-limit", memory!(clients.backpressure_limit, 0, I64)),
     row("maxmemory-clients", memory_or_percent!(clients.max_memory, -100, I64)),
     row("proto-max-bulk-len", memory!(clients.max_bulk_bytes, 1 << 20, I64)).flags(CRASH),
     row("tracking-table-max-keys", int!(clients.tracking_table_max_keys, 0, I64)),

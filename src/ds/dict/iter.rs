@@ -1,5 +1,7 @@
 //! Walking a whole table: every key is a cache miss, unless it was asked for two buckets earlier.
 
+#![allow(unsafe_code)] // Shows items where they stand; see D3.
+
 use super::node::{Bits, Node, prefetch};
 use super::{Dict, Thin};
 
@@ -48,7 +50,8 @@ impl<'a, T: Thin> Iterator for Iter<'a, T> {
         loop {
             if let Some(node) = self.node {
                 if let Some(slot) = self.left.next() {
-                    return Some(self.dict.view(node.raw(slot)));
+                    // SAFETY: a slot that is used.
+                    return Some(unsafe { self.dict.item(node, slot) });
                 }
                 if let Some(next) = node.next() {
                     self.enter(next);

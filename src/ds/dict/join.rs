@@ -10,7 +10,9 @@
 //! yet to be split here and therefore there; so there is one candidate, the one `i` itself leads to. A table with more
 //! has a candidate every `2^k` buckets.
 
-use super::node::{Bits, Node, prefetch};
+#![allow(unsafe_code)] // Shows items where they stand; see D3.
+
+use super::node::{Bits, prefetch};
 use super::{Dict, Thin};
 
 /// Buckets whose lines are prefetched ahead; their items are one bucket ahead.
@@ -36,11 +38,12 @@ impl<T: Thin> Dict<T> {
             let mut node = Some(self.segments.bucket(i));
             while let Some(n) = node {
                 for slot in Bits(n.used()) {
-                    let view = self.view(n.raw(slot));
+                    // SAFETY: a slot that is used.
+                    let view = unsafe { self.item(n, slot) };
                     let (key, tag) = (T::key(view), n.tag(slot));
                     let mut at = candidate;
                     let found = loop {
-                        if other.has_tagged(other.segments.bucket(at), tag, key) {
+                        if other.has_tagged(at, tag, key) {
                             break true;
                         }
                         at += step;
@@ -77,13 +80,14 @@ impl<T: Thin> Dict<T> {
         (i, if is_split { 2 * top } else { top })
     }
 
-    /// Whether the chain of `head` has an item with this tag and key.
+    /// Whether the chain of a bucket has an item with this tag and key.
     #[inline]
-    fn has_tagged(&self, head: Node, tag: u8, key: &[u8]) -> bool {
-        let mut node = head;
+    fn has_tagged(&self, bucket: usize, tag: u8, key: &[u8]) -> bool {
+        let mut node = self.segments.bucket(bucket);
         loop {
             for slot in Bits(node.matches(tag)) {
-                if T::key(self.view(node.raw(slot))) == key {
+                // SAFETY: a slot with a tag holds an item; the chain is one of this table's.
+                if T::key(unsafe { self.item(node, slot) }) == key {
                     return true;
                 }
             }

@@ -34,7 +34,9 @@
 //! - D1  `1 <= n <= segments.capacity()` unless nothing was ever inserted;
 //! - D2  every item is in the chain of `index(hash(key))`, its tag is `tag(hash)`, keys are
 //!   distinct;
-//! - D3  `len` items in all; each was made by `T::into_raw` and is owned by the table alone.
+//! - D3  `len` items in all; each was made by `T::into_raw` and is owned by the table alone;
+//! - D4  `Occupied` names a slot of the chain of its hash that holds an item, for as long as it lives: it has the table
+//!   to itself, and whatever takes the item out takes the `Occupied` too.
 
 #![allow(unsafe_code)] // Owns items through raw pointers; see D3 and `Thin`.
 
@@ -197,10 +199,26 @@ impl<T: Thin> Dict<T> {
         if i >= self.n { i & (self.mask >> 1) } else { i }
     }
 
-    /// Borrows a stored item.
+    /// The bucket of a hash.
+    ///
+    /// # Safety
+    /// There are buckets: `n` is not 0.
     #[inline(always)]
-    fn view(&self, raw: Raw) -> &T::View {
-        // SAFETY: D3 -- `raw` is from `into_raw`, and can't be taken while `self` is borrowed.
+    unsafe fn head(&self, hash: u64) -> Node {
+        debug_assert!(self.n > 0);
+        // SAFETY: the caller's promise, and D1 -- `index` is below `n`, which is within capacity.
+        unsafe { self.segments.bucket_unchecked(self.index(hash)) }
+    }
+
+    /// Borrows the item in a slot.
+    ///
+    /// # Safety
+    /// The node is in a chain of this table, and the slot holds an item.
+    #[inline(always)]
+    unsafe fn item(&self, node: Node, slot: usize) -> &T::View {
+        // SAFETY: the caller's promise.
+        let raw = unsafe { node.raw(slot) };
+        // SAFETY: D3 -- it is from `into_raw`, and can't be taken while `self` is borrowed.
         unsafe { T::view(pointer(raw)) }
     }
 
@@ -209,11 +227,13 @@ impl<T: Thin> Dict<T> {
         if self.len == 0 {
             return None;
         }
-        let mut node = self.segments.bucket(self.index(hash));
+        // SAFETY: D1 -- there are items, hence buckets.
+        let mut node = unsafe { self.head(hash) };
         let tag = tag_of(hash);
         loop {
             for slot in Bits(node.matches(tag)) {
-                if same(T::key(self.view(node.raw(slot))), key) {
+                // SAFETY: a slot with a tag holds an item.
+                if same(T::key(unsafe { self.item(node, slot) }), key) {
                     return Some((node, slot));
                 }
             }
@@ -225,7 +245,8 @@ impl<T: Thin> Dict<T> {
     #[inline]
     pub fn get(&self, hash: u64, key: &[u8]) -> Option<&T::View> {
         let (node, slot) = self.find(hash, key)?;
-        Some(self.view(node.raw(slot)))
+        // SAFETY: it was just found there.
+        Some(unsafe { self.item(node, slot) })
     }
 
     /// The place of the item with this key, to change, replace or remove it. O(1).
@@ -251,8 +272,10 @@ impl<T: Thin> Dict<T> {
         // SAFETY: just leaked by us, and not changed before the borrow ends.
         let key = T::key(unsafe { T::view(raw) });
         if let Some((node, slot)) = self.find(hash, key) {
-            let old = node.raw(slot);
-            node.set_raw(slot, expose(raw));
+            // SAFETY: the item was just found there.
+            let old = unsafe { node.raw(slot) };
+            // SAFETY: the same.
+            unsafe { node.set_raw(slot, expose(raw)) };
             // SAFETY: D3 -- the slot no longer holds it.
             return Some(unsafe { T::from_raw(pointer(old)) });
         }
@@ -271,7 +294,8 @@ impl<T: Thin> Dict<T> {
         if self.n == 0 {
             self.open();
         }
-        let head = self.segments.bucket(self.index(hash));
+        // SAFETY: the table was opened above, if it was not yet.
+        let head = unsafe { self.head(hash) };
         self.overflow.add(head, tag_of(hash), expose(raw));
         self.len += 1;
         if self.len + WARM_UP >= self.grow_at {
@@ -284,10 +308,16 @@ impl<T: Thin> Dict<T> {
         Some(self.get_mut(hash, key)?.remove().0)
     }
 
+    /// Takes out the item in a slot.
+    ///
+    /// # Safety
+    /// The node is in the chain of `hash`, and the slot holds an item.
     #[inline]
-    fn take(&mut self, hash: u64, node: Node, slot: usize) -> T {
-        let head = self.segments.bucket(self.index(hash));
-        let raw = self.overflow.take(head, node, slot);
+    unsafe fn take(&mut self, hash: u64, node: Node, slot: usize) -> T {
+        // SAFETY: D1 -- there is an item.
+        let head = unsafe { self.head(hash) };
+        // SAFETY: the caller's promise.
+        let raw = unsafe { self.overflow.take(head, node, slot) };
         self.len -= 1;
         if self.must_shrink() {
             self.merge_last();
@@ -300,7 +330,8 @@ impl<T: Thin> Dict<T> {
     #[inline]
     pub fn prefetch_bucket(&self, hash: u64) {
         if self.n > 0 {
-            prefetch(self.segments.bucket(self.index(hash)).address());
+            // SAFETY: just looked at.
+            prefetch(unsafe { self.head(hash) }.address());
         }
     }
 
@@ -311,11 +342,13 @@ impl<T: Thin> Dict<T> {
         if self.n == 0 {
             return;
         }
-        let node = self.segments.bucket(self.index(hash));
+        // SAFETY: just looked at.
+        let node = unsafe { self.head(hash) };
         let matches = node.matches(tag_of(hash));
         if matches != 0 {
-            let at: *const u8 =
-                std::ptr::without_provenance(node.raw(matches.trailing_zeros() as usize) as usize);
+            // SAFETY: a slot that the node has.
+            let raw = unsafe { node.raw(matches.trailing_zeros() as usize) };
+            let at: *const u8 = std::ptr::without_provenance(raw as usize);
             prefetch(at);
             // Small items are 24 to 64 bytes at any multiple of 8, so half of them lie on two
             // lines.
@@ -475,7 +508,8 @@ impl<T: Thin> Dict<T> {
         let mut node = Some(head);
         while let Some(n) = node {
             for slot in Bits(n.used()) {
-                visit(self.view(n.raw(slot)));
+                // SAFETY: a slot that is used.
+                visit(unsafe { self.item(n, slot) });
             }
             node = n.next();
         }
@@ -505,7 +539,8 @@ impl<T: Thin> Dict<T> {
             if let Some(n) = node
                 && n.used() & 1 << (place % SLOTS) != 0
             {
-                return Some(self.view(n.raw(place % SLOTS)));
+                // SAFETY: a slot that is used.
+                return Some(unsafe { self.item(n, place % SLOTS) });
             }
         }
     }
@@ -523,7 +558,8 @@ impl<T: Thin> Dict<T> {
             while let Some(head) = node {
                 for slot in Bits(head.used()) {
                     if left > 0 {
-                        visit(self.view(head.raw(slot)));
+                        // SAFETY: a slot that is used.
+                        visit(unsafe { self.item(head, slot) });
                         left -= 1;
                     }
                 }
@@ -565,15 +601,16 @@ impl<'a, T: Thin> Occupied<'a, T> {
     /// The item, for as long as the table is borrowed.
     #[inline]
     pub fn into_view(self) -> &'a T::View {
-        let raw = self.node.raw(self.slot);
         let dict: &'a Dict<T> = self.dict;
-        dict.view(raw)
+        // SAFETY: D4.
+        unsafe { dict.item(self.node, self.slot) }
     }
 
     /// The item.
     #[inline]
     pub fn view(&self) -> &T::View {
-        self.dict.view(self.node.raw(self.slot))
+        // SAFETY: D4.
+        unsafe { self.dict.item(self.node, self.slot) }
     }
 
     /// Replaces the item by what `change` makes of it; the key must remain the same.
@@ -586,17 +623,20 @@ impl<'a, T: Thin> Occupied<'a, T> {
                 std::process::abort();
             }
         }
-        // SAFETY: D3 -- a new owner is put into the slot below, or the process ends.
+        // SAFETY: D4, and D3 -- a new owner is put into the slot below, or the process ends.
         let item = unsafe { T::from_raw(pointer(self.node.raw(self.slot))) };
         let bomb = Bomb;
         let (item, result) = change(item);
         std::mem::forget(bomb);
-        self.node.set_raw(self.slot, expose(item.into_raw()));
+        // SAFETY: D4.
+        unsafe { self.node.set_raw(self.slot, expose(item.into_raw())) };
         result
     }
 
     /// Takes the item out of the table, which is handed back as well.
     pub fn remove(self) -> (T, &'a mut Dict<T>) {
-        (self.dict.take(self.hash, self.node, self.slot), self.dict)
+        // SAFETY: D4.
+        let item = unsafe { self.dict.take(self.hash, self.node, self.slot) };
+        (item, self.dict)
     }
 }

@@ -145,40 +145,58 @@ impl Node {
         (free != 0).then(|| free.trailing_zeros() as usize)
     }
 
+    /// The tag of `slot`. Panics if the node has no such slot.
     pub(super) fn tag(self, slot: usize) -> u8 {
-        debug_assert!(slot < self.slots());
+        assert!(slot < self.slots(), "no such slot");
         // SAFETY: N1 -- inside the node.
         unsafe { *self.tag_at(slot) }
     }
 
     /// The six bytes of `slot`, whatever they are.
+    ///
+    /// # Safety
+    /// The node has such a slot, and lives (N1).
     #[inline(always)]
-    pub(super) fn raw(self, slot: usize) -> Raw {
+    pub(super) unsafe fn raw(self, slot: usize) -> Raw {
         debug_assert!(slot < self.slots());
-        // SAFETY: N1 -- the last slot ends at least two bytes before the end of the node.
+        // SAFETY: N1, and the caller's promise -- the last slot ends at least two bytes before the end of the node.
         u64::from_le(unsafe { self.byte(slot * 6).cast::<u64>().read_unaligned() }) & ADDRESS
     }
 
     /// Replaces the six bytes of `slot`; the tag stays.
+    ///
+    /// # Safety
+    /// The node has such a slot, and lives (N1).
     #[inline(always)]
-    pub(super) fn set_raw(self, slot: usize, raw: Raw) {
+    pub(super) unsafe fn set_raw(self, slot: usize, raw: Raw) {
         debug_assert!(slot < self.slots() && raw != 0 && raw <= ADDRESS);
-        // SAFETY: N1 -- six bytes inside the node.
+        // SAFETY: N1, and the caller's promise -- six bytes inside the node.
         unsafe {
             self.byte(slot * 6).cast::<u32>().write_unaligned((raw as u32).to_le());
             self.byte(slot * 6 + 4).cast::<u16>().write_unaligned(((raw >> 32) as u16).to_le());
         }
     }
 
-    fn set_tag(self, slot: usize, tag: u8) {
+    /// Replaces the tag of `slot`.
+    ///
+    /// # Safety
+    /// The node has such a slot, and lives (N1).
+    unsafe fn set_tag(self, slot: usize, tag: u8) {
         debug_assert!(slot < self.slots());
-        // SAFETY: N1 -- inside the node.
+        // SAFETY: N1, and the caller's promise -- inside the node.
         unsafe { *self.tag_at(slot) = tag }
     }
 
-    fn put(self, slot: usize, tag: u8, raw: Raw) {
-        self.set_raw(slot, raw);
-        self.set_tag(slot, tag);
+    /// Fills `slot`.
+    ///
+    /// # Safety
+    /// The node has such a slot, and lives (N1).
+    unsafe fn put(self, slot: usize, tag: u8, raw: Raw) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.set_raw(slot, raw);
+            self.set_tag(slot, tag);
+        }
     }
 
     /// The next node of the chain.
@@ -192,27 +210,32 @@ impl Node {
         if link == 0 {
             return None;
         }
-        let at = std::ptr::with_exposed_provenance_mut(self.raw(LINK_SLOT) as usize);
+        // SAFETY: N1 -- a full node, which has nine slots.
+        let raw = unsafe { self.raw(LINK_SLOT) };
+        let at = std::ptr::with_exposed_provenance_mut(raw as usize);
         Some(Node { at: NonNull::new(at)?, half: link == 2 })
     }
 
     fn set_next(self, next: Option<Node>) {
-        debug_assert!(!self.half);
-        self.set_tag(LINK_SLOT, 0);
-        let link = match next {
-            None => 0,
-            Some(node) => {
-                self.set_raw(LINK_SLOT, expose(node.at));
-                if node.half { 2 } else { 1 }
-            }
+        assert!(!self.half, "N4");
+        let (link, address) = match next {
+            None => (0, None),
+            Some(node) => (if node.half { 2 } else { 1 }, Some(expose(node.at))),
         };
-        // SAFETY: N1 -- inside the node.
-        unsafe { *self.byte(META) = link }
+        // SAFETY: N1 -- a full node, which has nine slots and the byte behind them.
+        unsafe {
+            self.set_tag(LINK_SLOT, 0);
+            if let Some(raw) = address {
+                self.set_raw(LINK_SLOT, raw);
+            }
+            *self.byte(META) = link;
+        }
     }
 
     /// The node's items as they are now: `(slot, tag, raw)`.
     pub(super) fn items(self) -> impl Iterator<Item = (usize, u8, Raw)> {
-        Bits(self.used()).map(move |slot| (slot, self.tag(slot), self.raw(slot)))
+        // SAFETY: N1 -- `used` names slots that the node has.
+        Bits(self.used()).map(move |slot| (slot, self.tag(slot), unsafe { self.raw(slot) }))
     }
 
     /// Prefetches the first line of every item of the chain.
@@ -292,7 +315,8 @@ impl Overflow {
     pub(super) fn add(&mut self, head: Node, tag: u8, raw: Raw) {
         debug_assert!(tag != 0);
         match head.free_slot() {
-            Some(slot) => head.put(slot, tag, raw),
+            // SAFETY: N1 -- a slot that the node has.
+            Some(slot) => unsafe { head.put(slot, tag, raw) },
             None => self.add_behind(head, tag, raw),
         }
     }
@@ -303,24 +327,34 @@ impl Overflow {
             (before, last, depth) = (Some(last), next, depth + 1);
         }
         if let Some(slot) = last.free_slot() {
-            last.put(slot, tag, raw);
+            // SAFETY: N1 -- a slot that the node has.
+            unsafe { last.put(slot, tag, raw) };
         } else if last.half {
             let before = before.expect("a half node is never a bucket");
             let full = self.exchange(before, last, false);
-            full.put(HALF_SLOTS, tag, raw);
+            // SAFETY: a full node, just made: it has a fifth slot.
+            unsafe { full.put(HALF_SLOTS, tag, raw) };
         } else {
             let node = self.make(true, depth + 1);
-            node.put(0, last.tag(LINK_SLOT), last.raw(LINK_SLOT));
-            node.put(1, tag, raw);
+            // SAFETY: a node just made has two slots; the last one is full, so it has nine.
+            unsafe {
+                node.put(0, last.tag(LINK_SLOT), last.raw(LINK_SLOT));
+                node.put(1, tag, raw);
+            }
             last.set_next(Some(node));
         }
     }
 
     /// Takes the item in `slot` of `node`, which is in the chain of `head`, out of the chain.
+    ///
+    /// # Safety
+    /// The node is in that chain, and holds an item there.
     #[inline]
-    pub(super) fn take(&mut self, head: Node, node: Node, slot: usize) -> Raw {
-        let raw = node.raw(slot);
-        node.set_tag(slot, 0);
+    pub(super) unsafe fn take(&mut self, head: Node, node: Node, slot: usize) -> Raw {
+        // SAFETY: the caller's promise.
+        let raw = unsafe { node.raw(slot) };
+        // SAFETY: the same.
+        unsafe { node.set_tag(slot, 0) };
         if head.next().is_some() {
             self.tidy(head, node, slot);
         }
@@ -336,15 +370,19 @@ impl Overflow {
         if hole != last
             && let Some((from, tag, raw)) = last.items().next()
         {
-            hole.put(slot, tag, raw);
-            last.set_tag(from, 0);
+            // SAFETY: N1 -- an item was in the one, and is in the other.
+            unsafe {
+                hole.put(slot, tag, raw);
+                last.set_tag(from, 0);
+            }
         }
         let count = last.count();
         if count == 1
             && let Some((_, tag, raw)) = last.items().next()
         {
             before.set_next(None);
-            before.put(LINK_SLOT, tag, raw);
+            // SAFETY: N4 -- a node that had a link is full.
+            unsafe { before.put(LINK_SLOT, tag, raw) };
             self.free(last, depth);
         } else if count < HALF_SLOTS && !last.half {
             self.exchange(before, last, true);
@@ -355,7 +393,8 @@ impl Overflow {
     fn exchange(&mut self, before: Node, old: Node, half: bool) -> Node {
         let new = self.allocate(half);
         for (slot, (_, tag, raw)) in old.items().enumerate() {
-            new.put(slot, tag, raw);
+            // SAFETY: a half node takes the place of one with fewer items than it has slots.
+            unsafe { new.put(slot, tag, raw) };
         }
         before.set_next(Some(new));
         self.release(old);

@@ -39,11 +39,22 @@ impl Segments {
         self.capacity * NODE_BYTES + self.dir.capacity() * size_of::<NonNull<u8>>()
     }
 
-    /// Bucket `i`.
+    /// Bucket `i`. Panics if there is no memory for it.
     #[inline(always)]
     pub(super) fn bucket(&self, i: usize) -> Node {
+        assert!(i < self.capacity, "no such bucket");
+        // SAFETY: just looked at.
+        unsafe { self.bucket_unchecked(i) }
+    }
+
+    /// Bucket `i`, for the way of each lookup.
+    ///
+    /// # Safety
+    /// `i` is below `capacity`.
+    #[inline(always)]
+    pub(super) unsafe fn bucket_unchecked(&self, i: usize) -> Node {
         debug_assert!(i < self.capacity);
-        // SAFETY: S1 -- callers pass indices below their bucket count, which is within capacity.
+        // SAFETY: S1 -- the caller's promise; so the bucket lies in the segment that the directory has at its place.
         unsafe { Node::bucket(self.dir.get_unchecked(i >> SHIFT).add((i % SEGMENT) * NODE_BYTES)) }
     }
 

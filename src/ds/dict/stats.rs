@@ -1,5 +1,7 @@
 //! What a table looks like inside: for `DEBUG HTSTATS`, and `check` for tests and `DEBUG`.
 
+#![allow(unsafe_code)] // Shows items where they stand; see D3.
+
 use super::node::{HALF_BYTES, NODE_BYTES, SLOTS};
 use super::{Dict, LOAD, Resize, Thin, tag_of};
 
@@ -63,8 +65,9 @@ impl<T: Thin> Dict<T> {
             let mut keys: Vec<&[u8]> = Vec::new();
             let (mut node, mut depth) = (self.segments.bucket(i), 0);
             loop {
-                for (_, tag, raw) in node.items() {
-                    let key = T::key(self.view(raw));
+                for (slot, tag, _) in node.items() {
+                    // SAFETY: a slot that is used.
+                    let key = T::key(unsafe { self.item(node, slot) });
                     let hash = self.seed.hash(key);
                     assert_eq!(self.index(hash), i, "D2: an item in the wrong bucket");
                     assert_eq!(tag_of(hash), tag, "D2: a wrong tag");

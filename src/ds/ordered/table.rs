@@ -20,14 +20,25 @@ use std::ptr::NonNull;
 pub type Scored<'a> = (&'a [u8], f64);
 
 /// Sees members at their addresses while the table that owns them is borrowed.
+///
+/// - S3  as long as a `Cells` or what it has shown is used, every address that it is asked for is in the tree of a
+///   table whose member there lives and is not changed.
 struct Cells<'a>(PhantomData<&'a Dict<Member>>);
 
 impl<'a> Cells<'a> {
+    /// A view that borrows nothing, for changes to tree and table side by side.
+    ///
+    /// # Safety
+    /// The caller keeps S3 for as long as it chooses `'a`.
+    #[inline(always)]
+    unsafe fn unbound() -> Cells<'a> {
+        Cells(PhantomData)
+    }
+
     #[inline(always)]
     fn at(&self, at: u64) -> &'a View<false> {
         let at = NonNull::new(std::ptr::with_exposed_provenance_mut(at as usize));
-        // SAFETY: S1 -- the tree's addresses are those of members that live in the table, which is borrowed
-        // for `'a` by whoever made this value, or not touched until the last use of what is returned.
+        // SAFETY: S3.
         unsafe { Member::view(at.expect("S1: no member is at 0")) }
     }
 
@@ -110,7 +121,8 @@ impl SortedTable {
     }
 
     fn cells(&self) -> Cells<'_> {
-        Cells(PhantomData)
+        // SAFETY: S1, and S3 by the borrow of the table.
+        unsafe { Cells::unbound() }
     }
 
     /// The score of a member. O(1).
@@ -150,7 +162,10 @@ impl SortedTable {
         let (wanted, result) = decide(Some(old));
         if let Some(score) = wanted.filter(|&score| score != old) {
             assert!(!score.is_nan(), "S2");
-            let (at, cells) = (place.view().address(), Cells(PhantomData));
+            let at = place.view().address();
+            // SAFETY: S1; S3 -- only the tree is changed while members are looked at: the score below is written between
+            // two looks, in place.
+            let cells = unsafe { Cells::unbound() };
             let now = AtElement { score, member, behind: false };
             let was = AtElement { score: old, member, behind: true };
             let removed = self.tree.remove_unless(&cells, &was, |before, behind| {
@@ -174,7 +189,9 @@ impl SortedTable {
         let cell = Member::new(member, b"", Some(score.to_le_bytes()));
         let at = cell.address();
         self.dict.insert_new(hash, cell);
-        self.tree.insert(&Cells(PhantomData), at, cut);
+        // SAFETY: S1, and the member added lives as well; S3 -- the table is not touched meanwhile.
+        let cells = unsafe { Cells::unbound() };
+        self.tree.insert(&cells, at, cut);
     }
 
     /// Adds a member behind all others: the caller vouches that it is not there, and that it belongs there.
@@ -188,7 +205,9 @@ impl SortedTable {
         let place = self.dict.get_mut(self.dict.hash(member), member)?;
         let score = score_of(place.view());
         let cut = AtElement { score, member, behind: true };
-        let removed = self.tree.remove_unless(&Cells(PhantomData), &cut, |_, _| false);
+        // SAFETY: S1; S3 -- the table is not touched before the tree is done.
+        let cells = unsafe { Cells::unbound() };
+        let removed = self.tree.remove_unless(&cells, &cut, |_, _| false);
         assert!(removed, "S1");
         drop(place.remove().0);
         Some(score)
@@ -204,7 +223,8 @@ impl SortedTable {
         let (mut removed, mut piece) = (0, Vec::with_capacity(n.min(PIECE)));
         while removed < n {
             piece.clear();
-            let cells = Cells(PhantomData);
+            // SAFETY: S1; S3 -- each member is looked at before it is taken out of the table, and not afterwards.
+            let cells = unsafe { Cells::unbound() };
             let taken = self.tree.take(&cells, from, n - removed, &mut piece);
             if taken == 0 {
                 break;
@@ -323,7 +343,9 @@ impl Unsorted {
     /// Sorts the members. O(n log n).
     pub fn sort(self) -> SortedTable {
         let mut table = SortedTable { dict: self.dict, tree: Tree::default() };
-        let cells = Cells(PhantomData);
+        // SAFETY: S3 -- the addresses are those of the table's members, which nothing changes until they are all in the
+        // tree.
+        let cells = unsafe { Cells::unbound() };
         let mut order: Vec<(f64, u64)> =
             table.dict.iter().map(|view| (score_of(view), view.address())).collect();
         order.sort_unstable_by(|a, b| {

@@ -57,13 +57,21 @@ fn a_new_value_keeps_the_access_data_and_one_command_counts_once() {
         for lfu in [true, false] {
             let mut env = env(lfu);
             let mut store = filled(&env);
-            act(&mut DbMut::new(&mut store, &env, None, false), b"k", &mut Effects::new(0, 0));
+            act(
+                &mut DbMut::new(&mut store, &env, None, Lazyfree::default()),
+                b"k",
+                &mut Effects::new(0, 0),
+            );
             let expected = if lfu { counter } else { time };
             assert_eq!(lru(&store, b"k") & if lfu { 0xff } else { !0 }, expected, "case {n}");
             // While a child saves, and for clients that ask for it, nothing is marked, and nothing forgotten.
             env.touch = false;
             let mut store = filled(&env);
-            act(&mut DbMut::new(&mut store, &env, None, false), b"k", &mut Effects::new(0, 0));
+            act(
+                &mut DbMut::new(&mut store, &env, None, Lazyfree::default()),
+                b"k",
+                &mut Effects::new(0, 0),
+            );
             assert_eq!(lru(&store, b"k"), if lfu { 20 } else { 100 }, "case {n}, no touch");
         }
     }
@@ -92,7 +100,15 @@ fn whatever_stores_over_a_key_past_its_time_expires_it_first() {
         for armed in [0, EVENTS | TOUCHED | STREAM | READY] {
             let mut store = filled(&env);
             let mut fx = Effects::new(armed, 0);
-            act(&mut DbMut::new(&mut store, &env, None, true), &mut fx);
+            act(
+                &mut DbMut::new(
+                    &mut store,
+                    &env,
+                    None,
+                    Lazyfree { expire: true, ..Lazyfree::default() },
+                ),
+                &mut fx,
+            );
             store.check();
             assert_eq!(fx.counters.expired, 1, "case {n}: it counts, whoever listens");
             assert_eq!(
@@ -129,7 +145,7 @@ fn a_lookup_deletes_hides_or_shows_a_key_past_its_time() {
         let env = Env { expiry, ..env(false) };
         let mut store = filled(&env);
         let mut fx = Effects::new(0, 0);
-        let mut db = DbMut::new(&mut store, &env, None, false);
+        let mut db = DbMut::new(&mut store, &env, None, Lazyfree::default());
         assert_eq!(db.peek(b"due").is_some(), seen);
         assert_eq!(db.len(), 2, "a peek leaves everything as it is");
         assert_eq!(db.touch(b"due", &mut fx).is_some(), seen);
@@ -139,7 +155,7 @@ fn a_lookup_deletes_hides_or_shows_a_key_past_its_time() {
         assert_eq!(fx.counters.hits + fx.counters.misses, 2);
         // DEL of one that has gone already counts nothing; a plain deletion takes what is there.
         let due = Key { bytes: b"due", hash: store.hash(b"due") };
-        let mut db = DbMut::new(&mut store, &env, None, false);
+        let mut db = DbMut::new(&mut store, &env, None, Lazyfree::default());
         assert_eq!(db.delete_live_at(due, Why::Del, &mut fx), seen);
         assert_eq!(db.delete(b"due", Why::Del, &mut fx), expiry == Expiry::Hide);
         assert_eq!(store.len(), 1);

@@ -60,7 +60,8 @@ impl EntryBox {
                 self.0 = fresh;
             }
         }
-        self.write_header(new, expire);
+        // SAFETY: E1 -- the allocation is of this shape's class by now.
+        unsafe { self.write_header(new, expire) };
         if let Some(place) = place {
             self.set_place(place);
         }
@@ -69,10 +70,12 @@ impl EntryBox {
     /// Replaces value and expiry. Returns the old value if it had an allocation of its own.
     #[inline]
     pub(super) fn replace(&mut self, put: Put<'_>, expire: Option<i64>) -> Option<Value> {
-        let heavy = self.read_heavy();
+        // SAFETY: the value is overwritten below.
+        let heavy = unsafe { self.read_heavy() };
         let (kind, value_bytes) = put.kind();
         self.reshape(self.shape_with(kind, value_bytes, expire), expire);
-        self.write_value(put);
+        // SAFETY: the shape is this value's, and a heavy one that was there has been taken out.
+        unsafe { self.write_value(put) };
         heavy
     }
 
@@ -136,7 +139,8 @@ impl EntryBox {
                     // SAFETY: E1 -- `old_len + fill` is at most the value's new length.
                     unsafe { self.0.as_ptr().add(at + old_len).write_bytes(0, fill) };
                 }
-                self.store_slice(at + offset, bytes);
+                // SAFETY: E1 -- `offset` and these bytes are at most the value's new length.
+                unsafe { self.store_slice(at + offset, bytes) };
                 Some(len)
             }
             Kind::Embstr | Kind::Raw => {
@@ -150,8 +154,13 @@ impl EntryBox {
         }
     }
 
+    /// `edit` for a long string; None if it is none.
     fn edit_heap(&mut self, offset: usize, bytes: &[u8]) -> Option<usize> {
-        let Some(Value::Str(mut text)) = self.read_heavy() else { return None };
+        if self.kind() != Kind::Heap {
+            return None;
+        }
+        // SAFETY: it is written back below
+        let Some(Value::Str(mut text)) = (unsafe { self.read_heavy() }) else { return None };
         let (text, end) = (&mut text.bytes, offset + bytes.len());
         let mut text = std::mem::take(text);
         if end > text.len() {
@@ -166,7 +175,8 @@ impl EntryBox {
             text[offset..end].copy_from_slice(bytes);
         }
         let len = text.len();
-        self.write_heap(text);
+        // SAFETY: the kind is still `HEAP`, and its value was taken out.
+        unsafe { self.write_heap(text) };
         Some(len)
     }
 }

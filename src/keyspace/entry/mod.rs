@@ -168,22 +168,30 @@ impl Entry {
     }
 
     /// `N` bytes at offset `at` of the entry.
+    ///
+    /// # Safety
+    /// They are within the entry: a field that the header says is there.
     #[inline(always)]
-    fn load<const N: usize>(&self, at: usize) -> [u8; N] {
-        // SAFETY: E1 -- callers pass offsets of fields that the header says are there.
+    unsafe fn load<const N: usize>(&self, at: usize) -> [u8; N] {
+        // SAFETY: E1, and the caller's promise.
         unsafe { self.base().add(at).cast::<[u8; N]>().read() }
     }
 
     /// `n` bytes at offset `at` of the entry.
+    ///
+    /// # Safety
+    /// As for `load`.
     #[inline(always)]
-    fn slice(&self, at: usize, n: usize) -> &[u8] {
-        // SAFETY: E1 -- as for `load`; nothing changes the entry while it is borrowed.
+    unsafe fn slice(&self, at: usize, n: usize) -> &[u8] {
+        // SAFETY: E1, and the caller's promise; nothing changes the entry while it is borrowed.
         unsafe { std::slice::from_raw_parts(self.base().add(at), n) }
     }
 
     #[inline(always)]
     fn meta(&self) -> u8 {
-        self.load::<1>(0)[0]
+        // SAFETY: E1 -- each entry begins with it.
+        let [byte] = unsafe { self.load(0) };
+        byte
     }
 
     #[inline(always)]
@@ -199,9 +207,12 @@ impl Entry {
     #[inline(always)]
     fn key_len(&self) -> usize {
         if self.meta() & WIDE_KEY == 0 {
-            self.load::<1>(4)[0] as usize
+            // SAFETY: E1 -- a length of one byte.
+            let [byte] = unsafe { self.load(4) };
+            byte as usize
         } else {
-            let [a, b, c, d, e, f] = self.load::<WIDE_KEY_BYTES>(4);
+            // SAFETY: E1 -- a length of six.
+            let [a, b, c, d, e, f] = unsafe { self.load::<WIDE_KEY_BYTES>(4) };
             u64::from_le_bytes([a, b, c, d, e, f, 0, 0]) as usize
         }
     }
@@ -215,9 +226,12 @@ impl Entry {
         }
         let at = 4 + if meta & WIDE_KEY == 0 { 1 } else { WIDE_KEY_BYTES };
         if meta & WIDE_VALUE == 0 {
-            self.load::<1>(at)[0] as usize
+            // SAFETY: E1 -- an inline value has a length, of one byte.
+            let [byte] = unsafe { self.load(at) };
+            byte as usize
         } else {
-            u16::from_le_bytes(self.load(at)) as usize
+            // SAFETY: E1 -- of two.
+            u16::from_le_bytes(unsafe { self.load(at) }) as usize
         }
     }
 
@@ -234,7 +248,8 @@ impl Entry {
     /// The key.
     #[inline(always)]
     pub fn key(&self) -> &[u8] {
-        self.slice(self.head(), self.key_len())
+        // SAFETY: E1 -- that is where the key is.
+        unsafe { self.slice(self.head(), self.key_len()) }
     }
 
     /// The value.
@@ -242,53 +257,83 @@ impl Entry {
     pub fn value(&self) -> ValueRef<'_> {
         let at = self.value_at();
         match self.kind() {
-            Kind::Embstr | Kind::Raw => ValueRef::Str(self.slice(at, self.value_bytes())),
+            Kind::Embstr | Kind::Raw => {
+                // SAFETY: E1 -- that is where an inline value is.
+                ValueRef::Str(unsafe { self.slice(at, self.value_bytes()) })
+            }
             Kind::Heap => {
-                let (pointer, len, _) = self.heap_parts();
+                // SAFETY: the kind says so.
+                let (pointer, len, _) = unsafe { self.heap_parts() };
                 // SAFETY: E2 -- the parts of a vector that the entry owns.
                 ValueRef::Str(unsafe { std::slice::from_raw_parts(pointer, len) })
             }
-            Kind::Packed => ValueRef::Object(self.packed(at).view()),
+            Kind::Packed => ValueRef::Object(self.packed().view()),
             Kind::List | Kind::Set | Kind::ZSet | Kind::Hash | Kind::Stream => {
                 // SAFETY: E2 -- a box that the entry owns, borrowed with the entry.
                 ValueRef::Object(unsafe { &*self.object_pointer() }.view())
             }
-            kind => ValueRef::Int(self.int(kind, at)),
+            // SAFETY: the kinds that are left are integers, of this one, at the place of the value.
+            kind => ValueRef::Int(unsafe { self.int(kind, at) }),
         }
     }
 
+    /// An integer value.
+    ///
+    /// # Safety
+    /// The entry is of this kind, one of those of integers, and its value is at `at`.
     #[inline]
-    fn int(&self, kind: Kind, at: usize) -> i64 {
-        match kind {
-            Kind::Int1 => self.load::<1>(at)[0] as i64,
-            Kind::Int2 => u16::from_le_bytes(self.load(at)) as i64,
-            Kind::Int3 => {
-                let [a, b, c] = self.load(at);
-                u32::from_le_bytes([a, b, c, 0]) as i64
+    unsafe fn int(&self, kind: Kind, at: usize) -> i64 {
+        // SAFETY: E1, and the caller's promise -- the kind says how many bytes the value has.
+        unsafe {
+            match kind {
+                Kind::Int1 => self.load::<1>(at)[0] as i64,
+                Kind::Int2 => u16::from_le_bytes(self.load(at)) as i64,
+                Kind::Int3 => {
+                    let [a, b, c] = self.load(at);
+                    u32::from_le_bytes([a, b, c, 0]) as i64
+                }
+                Kind::Int4 => i32::from_le_bytes(self.load(at)) as i64,
+                _ => i64::from_le_bytes(self.load(at)),
             }
-            Kind::Int4 => i32::from_le_bytes(self.load(at)) as i64,
-            _ => i64::from_le_bytes(self.load(at)),
         }
     }
 
+    /// A small collection that lies in the entry. Panics if the value is none.
     #[inline]
-    fn packed(&self, at: usize) -> Packed<'_> {
-        Packed::stored(self.slice(at, self.value_bytes()))
+    fn packed(&self) -> Packed<'_> {
+        assert!(self.kind() == Kind::Packed);
+        // SAFETY: E1 -- that is where an inline value is.
+        Packed::stored(unsafe { self.slice(self.value_at(), self.value_bytes()) })
     }
 
-    fn word(&self, index: usize) -> usize {
-        u64::from_le_bytes(self.load(self.value_at() + index * 8)) as usize
+    /// One of the words of a value that is owned elsewhere.
+    ///
+    /// # Safety
+    /// The entry's kind has so many: three for `HEAP`, one for a box.
+    unsafe fn word(&self, index: usize) -> usize {
+        // SAFETY: E1, and the caller's promise.
+        u64::from_le_bytes(unsafe { self.load(self.value_at() + index * 8) }) as usize
     }
 
     /// Pointer, length and capacity of a long string.
-    fn heap_parts(&self) -> (*mut u8, usize, usize) {
+    ///
+    /// # Safety
+    /// The value is one: kind `HEAP`.
+    unsafe fn heap_parts(&self) -> (*mut u8, usize, usize) {
         debug_assert!(self.kind() == Kind::Heap);
-        (std::ptr::with_exposed_provenance_mut(self.word(0)), self.word(1), self.word(2))
+        // SAFETY: the caller's promise.
+        let [pointer, len, capacity] = unsafe { [self.word(0), self.word(1), self.word(2)] };
+        (std::ptr::with_exposed_provenance_mut(pointer), len, capacity)
     }
 
-    fn object_pointer(&self) -> *mut Object {
+    /// The pointer of a larger collection.
+    ///
+    /// # Safety
+    /// The value is one: a kind that is boxed.
+    unsafe fn object_pointer(&self) -> *mut Object {
         debug_assert!(self.kind().is_boxed());
-        std::ptr::with_exposed_provenance_mut(self.word(0))
+        // SAFETY: the caller's promise.
+        std::ptr::with_exposed_provenance_mut(unsafe { self.word(0) })
     }
 
     /// The type of the value.
@@ -300,7 +345,7 @@ impl Entry {
             Kind::ZSet => Type::ZSet,
             Kind::Hash => Type::Hash,
             Kind::Stream => Type::Stream,
-            Kind::Packed => self.packed(self.value_at()).value_type(),
+            Kind::Packed => self.packed().value_type(),
             _ => Type::String,
         }
     }
@@ -327,24 +372,28 @@ impl Entry {
         }
         let head = head_of(meta);
         Some(if meta & WIDE_TIME == 0 {
-            let [a, b, c, d, e, f] = self.load(head - 10);
+            // SAFETY: E1 -- a time of six bytes and four of its place lie before the key.
+            let [a, b, c, d, e, f] = unsafe { self.load(head - 10) };
             // Shifted up and down again to extend the sign.
             i64::from_le_bytes([0, 0, a, b, c, d, e, f]) >> 16
         } else {
-            i64::from_le_bytes(self.load(head - 12))
+            // SAFETY: E1 -- a time of eight and four of its place.
+            i64::from_le_bytes(unsafe { self.load(head - 12) })
         })
     }
 
-    /// The place in the wheel of an entry that expires.
+    /// The place in the wheel of an entry that expires. Panics if it does not.
     fn place(&self) -> Place {
-        debug_assert!(self.meta() & TIMED != 0);
-        Place(u32::from_le_bytes(self.load(self.head() - 4)))
+        assert!(self.meta() & TIMED != 0);
+        // SAFETY: E1 -- four bytes before the key of an entry that expires.
+        Place(u32::from_le_bytes(unsafe { self.load(self.head() - 4) }))
     }
 
     /// The access data: 24 bits of LRU clock or LFU counter.
     #[inline]
     pub fn lru(&self) -> u32 {
-        let [a, b, c] = self.load(1);
+        // SAFETY: E1 -- each entry has it.
+        let [a, b, c] = unsafe { self.load(1) };
         u32::from_le_bytes([a, b, c, 0])
     }
 
@@ -364,7 +413,8 @@ impl Entry {
     pub fn mem_bytes(&self, samples: usize) -> usize {
         class(self.shape().total())
             + match self.kind() {
-                Kind::Heap => class(self.heap_parts().2),
+                // SAFETY: the kind says so.
+                Kind::Heap => class(unsafe { self.heap_parts() }.2),
                 Kind::Packed => 0,
                 _ => match self.value() {
                     ValueRef::Object(object) => {
@@ -437,7 +487,8 @@ impl std::fmt::Debug for EntryBox {
 
 impl Drop for EntryBox {
     fn drop(&mut self) {
-        drop(self.read_heavy());
+        // SAFETY: the entry is freed next, as memory only.
+        drop(unsafe { self.read_heavy() });
         // SAFETY: E1 -- allocated with this layout, and nobody uses it again.
         unsafe { dealloc(self.0.as_ptr(), layout_of(class(self.shape().total()))) }
     }
@@ -462,22 +513,33 @@ impl EntryBox {
         let (kind, value_bytes) = put.kind();
         let shape = Shape::new(kind, key.len(), value_bytes, expire);
         let mut entry = EntryBox(allocate(class(shape.total())));
-        entry.write_header(shape, expire);
-        entry.set_lru(lru);
-        entry.store_slice(shape.head(), key);
-        entry.write_value(put);
+        // SAFETY: E1 -- just allocated for this shape, which is that of the key and the value.
+        unsafe {
+            entry.write_header(shape, expire);
+            entry.set_lru(lru);
+            entry.store_slice(shape.head(), key);
+            entry.write_value(put);
+        }
         entry
     }
 
+    /// Writes at offset `at` of the entry.
+    ///
+    /// # Safety
+    /// The bytes are within the entry: a field that its shape has.
     #[inline(always)]
-    fn store<const N: usize>(&mut self, at: usize, bytes: [u8; N]) {
-        // SAFETY: E1 -- callers pass offsets of fields that the shape has.
+    unsafe fn store<const N: usize>(&mut self, at: usize, bytes: [u8; N]) {
+        // SAFETY: E1, and the caller's promise.
         unsafe { self.0.as_ptr().add(at).cast::<[u8; N]>().write(bytes) }
     }
 
+    /// Writes at offset `at` of the entry.
+    ///
+    /// # Safety
+    /// As for `store`.
     #[inline(always)]
-    fn store_slice(&mut self, at: usize, bytes: &[u8]) {
-        // SAFETY: E1 -- as for `store`; borrowed bytes can't lie in an entry that we own.
+    unsafe fn store_slice(&mut self, at: usize, bytes: &[u8]) {
+        // SAFETY: E1, and the caller's promise; borrowed bytes can't lie in an entry that we own.
         unsafe {
             let to = self.0.as_ptr().add(at);
             to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
@@ -485,92 +547,120 @@ impl EntryBox {
     }
 
     /// Writes all of the header but the access data and the wheel's place.
+    ///
+    /// # Safety
+    /// The allocation is as large as this shape says, which has room for `expire`.
     #[inline]
-    fn write_header(&mut self, shape: Shape, expire: Option<i64>) {
+    unsafe fn write_header(&mut self, shape: Shape, expire: Option<i64>) {
         let Shape { meta, key_len, value_bytes } = shape;
-        self.store(0, [meta]);
-        let mut at = 4;
-        if meta & WIDE_KEY == 0 {
-            self.store(at, [key_len as u8]);
-            at += 1;
-        } else {
-            let [a, b, c, d, e, f, _, _] = (key_len as u64).to_le_bytes();
-            self.store::<WIDE_KEY_BYTES>(at, [a, b, c, d, e, f]);
-            at += WIDE_KEY_BYTES;
-        }
-        if shape.kind().is_inline() {
-            if meta & WIDE_VALUE == 0 {
-                self.store(at, [value_bytes as u8]);
+        // SAFETY: E1, and the caller's promise -- the fields that the shape has, in their order.
+        unsafe {
+            self.store(0, [meta]);
+            let mut at = 4;
+            if meta & WIDE_KEY == 0 {
+                self.store(at, [key_len as u8]);
                 at += 1;
             } else {
-                self.store(at, (value_bytes as u16).to_le_bytes());
-                at += 2;
+                let [a, b, c, d, e, f, _, _] = (key_len as u64).to_le_bytes();
+                self.store::<WIDE_KEY_BYTES>(at, [a, b, c, d, e, f]);
+                at += WIDE_KEY_BYTES;
             }
-        }
-        if let Some(ms) = expire {
-            if meta & WIDE_TIME == 0 {
-                let [a, b, c, d, e, f, _, _] = ms.to_le_bytes();
-                self.store(at, [a, b, c, d, e, f]);
-            } else {
-                self.store(at, ms.to_le_bytes());
+            if shape.kind().is_inline() {
+                if meta & WIDE_VALUE == 0 {
+                    self.store(at, [value_bytes as u8]);
+                    at += 1;
+                } else {
+                    self.store(at, (value_bytes as u16).to_le_bytes());
+                    at += 2;
+                }
+            }
+            if let Some(ms) = expire {
+                if meta & WIDE_TIME == 0 {
+                    let [a, b, c, d, e, f, _, _] = ms.to_le_bytes();
+                    self.store(at, [a, b, c, d, e, f]);
+                } else {
+                    self.store(at, ms.to_le_bytes());
+                }
             }
         }
     }
 
     /// Writes the value, for which the header has been written already.
+    ///
+    /// # Safety
+    /// The header says this value's kind and bytes. What was there is no longer owned by the entry.
     #[inline]
-    fn write_value(&mut self, put: Put<'_>) {
+    unsafe fn write_value(&mut self, put: Put<'_>) {
         let at = self.value_at();
-        match put {
-            Put::Int(int) => {
-                let [a, b, c, d, ..] = int.to_le_bytes();
-                match self.kind() {
-                    Kind::Int1 => self.store(at, [a]),
-                    Kind::Int2 => self.store(at, [a, b]),
-                    Kind::Int3 => self.store(at, [a, b, c]),
-                    Kind::Int4 => self.store(at, [a, b, c, d]),
-                    _ => self.store(at, int.to_le_bytes()),
+        // SAFETY: E1, and the caller's promise -- `at` is where the value goes, and there is room for its kind.
+        unsafe {
+            match put {
+                Put::Int(int) => {
+                    let [a, b, c, d, ..] = int.to_le_bytes();
+                    match self.kind() {
+                        Kind::Int1 => self.store(at, [a]),
+                        Kind::Int2 => self.store(at, [a, b]),
+                        Kind::Int3 => self.store(at, [a, b, c]),
+                        Kind::Int4 => self.store(at, [a, b, c, d]),
+                        _ => self.store(at, int.to_le_bytes()),
+                    }
                 }
-            }
-            Put::Inline(_, bytes) => self.store_slice(at, bytes),
-            Put::InlineOwned(_, bytes) => self.store_slice(at, &bytes),
-            Put::Packed(packed) => self.write_packed(at, packed),
-            Put::ToPack(object) => self.write_packed(at, packed(&object)),
-            Put::Heap(bytes) => self.write_heap(bytes),
-            Put::Object(object) => {
-                let address = Box::into_raw(object).expose_provenance() as u64;
-                self.store(at, address.to_le_bytes());
+                Put::Inline(_, bytes) => self.store_slice(at, bytes),
+                Put::InlineOwned(_, bytes) => self.store_slice(at, &bytes),
+                Put::Packed(packed) => self.write_packed(at, packed),
+                Put::ToPack(object) => self.write_packed(at, packed(&object)),
+                Put::Heap(bytes) => self.write_heap(bytes),
+                Put::Object(object) => {
+                    let address = Box::into_raw(object).expose_provenance() as u64;
+                    self.store(at, address.to_le_bytes());
+                }
             }
         }
     }
 
+    /// Writes a small collection.
+    ///
+    /// # Safety
+    /// The entry has room for it at `at`.
     #[inline]
-    fn write_packed(&mut self, at: usize, packed: Packed<'_>) {
-        self.store(at, packed.head);
-        self.store_slice(at + packed.head.len(), packed.bytes);
+    unsafe fn write_packed(&mut self, at: usize, packed: Packed<'_>) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.store(at, packed.head);
+            self.store_slice(at + packed.head.len(), packed.bytes);
+        }
     }
 
     /// Writes the parts of a long string; the entry owns it from here on.
-    fn write_heap(&mut self, bytes: Vec<u8>) {
+    ///
+    /// # Safety
+    /// The kind is `HEAP`, and the entry owns no other value.
+    unsafe fn write_heap(&mut self, bytes: Vec<u8>) {
         let at = self.value_at();
         let mut bytes = std::mem::ManuallyDrop::new(bytes);
         let address = bytes.as_mut_ptr().expose_provenance() as u64;
-        self.store(at, address.to_le_bytes());
-        self.store(at + 8, (bytes.len() as u64).to_le_bytes());
-        self.store(at + 16, (bytes.capacity() as u64).to_le_bytes());
+        // SAFETY: E1, and the caller's promise -- such a value has three words.
+        unsafe {
+            self.store(at, address.to_le_bytes());
+            self.store(at + 8, (bytes.len() as u64).to_le_bytes());
+            self.store(at + 16, (bytes.capacity() as u64).to_le_bytes());
+        }
     }
 
-    /// Takes a long string or a collection out, if that is what the entry holds. The caller must
-    /// overwrite the value or free the entry without dropping the value again.
-    fn read_heavy(&mut self) -> Option<Value> {
+    /// Takes a long string or a collection out, if that is what the entry holds.
+    ///
+    /// # Safety
+    /// The caller overwrites the value, or frees the entry without dropping the value again.
+    unsafe fn read_heavy(&mut self) -> Option<Value> {
         let kind = self.kind();
         if kind == Kind::Heap {
-            let (pointer, len, capacity) = self.heap_parts();
+            // SAFETY: the kind says so.
+            let (pointer, len, capacity) = unsafe { self.heap_parts() };
             // SAFETY: E2 -- the parts were taken from a vector by `write_heap`.
             let bytes = unsafe { Vec::from_raw_parts(pointer, len, capacity) };
             Some(Value::Str(StrBuf { bytes, enc: Encoding::Raw }))
         } else if kind.is_boxed() {
-            // SAFETY: E2 -- made by `Box::into_raw` in `write_value`.
+            // SAFETY: E2 -- made by `Box::into_raw` in `write_value`; the kind says so.
             Some(Value::Object(unsafe { Box::from_raw(self.object_pointer()) }))
         } else {
             None
@@ -579,7 +669,8 @@ impl EntryBox {
 
     /// The value alone; the rest is freed. Copies a short string or a small collection.
     pub fn into_value(mut self) -> Value {
-        if let Some(heavy) = self.read_heavy() {
+        // SAFETY: the entry is freed as memory only, if there was such a value.
+        if let Some(heavy) = unsafe { self.read_heavy() } {
             let entry = std::mem::ManuallyDrop::new(self);
             // SAFETY: E1 -- its own layout; the value has been moved out and is not dropped here.
             unsafe { dealloc(entry.0.as_ptr(), layout_of(class(entry.shape().total()))) };
@@ -603,11 +694,13 @@ impl EntryBox {
     #[inline]
     pub fn set_lru(&mut self, lru: u32) {
         let [a, b, c, _] = lru.to_le_bytes();
-        self.store(1, [a, b, c]);
+        // SAFETY: E1 -- each entry has it.
+        unsafe { self.store(1, [a, b, c]) };
     }
 
     fn set_place(&mut self, place: Place) {
-        debug_assert!(self.meta() & TIMED != 0);
-        self.store(self.head() - 4, place.0.to_le_bytes());
+        assert!(self.meta() & TIMED != 0);
+        // SAFETY: E1 -- four bytes before the key of an entry that expires.
+        unsafe { self.store(self.head() - 4, place.0.to_le_bytes()) };
     }
 }

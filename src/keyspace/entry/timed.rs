@@ -43,6 +43,25 @@ impl Expire {
     }
 }
 
+/// What a wheel answers to the question whose time has come.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Due<T> {
+    This(T),
+    /// Nobody's, as far as the wheel got in the time of one call: it has more to sort. Ask again when there is time.
+    Unsorted,
+    Nothing,
+}
+
+impl<T> Due<T> {
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Due<U> {
+        match self {
+            Due::This(item) => Due::This(f(item)),
+            Due::Unsorted => Due::Unsorted,
+            Due::Nothing => Due::Nothing,
+        }
+    }
+}
+
 /// Items dealt out by one call of `next_due` at most: some 50 microseconds.
 const DEAL: usize = 512;
 
@@ -154,14 +173,14 @@ impl Timed {
     }
 
     /// The entry of `key`, to change it.
-    #[inline]
+    #[inline(always)]
     pub fn find_mut(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
         let place = self.dict.get_mut(key.hash, key.bytes)?;
         Some(EntryMut { place, clock: &mut self.clock })
     }
 
     /// The entry of `key`, to change it, or its place when there is none.
-    #[inline]
+    #[inline(always)]
     pub fn find_or_vacant<'a>(&'a mut self, key: Key<'a>) -> Result<EntryMut<'a>, Vacant<'a>> {
         let Timed { dict, clock } = self;
         match dict.get_mut_or(key.hash, key.bytes) {
@@ -201,14 +220,13 @@ impl Timed {
         Some(place.remove().0)
     }
 
-    /// An entry whose expiry is not after `now_ms`; it stays. Works for some 50 microseconds at
-    /// most: the flag says that it found nothing because that time was up.
-    pub fn next_due(&mut self, now_ms: i64) -> (Option<&Entry>, bool) {
+    /// An entry whose expiry is not after `now_ms`; it stays. Works for some 50 microseconds at most.
+    pub fn next_due(&mut self, now_ms: i64) -> Due<&Entry> {
         match self.clock.wheel.next_due(now_ms, DEAL, &mut Entries) {
             // SAFETY: T1 -- it lives, and is borrowed with `self`.
-            Next::Due(handle) => (Some(unsafe { Entry::at(pointer(handle)) }), false),
-            Next::More => (None, true),
-            Next::Idle => (None, false),
+            Next::Due(handle) => Due::This(unsafe { Entry::at(pointer(handle)) }),
+            Next::More => Due::Unsorted,
+            Next::Idle => Due::Nothing,
         }
     }
 

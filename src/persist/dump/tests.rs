@@ -6,7 +6,7 @@ use crate::persist::rdb::testing::*;
 use crate::value::{Encoding, ValueRef};
 
 fn dumped(ks: &Keyspace, key: &[u8], version: u32) -> Vec<u8> {
-    dump(ks.dbs[0].find(ks.dbs[0].key(key)).expect("it is there"), version, true)
+    dump(ks.db(0).find(ks.db(0).key(key)).expect("it is there"), version, true)
 }
 
 fn payload_of(value: &[u8]) -> Vec<u8> {
@@ -48,7 +48,7 @@ fn compression_is_as_asked_for() {
         for (text, shrinks) in [(vec![b'x'; len], true), (random, false)] {
             let mut ks = empty();
             set(&mut ks, 0, b"k", &text, None);
-            let entry = ks.dbs[0].find(ks.dbs[0].key(b"k")).expect("it is there");
+            let entry = ks.db(0).find(ks.db(0).key(b"k")).expect("it is there");
             let (packed, plain) = (dump(entry, 0, true), dump(entry, 0, false));
             assert_eq!(packed[1] == 0xc3, shrinks, "{len}");
             assert_ne!(plain[1], 0xc3);
@@ -69,12 +69,12 @@ fn what_is_dumped_is_restored() {
         let mut ks = empty();
         let text = random.text();
         set(&mut ks, 0, b"k", &text, None);
-        let key = ks.dbs[0].key(b"k");
-        let encoding = ks.dbs[0].find(key).expect("it is there").encoding();
+        let key = ks.db(0).key(b"k");
+        let encoding = ks.db(0).find(key).expect("it is there").encoding();
         let value = again(&dumped(&ks, b"k", 0), true).expect("our own payload");
         assert_eq!(value.encoding(), encoding);
-        ks.dbs[0].put(key, value, None, 0);
-        let back = ks.dbs[0].find(key).expect("it is there");
+        ks.db_mut(0).put(key, value, None, 0);
+        let back = ks.db(0).find(key).expect("it is there");
         assert_eq!(back.encoding(), encoding);
         match back.value() {
             ValueRef::Int(int) => assert_eq!(int.to_string().as_bytes(), text),

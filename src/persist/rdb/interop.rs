@@ -94,7 +94,7 @@ fn snapshots_both_ways() {
         let opts = SaveOptions { compression, checksum, ..save_options() };
         std::fs::write(reference.file(), saved(&ks, &opts)).expect("written");
         reference.start();
-        let size = ks.dbs[0].len().to_string() + "\n";
+        let size = ks.db(0).len().to_string() + "\n";
         assert_eq!(reference.cli(&["dbsize"], b""), size.as_bytes());
         assert_eq!(reference.cli(&["save"], b""), b"OK\n");
         // It read ours and wrote its own; ours reads that, and nothing has changed.
@@ -122,7 +122,7 @@ fn payloads_both_ways() {
 
         let mut ks = empty();
         set(&mut ks, 0, b"ours", text, None);
-        let ours = dump(ks.dbs[0].find(ks.dbs[0].key(b"ours")).expect("it is there"), 0, true);
+        let ours = dump(ks.db(0).find(ks.db(0).key(b"ours")).expect("it is there"), 0, true);
         reference.cli(&["del", "ours"], b"");
         assert_eq!(reference.cli(&["restore", "ours", "0"], &ours), b"OK\n");
         let mut back = reference.cli(&["get", "ours"], b"");

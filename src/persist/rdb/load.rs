@@ -254,9 +254,7 @@ impl Loader<'_> {
 
     /// Tells the databases what time it is, before keys that expire come.
     fn clock(&self, ks: &mut Keyspace) {
-        for db in ks.dbs.iter_mut().filter(|db| db.is_empty()) {
-            db.next_due(self.opts.now_ms);
-        }
+        ks.tell_time(self.opts.now_ms);
     }
 
     /// The access field of a key.
@@ -321,7 +319,7 @@ impl Loader<'_> {
         match code {
             opcode::SELECTDB => {
                 let db = from.length()?;
-                let databases = ks.dbs.len();
+                let databases = ks.databases();
                 (self.hint, self.room) = (0, 0);
                 match usize::try_from(db) {
                     Ok(n) if n < databases => self.db = n,
@@ -333,7 +331,7 @@ impl Loader<'_> {
                 let _expires = from.length()?;
                 // A key takes three bytes at least; so a short file can't claim many.
                 let most = from.left().map_or(RESERVE_MAX, |left| (left / 3).min(RESERVE_MAX));
-                let db = &mut ks.dbs[self.db];
+                let db = ks.db_mut(self.db);
                 self.hint = db.len().saturating_add(usize::try_from(keys).unwrap_or(usize::MAX));
                 self.room = self.hint.min(db.len() + most);
                 db.reserve(self.room);
@@ -395,7 +393,7 @@ impl Loader<'_> {
             self.loaded.expired += 1;
         } else if let Some(value) = self.without_due(value) {
             let access = self.access(prefix);
-            let db = &mut ks.dbs[self.db];
+            let db = ks.db_mut(self.db);
             let key = db.key(&text);
             self.put(db, key, SetValue::Owned(value), prefix.expire, access, at)?;
             self.make_room(db);

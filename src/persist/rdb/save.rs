@@ -70,14 +70,14 @@ pub fn save(
     on_keys: &mut dyn FnMut(u64),
 ) -> io::Result<Summary> {
     let mut to = Writer::new(out, BUFFER, opts.compression, opts.checksum);
-    let version = version(opts.version, ks.dbs.iter().any(|db| db.timed_hashes() > 0));
+    let version = version(opts.version, ks.stores().any(|db| db.timed_hashes() > 0));
     header(&mut to, version, opts)?;
     for library in &opts.libraries {
         to.byte(opcode::FUNCTION2)?;
         to.string(&library.code)?;
     }
     let mut pace = Pace { keys: 0, slept_us: 0, delay_us: opts.key_delay_us, on_keys };
-    for (number, db) in ks.dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
+    for (number, db) in ks.iter().filter(|(_, db)| !db.is_empty()) {
         database(&mut to, number, db, version, opts, &mut pace)?;
     }
     to.byte(opcode::EOF)?;

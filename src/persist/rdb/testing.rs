@@ -74,7 +74,7 @@ pub fn loaded(file: &[u8]) -> Result<(Keyspace, Loaded), RdbError> {
 }
 
 pub fn set(ks: &mut Keyspace, db: usize, key: &[u8], value: &[u8], expire: Option<i64>) {
-    let db = &mut ks.dbs[db];
+    let db = ks.db_mut(db);
     let key = db.key(key);
     db.set(key, SetValue::Bytes(value), expire.map_or(Expire::None, Expire::At), 0);
 }
@@ -83,7 +83,7 @@ pub fn set(ks: &mut Keyspace, db: usize, key: &[u8], value: &[u8], expire: Optio
 pub type Contents = BTreeMap<(usize, Vec<u8>), (Vec<u8>, &'static str, Option<i64>)>;
 
 pub fn contents(ks: &Keyspace) -> Contents {
-    let all = ks.dbs.iter().enumerate().flat_map(|(n, db)| db.iter().map(move |e| (n, e)));
+    let all = ks.iter().flat_map(|(n, db)| db.iter().map(move |e| (n, e)));
     all.map(|(n, entry)| {
         let text = match entry.value() {
             ValueRef::Int(int) => int.to_string().into_bytes(),
@@ -162,7 +162,7 @@ impl Random {
                 continue;
             }
             let list = self.list();
-            let db = &mut ks.dbs[db];
+            let db = ks.db_mut(db);
             db.put(db.key(&key), list, expire, 0);
         }
         ks

@@ -50,7 +50,7 @@ fn command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 /// `COMMAND COUNT`. O(1). Joins: table.
 fn count(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    call.reply.len_int(srv.table.len());
+    call.reply.len_int(srv.table.count());
     Ok(Flow::Done)
 }
 

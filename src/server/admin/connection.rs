@@ -177,7 +177,7 @@ fn select(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 /// A database number that exists.
 pub fn database(srv: &Server, n: i64) -> Result<u32, CmdError> {
-    let found = usize::try_from(n).ok().filter(|&n| n < srv.ks.dbs.len());
+    let found = usize::try_from(n).ok().filter(|&n| n < srv.ks.databases());
     found.map(|n| n as u32).ok_or(errors::DB_RANGE)
 }
 

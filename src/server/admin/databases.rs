@@ -1,8 +1,7 @@
 //! Commands on more than one database: COPY, MOVE, SWAPDB, FLUSHDB, FLUSHALL.
 
 use crate::commands::{CmdResult, Flow, arg};
-use crate::keyspace::db::DbMut;
-use crate::keyspace::effects::{EV_GENERIC, Why};
+use crate::keyspace::across::Across;
 use crate::keyspace::env::Env;
 use crate::resp::errors::{self, CmdError};
 use crate::server::admin::connection::database;
@@ -18,11 +17,6 @@ pub const COMMANDS: &[ServerRow] = &[
     ("flushall", flushall),
 ];
 
-fn db<'a>(srv: &'a mut Server, env: &'a Env, n: u32) -> DbMut<'a> {
-    let lazy = srv.limits.lazy_expire;
-    DbMut::new(&mut srv.ks.dbs[n as usize], env, None, lazy)
-}
-
 /// `MOVE key db`: only if the other database has no such key. O(1). Joins: keyspace.
 fn move_(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let key = call.argv.at(1);
@@ -32,29 +26,13 @@ fn move_(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if target == env.db {
         return Err(errors::SAME_OBJECT);
     }
-    if db(srv, env, env.db).touch(key, fx).is_none() {
-        reply.int(0);
-        return Ok(Flow::Done);
-    }
-    // A key past its time that is in the way is deleted in its own database.
-    fx.db = target;
-    let occupied = db(srv, env, target).touch(key, fx).is_some();
-    fx.db = env.db;
-    if occupied {
-        reply.int(0);
-        return Ok(Flow::Done);
-    }
-    let taken = db(srv, env, env.db).take(key);
-    let (value, expire, _) = taken.expect("the key was just there");
-    fx.db = target;
-    db(srv, env, target).add(key, value, expire, None, fx);
-    fx.db = env.db;
-    fx.modified(key);
-    fx.touched_in(target, key);
-    fx.event(EV_GENERIC, "move_from", key);
-    fx.event_in(target, EV_GENERIC, "move_to", key);
-    reply.int(1);
+    let moved = across(srv, env).move_key(key, target, fx);
+    reply.int(i64::from(moved));
     Ok(Flow::Done)
+}
+
+fn across<'a>(srv: &'a mut Server, env: &'a Env) -> Across<'a> {
+    Across { ks: &mut srv.ks, env, lazyfree: srv.lazyfree }
 }
 
 /// `COPY source destination [DB n] [REPLACE]`. O(size of the value). Joins: keyspace.
@@ -76,24 +54,8 @@ fn copy(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if target == env.db && from == to {
         return Err(errors::SAME_OBJECT);
     }
-    let source = db(srv, env, env.db).read(from, fx).map(|e| (e.to_value(), e.expire_ms()));
-    let Some((value, expire)) = source else {
-        reply.int(0);
-        return Ok(Flow::Done);
-    };
-    fx.db = target;
-    let taken = db(srv, env, target).touch(to, fx).is_some();
-    if taken && !replace {
-        fx.db = env.db;
-        reply.int(0);
-        return Ok(Flow::Done);
-    }
-    db(srv, env, target).delete(to, Why::Overwrite, fx);
-    db(srv, env, target).add(to, value, expire, None, fx);
-    fx.modified(to);
-    fx.event(EV_GENERIC, "copy_to", to);
-    fx.db = env.db;
-    reply.int(1);
+    let copied = across(srv, env).copy_key(from, (target, to), replace, fx);
+    reply.int(i64::from(copied));
     Ok(Flow::Done)
 }
 
@@ -107,7 +69,7 @@ fn swapdb(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let b = number(call.argv.at(2), "second")?;
     let (a, b) = (database(srv, a)?, database(srv, b)?);
     if a != b {
-        srv.ks.dbs.swap(a as usize, b as usize);
+        srv.ks.swap(a as usize, b as usize);
         break_swapped_watches(srv, a, b);
         for n in [a, b] {
             for key in srv.blocked.waited_in(n) {
@@ -148,15 +110,10 @@ fn lazily(srv: &Server, call: &Call<'_>) -> Result<bool, CmdError> {
 
 /// Empties one database or all; how many keys went.
 fn flush(srv: &mut Server, only: Option<u32>, lazily: bool) -> u64 {
-    let which = match only {
-        Some(n) => n as usize..n as usize + 1,
-        None => 0..srv.ks.dbs.len(),
-    };
-    let full: Vec<usize> = which.filter(|&n| !srv.ks.dbs[n].is_empty()).collect();
-    full.iter().for_each(|&n| srv.break_flushed_watches(n as u32));
+    let only = only.map(|n| n as usize);
+    srv.ks.filled(only).into_iter().for_each(|n| srv.break_flushed_watches(n as u32));
     srv.invalidate_all();
-    let now = srv.clock.now_ms;
-    let old: Vec<_> = full.into_iter().map(|n| srv.ks.swap_out(n, now)).collect();
+    let old = srv.ks.flush(only, srv.clock.now_ms);
     let keys = old.iter().map(|s| s.len() as u64).sum();
     match lazily {
         true => srv.bio.free_stores(old),

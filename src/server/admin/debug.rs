@@ -2,6 +2,7 @@
 
 mod allocator;
 mod lists;
+mod stream;
 
 use crate::commands::{CmdResult, Flow, arg};
 use crate::config::rewrite::rewrite_file;
@@ -18,7 +19,6 @@ use crate::server::jobs::settings;
 use crate::server::jobs::{load, restart, save};
 use crate::server::parts::ServerRow;
 use crate::server::parts::identity::random_id;
-use crate::server::parts::stream::ALL;
 use crate::server::parts::{Call, Server};
 use crate::server::reactor::turn;
 use crate::sys::signals;
@@ -43,7 +43,7 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             crate::server::jobs::expire::schedule(srv);
             call.reply.ok();
         }
-        (b"stream", 3) => stream(srv, call.reply, argv.at(2))?,
+        (b"stream", 3) => stream::debug_stream(srv, call.reply, argv.at(2))?,
         (b"replybuffer", 4) => {
             reply_rules(&mut srv.debug.reply_rules, argv)?;
             call.reply.ok();
@@ -80,7 +80,7 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         (b"digest-value", n) if n >= 2 => {
             call.reply.array(argv.len() - 2);
             for key in argv.from(2) {
-                let store = &srv.ks.dbs[call.env.db as usize];
+                let store = srv.ks.db(call.env.db as usize);
                 let sum = store.find(store.key(key)).map_or([0; 20], |e| value_digest(e, [0; 20]));
                 call.reply.status(digest::hex(&sum));
             }
@@ -164,30 +164,6 @@ fn reply_rules(rules: &mut ReplyRules, argv: Argv<'_>) -> Result<(), CmdError> {
     Ok(())
 }
 
-/// `DEBUG STREAM ON|TAKE|OFF`: reads the stream of writes, as replicas and the append-only file will get it.
-/// TAKE replies with the bytes that came since the last one.
-fn stream(srv: &mut Server, reply: &mut Reply, word: &[u8]) -> Result<(), CmdError> {
-    let reader = srv.debug.stream;
-    match (word.to_ascii_lowercase().as_slice(), reader) {
-        (b"on", None) => srv.debug.stream = Some(srv.stream.join(ALL)),
-        (b"on", Some(_)) => {}
-        (b"off", _) => {
-            if let Some(reader) = srv.debug.stream.take() {
-                srv.stream.leave(reader);
-            }
-        }
-        (b"take", Some(reader)) => {
-            reply.bulk(&srv.stream.take(reader));
-            return Ok(());
-        }
-        (b"take", None) => return Err(CmdError::new("ERR DEBUG STREAM is not on")),
-        _ => return Err(errors::SYNTAX),
-    }
-    srv.rearm();
-    reply.ok();
-    Ok(())
-}
-
 /// A switch. Compat: as C's atoi reads a number, so that a word means off.
 fn flag(text: &[u8]) -> bool {
     let text = text.trim_ascii_start();
@@ -198,7 +174,7 @@ fn flag(text: &[u8]) -> bool {
 /// Hash of all databases; equal datasets have equal ones, whatever the order of insertion.
 fn dataset(srv: &Server) -> [u8; 20] {
     let mut whole = [0; 20];
-    for (n, store) in srv.ks.dbs.iter().enumerate().filter(|(_, s)| !s.is_empty()) {
+    for (n, store) in srv.ks.iter().filter(|(_, s)| !s.is_empty()) {
         digest::mix(&mut whole, &(n as u32).to_be_bytes());
         for entry in store.iter() {
             let mut sum = [0; 20];
@@ -225,14 +201,14 @@ fn value_digest(entry: &Entry, mut sum: [u8; 20]) -> [u8; 20] {
 }
 
 fn object(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
-    let store = &srv.ks.dbs[call.env.db as usize];
+    let store = srv.ks.db(call.env.db as usize);
     let entry = store.find(store.key(call.argv[2])).ok_or(errors::NO_SUCH_KEY)?;
     let idle = crate::commands::keys_info::idle_seconds(entry.lru(), call.env.lru_clock);
     call.reply.status(format!(
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}{}",
         entry,
         entry.encoding().name(),
-        dump::dump(entry, srv.limits.rdb_version, srv.cfg.snapshot.compression)
+        dump::dump(entry, save::target_version(&srv.cfg), srv.cfg.snapshot.compression)
             .len()
             .saturating_sub(11),
         entry.lru(),
@@ -243,7 +219,7 @@ fn object(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
 }
 
 fn sdslen(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
-    let store = &srv.ks.dbs[call.env.db as usize];
+    let store = srv.ks.db(call.env.db as usize);
     let entry = store.find(store.key(call.argv[2])).ok_or(errors::NO_SUCH_KEY)?;
     if !["raw", "embstr"].contains(&entry.encoding().name()) {
         return Err(CmdError::new("ERR Not an sds encoded string."));
@@ -272,7 +248,7 @@ fn populate(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
         None => None,
     };
     let access = call.env.fresh_access();
-    let store = &mut srv.ks.dbs[call.env.db as usize];
+    let store = srv.ks.db_mut(call.env.db as usize);
     store.reserve(usize::try_from(count).unwrap_or(0).min(1 << 28));
     for i in 0..count {
         let key = [prefix, format!(":{i}").as_bytes()].concat();
@@ -430,9 +406,9 @@ fn client_eviction(srv: &Server, reply: &mut Reply) -> Result<(), CmdError> {
 /// Figures of a database's table. Ours has no second table; the words are those tools look for.
 fn htstats(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     let n = arg::int(call.argv[2])?;
-    let n = usize::try_from(n).ok().filter(|&n| n < srv.ks.dbs.len());
+    let n = usize::try_from(n).ok().filter(|&n| n < srv.ks.databases());
     let n = n.ok_or(CmdError::new("ERR Out of range database"))?;
-    let store = &srv.ks.dbs[n];
+    let store = srv.ks.db(n);
     let full = call.argv.get(3).is_some_and(|word| arg::is(word, "full"));
     let mut text = "[Dictionary HT]\n".to_string();
     describe_table(&mut text, &store.stats(), full);
@@ -484,7 +460,7 @@ fn describe_table(text: &mut String, stats: &Stats, full: bool) {
 
 /// The value at the key that is the third argument.
 fn object_at<'a>(srv: &'a Server, call: &Call<'_>) -> Result<&'a Entry, CmdError> {
-    let store = &srv.ks.dbs[call.env.db as usize];
+    let store = srv.ks.db(call.env.db as usize);
     store.find(store.key(call.argv[2])).ok_or(errors::NO_SUCH_KEY)
 }
 

@@ -7,6 +7,7 @@ use crate::keyspace::env::{Env, Expiry};
 use crate::persist::dump::{self, DumpError};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
+use crate::server::jobs::save::target_version;
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 
@@ -16,10 +17,10 @@ pub const COMMANDS: &[ServerRow] =
 /// `DUMP key`. O(size of the value). Joins: keyspace, persist.
 fn dump_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let Call { argv, reply, fx, env, .. } = call;
-    let version = srv.limits.rdb_version;
+    let version = target_version(&srv.cfg);
     let compression = srv.cfg.snapshot.compression;
-    let lazy = srv.limits.lazy_expire;
-    let mut db = DbMut::new(&mut srv.ks.dbs[env.db as usize], env, None, lazy);
+    let lazy = srv.lazyfree;
+    let mut db = DbMut::new(srv.ks.db_mut(env.db as usize), env, None, lazy);
     match db.read(argv.at(1), fx) {
         Some(entry) => reply.bulk(&dump::dump(entry, version, compression)),
         None => reply.null(),
@@ -74,9 +75,9 @@ fn restore(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let argv = call.argv;
     let o = Options::parse(argv, &call.env)?;
     let key = argv.at(1);
-    let limits = srv.limits.clone();
+    let (limits, lazy) = (srv.limits.clone(), srv.lazyfree);
     let Call { reply, fx, env, .. } = call;
-    let mut db = DbMut::new(&mut srv.ks.dbs[env.db as usize], env, None, limits.lazy_expire);
+    let mut db = DbMut::new(srv.ks.db_mut(env.db as usize), env, None, lazy);
     if !o.replace && db.touch(key, fx).is_some() {
         return Err(errors::BUSY_KEY);
     }
@@ -85,7 +86,7 @@ fn restore(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         return Err(CmdError::new("ERR Invalid TTL value, must be >= 0"));
     }
     let value =
-        dump::restore(argv.at(3), limits.verify_checksum, &limits).map_err(|e| match e {
+        dump::restore(argv.at(3), srv.debug.verify_checksum, &limits).map_err(|e| match e {
             DumpError::Footer => CmdError::new("ERR DUMP payload version or checksum are wrong"),
             DumpError::Format(why) => {
                 crate::log!(Warning, "Bad data in a RESTORE payload: {why}");
@@ -104,7 +105,9 @@ fn restore(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if at.is_some_and(|at| at <= env.now_ms) && env.expiry == Expiry::Delete {
         // It has expired on its way here; what it replaces is gone all the same.
         if replaced {
-            gone(fx, key, limits.lazy_expire);
+            fx.modified(key);
+            fx.event(EV_GENERIC, "del", key);
+            fx.rewrite(&[lazy.word(Why::Expire), key]);
         }
         reply.ok();
         return Ok(Flow::Done);
@@ -117,12 +120,6 @@ fn restore(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     }
     reply.ok();
     Ok(Flow::Done)
-}
-
-fn gone(fx: &mut Effects, key: &[u8], lazy: bool) {
-    fx.modified(key);
-    fx.event(EV_GENERIC, "del", key);
-    fx.rewrite(&[if lazy { b"UNLINK" } else { b"DEL" }, key]);
 }
 
 /// The stream holds dates, not durations.

@@ -45,7 +45,7 @@ impl Footprint {
         let used = m.shown;
         let tally = &srv.clients.tally;
         let normal = tally.of(Class::Normal) + tally.of(Class::PubSub) + tally.of(Class::Primary);
-        let filled = srv.ks.dbs.iter().enumerate().filter(|(_, db)| !db.is_empty());
+        let filled = srv.ks.iter().filter(|(_, db)| !db.is_empty());
         let dbs: Vec<DbOverhead> = filled
             .map(|(n, db)| DbOverhead {
                 db: n,
@@ -56,7 +56,7 @@ impl Footprint {
         let tables: u64 = dbs.iter().map(|d| d.main + d.expires).sum();
         let replicas = tally.of(Class::Replica) as u64;
         let overhead = m.at_start + normal as u64 + replicas + tables;
-        let keys = srv.ks.dbs.iter().map(|db| db.len() as u64).sum();
+        let keys = srv.ks.len() as u64;
         let net = used.saturating_sub(m.at_start).max(1);
         Footprint {
             used,

@@ -424,7 +424,7 @@ fn cluster(_: &Server, o: &mut Lines) {
 }
 
 fn keyspace(srv: &Server, o: &mut Lines) {
-    for (n, db) in srv.ks.dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
+    for (n, db) in srv.ks.iter().filter(|(_, db)| !db.is_empty()) {
         let mut facts = format!(
             "keys={},expires={},avg_ttl={}",
             db.len(),

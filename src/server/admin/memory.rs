@@ -38,7 +38,7 @@ fn usage(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             Err(_) => return Err(errors::SYNTAX),
         };
     }
-    let store = &srv.ks.dbs[call.env.db as usize];
+    let store = srv.ks.db(call.env.db as usize);
     match store.find(store.key(argv[2])) {
         Some(entry) => {
             let wheel = if entry.expire_ms().is_some() { WHEEL_BYTES } else { 0 };

@@ -3,6 +3,7 @@
 //! The call waits for the other side, as in Redis: the keys must be on one server at a time.
 //! Connections are kept for ten seconds, since migrations come in rows.
 
+use crate::server::jobs::save::target_version;
 use crate::server::parts::links::{Link, MAX_LINKS};
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -86,10 +87,10 @@ fn parse<'a>(argv: Argv<'a>) -> Result<Request<'a>, CmdError> {
 fn migrate(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let request = parse(call.argv)?;
     let Call { fx, env, reply, .. } = call;
-    let lazy = srv.limits.lazy_expire;
-    let version = srv.limits.rdb_version;
+    let lazy = srv.lazyfree;
+    let version = target_version(&srv.cfg);
     let compression = srv.cfg.snapshot.compression;
-    let mut db = DbMut::new(&mut srv.ks.dbs[env.db as usize], env, None, lazy);
+    let mut db = DbMut::new(srv.ks.db_mut(env.db as usize), env, None, lazy);
     let mut payloads = Vec::new();
     for &key in &request.keys {
         if let Some(entry) = db.read(key, fx) {
@@ -111,7 +112,7 @@ fn migrate(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     // Without COPY, what has arrived is deleted here even if a later key failed.
     let (moved, failure) = sent?;
     if !request.copy && !moved.is_empty() {
-        let mut db = DbMut::new(&mut srv.ks.dbs[env.db as usize], env, None, lazy);
+        let mut db = DbMut::new(srv.ks.db_mut(env.db as usize), env, None, lazy);
         for &key in &moved {
             db.delete(key, Why::Del, fx);
             fx.modified(key);

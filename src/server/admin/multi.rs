@@ -9,7 +9,7 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::engine::transaction;
-use crate::server::engine::unit;
+use crate::server::engine::{gate, unit};
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 use crate::watch::Found;
@@ -82,7 +82,10 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         let before = call.reply.len();
         let mut inner = Call { client: id, row, argv, reply: call.reply, fx, env };
         // An error is in the reply already and does not stop the others.
-        let _ = unit::call(srv, &mut inner, None);
+        match gate::admit_member(srv, id, row) {
+            Ok(()) => _ = unit::call(srv, &mut inner, None),
+            Err(e) => inner.reply.error(&e),
+        }
         mute(srv, id, call.reply, before);
         if call.reply.is_too_long() && srv.clients.check_output(id, call.reply.len()) {
             // Nobody will read it, but the transaction runs to its end.
@@ -110,7 +113,7 @@ fn mute(srv: &Server, id: ClientId, reply: &mut Reply, before: usize) {
 /// One that was not there when the watch began is not meant: what is past its time in its place came by SWAPDB.
 fn watched_key_expired(srv: &Server, id: ClientId) -> bool {
     srv.watch.keys_of(id).iter().filter(|w| w.1 == Found::Live).any(|((db, key), _)| {
-        let store = &srv.ks.dbs[*db as usize];
+        let store = srv.ks.db(*db as usize);
         let entry = store.find(store.key(key));
         entry.and_then(|e| e.expire_ms()).is_some_and(|at| at < srv.clock.now_ms)
     })

@@ -219,7 +219,7 @@ fn open_log(cfg: &Config) {
 }
 
 /// Makes the parts; nothing is opened yet but the reactor and the helper thread.
-pub fn assemble(
+pub(crate) fn assemble(
     cfg: Config,
     executable: PathBuf,
     config_file: Option<PathBuf>,
@@ -241,6 +241,7 @@ pub fn assemble(
     let mut srv = Server {
         ks: Keyspace::new(cfg.keyspace.databases as usize, seed, now),
         limits: Default::default(),
+        lazyfree: Default::default(),
         clients: Default::default(),
         exec: Exec { random: word(8) | 1, ..Default::default() },
         blocked: Default::default(),

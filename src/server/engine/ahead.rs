@@ -38,7 +38,7 @@ pub fn look<'a>(
     ahead: &mut [Ahead<'a>; PREFETCH],
 ) {
     let db = srv.clients.session(id).map_or(0, |s| s.db as usize);
-    let store = &srv.ks.dbs[db];
+    let store = srv.ks.db(db);
     let mut latest: Option<Key<'a>> = None;
     let mut called: (&[u8], Option<&'static Row>) = (&[], None);
     let mut elements = false;

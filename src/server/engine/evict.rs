@@ -6,7 +6,8 @@
 //! bounds the time that one command spends on it; what is left goes on in the following turns.
 
 use crate::config::choice::EvictionPolicy as Policy;
-use crate::keyspace::effects::{EV_EVICTED, Why};
+use crate::keyspace::db::DbMut;
+use crate::keyspace::effects::{EV_EVICTED, Effects, Why};
 use crate::keyspace::env::{Env, Origin};
 use crate::server::engine::unit;
 use crate::server::parts::Server;
@@ -75,9 +76,11 @@ pub fn on_timer(srv: &mut Server) {
 
 /// Evicts a key; the bytes that the key and its value took, as far as they are free already.
 fn evict(srv: &mut Server, db: usize, key: &[u8]) -> u64 {
-    let word: &[u8] = if srv.cfg.keyspace.lazy_eviction { b"UNLINK" } else { b"DEL" };
-    let freed = unit::act(srv, db as u32, |db, fx| {
+    let word = srv.lazyfree.word(Why::Evict);
+    let delete = |db: &mut DbMut<'_>, fx: &mut Effects| {
         db.delete(key, Why::Evict, fx);
+    };
+    let freed = unit::act(srv, db as u32, delete, |fx| {
         fx.lapsed(key);
         fx.event(EV_EVICTED, "evicted", key);
         fx.also(&[word, key]);
@@ -96,7 +99,7 @@ fn victim(srv: &mut Server) -> Option<(usize, Vec<u8>)> {
         matches!(policy, Policy::VolatileLru | Policy::VolatileLfu | Policy::VolatileRandom);
     sample(srv, policy, volatile);
     while let Some(c) = srv.eviction.best.pop() {
-        let store = &srv.ks.dbs[c.db];
+        let store = srv.ks.db(c.db);
         let entry = store.find(store.key(&c.key));
         if entry.is_some_and(|e| !volatile || e.expire_ms().is_some()) {
             return Some((c.db, c.key));
@@ -110,7 +113,7 @@ fn soonest(srv: &Server) -> Option<(usize, Vec<u8>)> {
     let of = |(db, store): (usize, &crate::keyspace::store::Store)| {
         store.soonest().map(|e| (e.expire_ms(), db, e.key().to_vec()))
     };
-    let first = srv.ks.dbs.iter().enumerate().filter_map(of).min()?;
+    let first = srv.ks.iter().filter_map(of).min()?;
     Some((first.1, first.2))
 }
 
@@ -120,7 +123,7 @@ fn sample(srv: &mut Server, policy: Policy, volatile: bool) {
     let samples = srv.cfg.memory.samples.clamp(1, 64) as usize;
     let mut next = crate::util::rand::generator(env.random);
     let Server { ks, eviction, .. } = srv;
-    for (db, store) in ks.dbs.iter().enumerate() {
+    for (db, store) in ks.iter() {
         let candidates = if volatile { store.expires() } else { store.len() };
         if candidates == 0 {
             continue;

@@ -1,14 +1,19 @@
-//! Admission: the ordered checks between finding a command and running it.
+//! Admission: the ordered rules between finding a command and running it.
 //!
-//! The order is Redis's, because clients see which error wins: arity, protected commands,
-//! authentication, transaction rules, memory, disk errors, subscriber mode, loading, pauses; then queueing.
+//! A rule names what it is concerned with, as a bit, and is asked only if that is there: something about
+//! the command, its client or the server. The server's bits are kept in one mask (`Exec::concerns`, by
+//! `Server::rearm`), so that in the calm case a command passes by two tests.
+//!
+//! The order is Redis's. What EXEC runs has passed when it was queued; the rules that say `members` hold
+//! once more when it runs.
 
 use crate::commands::spec::{
-    DENYOOM, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, WRITE,
+    ALLOW_BUSY, DENYOOM, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, WRITE,
 };
 use crate::config::choice::ProtectedAction;
+use crate::keyspace::effects;
 use crate::net::clients::ClientId;
-use crate::net::session::Close;
+use crate::net::session::{Close, Session};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
@@ -63,7 +68,121 @@ pub fn refuse(
     }
 }
 
-/// Runs the checks. O(1) but for eviction.
+/// What gives a rule something to look at; a set of bits.
+pub type Concerns = u16;
+/// Of the command: it is guarded by a setting.
+const GUARDED: Concerns = 1;
+/// Of the client: it has not said who it is.
+const STRANGER: Concerns = 1 << 1;
+/// It is in a transaction.
+const IN_MULTI: Concerns = 1 << 2;
+/// It is subscribed, and speaks RESP2.
+const SUBSCRIBED: Concerns = 1 << 3;
+/// It watches all commands.
+const MONITORS: Concerns = 1 << 4;
+/// Of the server: clients are filed by size, since large ones may be evicted.
+const CLIENTS_LIMITED: Concerns = 1 << 5;
+/// `maxmemory` is set.
+const MEMORY_LIMITED: Concerns = 1 << 6;
+/// Too many keys are remembered for clients that cache.
+const CROWDED: Concerns = 1 << 7;
+/// Writes are refused for the sake of what is or is not on disk or on replicas.
+const WRITES_LIMITED: Concerns = 1 << 8;
+/// Data is being loaded.
+const LOADS: Concerns = 1 << 9;
+/// A turn within another's command serves this one.
+const BUSY: Concerns = 1 << 10;
+/// A pause is in force.
+const PAUSED: Concerns = 1 << 11;
+
+/// A command that asks to be let in.
+struct Ask {
+    id: ClientId,
+    row: &'static Row,
+    /// Flags of the command; those of its queue too, if it is EXEC.
+    flags: u32,
+    in_multi: bool,
+}
+
+impl Ask {
+    fn has(&self, flags: u32) -> bool {
+        self.flags & flags != 0
+    }
+
+    fn is_one_of(&self, names: &[&str]) -> bool {
+        names.contains(&self.row.name())
+    }
+}
+
+/// A rule answers only what it decides; `Ok(None)` hands on to the next.
+type Verdict = Result<Option<Admitted>, CmdError>;
+
+struct Rule {
+    concerns: Concerns,
+    /// It also holds for what EXEC runs, when it runs.
+    members: bool,
+    check: fn(&mut Server, &Ask) -> Verdict,
+}
+
+const fn rule(concerns: Concerns, check: fn(&mut Server, &Ask) -> Verdict) -> Rule {
+    Rule { concerns, members: false, check }
+}
+
+/// The rules, in Redis's order: clients see which error wins.
+static RULES: &[Rule] = &[
+    rule(GUARDED, guarded),
+    Rule { concerns: STRANGER, members: true, check: authenticated },
+    rule(IN_MULTI, fits_a_transaction),
+    rule(CLIENTS_LIMITED, client_memory),
+    rule(MEMORY_LIMITED, memory),
+    rule(CROWDED, tracking),
+    rule(WRITES_LIMITED, writes),
+    rule(SUBSCRIBED, subscribed),
+    rule(LOADS, loading),
+    rule(BUSY, busy),
+    rule(MONITORS, monitoring),
+    rule(PAUSED, paused),
+    rule(IN_MULTI, queued),
+];
+
+/// What there is to look at whoever asks. Kept in `Exec::concerns` by `Server::rearm`; all but
+/// `CROWDED`, which changes as keys are read and is a plain flag already.
+pub fn concerns(srv: &Server) -> Concerns {
+    let bit = |on: bool, bit: Concerns| if on { bit } else { 0 };
+    bit(srv.clients.tally.files(), CLIENTS_LIMITED)
+        | bit(srv.cfg.memory.max_memory > 0, MEMORY_LIMITED)
+        | bit(srv.rdb.writes_limited(), WRITES_LIMITED)
+        | bit(srv.loading.is_some(), LOADS)
+        | bit(srv.exec.busy, BUSY)
+        | bit(srv.pause.scope().is_some(), PAUSED)
+}
+
+impl Server {
+    /// Who listens for consequences, and what the gate has to look at. Called by those who start or
+    /// stop listening, and by those who change what `concerns` looks at.
+    pub fn rearm(&mut self) {
+        let mut armed = 0;
+        if !self.watch.is_empty() || !self.tracking.is_idle() {
+            armed |= effects::TOUCHED;
+        }
+        if self.tracking.active() > 0 {
+            armed |= effects::CACHED;
+        }
+        if self.cfg.keyspace.notify_events & 3 != 0 && !self.pubsub.is_empty() {
+            armed |= effects::EVENTS;
+        }
+        if !self.blocked.is_empty() {
+            armed |= effects::READY;
+        }
+        if self.stream.has_readers() {
+            armed |= effects::STREAM;
+        }
+        self.exec.armed = armed;
+        self.exec.concerns = concerns(self);
+    }
+}
+
+/// Runs the rules. O(1) but for eviction; two tests where there is nothing to look at.
 #[inline]
 pub fn admit(
     srv: &mut Server,
@@ -74,94 +193,176 @@ pub fn admit(
     if !row.spec.arity_ok(argv.len()) || matches!(row.handler, Handler::Container) {
         return Err(errors::wrong_arity(row.name()));
     }
+    debug_assert_eq!(srv.exec.concerns, concerns(srv), "somebody forgot to rearm");
     let session = srv.clients.session(id).expect("clients are only reaped between events");
     let plain = session.authenticated
         && session.multi.is_none()
         && !session.subscribed()
         && !session.monitor;
-    let calm = srv.pause.scope().is_none()
-        && srv.loading.is_none()
-        && srv.cfg.memory.max_memory == 0
-        && !srv.clients.tally.files()
-        && !srv.tracking.crowded
-        && !srv.rdb.writes_limited();
-    if plain && calm && !row.has(PROTECTED) {
+    if plain && srv.exec.concerns == 0 && !srv.tracking.crowded && !row.has(PROTECTED) {
         return Ok(Admitted::Run);
     }
-    admit_slow(srv, id, row)
+    admit_by_rules(srv, id, row)
 }
 
 #[inline(never)]
-fn admit_slow(srv: &mut Server, id: ClientId, row: &'static Row) -> Result<Admitted, CmdError> {
+fn admit_by_rules(srv: &mut Server, id: ClientId, row: &'static Row) -> Result<Admitted, CmdError> {
     let session = srv.clients.session(id).expect("checked by the caller");
-    let in_multi = session.multi.is_some();
-    if row.has(PROTECTED) && !allowed(srv.cfg.acl.debug_command, session.loopback) {
-        return Err(protected(row));
-    }
-    if !session.authenticated && !row.has(NO_AUTH) {
-        return Err(errors::NO_AUTH);
-    }
-    if in_multi && row.has(NO_MULTI) {
-        return Err(CmdError::new("ERR Command not allowed inside a transaction"));
-    }
-    if srv.clients.tally.files() && srv.exec.nesting == 0 {
-        client_memory::evict(srv);
-    }
-    let session = srv.clients.session(id).expect("eviction only marks clients");
-    if session.close == Close::Now {
-        return Ok(Admitted::Gone);
-    }
-    let queued_flags = session.multi.as_ref().map_or(0, |m| m.flags);
+    let queue = session.multi.as_ref();
     let exec = row.name() == "exec";
-    if srv.cfg.memory.max_memory > 0 && srv.loading.is_none() {
-        let over = !evict::perform(srv);
-        let grows = row.has(DENYOOM) || exec && queued_flags & DENYOOM != 0;
-        // A queue takes memory whatever is in it; ending a transaction gives it back.
-        let queues = in_multi && !["exec", "discard", "quit", "reset"].contains(&row.name());
-        if over && (grows || queues) {
-            return Err(errors::OOM);
+    let ask = Ask {
+        id,
+        row,
+        flags: row.flags | queue.filter(|_| exec).map_or(0, |multi| multi.flags),
+        in_multi: queue.is_some(),
+    };
+    let of_row = if row.has(PROTECTED) { GUARDED } else { 0 };
+    let crowded = if srv.tracking.crowded { CROWDED } else { 0 };
+    let mask = srv.exec.concerns | of_row | crowded | concerns_of(session);
+    for rule in RULES.iter().filter(|rule| rule.concerns & mask != 0) {
+        if let Some(verdict) = (rule.check)(srv, &ask)? {
+            return Ok(verdict);
         }
     }
-    if srv.tracking.crowded {
-        unit::within(srv, Unit::SERVER, Server::limit_tracked_keys);
+    Ok(Admitted::Run)
+}
+
+/// Runs the rules that hold for a member of a transaction when EXEC runs it. It has passed the others
+/// when it was queued.
+pub fn admit_member(srv: &mut Server, id: ClientId, row: &'static Row) -> Result<(), CmdError> {
+    let Some(session) = srv.clients.session(id) else { return Ok(()) };
+    let mask = concerns_of(session);
+    let ask = Ask { id, row, flags: row.flags, in_multi: false };
+    for rule in RULES.iter().filter(|rule| rule.members && rule.concerns & mask != 0) {
+        (rule.check)(srv, &ask)?;
     }
-    let writes = row.has(WRITE) || exec && queued_flags & WRITE != 0;
-    if (writes || row.name() == "ping") && srv.rdb.write_refused() {
+    Ok(())
+}
+
+fn concerns_of(session: &Session) -> Concerns {
+    let bit = |on: bool, bit: Concerns| if on { bit } else { 0 };
+    bit(!session.authenticated, STRANGER)
+        | bit(session.multi.is_some(), IN_MULTI)
+        | bit(session.subscribed() && !session.resp3, SUBSCRIBED)
+        | bit(session.monitor, MONITORS)
+}
+
+fn guarded(srv: &mut Server, ask: &Ask) -> Verdict {
+    let loopback = srv.clients.session(ask.id).is_some_and(|s| s.loopback);
+    match allowed(srv.cfg.acl.debug_command, loopback) {
+        true => Ok(None),
+        false => Err(protected(ask.row)),
+    }
+}
+
+fn authenticated(_: &mut Server, ask: &Ask) -> Verdict {
+    if ask.row.has(NO_AUTH) { Ok(None) } else { Err(errors::NO_AUTH) }
+}
+
+fn fits_a_transaction(_: &mut Server, ask: &Ask) -> Verdict {
+    match ask.row.has(NO_MULTI) {
+        true => Err(CmdError::new("ERR Command not allowed inside a transaction")),
+        false => Ok(None),
+    }
+}
+
+fn client_memory(srv: &mut Server, ask: &Ask) -> Verdict {
+    // Within a command nobody leaves.
+    if srv.exec.nesting == 0 {
+        client_memory::evict(srv);
+    }
+    let leaves = srv.clients.session(ask.id).is_none_or(|s| s.close == Close::Now);
+    Ok(leaves.then_some(Admitted::Gone))
+}
+
+fn memory(srv: &mut Server, ask: &Ask) -> Verdict {
+    if srv.loading.is_some() {
+        return Ok(None);
+    }
+    let over = !evict::perform(srv);
+    // A queue takes memory whatever is in it; ending a transaction gives it back.
+    let queues = ask.in_multi && !ask.is_one_of(&["exec", "discard", "quit", "reset"]);
+    if over && (ask.has(DENYOOM) || queues) { Err(errors::OOM) } else { Ok(None) }
+}
+
+fn tracking(srv: &mut Server, _: &Ask) -> Verdict {
+    unit::within(srv, Unit::SERVER, Server::limit_tracked_keys);
+    Ok(None)
+}
+
+fn writes(srv: &mut Server, ask: &Ask) -> Verdict {
+    let writes = ask.has(WRITE);
+    if (writes || ask.row.name() == "ping") && srv.rdb.write_refused() {
         return Err(errors::MISCONF_RDB);
+    }
+    if writes && srv.rdb.aof_missing() {
+        return Err(errors::MISCONF_AOF);
     }
     if writes && srv.rdb.replicas_missing() {
         return Err(errors::NO_REPLICAS);
     }
-    let session = srv.clients.session(id).expect("eviction frees no client");
-    if session.subscribed() && !session.resp3 && !for_subscribers(row.name()) {
-        return Err(CmdError::err(format!(
-            "Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are \
-             allowed in this context",
-            row.name()
-        )));
-    }
-    if srv.loading.is_some() && !row.has(LOADING) {
-        return Err(errors::LOADING);
-    }
-    let replicates =
-        row.has(WRITE | MAY_REPLICATE) || exec && queued_flags & (WRITE | MAY_REPLICATE) != 0;
-    if session.monitor {
-        // Compat: to redis-server it is a kind of replica, so it is not held up by a pause either.
-        if replicates || row.has(READONLY) || exec && queued_flags & READONLY != 0 {
-            return Err(CmdError::new("ERR Replica can't interact with the keyspace"));
-        }
-    }
-    match srv.pause.scope().filter(|_| !session.monitor) {
-        Some(Scope::All) => return Ok(Admitted::Postpone),
-        Some(Scope::Writes) if replicates => return Ok(Admitted::Postpone),
-        _ => {}
-    }
-    let runs_in_multi = ["exec", "discard", "multi", "watch", "quit", "reset"];
-    if in_multi && !runs_in_multi.contains(&row.name()) {
-        return Ok(Admitted::Queue);
-    }
-    Ok(Admitted::Run)
+    Ok(None)
 }
+
+fn subscribed(_: &mut Server, ask: &Ask) -> Verdict {
+    if ask.is_one_of(FOR_SUBSCRIBERS) {
+        return Ok(None);
+    }
+    Err(CmdError::err(format!(
+        "Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are \
+         allowed in this context",
+        ask.row.name()
+    )))
+}
+
+fn loading(_: &mut Server, ask: &Ask) -> Verdict {
+    if ask.row.has(LOADING) { Ok(None) } else { Err(errors::LOADING) }
+}
+
+fn busy(srv: &mut Server, ask: &Ask) -> Verdict {
+    // While data is loaded the rule above has decided.
+    let may = srv.loading.is_some() || ask.row.has(ALLOW_BUSY);
+    if may { Ok(None) } else { Err(errors::BUSY) }
+}
+
+/// Compat: to redis-server a client in MONITOR is a kind of replica.
+fn monitoring(_: &mut Server, ask: &Ask) -> Verdict {
+    match ask.has(WRITE | MAY_REPLICATE | READONLY) {
+        true => Err(CmdError::new("ERR Replica can't interact with the keyspace")),
+        false => Ok(None),
+    }
+}
+
+fn paused(srv: &mut Server, ask: &Ask) -> Verdict {
+    // Compat: as a kind of replica it is not held up by a pause either.
+    if srv.clients.session(ask.id).is_some_and(|s| s.monitor) {
+        return Ok(None);
+    }
+    let held = match srv.pause.scope() {
+        Some(Scope::All) => true,
+        Some(Scope::Writes) => ask.has(WRITE | MAY_REPLICATE),
+        None => false,
+    };
+    Ok(held.then_some(Admitted::Postpone))
+}
+
+fn queued(_: &mut Server, ask: &Ask) -> Verdict {
+    let runs = ask.is_one_of(&["exec", "discard", "multi", "watch", "quit", "reset"]);
+    Ok((!runs).then_some(Admitted::Queue))
+}
+
+/// What a subscriber may send in RESP2.
+const FOR_SUBSCRIBERS: &[&str] = &[
+    "ping",
+    "quit",
+    "reset",
+    "subscribe",
+    "unsubscribe",
+    "psubscribe",
+    "punsubscribe",
+    "ssubscribe",
+    "sunsubscribe",
+];
 
 /// Whether a guarded action is open to a client.
 pub fn allowed(setting: ProtectedAction, loopback: bool) -> bool {
@@ -181,19 +382,4 @@ fn protected(row: &Row) -> CmdError {
          file, and then restart the server.",
         name.to_ascii_uppercase()
     ))
-}
-
-fn for_subscribers(name: &str) -> bool {
-    let names = [
-        "ping",
-        "quit",
-        "reset",
-        "subscribe",
-        "unsubscribe",
-        "psubscribe",
-        "punsubscribe",
-        "ssubscribe",
-        "sunsubscribe",
-    ];
-    names.contains(&name)
 }

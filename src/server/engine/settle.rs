@@ -1,6 +1,6 @@
 //! Consequences of a command, applied in the order in which it recorded them.
 
-use crate::keyspace::effects::{self, Aside, Dropped, Effect, Effects, EventClass, Why};
+use crate::keyspace::effects::{self, Aside, Dropped, Effect, Effects, EventClass};
 use crate::server::parts::Server;
 use crate::server::parts::stream;
 
@@ -32,7 +32,7 @@ impl Server {
     fn settle_effect(&mut self, effect: Effect) {
         match effect {
             Effect::Modified { db, key, own } => {
-                self.break_watchers(db, &key);
+                self.break_watchers(db, &key, own);
                 let by = self.exec.unit.client.filter(|_| own);
                 self.invalidate(&key, by);
             }
@@ -56,9 +56,10 @@ impl Server {
         }
     }
 
-    fn break_watchers(&mut self, db: u32, key: &[u8]) {
+    /// A key has changed, or its time was up: that is no change for whoever began to watch it when it was dead already.
+    fn break_watchers(&mut self, db: u32, key: &[u8], own: bool) {
         let Server { watch, clients, .. } = self;
-        for id in watch.of(db, key) {
+        for id in watch.of(db, key).filter(|&id| own || watch.found_live(id, db, key)) {
             if let Some(session) = clients.session_mut(id) {
                 session.watch_broken = true;
             }
@@ -84,14 +85,7 @@ impl Server {
     /// Frees a value that left the keyspace: here, or on the helper thread if the settings say so and
     /// it is worth the trip.
     fn drop_value(&mut self, dropped: Dropped) {
-        let k = &self.cfg.keyspace;
-        let lazily = match dropped.why {
-            Why::Unlink => true,
-            Why::Del => k.lazy_user_del,
-            Why::Overwrite => k.lazy_server_del,
-            Why::Expire => k.lazy_expire,
-            Why::Evict => k.lazy_eviction,
-        };
+        let lazily = self.lazyfree.is_lazy(dropped.why);
         if lazily && dropped.value.free_effort() > crate::server::parts::bio::LAZY_FROM {
             self.bio.free_value(dropped.value);
         }

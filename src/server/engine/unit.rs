@@ -62,27 +62,6 @@ impl Server {
         let threshold = self.cfg.stats.latency_threshold_ms;
         self.latency.note(event, us, threshold, self.clock.now_ms);
     }
-
-    /// Who listens for consequences now. Called by those who start or stop listening.
-    pub fn rearm(&mut self) {
-        let mut armed = 0;
-        if !self.watch.is_empty() || !self.tracking.is_idle() {
-            armed |= effects::TOUCHED;
-        }
-        if self.tracking.active() > 0 {
-            armed |= effects::CACHED;
-        }
-        if self.cfg.keyspace.notify_events & 3 != 0 && !self.pubsub.is_empty() {
-            armed |= effects::EVENTS;
-        }
-        if !self.blocked.is_empty() {
-            armed |= effects::READY;
-        }
-        if self.stream.has_readers() {
-            armed |= effects::STREAM;
-        }
-        self.exec.armed = armed;
-    }
 }
 
 /// Runs `f` as a unit inside whatever runs now, which then goes on as it was. Messages for the unit's
@@ -111,19 +90,26 @@ fn close(srv: &mut Server) {
     }
 }
 
-/// Does something to a database on the server's own behalf, as a unit of its own.
+/// Changes a database on the server's own behalf, as a unit of its own; `tell` records what is to be
+/// told of it.
 ///
-/// Returns the bytes that the values which it dropped have given back already.
-pub fn act(srv: &mut Server, db: u32, f: impl FnOnce(&mut DbMut<'_>, &mut Effects)) -> u64 {
-    let before = srv.memory.used();
+/// Returns the bytes that the change has given back. What `tell` and those who hear of it take is not
+/// subtracted: eviction would go on for what its own messages take.
+pub fn act(
+    srv: &mut Server,
+    db: u32,
+    change: impl FnOnce(&mut DbMut<'_>, &mut Effects),
+    tell: impl FnOnce(&mut Effects),
+) -> u64 {
     let env = srv.env(db, Origin::Client, true);
     let mut fx = Effects::new(srv.exec.armed, db);
-    let store = &mut srv.ks.dbs[db as usize];
-    f(&mut DbMut::new(store, &env, None, srv.limits.lazy_expire), &mut fx);
-    srv.stats.n.expired_keys += u64::from(fx.counters.expired);
-    srv.stats.n.expired_fields += u64::from(fx.counters.expired_fields);
+    let before = srv.memory.used();
+    change(&mut DbMut::new(srv.ks.db_mut(db as usize), &env, None, srv.lazyfree), &mut fx);
     srv.drop_values(fx.take_dropped());
     let freed = before.saturating_sub(srv.memory.used());
+    tell(&mut fx);
+    srv.stats.n.expired_keys += u64::from(fx.counters.expired);
+    srv.stats.n.expired_fields += u64::from(fx.counters.expired_fields);
     srv.settle(&mut fx);
     close(srv);
     freed
@@ -165,10 +151,10 @@ pub fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>) -> Cmd
     srv.exec.nesting += 1;
     let result = match row.handler {
         Handler::Data(f) => {
-            let Server { ks, limits, .. } = &mut *srv;
-            let store = &mut ks.dbs[call.env.db as usize];
+            let Server { ks, limits, lazyfree, .. } = &mut *srv;
+            let store = ks.db_mut(call.env.db as usize);
             f(&mut Ctx {
-                db: DbMut::new(store, &call.env, memo, limits.lazy_expire),
+                db: DbMut::new(store, &call.env, memo, *lazyfree),
                 argv: call.argv,
                 reply: call.reply,
                 fx: &mut call.fx,

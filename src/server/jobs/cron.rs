@@ -21,16 +21,7 @@ pub fn run(srv: &mut Server) {
         sample(srv);
         clients(srv, hz as usize);
         let now = srv.clock.now_ms;
-        srv.ks.dbs.iter_mut().for_each(|db| {
-            db.step(64);
-            // Where nothing expires nothing runs that would keep a wheel's time.
-            if db.expires() == 0 {
-                let _ = db.next_due(now);
-            }
-            if db.timed_hashes() == 0 {
-                let _ = db.next_due_hash(now);
-            }
-        });
+        srv.ks.tend(now);
         children::check(srv);
         save::on_cron(srv);
         srv.migrate.tend(srv.clock.now_ms);

@@ -5,7 +5,7 @@
 //! next one, a few milliseconds later; how far it lags behind is in INFO.
 
 use crate::keyspace::entry::Entry;
-use crate::keyspace::store::Store;
+use crate::keyspace::store::Due;
 use crate::server::engine::unit;
 use crate::server::parts::Server;
 use crate::server::parts::net::Timer;
@@ -25,28 +25,25 @@ fn share(effort: u32) -> u64 {
     u64::from(25 + 2 * (effort.clamp(1, 10) - 1))
 }
 
-/// Keys, and hashes with fields, that have a time to live.
-fn timed(db: &Store) -> usize {
-    db.expires() + db.timed_hashes()
-}
-
 /// Called once a turn: a key with a time to live that was added may be the next one due.
 pub fn notice(srv: &mut Server) {
-    let count = srv.ks.dbs.iter().map(timed).sum();
-    if std::mem::replace(&mut srv.expiry.noticed, count) != count {
-        schedule(srv);
+    if srv.ks.settle() {
+        schedule_known(srv);
     }
 }
 
-/// Makes sure that a run takes place when the next key is due.
+/// Makes sure that a run takes place when the next key is due, having looked at all deadlines again.
 pub fn schedule(srv: &mut Server) {
-    if !srv.expiry.enabled || srv.ks.dbs.iter().all(|db| timed(db) == 0) {
+    srv.ks.settle_deadlines();
+    schedule_known(srv);
+}
+
+fn schedule_known(srv: &mut Server) {
+    if !srv.expiry.enabled || srv.ks.timed() == 0 {
         return;
     }
     let now = srv.clock.now_ms;
-    let keys = srv.ks.dbs.iter().filter_map(|db| db.next_deadline_ms());
-    let fields = srv.ks.dbs.iter().filter_map(|db| db.next_field_deadline_ms());
-    let soonest = keys.chain(fields).min();
+    let soonest = srv.ks.next_deadline_ms();
     let at = soonest.map_or(now + IDLE_MS, |at| at.clamp(now + TICK_MS, now + IDLE_MS));
     set_timer(srv, at);
 }
@@ -69,11 +66,11 @@ pub fn run(srv: &mut Server) {
         return schedule(srv);
     }
     let start = srv.clock.watch.ticks();
-    let count = srv.ks.dbs.len();
+    let count = srv.ks.databases();
     let mut pending = false;
     for i in 0..count {
         let db = (srv.expiry.next_db + i) % count;
-        if timed(&srv.ks.dbs[db]) == 0 {
+        if srv.ks.db(db).timed() == 0 {
             continue;
         }
         if !drain(srv, db, start) || !drain_fields(srv, db, start) {
@@ -103,8 +100,12 @@ fn drain(srv: &mut Server, db: usize, start: u64) -> bool {
     loop {
         for _ in 0..BATCH {
             let due_before = srv.clock.now_ms - 1;
-            let store = &mut srv.ks.dbs[db];
-            let Some(entry) = store.next_due(due_before) else { return !store.is_behind() };
+            let store = srv.ks.db_mut(db);
+            let entry = match store.next_due(due_before) {
+                Due::This(entry) => entry,
+                Due::Unsorted => return false,
+                Due::Nothing => return true,
+            };
             srv.expiry.lag_ms = due_before - entry.expire_ms().unwrap_or(due_before);
             key.clear();
             key.extend_from_slice(entry.key());
@@ -125,14 +126,17 @@ fn is_over(srv: &Server, start: u64) -> bool {
 fn drain_fields(srv: &mut Server, db: usize, start: u64) -> bool {
     loop {
         let now = srv.clock.now_ms;
-        let store = &mut srv.ks.dbs[db];
-        let Some(key) = store.next_due_hash(now - 1) else { return !store.is_behind() };
-        let key = key.to_vec();
+        let store = srv.ks.db_mut(db);
+        let key = match store.next_due_hash(now - 1) {
+            Due::This(key) => key.to_vec(),
+            Due::Unsorted => return false,
+            Due::Nothing => return true,
+        };
         let due = match store.find(store.key(&key)).map(Entry::value) {
             Some(ValueRef::Object(ObjectRef::Hash(hash))) => hash.due(now, BATCH),
             _ => return true,
         };
-        unit::act(srv, db as u32, |db, fx| db.expire_fields(&key, &due, fx));
+        unit::act(srv, db as u32, |db, fx| db.expire_fields(&key, &due, fx), |_| ());
         if is_over(srv, start) {
             return false;
         }
@@ -141,5 +145,5 @@ fn drain_fields(srv: &mut Server, db: usize, start: u64) -> bool {
 
 /// Deletes one key that is past its time.
 fn expire_key(srv: &mut Server, db: usize, key: &[u8]) {
-    unit::act(srv, db as u32, |db, fx| db.expire(key, fx));
+    unit::act(srv, db as u32, |db, fx| db.expire(key, fx), |_| ());
 }

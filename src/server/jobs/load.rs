@@ -7,7 +7,6 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::config::choice::VersionCheck;
-use crate::keyspace::Keyspace;
 use crate::log;
 use crate::persist::rdb::error::shown;
 use crate::persist::rdb::library::{self, Library};
@@ -64,13 +63,14 @@ pub fn from_disk(
     let total_bytes = file.metadata().map_or(0, |m| m.len());
     let started_ms = crate::sys::clock::wall_ms();
     srv.loading = Some(Loading { started_ms, total_bytes, ..Loading::default() });
+    srv.rearm();
     let keep = present != Present::Replaced;
     let mut ks = match keep {
         true => {
-            let empty = Keyspace::new(srv.ks.dbs.len(), srv.ks.seed, started_ms);
+            let empty = srv.ks.empty_like(started_ms);
             std::mem::replace(&mut srv.ks, empty)
         }
-        false => Keyspace::new(srv.ks.dbs.len(), srv.ks.seed, started_ms),
+        false => srv.ks.empty_like(started_ms),
     };
     let lfu = srv.cfg.memory.policy.is_lfu();
     let lru_clock = access_clock(srv.clock.now_ms, lfu);
@@ -95,13 +95,14 @@ pub fn from_disk(
         })
     };
     srv.loading = None;
+    srv.rearm();
     if result.is_ok() && !keep {
         // What was there is flushed, even if the same comes back.
-        (0..srv.ks.dbs.len()).for_each(|n| srv.break_flushed_watches(n as u32));
+        (0..srv.ks.databases()).for_each(|n| srv.break_flushed_watches(n as u32));
     }
     if result.is_ok() || keep {
         let old = std::mem::replace(&mut srv.ks, ks);
-        srv.bio.free_stores(old.dbs);
+        srv.bio.free_stores(old.into_stores());
     }
     if result.is_ok() && !keep {
         srv.invalidate_all();

@@ -16,6 +16,7 @@ pub fn start(srv: &mut Server, scope: Scope, until_ms: i64) {
     };
     srv.pause.current = Some((scope, until_ms));
     srv.net.set_timer(until_ms, Timer::Unpause);
+    srv.rearm();
 }
 
 /// A timer says that a pause may be over.
@@ -28,6 +29,7 @@ pub fn on_timer(srv: &mut Server) {
 /// Ends the pause and lets everybody go on.
 pub fn end(srv: &mut Server) {
     srv.pause.current = None;
+    srv.rearm();
     for id in std::mem::take(&mut srv.pause.waiting) {
         if let Some(session) = srv.clients.session_mut(id) {
             session.postponed = false;

@@ -2,6 +2,7 @@
 
 use crate::server::parts::child::{Child, Kind};
 use crate::server::parts::clock::access_clock;
+use crate::server::parts::identity::REDIS_VERSION;
 use crate::server::parts::rdb::{remove_temporary, temporary_name};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -19,19 +20,23 @@ use crate::server::parts::Server;
 use crate::sys::fork::{self, Exit, GAVE_UP};
 use crate::util::path::os_error;
 
-fn options(srv: &Server) -> SaveOptions {
-    let (cfg, now_ms) = (&srv.cfg, srv.clock.now_ms);
-    let version = match cfg.snapshot.target_version {
+/// The version of the format that `rdb-target-version` asks for; 0: the lowest that can hold the data.
+pub fn target_version(cfg: &Config) -> u32 {
+    match cfg.snapshot.target_version {
         RdbTarget::Automatic => 0,
         RdbTarget::V10 => 10,
         RdbTarget::V11 => 11,
         RdbTarget::V12 => 12,
-    };
+    }
+}
+
+fn options(srv: &Server) -> SaveOptions {
+    let (cfg, now_ms) = (&srv.cfg, srv.clock.now_ms);
     let policy = cfg.memory.policy;
     SaveOptions {
         compression: cfg.snapshot.compression,
         checksum: cfg.snapshot.checksum,
-        version,
+        version: target_version(cfg),
         key_delay_us: cfg.snapshot.key_save_delay_us,
         access: match (policy.is_lru(), policy.is_lfu()) {
             (true, _) => Access::Idle,
@@ -41,7 +46,7 @@ fn options(srv: &Server) -> SaveOptions {
         lru_clock: access_clock(now_ms, policy.is_lfu()),
         used_memory: srv.memory.used(),
         now_secs: now_ms / 1000,
-        redis_version: crate::server::parts::identity::REDIS_VERSION.to_string(),
+        redis_version: REDIS_VERSION.to_string(),
         aux: Vec::new(),
         libraries: srv.rdb.libraries.clone(),
     }
@@ -79,13 +84,16 @@ pub fn foreground(srv: &mut Server) -> Result<(), ()> {
     srv.clock.now_ms = crate::sys::clock::wall_ms();
     srv.rdb.last_try_ms = srv.clock.now_ms;
     srv.rdb.saves += 1;
+    if result.is_ok() {
+        srv.rdb.last_failed = false;
+        srv.rearm();
+    }
     match result {
         Ok(_) => {
             log!(Notice, "DB saved on disk");
             let now = srv.clock.now_ms;
             srv.rdb.dirty = 0;
             srv.rdb.last_save_ms = now;
-            srv.rdb.last_failed = false;
             srv.rdb.failures = 0;
             Ok(())
         }
@@ -157,6 +165,7 @@ pub fn background(srv: &mut Server) -> std::io::Result<()> {
         }
         Err(e) => {
             srv.rdb.last_failed = true;
+            srv.rearm();
             srv.rdb.failures += 1;
             log!(Warning, "Can't save in background: fork: {}", os_error(&e));
             Err(e)
@@ -196,6 +205,7 @@ pub fn finished(srv: &mut Server, child: &Child, exit: Exit) {
             log!(Notice, "The next automatic save is tried {wait} seconds after this one failed");
         }
     }
+    srv.rearm();
 }
 
 /// Starts a save if a save point says so, or if one is scheduled. Called by the cron.

@@ -2,6 +2,7 @@
 
 use crate::config::choice::{LogLevel, OomScoreAdj};
 use crate::config::{self, Config};
+use crate::keyspace::lazyfree::Lazyfree;
 use crate::log;
 use crate::server::engine::client_memory;
 use crate::server::parts::Server;
@@ -25,15 +26,7 @@ pub fn adopt(srv: &mut Server) {
     l.max_bulk = cfg.clients.max_bulk_bytes as usize;
     l.private_ints =
         cfg.memory.max_memory > 0 && (cfg.memory.policy.is_lru() || cfg.memory.policy.is_lfu());
-    l.lazy_user_del = cfg.keyspace.lazy_user_del;
-    l.lazy_server_del = cfg.keyspace.lazy_server_del;
-    l.lazy_expire = cfg.keyspace.lazy_expire;
-    l.rdb_version = match cfg.snapshot.target_version {
-        config::choice::RdbTarget::Automatic => 0,
-        other => other as u32 + 9,
-    };
-    l.verify_checksum = srv.debug.verify_checksum;
-    l.seed = srv.ks.seed;
+    l.seed = srv.ks.seed();
     l.hash_listpack_entries = cfg.limits.hash_max_listpack_entries;
     l.hash_listpack_value = cfg.limits.hash_max_listpack_value;
     l.list_listpack_size = cfg.limits.list_max_listpack_size;
@@ -44,6 +37,12 @@ pub fn adopt(srv: &mut Server) {
     l.zset_listpack_entries = cfg.limits.zset_max_listpack_entries;
     l.zset_listpack_value = cfg.limits.zset_max_listpack_value;
     l.hll_sparse_bytes = cfg.limits.hll_sparse_max_bytes;
+    srv.lazyfree = Lazyfree {
+        user_del: cfg.keyspace.lazy_user_del,
+        server_del: cfg.keyspace.lazy_server_del,
+        expire: cfg.keyspace.lazy_expire,
+        eviction: cfg.keyspace.lazy_eviction,
+    };
     srv.tracking.set_limit(cfg.clients.tracking_table_max_keys);
     srv.rdb.refresh(&srv.cfg);
     client_memory::adopt_settings(srv);

@@ -1,4 +1,4 @@
-//! The helper thread: frees large values and old databases, closes files. It only does what would
+//! The helper thread: frees large values and old databases. It only does what would
 //! block the reactor, and shares nothing with it but a queue and two counters.
 
 use std::sync::Arc;
@@ -17,7 +17,6 @@ enum Job {
     Value(Value),
     Stores(Vec<Store>),
     Tracked(Table),
-    File(std::fs::File),
 }
 
 #[derive(Default)]
@@ -61,10 +60,6 @@ impl Bio {
                         drop(table);
                         0
                     }
-                    Job::File(file) => {
-                        drop(file);
-                        0
-                    }
                 };
                 shared.pending.fetch_sub(count, Ordering::Relaxed);
                 shared.freed.fetch_add(count, Ordering::Relaxed);
@@ -88,11 +83,6 @@ impl Bio {
     /// Frees a table of keys that clients have cached.
     pub fn free_tracked(&self, table: Table) {
         self.send(Job::Tracked(table), 0);
-    }
-
-    /// Closes a file, which can take long when it was the last link to it.
-    pub fn close(&self, file: std::fs::File) {
-        self.send(Job::File(file), 0);
     }
 
     fn send(&self, job: Job, count: u64) {

@@ -9,15 +9,13 @@ pub struct Clock {
     pub watch: Stopwatch,
     /// Reading of the stopwatch at the end of the latest command: the start of the next.
     pub ticks: u64,
-    /// Milliseconds of wall time at start, the origin of the timer wheel.
-    pub started_ms: i64,
 }
 
 impl Clock {
     pub fn new() -> Clock {
         let watch = Stopwatch::calibrate();
         let now_ms = wall_ms();
-        Clock { now_ms, watch, ticks: watch.ticks(), started_ms: now_ms }
+        Clock { now_ms, watch, ticks: watch.ticks() }
     }
     pub fn refresh(&mut self) {
         self.now_ms = wall_ms();

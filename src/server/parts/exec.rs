@@ -39,6 +39,8 @@ pub struct Exec {
     pub unit: Unit,
     /// A turn within a command serves others meanwhile: only commands that may run then are let in.
     pub busy: bool,
+    /// What the gate has to look at whoever asks; kept up to date by those who change it.
+    pub concerns: u16,
     /// Who listens for consequences; kept up to date by those who start or stop listening.
     pub armed: u8,
     /// Bytes of the buffer that the running command came in; shown as its client's `qbuf`.

@@ -8,14 +8,12 @@ pub struct Cycle {
     /// When the timer is set for.
     pub next_ms: Option<i64>,
     pub next_db: usize,
-    /// Keys with a time to live when the timer was last looked at.
-    pub noticed: usize,
     /// Milliseconds the oldest due key had waited at the end of the latest run.
     pub lag_ms: i64,
 }
 
 impl Default for Cycle {
     fn default() -> Cycle {
-        Cycle { enabled: true, next_ms: None, next_db: 0, noticed: 0, lag_ms: 0 }
+        Cycle { enabled: true, next_ms: None, next_db: 0, lag_ms: 0 }
     }
 }

@@ -24,9 +24,6 @@ impl Links {
     pub fn len(&self) -> usize {
         self.by_address.len()
     }
-    pub fn is_empty(&self) -> bool {
-        self.by_address.is_empty()
-    }
 
     /// Closes connections that are not used any more.
     pub fn tend(&mut self, now_ms: i64) {

@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::keyspace::effects::Effects;
 use crate::keyspace::env::Env;
+use crate::keyspace::lazyfree::Lazyfree;
 use crate::keyspace::limits::Limits;
 use crate::latency::Latency;
 use crate::net::clients::{ClientId, Clients};
@@ -64,6 +65,7 @@ pub struct Server {
     pub clock: Clock,
     pub ks: Keyspace,
     pub limits: Limits,
+    pub lazyfree: Lazyfree,
     pub clients: Clients,
     pub exec: Exec,
     pub blocked: Blocked,

@@ -1,12 +1,11 @@
 //! What the loop waits for: the poller, listeners, timers, and the clients that go on without an event.
 //!
-//! Tokens: 0 to 2 are the signals' pipe, the waker and the child's pipe; from `FIRST_LISTENER` on come
+//! Tokens: 0 and 2 are the signals' pipe and the child's pipe; from `FIRST_LISTENER` on come
 //! the listeners, from `CLIENTS` on the clients, each with its generation.
 
 use std::io;
-use std::sync::Arc;
 
-use mio::{Interest, Poll, Token, Waker};
+use mio::{Interest, Poll, Token};
 
 use crate::net::clients::ClientId;
 use crate::net::listener::Listener;
@@ -21,7 +20,6 @@ pub const READ_SIZE: usize = 64 * 1024;
 const SLICE_US: u64 = 250;
 
 pub const SIGNALS: Token = Token(0);
-pub const WAKER: Token = Token(1);
 pub const CHILD: Token = Token(2);
 pub const FIRST_LISTENER: usize = 16;
 /// Tokens of clients start here; listeners fit below.
@@ -44,7 +42,6 @@ pub enum Timer {
 /// The reactor's own state.
 pub struct Net {
     pub poll: Poll,
-    pub waker: Arc<Waker>,
     pub listeners: Vec<Listener>,
     pub signals: Option<mio::net::UnixStream>,
     pub timers: Timers<Timer>,
@@ -70,10 +67,8 @@ pub struct Net {
 impl Net {
     pub fn new(now_ms: i64, watch: Stopwatch) -> io::Result<Net> {
         let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         Ok(Net {
             poll,
-            waker,
             listeners: Vec::new(),
             signals: None,
             timers: Timers::new(now_ms as u64),
@@ -88,10 +83,6 @@ impl Net {
             said_attack_ms: i64::MIN / 2,
             wheel_now: now_ms as u64,
         })
-    }
-
-    pub fn waker(&self) -> Arc<Waker> {
-        self.waker.clone()
     }
 
     pub fn watch_signals(&mut self, socket: std::os::unix::net::UnixStream) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! The state of snapshots: what has changed since the last one, and how the latest attempts ended.
 
 use crate::config::Config;
+use crate::config::choice::Unavailable;
 use crate::persist::rdb::library::Library;
 
 /// The state of snapshots.
@@ -24,6 +25,8 @@ pub struct RdbJobs {
     pub stop_writes: bool,
     /// `min-replicas-to-write` asks for replicas, of which there are none; kept by `refresh`.
     pub few_replicas: bool,
+    /// `appendonly` asks for what is not available; kept by `refresh`.
+    pub no_aof: bool,
     pub load_expired: u64,
     pub load_loaded: u64,
     /// Function libraries of the snapshot that was loaded: kept, to be saved again.
@@ -52,10 +55,16 @@ impl RdbJobs {
         self.few_replicas
     }
 
-    /// Whether writes are refused for either reason: one test for all commands.
+    /// Whether writes are refused because `appendonly yes` asks for a file that is not available.
+    #[inline]
+    pub fn aof_missing(&self) -> bool {
+        self.no_aof
+    }
+
+    /// Whether writes are refused for any of these reasons.
     #[inline]
     pub fn writes_limited(&self) -> bool {
-        self.few_replicas || self.write_refused()
+        self.few_replicas || self.no_aof || self.write_refused()
     }
 
     /// Takes over the settings that these depend on.
@@ -65,6 +74,7 @@ impl RdbJobs {
         // Compat: a lag of 0 takes the condition away.
         self.few_replicas =
             cfg.repl.min_replicas_to_write > 0 && cfg.repl.min_replicas_max_lag_secs > 0;
+        self.no_aof = cfg.aof.enabled && cfg.process.unavailable == Unavailable::Stop;
     }
 
     /// Whether automatic saves are held back after a failure.

@@ -46,13 +46,15 @@ impl<F> Row<F> {
 }
 
 const SLOTS: usize = 1024;
+/// A name's word and what it names.
+type Slot<F> = Option<(u64, &'static Row<F>)>;
 
 pub struct Table<F: 'static> {
     /// All rows, by number; subcommands included.
     rows: Vec<&'static Row<F>>,
     /// Commands by name (with renames), without subcommands.
     names: HashMap<Vec<u8>, &'static Row<F>>,
-    fast: Box<[Option<(u64, &'static Row<F>)>; SLOTS]>,
+    fast: Box<[Slot<F>; SLOTS]>,
 }
 
 fn fold(name: &[u8]) -> u64 {
@@ -206,7 +208,7 @@ impl<F: Copy> Table<F> {
         self.names.iter().map(|(name, row)| (&name[..], *row))
     }
 
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.names.len()
     }
 }
@@ -216,7 +218,8 @@ mod tests {
     use super::*;
 
     /// Some commands of the server's own; what they do is of no concern here.
-    const SERVER: &[&[(&str, fn())]] = &[&[("object|encoding", || ()), ("ping", || ())]];
+    type Rows = [(&'static str, fn())];
+    const SERVER: &[&Rows] = &[&[("object|encoding", || ()), ("ping", || ())]];
 
     #[test]
     fn every_handler_has_a_row_and_names_are_found_in_any_case() {

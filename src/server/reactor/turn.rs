@@ -20,7 +20,7 @@ use crate::net::session::Close;
 use crate::server::engine::{blocking, client_memory, evict, unit};
 use crate::server::jobs::{children, cron, expire, pause, shutdown};
 use crate::server::parts::exec::Unit;
-use crate::server::parts::net::{CHILD, CLIENTS, FIRST_LISTENER, SIGNALS, Timer, WAKER};
+use crate::server::parts::net::{CHILD, CLIENTS, FIRST_LISTENER, SIGNALS, Timer};
 use crate::server::parts::{Server, running};
 use crate::server::reactor::accept::accept;
 use crate::server::reactor::reading::{self, read_client};
@@ -68,7 +68,6 @@ pub fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
     for event in events.iter() {
         match event.token() {
             SIGNALS => shutdown::on_signals(srv),
-            WAKER => {}
             CHILD => children::on_report(srv),
             mio::Token(n) if n < CLIENTS => listeners.push(n - FIRST_LISTENER),
             token => client_event(srv, ClientId::from_token(token, CLIENTS), event),
@@ -173,7 +172,9 @@ pub fn serve_while_busy(srv: &mut Server) {
     let mut events = Events::with_capacity(256);
     let running = running::now();
     let outer = std::mem::replace(&mut srv.exec.busy, true);
+    srv.rearm();
     unit::within(srv, Unit::SERVER, |srv| turn(srv, &mut events, Mode::Busy));
     srv.exec.busy = outer;
+    srv.rearm();
     running::resume(running);
 }

@@ -184,6 +184,42 @@ start_server {tags {hash expire}} {
             r config set rdb-target-version 0
         }
 
+        test "HSETEX tells that a hash came and went, and keeps one whose only field has expired ($kind)" {
+            r config set notify-keyspace-events KEA
+            r del new gone
+            assert_equal {hset hdel del} [event_names_of { r hsetex new ex 0 fields 1 f v }]
+            assert_equal 0 [r exists new]
+            r debug set-active-expire 0
+            r hset gone f v
+            r hpexpire gone 1 fields 1 f
+            r pexpire gone 100000
+            after 10
+            assert_equal {hexpired hset} [event_names_of { r hsetex gone fnx fields 1 f w }]
+            assert_equal w [r hget gone f]
+            assert_between 1 100000 [r pttl gone]
+            r hpexpire gone 1 fields 1 f
+            after 10
+            assert_equal {hexpired del} [event_names_of { assert_equal 0 [r hsetex gone fxx fields 1 f x] }]
+            assert_equal 0 [r exists gone]
+            r debug set-active-expire 1
+            r config set notify-keyspace-events ""
+        }
+
+        test "each of these commands is one access ($kind)" {
+            make h
+            r config set maxmemory-policy allkeys-lfu lfu-log-factor 0 lfu-decay-time 0
+            foreach command {
+                {hexpire h 100 fields 1 a} {hpexpireat h 9999999999999 fields 2 a b} {hpersist h fields 1 a}
+                {hgetex h fields 1 a} {hgetex h ex 100 fields 1 a} {hsetex h fields 1 a x} {hsetex h fxx ex 100 fields 1 a x}
+                {hsetex h fnx fields 1 a x} {hgetdel h fields 1 b} {hexpire h 100 xx fields 1 none} {hset h c x}
+            } {
+                set before [r object freq h]
+                r {*}$command
+                assert_equal [expr {$before + 1}] [r object freq h] $command
+            }
+            r config set maxmemory-policy noeviction
+        }
+
         test "events ($kind)" {
             r config set notify-keyspace-events KEA
             make h

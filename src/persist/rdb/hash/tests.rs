@@ -168,3 +168,31 @@ fn whatever_loads_saves_and_loads_again() {
     }
     assert!(loaded > 10_000, "{loaded}");
 }
+
+#[test]
+fn a_listpack_whose_times_are_out_of_order_is_refused() {
+    let bytes = |times: &[i64]| {
+        let mut lp = Listpack::new();
+        for (i, time) in times.iter().enumerate() {
+            lp.push_back(format!("f{i}").as_bytes());
+            lp.push_back(b"v");
+            lp.push_back(time.to_string().as_bytes());
+        }
+        let mut out = Vec::new();
+        let mut to = Writer::new(&mut out, 0, true, false);
+        to.bytes(&5_i64.to_le_bytes()).expect("memory takes every write");
+        to.string(lp.as_bytes()).expect("memory takes every write");
+        to.flush().expect("memory takes every write");
+        out
+    };
+    for (times, good) in [
+        (&[5, 5, 9, 0, 0][..], true),
+        (&[0, 0], true),
+        (&[9, 5], false),
+        (&[5, 0, 9], false),
+        (&[-1], false),
+    ] {
+        let hash = read(ValueKind::HashListpackEx, &bytes(times));
+        assert_eq!(hash.is_ok(), good, "{times:?}");
+    }
+}

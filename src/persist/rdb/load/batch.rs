@@ -171,7 +171,7 @@ impl Loader<'_> {
         from: &mut Reader<R>,
         ks: &mut Keyspace,
     ) -> Result<(), Error> {
-        let db = &mut ks.dbs[self.db];
+        let db = ks.db_mut(self.db);
         let mut unpacked = std::mem::take(&mut self.text);
         while from.offset() < self.next_tick {
             let read = self.batch(from.window(), from.offset(), db, &mut unpacked)?;

@@ -29,7 +29,7 @@ fn what_is_saved_comes_back() {
             assert_eq!(contents(&back), contents(&ks), "{keys} keys");
             assert_eq!(facts.keys, ks.len() as u64);
             assert_eq!((facts.version, facts.expired), (10, 0));
-            back.dbs.iter().for_each(Store::check);
+            back.stores().for_each(Store::check);
             let mut again = empty();
             let slow = Trickle(&file, 1 + random.below(5000));
             load(slow, &load_options(), &mut again, &mut |_| Pace::default(), &mut |_| {})
@@ -67,7 +67,7 @@ fn what_has_expired_is_dropped_only_where_asked() {
     }
     let file = saved(&ks, &save_options());
     let (back, facts) = loaded(&file).expect("our own file");
-    assert_eq!((facts.keys, facts.expired, back.dbs[0].len()), (2, 1, 2));
+    assert_eq!((facts.keys, facts.expired, back.db(0).len()), (2, 1, 2));
     let opts = LoadOptions { drop_expired: false, ..load_options() };
     let mut replica = empty();
     let facts = loaded_with(&file, &opts, &mut replica).expect("our own file");
@@ -93,13 +93,13 @@ fn fields_past_their_time_are_counted_and_their_keys_are_loaded() {
 #[test]
 fn access_data_comes_back_under_the_policy_it_was_saved_for() {
     let mut ks = empty();
-    let key = ks.dbs[0].key(b"k");
-    ks.dbs[0].set(key, SetValue::Bytes(b"v"), Expire::None, 900);
+    let key = ks.db(0).key(b"k");
+    ks.db_mut(0).set(key, SetValue::Bytes(b"v"), Expire::None, 900);
     let lru = |opts: &LoadOptions, file: &[u8]| {
         let mut back = empty();
         loaded_with(file, opts, &mut back).expect("our own file");
-        let key = back.dbs[0].key(b"k");
-        back.dbs[0].find(key).expect("it is there").lru()
+        let key = back.db(0).key(b"k");
+        back.db(0).find(key).expect("it is there").lru()
     };
     let (plain, lfu) = (load_options(), LoadOptions { lfu: true, ..load_options() });
     let idle = SaveOptions { access: Access::Idle, lru_clock: 1000, ..save_options() };
@@ -268,7 +268,7 @@ fn a_changed_byte_is_found_by_the_checksum_and_harmless_without() {
             }
             let mut back = empty();
             let _ = loaded_with(&bad, &unchecked, &mut back);
-            back.dbs.iter().for_each(Store::check);
+            back.stores().for_each(Store::check);
         }
     }
 }
@@ -295,7 +295,7 @@ fn hostile_sizes_take_no_memory() {
     let mut file = b"REDIS0011\xfe\x00\xfb".to_vec();
     file.extend([huge.as_slice(), huge, b"\x00\x01k\x01v\xff\0\0\0\0\0\0\0\0"].concat());
     let (ks, _) = loaded(&file).expect("only the hint is wrong");
-    assert!(ks.dbs[0].mem_bytes() < 1 << 16, "{}", ks.dbs[0].mem_bytes());
+    assert!(ks.db(0).mem_bytes() < 1 << 16, "{}", ks.db(0).mem_bytes());
     for body in [
         b"\x00\x01k\x80\xff\xff\xff\xffabc".as_slice(),
         b"\x00\x01k\x81\xff\xff\xff\xff\xff\xff\xff\xffabc",

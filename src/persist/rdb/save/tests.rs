@@ -76,8 +76,8 @@ fn a_string_takes_the_shortest_form() {
 #[test]
 fn text_that_spells_an_integer_but_is_not_stored_as_one() {
     let mut ks = empty();
-    let key = ks.dbs[0].key(b"k");
-    ks.dbs[0].set(
+    let key = ks.db(0).key(b"k");
+    ks.db_mut(0).set(
         key,
         crate::keyspace::store::SetValue::Text(b"12"),
         crate::keyspace::store::Expire::None,
@@ -90,9 +90,9 @@ fn text_that_spells_an_integer_but_is_not_stored_as_one() {
 #[test]
 fn access_data_is_written_when_the_policy_needs_it() {
     let mut ks = empty();
-    let key = ks.dbs[0].key(b"k");
+    let key = ks.db(0).key(b"k");
     let v = crate::keyspace::store::SetValue::Bytes(b"v");
-    ks.dbs[0].set(key, v, crate::keyspace::store::Expire::None, 0xff_fffe);
+    ks.db_mut(0).set(key, v, crate::keyspace::store::Expire::None, 0xff_fffe);
     let mut opts = save_options();
     (opts.access, opts.lru_clock) = (Access::Idle, 98);
     let file = saved(&ks, &opts);

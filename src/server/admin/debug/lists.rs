@@ -50,7 +50,7 @@ pub fn packed_threshold(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 /// `DEBUG QUICKLIST key [detail]`: prints the nodes. Joins: keyspace.
 pub fn print_quicklist(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    let store = &srv.ks.dbs[call.env.db as usize];
+    let store = srv.ks.db(call.env.db as usize);
     let entry = store.find(store.key(call.argv[2])).ok_or(errors::NO_SUCH_KEY)?;
     let list = quicklist(entry).ok_or(CmdError::new("ERR Not a quicklist encoded object."))?;
     println!("{} elements in {} nodes", list.len(), list.node_count());
@@ -63,7 +63,7 @@ pub fn print_quicklist(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 /// `DEBUG LISTPACK key`: prints what a value in this encoding holds. Joins: keyspace.
 pub fn print_listpack(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    let store = &srv.ks.dbs[call.env.db as usize];
+    let store = srv.ks.db(call.env.db as usize);
     let entry = store.find(store.key(call.argv[2])).ok_or(errors::NO_SUCH_KEY)?;
     match entry.value() {
         ValueRef::Object(object)
