@@ -3,6 +3,7 @@
 # make tcl         the TCL suite alone (ARGS="--single unit/strings --verbose")
 # make test-upstream SUITE=dir [FILES="unit/type/string .."]   a Redis or Valkey source tree's own suite
 # make bench       beside redis-server (ARGS=--quick)    make fuzz    TIME seconds a target
+# make differential   random commands beside redis-server, and replayed (ARGS="COMMANDS=1000000 SEED=7 PEER=path")
 # make tidy lint fmt-check bench-parts install
 
 CARGO ?= cargo
@@ -46,6 +47,12 @@ tcl: build tcl-prerequisites
 test-upstream: build tcl-prerequisites
 	@[ -n "$(SUITE)" ] || { echo 'make: say which source tree: make test-upstream SUITE=dir [FILES="unit/type/string .."]'; exit 2; }
 	SERVER=$(SERVER) tests/upstream/run.sh "$(SUITE)" $(FILES)
+
+# What differs is printed with its seed; ARGS holds any of COMMANDS, SEED and PEER (another redis-server).
+.PHONY: differential
+differential: prerequisites
+	env REDUST_COMMANDS=300000 $(addprefix REDUST_,$(ARGS)) \
+		$(CARGO) test --test redust model -- --nocapture --test-threads 1
 
 tidy: prerequisites
 	$(CARGO) test --test redust tidy -- --nocapture

@@ -247,6 +247,10 @@ fn run(ctx: &mut Ctx<'_>, ops: &[Op], end: usize) -> CmdResult {
         fx.modified(key);
         fx.dirty += changes - 1;
         fx.event(EV_STRING, "setbit", key);
+    } else if grown {
+        // Compat: the string is longer though OVERFLOW FAIL let no write pass, and that is no change to
+        // count, or to tell of. It must be as long elsewhere, all the same.
+        fx.also(argv.from(0));
     }
     Ok(Flow::Done)
 }

@@ -93,7 +93,7 @@ fn run(ctx: &mut Ctx<'_>, read_only: bool) -> CmdResult {
     let Ctx { db, argv, fx, env, limits, .. } = ctx;
     let (mut is_set, mut packed_zset) = (false, false);
     let mut keep_order = request.by.is_some_and(|by| !by.contains(&b'*'));
-    let elements = match db.read(argv.at(1), fx).map(|entry| entry.value()) {
+    let mut elements = match db.read(argv.at(1), fx).map(|entry| entry.value()) {
         None => Vec::new(),
         Some(ValueRef::Object(object)) => {
             is_set = matches!(object, ObjectRef::Set(_));
@@ -106,9 +106,14 @@ fn run(ctx: &mut Ctx<'_>, read_only: bool) -> CmdResult {
     if packed_zset {
         spread(db, argv.at(1), limits, fx);
     }
-    if keep_order && is_set && (request.store.is_some() || env.origin == Origin::Script) {
+    if is_set && (request.store.is_some() || env.origin == Origin::Script) {
         // A set has no order of its own; what is stored must be the same everywhere.
-        (keep_order, request.alpha, request.by) = (false, true, None);
+        if keep_order {
+            (keep_order, request.alpha, request.by) = (false, true, None);
+        } else if request.alpha && request.by.is_some() {
+            // Elements that lead to the same text are not told apart, but stay as they come.
+            elements.sort_unstable();
+        }
     }
     let window = request.window(elements.len());
     let sorted = match keep_order {
@@ -185,20 +190,28 @@ fn order(
     elements: Vec<Vec<u8>>,
     wanted: usize,
 ) -> Result<Vec<Vec<u8>>, CmdError> {
-    let number =
-        |text: &[u8]| num::parse_f64_c(text, false).map(Weight::Number).ok_or(NOT_A_NUMBER);
+    // Compat: all keys are looked at (which shows in events) before what is no number ends the command.
+    let mut all_numbers = true;
+    let mut number = |text: &[u8]| {
+        let parsed = num::parse_f64_c(text, false);
+        all_numbers &= parsed.is_some();
+        Weight::Number(parsed.unwrap_or_default())
+    };
     let mut rows = Vec::with_capacity(elements.len());
     for element in elements {
         let weight = match request.by {
             None if request.alpha => Weight::Own,
-            None => number(&element)?,
+            None => number(&element),
             Some(by) => match (request.alpha, follow(db, fx, env, by, &element)) {
                 (true, found) => Weight::Text(found),
-                (false, Some(text)) => number(&text)?,
+                (false, Some(text)) => number(&text),
                 (false, None) => Weight::Number(0.0),
             },
         };
         rows.push((weight, element));
+    }
+    if !all_numbers {
+        return Err(NOT_A_NUMBER);
     }
     let by = |a: &(Weight, Vec<u8>), b: &(Weight, Vec<u8>)| match request.descending {
         true => compare(b, a),
@@ -284,7 +297,6 @@ fn store(ctx: &mut Ctx<'_>, request: &Request<'_>, chosen: &[Vec<u8>], target: &
         let list = List::sorted(out.iter().map(Vec::as_slice), limits.list());
         let value = Value::Object(Box::new(list.into_object()));
         db.set(target, SetValue::Owned(value), Expire::None, fx);
-        fx.ready(target);
         fx.modified(target);
         fx.dirty += out.len() as u64 - 1;
         fx.event(EV_LIST, "sortstore", target);

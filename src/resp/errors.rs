@@ -18,8 +18,7 @@ impl CmdError {
 
     /// An error that is `text` and nothing else.
     pub fn bare(text: impl AsRef<[u8]>) -> CmdError {
-        let one_line = |c: &u8| if matches!(c, b'\r' | b'\n') { b' ' } else { *c };
-        CmdError(Cow::Owned(text.as_ref().iter().map(one_line).collect()))
+        CmdError(Cow::Owned(one_line(text.as_ref()).collect()))
     }
 
     /// An error with the generic code `ERR` before `text`.
@@ -31,8 +30,7 @@ impl CmdError {
         let mut out = Vec::with_capacity(code.len() + 1 + text.as_ref().len());
         out.extend_from_slice(code.as_bytes());
         out.push(b' ');
-        // Text may quote what the client sent; a line end in it would be read as the next reply.
-        out.extend(text.as_ref().iter().map(|&c| if c == b'\r' || c == b'\n' { b' ' } else { c }));
+        out.extend(one_line(text.as_ref()));
         CmdError(Cow::Owned(out))
     }
 
@@ -45,6 +43,14 @@ impl CmdError {
         let end = memchr::memchr(b' ', &self.0).unwrap_or(self.0.len());
         &self.0[..end]
     }
+}
+
+/// Text may quote what the client sent; a line end in it would be read as the next reply. Compat: those
+/// at the end go, others become spaces.
+fn one_line(text: &[u8]) -> impl Iterator<Item = u8> + '_ {
+    let is_end = |c: &u8| matches!(c, b'\r' | b'\n');
+    let len = text.iter().rposition(|c| !is_end(c)).map_or(0, |last| last + 1);
+    text[..len].iter().map(move |c| if is_end(c) { b' ' } else { *c })
 }
 
 /// What error texts show of what a client sent. Compat: they are made of C strings, which end at a NUL.
@@ -138,5 +144,7 @@ mod tests {
         let e = CmdError::err(b"unknown command 'a\r\nb'");
         assert_eq!(e.bytes(), b"ERR unknown command 'a  b'");
         assert_eq!(e.code(), b"ERR");
+        assert_eq!(CmdError::err(b"no option a\r\n\n").bytes(), b"ERR no option a");
+        assert_eq!(CmdError::bare(b"CODE a\n\rb\r\n").bytes(), b"CODE a  b");
     }
 }

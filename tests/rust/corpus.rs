@@ -7,7 +7,9 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
+
+use crate::rng::{self, Rng};
 
 /// Mutations stop here, or after `PATIENCE` on a slow machine.
 const INPUTS: usize = 4000;
@@ -38,15 +40,9 @@ fn replay(target: &str, fuzz: fn(&[u8])) {
         judge(fuzz, bytes, || format!("tests/data/fuzz/{target}/{name}"));
     }
 
-    let seed = match std::env::var("REDUST_SEED") {
-        Ok(text) => text.parse().expect("REDUST_SEED is a number"),
-        Err(_) => {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock past 1970");
-            now.as_nanos() as u64
-        }
-    };
+    let seed = rng::seed();
     println!("corpus: {target}: REDUST_SEED={seed}");
-    let mut rng = Rng(seed | 1);
+    let mut rng = Rng::new(seed);
     let end = Instant::now() + PATIENCE;
     for number in 0..INPUTS {
         let mut input = seeds[rng.below(seeds.len())].1.clone();
@@ -119,16 +115,4 @@ fn mutate(input: &mut Vec<u8>, other: &[u8], rng: &mut Rng) {
         }
     }
     input.truncate(LONGEST);
-}
-
-/// xorshift64*: the standard library has no generator, and the inputs must be repeatable.
-struct Rng(u64);
-
-impl Rng {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        ((self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize) % bound
-    }
 }

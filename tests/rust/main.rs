@@ -1,4 +1,7 @@
-//! The crate's own rules, and the seeds of its fuzz targets, in one test binary (see `Cargo.toml`).
+//! The crate's own rules, the seeds of its fuzz targets, and servers under random commands, in one test
+//! binary (see `Cargo.toml`).
 
 mod corpus;
+mod model;
+mod rng;
 mod tidy;

@@ -100,6 +100,13 @@ start_server {tags {bitmap}} {
         assert_error "ERR Invalid OVERFLOW type specified" {r bitfield f overflow x incrby u2 0 1}
     }
 
+    test "BITFIELD whose writes all fail makes the string as long, and counts no change" {
+        r del f
+        set before [s rdb_changes_since_last_save]
+        assert_equal {{}} [r bitfield f overflow fail set u3 7 32]
+        assert_equal {2 0} [list [r strlen f] [expr {[s rdb_changes_since_last_save] - $before}]]
+    }
+
     test "BITFIELD refuses what it does not know, and then changes nothing" {
         r del f
         foreach type {u64 i65 i0 x8 8 u-1} {

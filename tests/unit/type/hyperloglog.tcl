@@ -73,6 +73,18 @@ start_server {tags {hyperloglog}} {
         assert_error "ERR Unknown PFDEBUG subcommand 'frob'" {r pfdebug frob h}
     }
 
+    test "PFDEBUG TODENSE is a change to count, not one to watch" {
+        r del h
+        r pfadd h a
+        set before [s rdb_changes_since_last_save]
+        r watch h
+        assert_equal 1 [r pfdebug todense h]
+        assert_equal 1 [expr {[s rdb_changes_since_last_save] - $before}]
+        r multi
+        r ping
+        assert_equal PONG [r exec]
+    }
+
     test "PFSELFTEST" {
         assert_equal OK [r pfselftest]
     }

@@ -57,4 +57,27 @@ start_server {tags {sort}} {
         }
         r config set list-max-listpack-size -2
     }
+
+    test "all weights are looked up before one that is no number ends the command" {
+        r flushall
+        r config resetstat
+        r rpush l 1 2 3
+        r set w1 text
+        assert_error "ERR One or more scores can't be converted into double" {r sort l by w*}
+        assert_match "*keyspace_misses:2*" [r info stats]
+    }
+
+    test "a list in the place of another type wakes nobody, as any value that is overwritten" {
+        r flushall
+        set c [redis_client]
+        $c write [client::encode {blpop d 0}]
+        $c flush
+        wait_for_condition {[s blocked_clients] == 1}
+        r sadd d member
+        r rpush l 2 1
+        assert_equal 2 [r sort l store d]
+        assert_equal {1 2} [r lrange d 0 -1]
+        assert_equal 1 [s blocked_clients]
+        $c close
+    }
 }
