@@ -10,6 +10,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::net::clients::ClientId;
+use crate::util::lines::Lines;
 
 type BlockedKey = (u32, Vec<u8>);
 
@@ -34,6 +35,12 @@ impl Blocked {
     }
     pub fn has_ready(&self) -> bool {
         !self.ready.is_empty()
+    }
+
+    /// INFO clients: what is waited for.
+    pub fn info(&self, o: &mut Lines) {
+        o.add("total_blocking_keys", self.keys());
+        o.add("total_blocking_keys_on_nokey", 0);
     }
 
     /// Lists a client under its keys, behind those who came before.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::net::clients::ClientId;
 use crate::util::glob;
+use crate::util::lines::Lines;
 
 #[derive(Debug, Default)]
 pub struct PubSub {
@@ -53,6 +54,13 @@ impl PubSub {
     }
     pub fn clients(&self) -> usize {
         self.of_client.len()
+    }
+
+    /// INFO stats.
+    pub fn info(&self, o: &mut Lines) {
+        o.add("pubsub_channels", self.channels());
+        o.add("pubsub_patterns", self.patterns());
+        o.add("pubsubshard_channels", self.shard_channels());
     }
 
     /// Subscribes a client; false if it was already.

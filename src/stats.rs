@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::util::lines::Lines;
+
 /// Latencies in nanoseconds on a log-linear scale: 32 steps per power of two, about 3% wide.
 #[derive(Debug, Clone)]
 pub struct Histogram {
@@ -208,6 +210,126 @@ impl Stats {
             }
             self.errors.insert(code.to_vec(), 1);
         }
+    }
+
+    /// INFO stats: connections, commands and bytes.
+    pub fn info_traffic(&self, o: &mut Lines) {
+        let kbps = |rate: &Rate| format!("{:.2}", rate.mean() as f64 / 1024.0);
+        o.add("total_connections_received", self.n.connections);
+        o.add("total_commands_processed", self.n.commands);
+        o.add("instantaneous_ops_per_sec", self.ops.mean());
+        o.add("total_net_input_bytes", self.n.net_in);
+        o.add("total_net_output_bytes", self.n.net_out);
+        o.each(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"], 0);
+        o.add("instantaneous_input_kbps", kbps(&self.input));
+        o.add("instantaneous_output_kbps", kbps(&self.output));
+        o.each(&["instantaneous_input_repl_kbps", "instantaneous_output_repl_kbps"], "0.00");
+        o.add("rejected_connections", self.n.rejected_connections);
+    }
+
+    /// INFO stats: what has expired.
+    pub fn info_expiry(&self, o: &mut Lines) {
+        o.add("expired_keys", self.n.expired_keys);
+        o.add("expired_subkeys", self.n.expired_fields);
+        o.add("expired_stale_perc", "0.00");
+        o.add("expired_time_cap_reached_count", self.n.expire_time_cap);
+        o.add("expire_cycle_cpu_milliseconds", self.n.expire_us / 1000);
+    }
+
+    /// INFO stats: what was evicted, and whether keys were found.
+    pub fn info_keys(&self, o: &mut Lines) {
+        o.add("evicted_keys", self.n.evicted_keys);
+        o.add("evicted_clients", self.n.evicted_clients);
+        o.add("total_eviction_exceeded_time", self.n.eviction_exceeded_ms);
+        o.add("current_eviction_exceeded_time", 0);
+        o.add("keyspace_hits", self.n.keyspace_hits);
+        o.add("keyspace_misses", self.n.keyspace_misses);
+    }
+
+    /// INFO stats: child processes.
+    pub fn info_forks(&self, o: &mut Lines) {
+        o.add("latest_fork_usec", self.n.latest_fork_us);
+        o.add("total_forks", self.n.forks);
+    }
+
+    /// INFO stats: errors, and the work of the loop.
+    pub fn info_loop(&self, o: &mut Lines) {
+        let n = &self.n;
+        o.add("unexpected_error_replies", n.unexpected_errors);
+        o.add("total_error_replies", n.error_replies);
+        o.add("dump_payload_sanitizations", n.dump_sanitized);
+        o.add("total_reads_processed", n.reads);
+        o.add("total_writes_processed", n.writes);
+        o.each(&["io_threaded_reads_processed", "io_threaded_writes_processed"], 0);
+        o.add("client_query_buffer_limit_disconnections", n.query_limit_disconnections);
+        o.add("client_output_buffer_limit_disconnections", n.output_limit_disconnections);
+        o.add("reply_buffer_shrinks", n.reply_buffer_shrinks);
+        o.add("reply_buffer_expands", n.reply_buffer_expands);
+        o.add("eventloop_cycles", n.loop_cycles);
+        o.add("eventloop_duration_sum", n.loop_us);
+        o.add("eventloop_duration_cmd_sum", self.commands.iter().map(|c| c.us).sum::<u64>());
+        o.add("instantaneous_eventloop_cycles_per_sec", self.cycles.mean());
+        o.add("instantaneous_eventloop_duration_usec", self.cycle_us.mean());
+    }
+
+    /// INFO stats: what was denied.
+    pub fn info_denied(&self, o: &mut Lines) {
+        o.add("acl_access_denied_auth", self.n.auth_denied);
+        let others =
+            ["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"];
+        o.each(&others, 0);
+    }
+
+    /// INFO errorstats.
+    pub fn info_errors(&self, o: &mut Lines) {
+        for (code, count) in &self.errors {
+            let code = String::from_utf8_lossy(code);
+            o.add(&format!("errorstat_{code}"), format_args!("count={count}"));
+        }
+    }
+
+    /// INFO commandstats; `names` by number of the command.
+    pub fn info_commands<'a>(&self, names: impl Iterator<Item = &'a str>, o: &mut Lines) {
+        let used = |s: &CommandStats| s.calls > 0 || s.rejected > 0 || s.failed > 0;
+        for (name, s) in names.zip(&self.commands).filter(|(_, s)| used(s)) {
+            o.add(
+                &format!("cmdstat_{name}"),
+                format_args!(
+                    "calls={},usec={},usec_per_call={:.2},rejected_calls={},failed_calls={}",
+                    s.calls,
+                    s.us,
+                    s.us as f64 / s.calls.max(1) as f64,
+                    s.rejected,
+                    s.failed
+                ),
+            );
+        }
+    }
+
+    /// INFO latencystats; `names` by number of the command.
+    pub fn info_latencies<'a>(
+        &self,
+        names: impl Iterator<Item = &'a str>,
+        percentiles: &[f64],
+        o: &mut Lines,
+    ) {
+        for (name, s) in names.zip(&self.commands) {
+            let Some(h) = s.latency.as_ref().filter(|h| h.count() > 0) else { continue };
+            let shown = percentiles.iter().map(|p| {
+                let ns = h.percentile(*p);
+                format!("p{p}={}.{:03}", ns / 1000, ns % 1000)
+            });
+            let shown = shown.collect::<Vec<_>>().join(",");
+            o.add(&format!("latency_percentiles_usec_{name}"), shown);
+        }
+    }
+
+    /// INFO debug.
+    pub fn info_debug(&self, o: &mut Lines) {
+        o.add("eventloop_duration_aof_sum", 0);
+        o.add("eventloop_duration_cron_sum", self.cron_us);
+        o.add("eventloop_duration_max", self.loop_us_max);
+        o.add("eventloop_cmd_per_cycle_max", self.commands_per_cycle_max);
     }
 
     /// CONFIG RESETSTAT.

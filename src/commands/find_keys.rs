@@ -5,6 +5,7 @@
 //! own looks through the arguments: `native`. What neither finds is not there: the command will say what is wrong.
 
 use crate::commands::arg;
+use crate::commands::own::Finder;
 use crate::commands::spec::{
     Begin, Find, KEY_ACCESS, KEY_DELETE, KEY_INCOMPLETE, KEY_NOT_KEY, KEY_OW, KEY_RO, KEY_RW,
     KEY_UPDATE, KEY_VARIABLE, KeySpec, Spec,
@@ -23,7 +24,7 @@ impl Spec {
     pub fn keys_of(&self, argv: &[&[u8]]) -> Vec<Found> {
         let variable = self.keys.iter().any(|k| k.flags & KEY_VARIABLE != 0);
         let by_specs = if self.may_have_keys() && !variable { by_specs(self, argv) } else { None };
-        by_specs.unwrap_or_else(|| native(self.name, argv))
+        by_specs.unwrap_or_else(|| native(self.own.finder, argv))
     }
 }
 
@@ -89,29 +90,26 @@ fn range(k: &KeySpec, first: usize, argv: &[&[u8]]) -> Option<(usize, usize, usi
     }
 }
 
-/// What the commands know themselves.
-fn native(name: &str, argv: &[&[u8]]) -> Vec<Found> {
-    match name {
-        "set" => vec![(1, set_flags(argv))],
-        "bitfield" => vec![(1, bitfield_flags(argv))],
-        "sort" => sort(argv),
-        "sort_ro" => vec![(1, KEY_RO | KEY_ACCESS)],
-        "migrate" => migrate(argv),
-        "georadius" | "georadiusbymember" => georadius(argv),
-        "xread" | "xreadgroup" => xread(argv),
-        "zunionstore" | "zinterstore" | "zdiffstore" => {
+/// What a look at the arguments finds, by the rule that the command's row names.
+fn native(finder: Finder, argv: &[&[u8]]) -> Vec<Found> {
+    match finder {
+        Finder::Specs => Vec::new(),
+        Finder::Set => vec![(1, set_flags(argv))],
+        Finder::BitField => vec![(1, bitfield_flags(argv))],
+        Finder::Sort => sort(argv),
+        Finder::SortRo => vec![(1, KEY_RO | KEY_ACCESS)],
+        Finder::Migrate => migrate(argv),
+        Finder::GeoRadius => georadius(argv),
+        Finder::Streams => xread(argv),
+        Finder::CountedStore => {
             let mut keys = counted(argv, 2);
             if !keys.is_empty() {
                 keys.push((1, 0));
             }
             keys
         }
-        "zunion" | "zinter" | "zdiff" | "zintercard" | "sintercard" | "lmpop" | "zmpop" => {
-            counted(argv, 1)
-        }
-        "blmpop" | "bzmpop" | "eval" | "eval_ro" | "evalsha" | "evalsha_ro" | "fcall"
-        | "fcall_ro" => counted(argv, 2),
-        _ => Vec::new(),
+        Finder::Counted1 => counted(argv, 1),
+        Finder::Counted2 => counted(argv, 2),
     }
 }
 

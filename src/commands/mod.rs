@@ -19,6 +19,7 @@ pub mod keys;
 pub mod keys_info;
 pub mod lcs;
 pub mod list;
+pub mod own;
 pub mod scan;
 pub mod set;
 pub mod sort;
@@ -71,31 +72,6 @@ pub type CmdResult = Result<Flow, CmdError>;
 pub type DataHandler = fn(&mut Ctx<'_>) -> CmdResult;
 /// One row of a file's table: the command's name as in `table.tsv`, and its function.
 pub type DataRow = (&'static str, DataHandler);
-
-/// Commands that look an element up in the collection at their first key, and which argument names it: what a
-/// large collection keeps there can be fetched before they run.
-pub const ELEMENT_AT: &[(&str, u8)] = &[
-    ("sadd", 2),
-    ("srem", 2),
-    ("sismember", 2),
-    ("smismember", 2),
-    ("hset", 2),
-    ("hsetnx", 2),
-    ("hmset", 2),
-    ("hget", 2),
-    ("hmget", 2),
-    ("hdel", 2),
-    ("hexists", 2),
-    ("hstrlen", 2),
-    ("hincrby", 2),
-    ("hincrbyfloat", 2),
-    ("zadd", 3),
-    ("zincrby", 3),
-    ("zscore", 2),
-    ("zrem", 2),
-    ("zrank", 2),
-    ("zrevrank", 2),
-];
 
 /// The tables of all files.
 pub const TABLES: &[&[DataRow]] = &[

@@ -6,10 +6,13 @@
 //!
 //! Columns, tab-separated: name (`container|sub`), group, since, arity (negative: at least),
 //! flags, ACL categories, key specs, tips, deprecation, arguments (see `arguments`), complexity, summary.
+//! Among the flags stand words of ours too, which nobody is shown (see `own`).
 //! A key spec is `begin/find/flags`, several are separated by ` ; ` (Redis documentation, "Command
-//! key specifications").
+//! key specifications"); a fourth part is a remark on its flags.
 
 use std::sync::OnceLock;
+
+use crate::commands::own::Own;
 
 pub const WRITE: u32 = 1;
 pub const READONLY: u32 = 1 << 1;
@@ -153,57 +156,8 @@ pub struct KeySpec {
     pub begin: Begin,
     pub find: Find,
     pub flags: u16,
-}
-
-/// Why the flags of some key specs are what they are: command, number of the spec, remark.
-const NOTES: &[(&str, usize, &str)] = &[
-    ("bitfield", 0, "Some operations only read the key, others change it"),
-    (
-        "eval",
-        0,
-        "What a script does with its keys can't be told beforehand: RW and UPDATE are the worst case",
-    ),
-    (
-        "eval_ro",
-        0,
-        "What a script does with its keys can't be told beforehand: RO and ACCESS are the worst case",
-    ),
-    (
-        "fcall",
-        0,
-        "What a function does with its keys can't be told beforehand: RW and UPDATE are the worst case",
-    ),
-    (
-        "fcall_ro",
-        0,
-        "What a function does with its keys can't be told beforehand: RO and ACCESS are the worst case",
-    ),
-    ("getex", 0, "RW and UPDATE, since the time to live changes"),
-    (
-        "pfcount",
-        0,
-        "RW, since a cached count may be stored, and the key is then propagated to replicas",
-    ),
-    ("set", 0, "RW and ACCESS, since `GET` may ask for the old value"),
-    (
-        "sort",
-        1,
-        "BY and GET: unknown, since these names are made from the elements that are sorted",
-    ),
-    ("sort", 2, "STORE: unknown, since the option can stand anywhere among the arguments"),
-    (
-        "sort_ro",
-        1,
-        "BY and GET: unknown, since these names are made from the elements that are sorted",
-    ),
-    ("xadd", 0, "UPDATE rather than INSERT, since the stream may be trimmed as well"),
-];
-
-impl Spec {
-    /// A remark on the key spec of this number.
-    pub fn note(&self, number: usize) -> Option<&'static str> {
-        NOTES.iter().find(|n| n.0 == self.name && n.1 == number).map(|n| n.2)
-    }
+    /// Why the flags are what they are.
+    pub note: Option<&'static str>,
 }
 
 impl KeySpec {
@@ -222,6 +176,8 @@ pub struct Spec {
     /// Number of arguments with the name; negative: at least so many.
     pub arity: i32,
     pub flags: u32,
+    /// What only we want to know.
+    pub own: Own,
     /// Bits of `CATEGORIES`.
     pub acl: u32,
     pub keys: Vec<KeySpec>,
@@ -283,9 +239,13 @@ fn parse_row(line: &'static str) -> Spec {
     let mut next = || column.next().expect("the table has twelve columns");
     let (name, group, since) = (next(), next(), next());
     let arity = next().parse().expect("an arity is a number");
-    let flags = words(next()).fold(0, |set, w| {
-        set | FLAGS.iter().find(|f| f.0 == w).unwrap_or_else(|| panic!("{name}: flag {w}")).1
-    });
+    let (mut flags, mut own) = (0, Own::default());
+    for word in words(next()) {
+        match FLAGS.iter().find(|f| f.0 == word) {
+            Some(flag) => flags |= flag.1,
+            None => assert!(own.take(word), "{name}: flag {word}"),
+        }
+    }
     let acl = words(next()).fold(0, |set, w| {
         let bit = CATEGORIES.iter().position(|c| *c == w);
         set | 1 << bit.unwrap_or_else(|| panic!("{name}: category {w}"))
@@ -300,6 +260,7 @@ fn parse_row(line: &'static str) -> Spec {
         since,
         arity,
         flags,
+        own,
         acl,
         keys,
         tips,
@@ -317,9 +278,9 @@ fn words(list: &'static str) -> impl Iterator<Item = &'static str> {
     list.split(',').filter(|w| !w.is_empty())
 }
 
-fn parse_keys(name: &str, text: &str) -> KeySpec {
-    let parts: Vec<&str> = text.trim().split('/').collect();
-    let [begin, find, flags] = parts[..] else { panic!("{name}: key spec {text}") };
+fn parse_keys(name: &str, text: &'static str) -> KeySpec {
+    let parts: Vec<&'static str> = text.trim().splitn(4, '/').collect();
+    let [begin, find, flags, ref note @ ..] = parts[..] else { panic!("{name}: key spec {text}") };
     let call = |s: &str| -> (String, Vec<String>) {
         let (word, rest) = s.split_once('(').unwrap_or((s, ")"));
         let args = rest.trim_end_matches(')').split(',').map(str::to_string);
@@ -345,7 +306,7 @@ fn parse_keys(name: &str, text: &str) -> KeySpec {
         let bit = KEY_FLAGS.iter().position(|f| f.0 == w);
         set | 1 << bit.unwrap_or_else(|| panic!("{name}: key flag {w}"))
     });
-    KeySpec { begin, find, flags }
+    KeySpec { begin, find, flags, note: note.first().copied() }
 }
 
 /// Folds consecutive plain ranges into one triple; whatever does not fit makes the keys "movable".

@@ -23,6 +23,7 @@ pub mod store;
 
 use store::Store;
 
+use crate::util::lines::Lines;
 use crate::util::siphash::Seed;
 use crate::value::Type;
 use std::collections::BTreeSet;
@@ -115,6 +116,23 @@ impl Keyspace {
         self.last = n;
         if !self.lent.contains(&n) {
             self.lent.push(n);
+        }
+    }
+
+    /// INFO keyspace: a line for each database that isn't empty.
+    pub fn info(&self, now_ms: i64, o: &mut Lines) {
+        for (n, db) in self.iter().filter(|(_, db)| !db.is_empty()) {
+            let mut facts = format!(
+                "keys={},expires={},avg_ttl={}",
+                db.len(),
+                db.expires(),
+                db.avg_ttl_ms(now_ms)
+            );
+            // Redis 7.4's; where no field expires, the line is as in 7.2.
+            if db.timed_hashes() > 0 {
+                facts += &format!(",subexpiry={}", db.timed_hashes());
+            }
+            o.add(&format!("db{n}"), facts);
         }
     }
 

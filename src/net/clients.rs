@@ -21,6 +21,7 @@ use crate::net::outbox::{FIXED, Outbox};
 use crate::net::query::Query;
 use crate::net::session::{Close, Session};
 use crate::net::usage::{Counted, OutputLimit, Recent, ReplyRoom, Tally};
+use crate::util::lines::Lines;
 
 /// One connected client.
 #[derive(Debug)]
@@ -104,6 +105,22 @@ pub struct Clients {
 }
 
 impl Clients {
+    /// INFO clients: who is connected.
+    pub fn info(&self, max_clients: u32, o: &mut Lines) {
+        let (input, output) = self.recent.largest();
+        o.add("connected_clients", self.len());
+        o.add("cluster_connections", 0);
+        o.add("maxclients", max_clients);
+        o.add("client_recent_max_input_buffer", input);
+        o.add("client_recent_max_output_buffer", output);
+    }
+
+    /// INFO clients: whose waiting has an end. O(clients).
+    pub fn info_timeouts(&self, o: &mut Lines) {
+        let timed = |c: &&Client| c.session.parked.as_deref().is_some_and(|p| p.timer.is_some());
+        o.add("clients_in_timeout_table", self.iter().filter(timed).count());
+    }
+
     pub fn len(&self) -> usize {
         self.serials.len()
     }

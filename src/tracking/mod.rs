@@ -19,6 +19,7 @@ mod table;
 use std::collections::HashMap;
 
 use crate::net::clients::ClientId;
+use crate::util::lines::Lines;
 use crate::util::siphash::Seed;
 pub use broadcast::{Broadcast, Changed, overlaps};
 pub use table::{Number, Numbers, Table};
@@ -59,6 +60,18 @@ impl Tracking {
             numbers: HashMap::new(),
             clients: HashMap::new(),
         }
+    }
+
+    /// INFO clients.
+    pub fn info_clients(&self, o: &mut Lines) {
+        o.add("tracking_clients", self.active());
+    }
+
+    /// INFO stats.
+    pub fn info(&self, o: &mut Lines) {
+        o.add("tracking_total_keys", self.table.len());
+        o.add("tracking_total_items", self.table.items());
+        o.add("tracking_total_prefixes", self.broadcast.prefixes());
     }
 
     /// Clients with tracking on, in any mode.

@@ -6,6 +6,7 @@ pub mod digest;
 pub mod geohash;
 pub mod glob;
 pub mod grisu;
+pub mod lines;
 pub mod longdouble;
 pub mod lzf;
 pub mod num;

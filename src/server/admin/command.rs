@@ -88,7 +88,7 @@ fn describe(reply: &mut Reply, row: &Row) {
     reply.set(s.tips.len());
     s.tips.iter().for_each(|t| reply.bulk_str(t));
     reply.set(s.keys.len());
-    s.keys.iter().enumerate().for_each(|(i, k)| describe_keys(reply, k, s.note(i)));
+    s.keys.iter().for_each(|k| describe_keys(reply, k));
     // Compat: those of a command that has none are an empty set.
     match row.subs.len() {
         0 => reply.set(0),
@@ -97,9 +97,9 @@ fn describe(reply: &mut Reply, row: &Row) {
     row.subs.iter().for_each(|sub| describe(reply, sub));
 }
 
-fn describe_keys(reply: &mut Reply, k: &KeySpec, note: Option<&str>) {
-    reply.map(3 + usize::from(note.is_some()));
-    if let Some(note) = note {
+fn describe_keys(reply: &mut Reply, k: &KeySpec) {
+    reply.map(3 + usize::from(k.note.is_some()));
+    if let Some(note) = k.note {
         reply.bulk(b"notes");
         reply.bulk_str(note);
     }

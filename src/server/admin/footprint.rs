@@ -5,6 +5,7 @@
 
 use crate::net::usage::Class;
 use crate::server::parts::Server;
+use crate::util::lines::Lines;
 
 /// What an entry that expires takes in the index of times.
 pub const WHEEL_BYTES: usize = 6;
@@ -71,6 +72,24 @@ impl Footprint {
             keys,
             bytes_per_key: net.checked_div(keys).unwrap_or(0),
         }
+    }
+
+    /// INFO memory: what is in use, and for what.
+    pub fn info(&self, o: &mut Lines) {
+        o.size("used_memory", self.used);
+        o.size("used_memory_rss", self.rss);
+        o.size("used_memory_peak", self.peak);
+        o.percent("used_memory_peak_perc", self.used, self.peak);
+        o.add("used_memory_overhead", self.overhead);
+        o.add("used_memory_startup", self.at_start);
+        o.add("used_memory_dataset", self.dataset);
+        o.add("used_memory_dataset_perc", format_args!("{:.2}%", self.dataset_percent()));
+    }
+
+    /// INFO memory: what clients take.
+    pub fn info_clients(&self, o: &mut Lines) {
+        o.add("mem_clients_slaves", self.clients_replicas);
+        o.add("mem_clients_normal", self.clients_normal);
     }
 
     /// The data set's share of what was allocated since the start, in percent.

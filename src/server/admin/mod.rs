@@ -2,6 +2,7 @@
 //!
 //! Each says in its comment which parts it joins. Everything else is a data command.
 
+pub mod absent;
 pub mod client;
 pub mod cluster;
 pub mod command;

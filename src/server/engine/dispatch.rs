@@ -7,6 +7,7 @@
 //! then              CLIENT REPLY, messages that came meanwhile
 //! ```
 
+use crate::commands::own;
 use crate::keyspace::store::Key;
 use crate::net::clients::ClientId;
 use crate::net::session::{Close, Queued, ReplyMode};
@@ -145,7 +146,7 @@ fn run(
         Ok(gate::Admitted::Gone) => return Outcome::Closing,
         Err(e) => {
             gate::refuse(srv, id, Some(row), &e, reply);
-            if row.name() == "exec" {
+            if row.spec.own.has(own::EXEC) {
                 monitor::feed_refused(srv, id, row, argv);
             }
             return Outcome::Done;

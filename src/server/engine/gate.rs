@@ -7,6 +7,7 @@
 //! The order is Redis's. What EXEC runs has passed when it was queued; the rules that say `members` hold
 //! once more when it runs.
 
+use crate::commands::own;
 use crate::commands::spec::{
     ALLOW_BUSY, DENYOOM, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, WRITE,
 };
@@ -49,7 +50,7 @@ pub fn refuse(
     reply: &mut Reply,
 ) {
     // EXEC itself, refused, ends the transaction (if there is one) instead of waiting for another EXEC.
-    if row.is_some_and(|r| r.name() == "exec") {
+    if row.is_some_and(|r| r.spec.own.has(own::EXEC)) {
         transaction::discard(srv, id);
         let why = e.bytes().strip_prefix(b"ERR ").unwrap_or(e.bytes());
         let why = [b"Transaction discarded because of: ", why].concat();
@@ -109,8 +110,9 @@ impl Ask {
         self.flags & flags != 0
     }
 
-    fn is_one_of(&self, names: &[&str]) -> bool {
-        names.contains(&self.row.name())
+    /// Whether the row has one of our own words.
+    fn is(&self, flags: u16) -> bool {
+        self.row.spec.own.has(flags)
     }
 }
 
@@ -210,7 +212,7 @@ pub fn admit(
 fn admit_by_rules(srv: &mut Server, id: ClientId, row: &'static Row) -> Result<Admitted, CmdError> {
     let session = srv.clients.session(id).expect("checked by the caller");
     let queue = session.multi.as_ref();
-    let exec = row.name() == "exec";
+    let exec = row.spec.own.has(own::EXEC);
     let ask = Ask {
         id,
         row,
@@ -282,7 +284,7 @@ fn memory(srv: &mut Server, ask: &Ask) -> Verdict {
     }
     let over = !evict::perform(srv);
     // A queue takes memory whatever is in it; ending a transaction gives it back.
-    let queues = ask.in_multi && !ask.is_one_of(&["exec", "discard", "quit", "reset"]);
+    let queues = ask.in_multi && !ask.is(own::ENDS_MULTI);
     if over && (ask.has(DENYOOM) || queues) { Err(errors::OOM) } else { Ok(None) }
 }
 
@@ -293,7 +295,7 @@ fn tracking(srv: &mut Server, _: &Ask) -> Verdict {
 
 fn writes(srv: &mut Server, ask: &Ask) -> Verdict {
     let writes = ask.has(WRITE);
-    if (writes || ask.row.name() == "ping") && srv.rdb.write_refused() {
+    if (writes || ask.is(own::HEALTH)) && srv.rdb.write_refused() {
         return Err(errors::MISCONF_RDB);
     }
     if writes && srv.rdb.aof_missing() {
@@ -306,7 +308,7 @@ fn writes(srv: &mut Server, ask: &Ask) -> Verdict {
 }
 
 fn subscribed(_: &mut Server, ask: &Ask) -> Verdict {
-    if ask.is_one_of(FOR_SUBSCRIBERS) {
+    if ask.is(own::FOR_SUBSCRIBERS) {
         return Ok(None);
     }
     Err(CmdError::err(format!(
@@ -348,22 +350,8 @@ fn paused(srv: &mut Server, ask: &Ask) -> Verdict {
 }
 
 fn queued(_: &mut Server, ask: &Ask) -> Verdict {
-    let runs = ask.is_one_of(&["exec", "discard", "multi", "watch", "quit", "reset"]);
-    Ok((!runs).then_some(Admitted::Queue))
+    Ok((!ask.is(own::RUNS_IN_MULTI)).then_some(Admitted::Queue))
 }
-
-/// What a subscriber may send in RESP2.
-const FOR_SUBSCRIBERS: &[&str] = &[
-    "ping",
-    "quit",
-    "reset",
-    "subscribe",
-    "unsubscribe",
-    "psubscribe",
-    "punsubscribe",
-    "ssubscribe",
-    "sunsubscribe",
-];
 
 /// Whether a guarded action is open to a client.
 pub fn allowed(setting: ProtectedAction, loopback: bool) -> bool {
@@ -383,4 +371,20 @@ fn protected(row: &Row) -> CmdError {
          file, and then restart the server.",
         name.to_ascii_uppercase()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::spec;
+
+    /// What the rules must know of a command stands in its row.
+    #[test]
+    fn no_rule_knows_a_command_by_its_name() {
+        let code = include_str!("gate.rs").split("#[cfg(test)]").next().unwrap_or_default();
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for text in line.split('"').skip(1).step_by(2) {
+                assert!(spec::find(&text.to_ascii_lowercase()).is_none(), "{text}: {line}");
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Secrets in arguments, hidden from logs and watchers.
 
+use crate::commands::own::Secrets;
 use crate::resp::argv::Argv;
 use crate::server::parts::Row;
 
@@ -14,11 +15,11 @@ pub fn redact(row: &Row, argv: Argv<'_>) -> Option<Vec<Vec<u8>>> {
             *arg = REDACTED.to_vec();
         }
     };
-    match row.name() {
-        // Compat: with more arguments than it can have, it is not recognised as one that holds a password.
-        "auth" if argv.len() > 3 => return None,
-        "auth" => (1..argv.len()).for_each(&mut hide),
-        "hello" => {
+    match row.spec.own.secrets {
+        // Compat: AUTH with more arguments than it can have, it is not recognised as one that holds a password.
+        Secrets::All if argv.len() > 3 => return None,
+        Secrets::All => (1..argv.len()).for_each(&mut hide),
+        Secrets::BehindAuth => {
             for (i, arg) in argv.iter().enumerate() {
                 if arg.eq_ignore_ascii_case(b"auth") {
                     hide(i + 1);
@@ -26,7 +27,7 @@ pub fn redact(row: &Row, argv: Argv<'_>) -> Option<Vec<Vec<u8>>> {
                 }
             }
         }
-        "migrate" => {
+        Secrets::BehindAuthOrAuth2 => {
             for (i, arg) in argv.iter().enumerate().skip(6) {
                 if arg.eq_ignore_ascii_case(b"auth") {
                     hide(i + 1);
@@ -36,14 +37,14 @@ pub fn redact(row: &Row, argv: Argv<'_>) -> Option<Vec<Vec<u8>>> {
                 }
             }
         }
-        "config|set" => {
+        Secrets::Settings => {
             for i in (2..argv.len().saturating_sub(1)).step_by(2) {
                 if crate::config::get_set::is_sensitive(argv[i]) {
                     hide(i + 1);
                 }
             }
         }
-        _ => return None,
+        Secrets::None => return None,
     }
     Some(out)
 }

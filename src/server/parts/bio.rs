@@ -8,6 +8,7 @@ use std::sync::mpsc::{Sender, channel};
 use crate::keyspace::store::Store;
 use crate::sys::mem::ThreadCounters;
 use crate::tracking::Table;
+use crate::util::lines::Lines;
 use crate::value::Value;
 
 /// A value whose freeing costs more than so many steps goes to the helper thread.
@@ -94,6 +95,12 @@ impl Bio {
     /// Allocation counters of the thread.
     pub fn memory(&self) -> Option<ThreadCounters> {
         self.memory
+    }
+
+    /// INFO memory.
+    pub fn info(&self, o: &mut Lines) {
+        o.add("lazyfree_pending_objects", self.pending());
+        o.add("lazyfreed_objects", self.freed());
     }
 
     pub fn pending(&self) -> u64 {

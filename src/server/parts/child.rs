@@ -2,6 +2,8 @@
 
 use std::fs::File;
 
+use crate::util::lines::Lines;
+
 /// What a child does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -35,4 +37,18 @@ pub struct Progress {
     pub cow_peak: u64,
     /// When the copy-on-write size was reported, in milliseconds of wall time.
     pub cow_at_ms: i64,
+}
+
+impl Progress {
+    /// INFO persistence: how far the child is.
+    pub fn info(&self, now_ms: i64, o: &mut Lines) {
+        let age = if self.cow_at_ms == 0 { 0 } else { (now_ms - self.cow_at_ms) / 1000 };
+        let percent = self.keys_done as f64 * 100.0 / self.keys_total.max(1) as f64;
+        o.add("current_cow_peak", self.cow_peak);
+        o.add("current_cow_size", self.cow_bytes);
+        o.add("current_cow_size_age", age);
+        o.add("current_fork_perc", format_args!("{percent:.2}"));
+        o.add("current_save_keys_processed", self.keys_done);
+        o.add("current_save_keys_total", self.keys_total);
+    }
 }

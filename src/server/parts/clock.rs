@@ -1,6 +1,7 @@
 //! Time as commands and timers see it: read once a turn, and again after anything slow.
 
-use crate::sys::clock::{Stopwatch, wall_ms};
+use crate::sys::clock::{Stopwatch, wall_ms, wall_us};
+use crate::util::lines::Lines;
 
 /// Time as the server sees it: read once a turn, and again after anything slow.
 #[derive(Debug)]
@@ -16,6 +17,18 @@ impl Clock {
         let watch = Stopwatch::calibrate();
         let now_ms = wall_ms();
         Clock { now_ms, watch, ticks: watch.ticks() }
+    }
+    /// INFO server: what measures time.
+    pub fn info(&self, o: &mut Lines) {
+        o.add("monotonic_clock", self.watch.name());
+    }
+    /// INFO server: what time it is.
+    pub fn info_time(&self, o: &mut Lines) {
+        o.add("server_time_usec", wall_us());
+    }
+    /// INFO server: what time it is to eviction.
+    pub fn info_lru(&self, o: &mut Lines) {
+        o.add("lru_clock", access_clock(self.now_ms, false));
     }
     pub fn refresh(&mut self) {
         self.now_ms = wall_ms();

@@ -1,5 +1,7 @@
 //! The state of active expiry.
 
+use crate::util::lines::Lines;
+
 /// How a run and its pause share time.
 #[derive(Debug)]
 pub struct Cycle {
@@ -15,5 +17,12 @@ pub struct Cycle {
 impl Default for Cycle {
     fn default() -> Cycle {
         Cycle { enabled: true, next_ms: None, next_db: 0, lag_ms: 0 }
+    }
+}
+
+impl Cycle {
+    /// INFO stats.
+    pub fn info(&self, o: &mut Lines) {
+        o.add("redust_expire_lag_milliseconds", self.lag_ms);
     }
 }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::sys::process;
+use crate::util::lines::Lines;
 
 /// The version of redis-server whose behaviour this is.
 pub const REDIS_VERSION: &str = "7.2.6";
@@ -33,6 +34,41 @@ pub struct Identity {
     pub max_files: u64,
     /// Directives whose lack of effect the log has told.
     pub told: Vec<&'static str>,
+}
+
+impl Identity {
+    /// INFO server: which program this is.
+    pub fn info_versions(&self, o: &mut Lines) {
+        o.add("redis_version", REDIS_VERSION);
+        o.add("redust_version", REDUST_VERSION);
+        o.add("redis_git_sha1", "00000000");
+        o.add("redis_git_dirty", 0);
+        o.add("redis_build_id", "0");
+        o.add("redis_mode", "standalone");
+        o.add("os", format_args!("{} {} {}", self.uname.0, self.uname.1, self.uname.2));
+        o.add("arch_bits", usize::BITS);
+    }
+
+    /// INFO server: which process.
+    pub fn info_process(&self, o: &mut Lines) {
+        o.add("process_id", process::pid());
+        o.add("process_supervised", self.supervised);
+        o.add("run_id", &self.run_id);
+    }
+
+    /// INFO server: since when.
+    pub fn info_uptime(&self, now_ms: i64, o: &mut Lines) {
+        let uptime = (now_ms - self.started_ms).max(0) / 1000;
+        o.add("uptime_in_seconds", uptime);
+        o.add("uptime_in_days", uptime / 86_400);
+    }
+
+    /// INFO server: which files.
+    pub fn info_files(&self, o: &mut Lines) {
+        o.add("executable", self.executable.display());
+        let file = self.config_file.as_ref().map_or(String::new(), |f| f.display().to_string());
+        o.add("config_file", file);
+    }
 }
 
 /// 40 hexadecimal digits that no other server has.

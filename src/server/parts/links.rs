@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::io::BufReader;
 use std::net::TcpStream;
 
+use crate::util::lines::Lines;
+
 /// A connection not used for so long is closed.
 const KEEP_MS: i64 = 10_000;
 pub const MAX_LINKS: usize = 64;
@@ -23,6 +25,11 @@ pub struct Link {
 impl Links {
     pub fn len(&self) -> usize {
         self.by_address.len()
+    }
+
+    /// INFO stats.
+    pub fn info(&self, o: &mut Lines) {
+        o.add("migrate_cached_sockets", self.len());
     }
 
     /// Closes connections that are not used any more.

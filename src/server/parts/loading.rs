@@ -1,6 +1,7 @@
 //! A load in progress.
 
 use crate::persist::rdb::load::Progress;
+use crate::util::lines::Lines;
 
 /// A load in progress, as INFO shows it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -9,4 +10,20 @@ pub struct Loading {
     pub total_bytes: u64,
     pub progress: Progress,
     pub logged_at: u64,
+}
+
+impl Loading {
+    /// INFO persistence.
+    pub fn info(&self, now_ms: i64, o: &mut Lines) {
+        let (read, total) = (self.progress.bytes, self.total_bytes.max(1));
+        let elapsed = (now_ms - self.started_ms).max(0) as u64 / 1000;
+        let left = total.saturating_sub(read);
+        let percent = read as f64 * 100.0 / total as f64;
+        o.add("loading_start_time", self.started_ms / 1000);
+        o.add("loading_total_bytes", self.total_bytes);
+        o.add("loading_rdb_used_mem", self.progress.used_memory);
+        o.add("loading_loaded_bytes", read);
+        o.add("loading_loaded_perc", format_args!("{percent:.2}"));
+        o.add("loading_eta_seconds", (elapsed * left).checked_div(read).unwrap_or(1));
+    }
 }

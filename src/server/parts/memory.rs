@@ -1,6 +1,7 @@
 //! How much memory is in use: exact at any moment for `maxmemory`, and as INFO last saw it.
 
-use crate::sys::mem::ThreadCounters;
+use crate::sys::mem::{self, ThreadCounters};
+use crate::util::lines::Lines;
 
 /// What the memory checks need on every write.
 #[derive(Default)]
@@ -33,6 +34,28 @@ impl Memory {
     #[inline]
     pub fn used(&self) -> u64 {
         self.counters.iter().fold(self.base, |sum, c| sum.wrapping_add(c.net()))
+    }
+
+    /// INFO memory: what the allocator holds, and what the machine has.
+    pub fn info(&self, o: &mut Lines) {
+        o.add("allocator_allocated", self.stats.allocated);
+        o.add("allocator_active", self.stats.active);
+        o.add("allocator_resident", self.stats.resident);
+        o.size("total_system_memory", mem::total());
+    }
+
+    /// INFO memory: what is lost between the figures.
+    pub fn info_fragmentation(&self, o: &mut Lines) {
+        let s = &self.stats;
+        for (name, more, less) in [
+            ("allocator_frag", s.active, s.allocated),
+            ("allocator_rss", s.resident, s.active),
+            ("rss_overhead", self.rss, s.resident),
+            ("mem_fragmentation", self.rss, self.shown),
+        ] {
+            o.ratio(&format!("{name}_ratio"), more, less);
+            o.add(&format!("{name}_bytes"), more as i64 - less as i64);
+        }
     }
 
     /// Asks the allocator for its figures. Not for the reactor's regular work: it can take

@@ -12,6 +12,7 @@ use crate::net::listener::Listener;
 use crate::net::timers::{TimerId, Timers};
 use crate::resp::parser::Batch;
 use crate::sys::clock::Stopwatch;
+use crate::util::lines::Lines;
 
 /// Bytes read from one client in one turn.
 pub const READ_SIZE: usize = 64 * 1024;
@@ -109,6 +110,26 @@ impl Net {
 
     pub fn listeners(&self) -> &[Listener] {
         &self.listeners
+    }
+
+    /// INFO server: a line for each kind of socket, under a number that does not depend on the others.
+    pub fn info_listeners(&self, port: u16, o: &mut Lines) {
+        let (mut tcp, mut unix) = (None, None);
+        for l in &self.listeners {
+            match l {
+                Listener::Tcp { word, .. } => {
+                    let line = tcp.get_or_insert_with(|| "name=tcp".to_string());
+                    line.extend([",bind=", word]);
+                }
+                Listener::Unix { path, .. } => unix = Some(format!("name=unix,bind={path}")),
+            }
+        }
+        if let Some(line) = tcp {
+            o.add("listener0", format_args!("{line},port={port}"));
+        }
+        if let Some(line) = unix {
+            o.add("listener1", line);
+        }
     }
 
     /// Replaces the TCP listeners, or the unix listener, by others.

@@ -3,6 +3,8 @@
 use crate::config::Config;
 use crate::config::choice::Unavailable;
 use crate::persist::rdb::library::Library;
+use crate::server::parts::child::Child;
+use crate::util::lines::Lines;
 
 /// The state of snapshots.
 #[derive(Debug, Default)]
@@ -75,6 +77,27 @@ impl RdbJobs {
         self.few_replicas =
             cfg.repl.min_replicas_to_write > 0 && cfg.repl.min_replicas_max_lag_secs > 0;
         self.no_aof = cfg.aof.enabled && cfg.process.unavailable == Unavailable::Stop;
+    }
+
+    /// INFO persistence; `child`: the one that saves now.
+    pub fn info(&self, child: Option<&Child>, now_ms: i64, o: &mut Lines) {
+        o.add("rdb_changes_since_last_save", self.dirty);
+        o.flag("rdb_bgsave_in_progress", child.is_some());
+        o.add("rdb_last_save_time", self.last_save_ms / 1000);
+        o.status("rdb_last_bgsave_status", self.last_failed);
+        o.add("rdb_last_bgsave_time_sec", self.last_duration_ms.map_or(-1, |ms| ms / 1000));
+        let running = child.map_or(-1, |c| (now_ms - c.started_ms) / 1000);
+        o.add("rdb_current_bgsave_time_sec", running);
+        o.add("rdb_saves", self.saves);
+        o.add("rdb_last_cow_size", self.last_cow);
+        o.add("rdb_last_load_keys_expired", self.load_expired);
+        o.add("rdb_last_load_keys_loaded", self.load_loaded);
+        o.flag("redust_rdb_schedule_stretched", self.stretched());
+    }
+
+    /// INFO memory.
+    pub fn info_libraries(&self, o: &mut Lines) {
+        o.add("number_of_libraries", self.libraries.len());
     }
 
     /// Whether automatic saves are held back after a failure.

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::commands::spec::{self, Spec};
-use crate::commands::{DataHandler, ELEMENT_AT, TABLES};
+use crate::commands::{DataHandler, TABLES, own};
 use crate::net::session::CommandId;
 
 /// What runs a command.
@@ -82,13 +82,8 @@ fn slot(word: u64) -> usize {
 }
 
 fn is_brief<F>(spec: &Spec, handler: &Handler<F>) -> bool {
-    // What is appended to may be moved, whatever its length.
-    let fast = spec.flags & spec::FAST != 0 && spec.name != "append";
+    let fast = spec.has(spec::FAST) && !spec.own.has(own::MAY_MOVE);
     fast && matches!(handler, Handler::Data(_))
-}
-
-fn element_at(name: &str) -> u8 {
-    ELEMENT_AT.iter().find(|row| row.0 == name).map_or(0, |row| row.1)
 }
 
 impl<F: Copy> Table<F> {
@@ -127,7 +122,7 @@ impl<F: Copy> Table<F> {
                     handler,
                     flags: spec.flags,
                     key_first: spec.legacy.0 == 1,
-                    element: element_at(spec.name),
+                    element: spec.own.element,
                     brief: is_brief(spec, &handler),
                     subs: subs.remove(spec.name).unwrap_or_default(),
                 }));
