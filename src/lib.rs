@@ -11,21 +11,21 @@
 //! A test (`tests/rust/tidy.rs`) reads every `use crate::` and fails on an arrow that points up or
 //! sideways, and on `unsafe` outside the modules that may hold it.
 
-pub mod blocked;
-pub mod commands;
+mod blocked;
+mod commands;
 pub mod config;
-pub mod ds;
+mod ds;
 pub mod keyspace;
-pub mod latency;
-pub mod net;
+mod latency;
+mod net;
 pub mod persist;
-pub mod pubsub;
+mod pubsub;
 pub mod resp;
 pub mod server;
-pub mod slowlog;
-pub mod stats;
+mod slowlog;
+mod stats;
 pub mod sys;
-pub mod tracking;
+mod tracking;
 pub mod util;
-pub mod value;
-pub mod watch;
+mod value;
+mod watch;

@@ -52,9 +52,6 @@ impl PubSub {
     pub fn patterns(&self) -> usize {
         self.patterns.len()
     }
-    pub fn clients(&self) -> usize {
-        self.of_client.len()
-    }
 
     /// INFO stats.
     pub fn info(&self, o: &mut Lines) {

@@ -29,9 +29,6 @@ impl Slowlog {
     pub fn len(&self) -> usize {
         self.entries.len()
     }
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter()
     }

@@ -100,10 +100,8 @@ pub const CATEGORIES: &[&str] = &[
 pub const KEY_RO: u16 = 1;
 pub const KEY_RW: u16 = 1 << 1;
 pub const KEY_OW: u16 = 1 << 2;
-pub const KEY_RM: u16 = 1 << 3;
 pub const KEY_ACCESS: u16 = 1 << 4;
 pub const KEY_UPDATE: u16 = 1 << 5;
-pub const KEY_INSERT: u16 = 1 << 6;
 pub const KEY_DELETE: u16 = 1 << 7;
 pub const KEY_NOT_KEY: u16 = 1 << 8;
 pub const KEY_INCOMPLETE: u16 = 1 << 9;
@@ -228,6 +226,7 @@ pub fn all() -> &'static [Spec] {
     })
 }
 
+#[cfg(test)]
 /// The row of `name` (lower case). O(log rows).
 pub fn find(name: &str) -> Option<&'static Spec> {
     let rows = all();

@@ -15,16 +15,16 @@
 //! the directory) is done by the caller, who gets the rows that changed and, when it fails, an
 //! [`Undo`](get_set::Undo). Paths are bytes, as the system has them. An empty text means "not set".
 
-pub mod args;
-pub mod choice;
-pub mod env;
+pub(crate) mod args;
+pub(crate) mod choice;
+pub(crate) mod env;
 mod fields;
 pub mod file;
-pub mod get_set;
+pub(crate) mod get_set;
 mod include;
-pub mod refuse;
-pub mod rewrite;
-pub mod table;
+pub(crate) mod refuse;
+pub(crate) mod rewrite;
+pub(crate) mod table;
 
 pub use fields::*;
 

@@ -232,11 +232,6 @@ impl Wheel {
         self.len
     }
 
-    /// Whether there are none. O(1).
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Allocated bytes. O(1).
     pub fn mem_bytes(&self) -> usize {
         self.bytes

@@ -465,11 +465,6 @@ impl<'a> DbMut<'a> {
         self.store.len()
     }
 
-    /// Whether there are none. O(1).
-    pub fn is_empty(&self) -> bool {
-        self.store.is_empty()
-    }
-
     /// A key, each equally likely; it may be past its time. `rng` gives uniform words.
     pub fn random(&self, rng: impl FnMut() -> u64) -> Option<&Entry> {
         self.store.random(rng)

@@ -37,9 +37,7 @@ pub const EV_HASH: EventClass = 1 << 6;
 pub const EV_ZSET: EventClass = 1 << 7;
 pub const EV_EXPIRED: EventClass = 1 << 8;
 pub const EV_EVICTED: EventClass = 1 << 9;
-pub const EV_STREAM: EventClass = 1 << 10;
 pub const EV_KEY_MISS: EventClass = 1 << 11;
-pub const EV_MODULE: EventClass = 1 << 13;
 pub const EV_NEW: EventClass = 1 << 14;
 
 /// One consequence of a command.
@@ -147,6 +145,7 @@ impl Effects {
         self.aside.as_mut().map_or(Vec::new(), |aside| std::mem::take(&mut aside.dropped))
     }
 
+    #[cfg(test)]
     /// Commands for the stream, in order.
     pub fn ops(&self) -> &[Op] {
         self.aside.as_ref().map_or(&[], |aside| &aside.ops)
@@ -233,7 +232,7 @@ impl Effects {
     }
 
     /// The running command is for replicas too, though it changes no data.
-    pub fn to_replicas(&mut self) {
+    pub fn for_replicas(&mut self) {
         self.propagate = Propagate::ToReplicas;
     }
 

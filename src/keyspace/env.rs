@@ -6,10 +6,6 @@ pub enum Origin {
     Client,
     Exec,
     Script,
-    /// The link to the primary: its word is law, even for keys past their time.
-    Replication,
-    /// Replay of the append-only file.
-    Aof,
 }
 
 /// What happens to a key that is past its time when a command meets it.

@@ -8,17 +8,17 @@
 //! Invariant: `known[n]` is what `dbs[n]` was when it was last looked at; if that is no longer so, `n` is in `lent`.
 //! The totals are the sums of `known`, and `due` holds the deadline of each database in `known` that has one.
 
-pub mod across;
-pub mod db;
-pub mod effects;
-pub mod entry;
-pub mod env;
-pub mod fields;
-pub mod lapse;
-pub mod lazyfree;
-pub mod limits;
-pub mod open;
-pub mod place;
+pub(crate) mod across;
+pub(crate) mod db;
+pub(crate) mod effects;
+pub(crate) mod entry;
+pub(crate) mod env;
+pub(crate) mod fields;
+pub(crate) mod lapse;
+pub(crate) mod lazyfree;
+pub(crate) mod limits;
+pub(crate) mod open;
+pub(crate) mod place;
 pub mod store;
 
 use store::Store;

@@ -124,9 +124,6 @@ impl Clients {
     pub fn len(&self) -> usize {
         self.serials.len()
     }
-    pub fn is_empty(&self) -> bool {
-        self.serials.is_empty()
-    }
     pub fn get(&self, id: ClientId) -> Option<&Client> {
         self.slab.get(id.index()).map(Box::as_ref).filter(|c| c.id == id)
     }

@@ -35,9 +35,6 @@ impl Conn {
     ) -> io::Result<()> {
         each!(self, s => to.reregister(s, token, interest))
     }
-    pub fn deregister(&mut self, from: &Registry) -> io::Result<()> {
-        each!(self, s => from.deregister(s))
-    }
     pub fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         each!(self, s => s.read(buf))
     }

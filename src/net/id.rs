@@ -7,6 +7,7 @@ use mio::Token;
 pub struct ClientId(u64);
 
 impl ClientId {
+    #[cfg(test)]
     /// What a command has that no client sent: a saved file replayed, the server itself.
     pub const NOBODY: ClientId = ClientId(u64::MAX);
 

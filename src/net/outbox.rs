@@ -212,6 +212,7 @@ impl Outbox {
         self.add(Chunk::Shared(message.clone()));
     }
 
+    #[cfg(test)]
     /// A copy of what waits, for looking at it.
     pub fn waiting(&self) -> Vec<u8> {
         let all = self.chunks.iter().map(Chunk::bytes).chain(std::iter::once(&self.tail[..]));

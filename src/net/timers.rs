@@ -56,12 +56,9 @@ impl<T> Timers<T> {
         }
     }
 
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.len
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
     }
 
     /// Sets a timer; one in the past is due at the next `advance`.

@@ -1,6 +1,6 @@
 //! File formats, over `io::Read` and `io::Write`: what is on disk, not when or why.
 
 pub mod check;
-pub mod dump;
+pub(crate) mod dump;
 pub mod fuzz;
 pub mod rdb;

@@ -31,7 +31,7 @@ impl<'a> Argv<'a> {
     }
 
     /// An owned copy, for commands that outlive the read buffer (MULTI, blocked clients).
-    pub fn to_owned(&self) -> Vec<Vec<u8>> {
+    pub fn owned(&self) -> Vec<Vec<u8>> {
         self.0.iter().map(|a| a.to_vec()).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! The wire protocol, RESP2 and RESP3: requests in, replies out. Knows nothing of keys or clients.
 
-pub mod argv;
-pub mod errors;
+pub(crate) mod argv;
+pub(crate) mod errors;
 pub mod parser;
-pub mod reply;
+pub(crate) mod reply;

@@ -27,7 +27,6 @@ pub struct Deferred(usize);
 /// The reply that says that there is nothing, in the form that RESP2 clients of a command expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Nothing {
-    Null,
     #[default]
     NullArray,
 }
@@ -35,7 +34,6 @@ pub enum Nothing {
 impl Nothing {
     pub fn write(self, reply: &mut Reply) {
         match self {
-            Nothing::Null => reply.null(),
             Nothing::NullArray => reply.null_array(),
         }
     }
@@ -72,9 +70,6 @@ impl Reply {
     /// Bytes written so far; with `truncate`, takes back what a command wrote.
     pub fn len(&self) -> usize {
         self.buf.len()
-    }
-    pub fn is_empty(&self) -> bool {
-        self.buf.is_empty()
     }
     pub fn truncate(&mut self, len: usize) {
         self.buf.truncate(len);

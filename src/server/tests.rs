@@ -459,7 +459,7 @@ fn a_pipeline_that_was_slow_is_looked_at_one_by_one() {
         b.srv.clock.ticks = b.srv.clock.ticks.wrapping_sub(late);
         assert_eq!(b.run(1, "get k") + &b.run(1, "get k"), "$-1\r\n$-1\r\n");
         account::end_group(&mut b.srv);
-        assert_eq!(!b.srv.slowlog.is_empty(), noted);
+        assert_eq!(b.srv.slowlog.len() > 0, noted);
     }
     let get = b.srv.table.lookup(b"get").expect("GET").id;
     assert_eq!((b.srv.stats.commands[usize::from(get)].calls, b.srv.stats.n.commands), (4, 4));

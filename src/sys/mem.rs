@@ -50,9 +50,6 @@ pub struct AllocStats {
     pub allocated: u64,
     pub active: u64,
     pub resident: u64,
-    pub retained: u64,
-    pub mapped: u64,
-    pub metadata: u64,
 }
 
 /// Fresh figures from the allocator (advances its epoch first; tens of microseconds).
@@ -63,9 +60,6 @@ pub fn alloc_stats() -> AllocStats {
         allocated: get(stats::allocated::read()),
         active: get(stats::active::read()),
         resident: get(stats::resident::read()),
-        retained: get(stats::retained::read()),
-        mapped: get(stats::mapped::read()),
-        metadata: get(stats::metadata::read()),
     }
 }
 

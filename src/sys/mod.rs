@@ -2,13 +2,13 @@
 //! call is sound, and nothing above this layer calls libc.
 
 pub mod alloc;
-pub mod clock;
-pub mod fork;
-pub mod log;
-pub mod mallctl;
-pub mod mem;
-pub mod process;
-pub mod signals;
-pub mod socket;
-pub mod syslog;
-pub mod watchdog;
+pub(crate) mod clock;
+pub(crate) mod fork;
+pub(crate) mod log;
+pub(crate) mod mallctl;
+pub(crate) mod mem;
+pub(crate) mod process;
+pub(crate) mod signals;
+pub(crate) mod socket;
+pub(crate) mod syslog;
+pub(crate) mod watchdog;

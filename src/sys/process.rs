@@ -10,12 +10,6 @@ pub fn pid() -> i32 {
     std::process::id() as i32
 }
 
-/// True when the effective user is root.
-pub fn is_root() -> bool {
-    // SAFETY: reads the process's own identity.
-    unsafe { libc::geteuid() == 0 }
-}
-
 /// Detaches from the terminal: fork, new session, standard streams on /dev/null.
 ///
 /// Must be called before any thread is started.

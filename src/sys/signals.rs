@@ -91,6 +91,5 @@ pub fn name(signal: i32) -> &'static str {
 
 pub const SIGTERM: i32 = libc::SIGTERM;
 pub const SIGINT: i32 = libc::SIGINT;
-pub const SIGKILL: i32 = libc::SIGKILL;
 /// By which upstart learns that a service is ready.
 pub const SIGSTOP: i32 = libc::SIGSTOP;

@@ -122,12 +122,6 @@ pub fn keepalive(fd: &impl AsRawFd, seconds: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// The first address `host:port` resolves to.
-pub fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
-    let mut found = (host, port).to_socket_addrs()?;
-    found.next().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no address for the host"))
-}
-
 /// The first address of one family, IPv6 or IPv4, that `host:port` resolves to.
 pub fn resolve_as(host: &str, port: u16, ipv6: bool) -> io::Result<SocketAddr> {
     let mut found = (host, port).to_socket_addrs()?.filter(|addr| addr.is_ipv6() == ipv6);

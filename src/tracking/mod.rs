@@ -21,8 +21,8 @@ use std::collections::HashMap;
 use crate::net::clients::ClientId;
 use crate::util::lines::Lines;
 use crate::util::siphash::Seed;
-pub use broadcast::{Broadcast, Changed, overlaps};
-pub use table::{Number, Numbers, Table};
+pub use broadcast::{Broadcast, overlaps};
+pub use table::{Number, Table};
 
 pub struct Tracking {
     pub table: Table,

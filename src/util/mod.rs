@@ -1,18 +1,18 @@
 //! Pure functions on bytes and numbers: no state, no operating system, no other module.
 
-pub mod bytes;
+pub(crate) mod bytes;
 pub mod crc64;
-pub mod digest;
-pub mod geohash;
-pub mod glob;
-pub mod grisu;
-pub mod lines;
-pub mod longdouble;
+pub(crate) mod digest;
+pub(crate) mod geohash;
+pub(crate) mod glob;
+pub(crate) mod grisu;
+pub(crate) mod lines;
+pub(crate) mod longdouble;
 pub mod lzf;
-pub mod num;
-pub mod path;
-pub mod rand;
-pub mod sha256;
+pub(crate) mod num;
+pub(crate) mod path;
+pub(crate) mod rand;
+pub(crate) mod sha256;
 pub mod siphash;
-pub mod size_class;
-pub mod split;
+pub(crate) mod size_class;
+pub(crate) mod split;

@@ -365,6 +365,7 @@ pub(super) fn shift_round_even(value: u128, bits: i64) -> u128 {
 /// Longest text of a double: a sign, 17 digits, a point, and an exponent of three digits.
 pub const MAX_F64_CHARS: usize = 32;
 
+#[cfg(test)]
 /// Appends text that reads back as `value`, in few digits: integers without a point, `inf`, `-inf`,
 /// `nan`, `-0`. This is what replies show for scores.
 pub fn write_f64(out: &mut Vec<u8>, value: f64) {

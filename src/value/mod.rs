@@ -111,8 +111,6 @@ pub enum ValueRef<'a> {
 
 /// A collection type: what is owned, and what is seen of it.
 pub trait Collection: Sized {
-    /// Its type.
-    const TYPE: Type;
     /// How it is read.
     type Ref<'a>: View
     where
@@ -133,6 +131,7 @@ pub trait Collection: Sized {
         None
     }
     /// The encoding that clients are told. O(1).
+    #[cfg(test)]
     fn encoding(&self) -> Encoding {
         self.view().encoding()
     }
@@ -199,7 +198,6 @@ macro_rules! each {
 /// The parts of `Collection` that join a type to its variant.
 macro_rules! variant {
     ($name:ident) => {
-        const TYPE: $crate::value::Type = $crate::value::Type::$name;
         #[inline]
         fn of(object: $crate::value::ObjectRef<'_>) -> Option<Self::Ref<'_>> {
             match object {

@@ -1,19 +1,19 @@
 //! RDB snapshots: reader, writer, and the file they are written to.
 
-pub mod blob;
-pub mod error;
+pub(crate) mod blob;
+pub(crate) mod error;
 pub mod file;
-pub mod hash;
-pub mod library;
-pub mod list;
+pub(crate) mod hash;
+pub(crate) mod library;
+pub(crate) mod list;
 pub mod load;
-pub mod read;
+pub(crate) mod read;
 pub mod save;
-pub mod set;
-pub mod skip;
-pub mod types;
-pub mod write;
-pub mod zset;
+pub(crate) mod set;
+pub(crate) mod skip;
+pub(crate) mod types;
+pub(crate) mod write;
+pub(crate) mod zset;
 
 #[cfg(test)]
 mod interop;

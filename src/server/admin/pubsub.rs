@@ -136,7 +136,7 @@ fn remove(srv: &mut Server, call: &mut Call<'_>, kind: Kind, word: &str) -> CmdR
 /// `PUBLISH channel message`. O(subscribers + patterns). Joins: pubsub, clients.
 fn publish(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let count = srv.publish(call.argv.at(1), call.argv.at(2));
-    call.fx.to_replicas();
+    call.fx.for_replicas();
     call.reply.len_int(count);
     Ok(Flow::Done)
 }
@@ -144,7 +144,7 @@ fn publish(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 /// `SPUBLISH shardchannel message`. O(subscribers). Joins: pubsub, clients.
 fn spublish(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let count = srv.publish_shard(call.argv.at(1), call.argv.at(2));
-    call.fx.to_replicas();
+    call.fx.for_replicas();
     call.reply.len_int(count);
     Ok(Flow::Done)
 }

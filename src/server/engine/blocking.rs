@@ -67,7 +67,7 @@ fn park(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>, db: u
     srv.rearm();
     let timer = wait.until_ms.map(|at| srv.net.set_timer(at, Timer::Unblock(id)));
     let parked = Parked {
-        command: Queued { command: row.id, argv: argv.to_owned() },
+        command: Queued { command: row.id, argv: argv.owned() },
         keys,
         since_ms: srv.clock.now_ms,
         timer,

@@ -194,5 +194,5 @@ fn queue(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>) {
     }
     multi.flags |= row.flags;
     multi.arg_bytes += argv.bytes() + argv.len() * size_of::<usize>();
-    multi.queue.push(Queued { command: row.id, argv: argv.to_owned() });
+    multi.queue.push(Queued { command: row.id, argv: argv.owned() });
 }

@@ -9,7 +9,7 @@ pub const REDACTED: &[u8] = b"(redacted)";
 
 /// The arguments of a command with its secrets replaced; None if it has none.
 pub fn redact(row: &Row, argv: Argv<'_>) -> Option<Vec<Vec<u8>>> {
-    let mut out = argv.to_owned();
+    let mut out = argv.owned();
     let mut hide = |i: usize| {
         if let Some(arg) = out.get_mut(i) {
             *arg = REDACTED.to_vec();
