@@ -2,5 +2,6 @@
 
 pub mod argv;
 pub mod errors;
+pub mod large;
 pub mod parser;
 pub mod reply;

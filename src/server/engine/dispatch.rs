@@ -15,7 +15,7 @@ use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::engine::blocking::{self, Outcome};
 use crate::server::engine::{gate, invalidate, monitor};
-use crate::server::parts::exec::Unit;
+use crate::server::parts::exec::{Keeper, Unit};
 use crate::server::parts::table::Handler;
 use crate::server::parts::{Row, Server, Table};
 
@@ -197,5 +197,12 @@ fn queue(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>) {
     }
     multi.flags |= row.flags;
     multi.arg_bytes += argv.bytes() + argv.len() * size_of::<usize>();
-    multi.queue.push(Queued { command: row.id, argv: argv.to_owned() });
+    let argv = match srv.exec.lent {
+        None => argv.to_owned(),
+        Some(argument) => {
+            srv.exec.kept = Some(Keeper::Queue { client: id, argument });
+            argv.to_owned_but(argument)
+        }
+    };
+    multi.queue.push(Queued { command: row.id, argv });
 }

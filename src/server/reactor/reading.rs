@@ -27,6 +27,7 @@ use crate::server::engine::dispatch;
 use crate::server::parts::exec::Unit;
 use crate::server::parts::net::READ_SIZE;
 use crate::server::parts::{Server, running};
+use crate::server::reactor::large;
 
 /// Reply bytes after which a pipeline lets others go first.
 const YIELD_BYTES: usize = 512 * 1024;
@@ -54,9 +55,9 @@ pub fn read_client(srv: &mut Server, id: ClientId) {
         return run_pending(srv, id);
     }
     let held = !client.query.pending.is_empty();
-    let want = client.query.want(READ_SIZE);
+    let want = if held { client.query.want(READ_SIZE) } else { READ_SIZE };
     let mut buf = if held {
-        std::mem::take(&mut client.query.pending)
+        std::mem::take(client.query.filling())
     } else {
         std::mem::take(&mut srv.net.read_buf)
     };
@@ -93,7 +94,8 @@ pub fn read_client(srv: &mut Server, id: ClientId) {
     }
     if held {
         let Some(client) = srv.clients.get_mut(id) else { return };
-        client.query.pending = buf;
+        *client.query.filling() = buf;
+        let have = client.query.bytes();
         // A command that is too long is refused even if the end of it has come.
         if within_query_limit(srv, id, have) {
             run_pending(srv, id);
@@ -140,7 +142,7 @@ fn read_ahead(srv: &mut Server, id: ClientId) {
             return srv.clients.close(id, Close::Now);
         }
     }
-    let have = client.query.pending.len();
+    let have = client.query.bytes();
     within_query_limit(srv, id, have);
     if srv.clients.tally.files() {
         srv.clients.account(id, 0);
@@ -149,6 +151,13 @@ fn read_ahead(srv: &mut Server, id: ClientId) {
 
 /// Runs what is complete in a client's own buffer and keeps the rest in it.
 fn run_pending(srv: &mut Server, id: ClientId) {
+    let Some(client) = srv.clients.get_mut(id) else { return };
+    if client.query.large.is_some() && !large::run(srv, id) {
+        if srv.clients.tally.files() {
+            srv.clients.account(id, 0);
+        }
+        return;
+    }
     let Some(client) = srv.clients.get_mut(id) else { return };
     let mut buf = std::mem::take(&mut client.query.pending);
     let partial = std::mem::take(&mut client.query.partial);
@@ -226,7 +235,7 @@ fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> 
         let parsed = parser::parse(rest, partial, limits, at_once, &mut batch);
         let more = batch.cmds.len() == at_once && parsed.used < rest.len();
         let failed = parsed.error.is_some();
-        let mut stopped = run_parsed(srv, id, rest, &batch, parsed.error);
+        let mut stopped = run_parsed(srv, id, rest.len(), &batch, parsed.error);
         if more && stopped.is_none() && slice_is_over(srv) {
             srv.net.again.push(id);
             stopped = Some(parsed.used);
@@ -255,11 +264,11 @@ fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> 
     (used, partial)
 }
 
-/// Runs the parsed commands and replies to what could not be parsed. `Some(offset)`: stopped early.
-fn run_parsed(
+/// Runs the parsed commands of `bytes` in all, and replies to what could not be parsed. `Some(offset)`: stopped early.
+pub fn run_parsed(
     srv: &mut Server,
     id: ClientId,
-    data: &[u8],
+    bytes: usize,
     batch: &Batch<'_>,
     error: Option<ProtoError>,
 ) -> Option<usize> {
@@ -271,7 +280,7 @@ fn run_parsed(
     let client = srv.clients.get_mut(id).expect("looked up above");
     let mut reply = Reply::new(client.outbox.check_out(spare), client.session.resp3);
     reply.set_limit(srv.clients.reply_bound(id));
-    let stopped = run_batch(srv, id, data, batch, &mut reply);
+    let stopped = run_batch(srv, id, bytes, batch, &mut reply);
     if let (None, Some(e)) = (stopped, error) {
         let e = CmdError::err([b"Protocol error: ", &e.text()[..]].concat());
         reply.error(&e);
@@ -292,7 +301,7 @@ fn run_parsed(
 fn run_batch(
     srv: &mut Server,
     id: ClientId,
-    data: &[u8],
+    bytes: usize,
     batch: &Batch<'_>,
     reply: &mut Reply,
 ) -> Option<usize> {
@@ -301,7 +310,7 @@ fn run_batch(
     let files = srv.clients.tally.files();
     for group in batch.cmds.chunks(PREFETCH) {
         ahead::look(srv, id, batch, group, &mut ahead);
-        account::begin_group(srv, group.len(), data.len());
+        account::begin_group(srv, group.len(), bytes);
         let stopped = 'group: {
             for (cmd, ahead) in group.iter().zip(&ahead) {
                 let quoted: Vec<&[u8]>;
@@ -315,14 +324,14 @@ fn run_batch(
                 let argv = Argv::new(args);
                 let outcome = dispatch::process_command(srv, id, argv, ahead.row, ahead.key, reply);
                 if files {
-                    srv.clients.account(id, reply.len() + data.len());
+                    srv.clients.account(id, reply.len() + bytes);
                 }
                 match outcome {
                     Outcome::Done if reply.len() < bound && !slice_is_over(srv) => {}
                     Outcome::Done
                         if reply.is_too_long() && srv.clients.check_output(id, reply.len()) =>
                     {
-                        break 'group Some(data.len());
+                        break 'group Some(bytes);
                     }
                     Outcome::Done => {
                         srv.net.again.push(id);
@@ -330,7 +339,7 @@ fn run_batch(
                     }
                     Outcome::Parked => break 'group Some(cmd.span.end),
                     Outcome::Postponed => break 'group Some(cmd.span.start),
-                    Outcome::Closing => break 'group Some(data.len()),
+                    Outcome::Closing => break 'group Some(bytes),
                 }
             }
             None
