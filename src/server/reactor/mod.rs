@@ -1,7 +1,6 @@
 //! The loop: one turn accepts, reads, runs, writes and frees.
 
 pub mod accept;
-pub mod large;
 pub mod listen;
 pub mod reading;
 pub mod reap;

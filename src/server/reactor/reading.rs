@@ -5,6 +5,8 @@
 //! did puts the client on the list for the next turn, so a flood waits for everybody else's turn. So
 //! does a client whose commands have run for its slice of the turn.
 //!
+//! A large argument is read into memory of its own (`resp::large`). Its command runs by itself, and may keep it.
+//!
 //! A client that waits (for a key, for the end of a pause) is read as well, up to its limit, so that its
 //! end is noticed; what it sends runs when it is woken.
 //!
@@ -23,11 +25,10 @@ use crate::server::engine::account;
 use crate::server::engine::ahead::{self, Ahead, PREFETCH};
 use crate::server::engine::blocking::Outcome;
 use crate::server::engine::describe::describe;
-use crate::server::engine::dispatch;
+use crate::server::engine::{dispatch, lend};
 use crate::server::parts::exec::Unit;
 use crate::server::parts::net::READ_SIZE;
 use crate::server::parts::{Server, running};
-use crate::server::reactor::large;
 
 /// Reply bytes after which a pipeline lets others go first.
 const YIELD_BYTES: usize = 512 * 1024;
@@ -152,7 +153,7 @@ fn read_ahead(srv: &mut Server, id: ClientId) {
 /// Runs what is complete in a client's own buffer and keeps the rest in it.
 fn run_pending(srv: &mut Server, id: ClientId) {
     let Some(client) = srv.clients.get_mut(id) else { return };
-    if client.query.large.is_some() && !large::run(srv, id) {
+    if client.query.large.is_some() && !run_large(srv, id) {
         if srv.clients.tally.files() {
             srv.clients.account(id, 0);
         }
@@ -169,6 +170,64 @@ fn run_pending(srv: &mut Server, id: ClientId) {
     if srv.clients.tally.files() {
         srv.clients.account(id, 0);
     }
+}
+
+/// Runs the command that a client's large argument belongs to, if it has come whole. Whether later commands may run.
+#[cold]
+fn run_large(srv: &mut Server, id: ClientId) -> bool {
+    let Some(client) = srv.clients.get_mut(id) else { return false };
+    let query = &mut client.query;
+    let Some(large) = query.large.take_if(|large| large.is_whole()) else { return false };
+    let mut buffer = std::mem::take(&mut query.pending);
+    let partial = std::mem::take(&mut query.partial);
+    let limits = Limits {
+        max_bulk: srv.cfg.clients.max_bulk_bytes as usize,
+        trusted: client.session.authenticated,
+    };
+    let mut batch = Batch::default();
+    let parsed = large.parse(&buffer, partial, limits, &mut batch);
+    let failed = parsed.error.is_some();
+    if batch.cmds.is_empty() && !failed {
+        drop(batch);
+        query.large = Some(large);
+        query.pending = buffer;
+        query.reserve_for(parsed.partial);
+        return false;
+    }
+    let bytes = buffer.len() + large.bytes();
+    srv.exec.query_bytes = bytes;
+    srv.net.slice_from = srv.clock.ticks;
+    if !failed {
+        lend::begin(srv, Argv::new(&batch.args), large.index());
+    }
+    let stopped = run_parsed(srv, id, bytes, &batch, parsed.error);
+    drop(batch);
+    srv.exec.query_bytes = 0;
+    // What is used now may be gone when the peak is looked at again.
+    srv.memory.note_peak();
+    let keeper = lend::end(srv);
+    if stopped == Some(0) {
+        // It has to wait, as it is.
+        let Some(client) = srv.clients.get_mut(id) else { return false };
+        client.query.behind = true;
+        client.query.pending = buffer;
+        client.query.partial = large.tail();
+        client.query.large = Some(large);
+        return false;
+    }
+    let used = match stopped {
+        Some(end) if end == bytes => buffer.len(),
+        None if failed => buffer.len(),
+        _ => large.head() + parsed.used,
+    };
+    if let Some(keeper) = keeper {
+        lend::give(srv, keeper, large.into_argument());
+    }
+    let Some(client) = srv.clients.get_mut(id) else { return false };
+    buffer.drain(..used);
+    client.query.behind = stopped.is_some() && !buffer.is_empty();
+    client.query.pending = buffer;
+    stopped.is_none() && !failed
 }
 
 fn keep_rest(srv: &mut Server, id: ClientId, rest: &[u8], partial: Partial) {
@@ -265,7 +324,7 @@ fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> 
 }
 
 /// Runs the parsed commands of `bytes` in all, and replies to what could not be parsed. `Some(offset)`: stopped early.
-pub fn run_parsed(
+fn run_parsed(
     srv: &mut Server,
     id: ClientId,
     bytes: usize,
