@@ -34,6 +34,9 @@ pub const COMMANDS: &[DataRow] = &[
     ("incrbyfloat", incrbyfloat),
 ];
 
+/// Commands that store one of their arguments as it is, once, at one key: a large one need not be copied.
+pub const KEEPERS: &[&str] = &["set", "setnx", "setex", "psetex", "getset", "append"];
+
 /// Writes a string value, whatever form it is held in.
 #[inline]
 pub fn reply_value(reply: &mut Reply, entry: &Entry) {

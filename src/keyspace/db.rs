@@ -37,6 +37,7 @@ use crate::keyspace::lazyfree::Lazyfree;
 use crate::keyspace::open::Open;
 use crate::keyspace::store::{EntryMut, Expire, Key, SetValue, Store, Vacant};
 use crate::resp::errors::{self, CmdError};
+use crate::resp::large::LARGE;
 use crate::value::hash::Hash;
 use crate::value::{Collection, Type, Value, ValueRef};
 
@@ -72,6 +73,12 @@ fn open<T: Collection>(entry: EntryMut<'_>) -> Result<Open<'_, T>, CmdError> {
 fn announce_new(key: &[u8], fx: &mut Effects) {
     fx.ready(key);
     fx.event(effects::EV_NEW, "new", key);
+}
+
+/// What is stored of a large argument: nothing yet if it is going to be moved here.
+#[cold]
+fn large<'v>(k: Key<'_>, bytes: &'v [u8], fx: &mut Effects) -> SetValue<'v> {
+    if fx.keep(k.bytes) { SetValue::Text(b"") } else { SetValue::Bytes(bytes) }
 }
 
 /// What the access field becomes by an access now; None if it stays.
@@ -416,6 +423,10 @@ impl<'a> DbMut<'a> {
         fx: &mut Effects,
     ) {
         let env = self.env;
+        let value = match value {
+            SetValue::Bytes(bytes) if bytes.len() >= LARGE => large(k, bytes, fx),
+            value => value,
+        };
         match self.live_or_vacant(k, fx) {
             Ok(mut entry) => {
                 let old = entry.set_value(value, expire);

@@ -24,6 +24,8 @@ pub const READY: Armed = 4;
 pub const STREAM: Armed = 8;
 /// Somebody caches what he reads: reads are remembered.
 pub const CACHED: Armed = 16;
+/// Nobody listens: the running command may have its large argument, instead of a copy (`Effects::keep`).
+pub const LENT: Armed = 32;
 
 /// Classes of keyspace events, as letters of `notify-keyspace-events` choose them; a set of bits.
 pub type EventClass = u16;
@@ -101,6 +103,14 @@ pub struct Aside {
     /// Values taken out of the keyspace that may be large; freed after the reply, on a helper
     /// thread if that is cheaper.
     pub dropped: Vec<Dropped>,
+    pub kept: Option<Kept>,
+}
+
+/// A key that the large argument of the command is to be the value of. An empty value holds its place.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kept {
+    pub db: u32,
+    pub key: Vec<u8>,
 }
 
 /// A value on its way out, and why: the lazyfree settings depend on it.
@@ -238,6 +248,18 @@ impl Effects {
 
     pub fn dont_propagate(&mut self) {
         self.propagate = Propagate::Never;
+    }
+
+    /// Asks for the large argument of the command to become the value at `key`; false if that must be a copy.
+    ///
+    /// The arguments are borrowed while the command runs; the caller who owns them moves this one when it has run.
+    #[cold]
+    pub fn keep(&mut self, key: &[u8]) -> bool {
+        let lent = self.armed & LENT != 0;
+        if lent {
+            self.aside().kept = Some(Kept { db: self.db, key: key.into() });
+        }
+        lent
     }
 
     /// Hands over a value that is no longer in the keyspace. Small ones are freed on the spot.

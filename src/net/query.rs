@@ -1,16 +1,19 @@
 //! The incoming side of one client: bytes that are not yet a whole command.
 //!
 //! A turn reads into one buffer that all clients share; only the unfinished rest is kept here. So a
-//! client with nothing pending owns no buffer. When a long argument is announced, room for all of it
-//! is reserved at once and it is received in place.
+//! client with nothing pending owns no buffer. When a large argument is announced it is received in
+//! memory of its own (`resp::large`); a second one of its command has room reserved for all of it.
 
+use crate::resp::large::{LARGE, Large};
 use crate::resp::parser::Partial;
 
 #[derive(Debug, Default)]
 pub struct Query {
     /// The unfinished command (or commands not yet run), from its first byte.
     pub pending: Vec<u8>,
-    /// What is known of the command that `pending` starts with.
+    /// A large argument of that command: `pending` is what comes before and behind it, and not empty.
+    pub large: Option<Box<Large>>,
+    /// What is known of the command that `pending` starts with; of its tail if there is a large argument.
     pub partial: Partial,
     /// `pending` holds whole commands that had to wait: nothing more is read before they have run.
     pub behind: bool,
@@ -33,7 +36,9 @@ const IDLE_MS: i64 = 2000;
 
 impl Query {
     /// Keeps the rest of a turn.
-    pub fn keep(&mut self, rest: &[u8], partial: Partial) {
+    pub fn keep(&mut self, rest: &[u8], mut partial: Partial) {
+        self.large = Large::begin(rest, &mut partial, LARGE);
+        let rest = self.large.as_ref().map_or(rest, |large| &rest[..large.head()]);
         self.pending.extend_from_slice(rest);
         self.reserve_for(partial);
     }
@@ -41,8 +46,13 @@ impl Query {
     /// Notes what is known of the unfinished command in `pending`, and makes room for all of it.
     pub fn reserve_for(&mut self, partial: Partial) {
         self.partial = partial;
+        if self.large.is_none() {
+            self.large = Large::begin(&self.pending, &mut self.partial, LARGE);
+            let head = self.large.as_ref().map_or(self.pending.len(), |large| large.head());
+            self.pending.truncate(head);
+        }
         let len = self.pending.len();
-        let missing = self.partial.missing(len);
+        let missing = self.missing();
         if self.spare() < missing.min(LEAST_ROOM) {
             // All of it at once: the size is known, and memory that no byte has reached yet is
             // not taken from the system.
@@ -55,9 +65,45 @@ impl Query {
         self.pending.capacity() - self.pending.len()
     }
 
-    /// How much to read at once into `pending`: all of a long argument, else the usual amount.
+    /// Bytes of `pending` that `partial` is about.
+    fn unfinished(&self) -> usize {
+        self.pending.len() - self.large.as_ref().map_or(0, |large| large.head())
+    }
+
+    /// Bytes missing in `pending` of an argument that is arriving there; 0 if unknown.
+    fn missing(&self) -> usize {
+        self.partial.missing(self.unfinished())
+    }
+
+    /// A large argument that has not come whole: what comes next belongs to it.
+    fn arriving(&self) -> Option<&Large> {
+        self.large.as_deref().filter(|large| !large.is_whole())
+    }
+
+    /// The buffer that what comes next is read into, if there is any of the command already.
+    pub fn filling(&mut self) -> &mut Vec<u8> {
+        match &mut self.large {
+            Some(large) if !large.is_whole() => large.body(),
+            _ => &mut self.pending,
+        }
+    }
+
+    /// Bytes that have come and have not run.
+    pub fn bytes(&self) -> usize {
+        self.pending.len() + self.large.as_ref().map_or(0, |large| large.bytes())
+    }
+
+    /// Bytes of the complete arguments of the unfinished command. O(arguments).
+    pub fn arg_bytes(&self) -> usize {
+        self.partial.arg_bytes() + self.large.as_ref().map_or(0, |large| large.arg_bytes())
+    }
+
+    /// How much to read at once: all of a long argument, else the usual amount.
     pub fn want(&self, usual: usize) -> usize {
-        match self.partial.missing(self.pending.len()) {
+        if let Some(large) = self.arriving() {
+            return large.missing().min(READ_MAX);
+        }
+        match self.missing() {
             0 => usual,
             // No more than there is room for, so that nothing is moved.
             missing => missing.min(self.spare().max(LEAST_ROOM)).min(READ_MAX),
@@ -70,31 +116,36 @@ impl Query {
     /// A client that was active lately is charged for its share of the shared read buffer, as far as
     /// it has no buffer of its own.
     pub fn sizes(&self, running: usize, now_ms: i64) -> (usize, usize) {
-        let used = self.pending.len().saturating_sub(self.partial.parsed()) + running;
+        let (came, room) = self.arriving().map_or((0, 0), |large| (large.bytes(), large.room()));
+        let used = self.unfinished().saturating_sub(self.partial.parsed()) + came + running;
         let recent = self.touched_ms != 0 && now_ms - self.touched_ms <= IDLE_MS;
         let share = if recent { SHARE } else { 0 };
-        (used, self.pending.capacity().max(share).saturating_sub(used))
+        let capacity = self.pending.capacity() + came + room;
+        (used, capacity.max(share).saturating_sub(used))
     }
 
     /// Memory it holds itself.
     pub fn memory(&self) -> usize {
-        self.pending.capacity() + self.partial.bytes()
+        let large = self.large.as_ref().map_or(0, |large| large.memory());
+        self.pending.capacity() + self.partial.bytes() + large
     }
 
     /// Gives memory back that an idle or once large buffer no longer needs; whether it did.
     pub fn tend(&mut self, now_ms: i64) -> bool {
         let (len, capacity) = (self.pending.len(), self.pending.capacity());
         let idle = now_ms - self.touched_ms > IDLE_MS;
+        let trimmed =
+            idle && self.large.as_mut().is_some_and(|large| !large.is_whole() && large.trim());
         let oversized = capacity > SHRINK_FROM && capacity / 2 > self.peak;
         // The room kept follows the largest use since the last look.
         let peak = std::mem::replace(&mut self.peak, len);
         if !(idle || oversized) || capacity == len {
-            return false;
+            return trimmed;
         }
         // An argument that is still arriving keeps some room, unless it has stalled.
-        let keep = if idle { len } else { peak.max(len + self.partial.missing(len)) };
+        let keep = if idle { len } else { peak.max(len + self.missing()) };
         self.pending.shrink_to(keep);
-        self.pending.capacity() < capacity
+        self.pending.capacity() < capacity || trimmed
     }
 }
 
@@ -103,27 +154,66 @@ mod tests {
     use super::*;
     use crate::resp::parser::{Batch, Limits, parse};
 
-    /// An argument of 200 MB in pieces as a socket hands them out is moved a few times, and ends in a buffer that
-    /// has room for nothing else.
-    #[test]
-    fn a_long_argument_is_never_moved() {
-        const SIZE: usize = 200 << 20;
-        let head = format!("*2\r\n$3\r\nGET\r\n${SIZE}\r\n");
-        let limits = Limits { max_bulk: SIZE, trusted: true };
-        let first = parse(head.as_bytes(), Partial::default(), limits, 1, &mut Batch::default());
+    const LIMITS: Limits = Limits { max_bulk: 200 << 20, trusted: true };
+
+    /// A client's buffer after it has sent the start of a command.
+    fn sent(head: &str) -> Query {
+        let first = parse(head.as_bytes(), Partial::default(), LIMITS, 1, &mut Batch::default());
         let mut query = Query::default();
         query.keep(head.as_bytes(), first.partial);
-        let (mut moves, mut capacity) = (0, query.pending.capacity());
-        let all = head.len() + SIZE + 2;
-        while query.pending.len() < all {
+        query
+    }
+
+    /// An argument of 200 MB in pieces as a socket hands them out is not moved, and ends in a buffer that
+    /// has room for nothing else.
+    #[test]
+    fn a_large_argument_is_never_moved() {
+        const SIZE: usize = 200 << 20;
+        let head = format!("*2\r\n$3\r\nGET\r\n${SIZE}\r\n");
+        let mut query = sent(&head);
+        let (at, capacity) = (query.filling().as_ptr(), query.filling().capacity());
+        assert_eq!(capacity, SIZE + 2);
+        while !query.large.as_ref().expect("large").is_whole() {
             let n = query.want(LEAST_ROOM).min(200_000);
-            query.pending.resize(query.pending.len() + n, b'x');
-            let partial = std::mem::take(&mut query.partial);
-            query.reserve_for(partial);
-            moves += usize::from(query.pending.capacity() != capacity);
-            capacity = query.pending.capacity();
+            let body = query.filling();
+            body.resize(body.len() + n, b'x');
+            assert_eq!((body.as_ptr(), body.capacity()), (at, capacity));
         }
-        assert_eq!(query.pending.len(), all);
-        assert!(moves == 0 && capacity < all + LEAST_ROOM, "{moves} moves, {capacity} bytes");
+        assert_eq!(query.bytes(), head.len() + SIZE + 2);
+        assert_eq!(query.arg_bytes(), SIZE + 3);
+        assert_eq!(query.sizes(0, 0).0, 0);
+    }
+
+    /// Nor is a second one of the same command.
+    #[test]
+    fn a_second_large_argument_is_never_moved() {
+        const SIZE: usize = 20 << 20;
+        let mut query = sent("*3\r\n$3\r\nDEL\r\n$70000\r\n");
+        let body = query.filling();
+        body.resize(70_002, b'x');
+        let tail = format!("${SIZE}\r\n");
+        query.pending.extend_from_slice(tail.as_bytes());
+        let large = query.large.as_ref().expect("large");
+        let partial = std::mem::take(&mut query.partial);
+        let parsed = large.parse(&query.pending, partial, LIMITS, &mut Batch::default());
+        query.reserve_for(parsed.partial);
+        let (at, want) = (query.pending.as_ptr(), query.want(LEAST_ROOM));
+        assert_eq!(want, SIZE + 2);
+        while query.missing() > 0 {
+            let n = query.want(LEAST_ROOM).min(200_000);
+            let pending = query.filling();
+            pending.resize(pending.len() + n, b'x');
+        }
+        assert_eq!(query.pending.as_ptr(), at);
+        assert_eq!(query.sizes(0, 0).0, SIZE + 2);
+    }
+
+    #[test]
+    fn an_idle_client_keeps_no_room_for_what_has_stalled() {
+        let mut query = sent("*2\r\n$3\r\nGET\r\n$1000000\r\nabc");
+        assert!(query.memory() > 1_000_000 && !query.tend(0));
+        assert_eq!(query.sizes(0, 0).0, 3);
+        assert!(query.tend(IDLE_MS + 1) && query.memory() < 1000);
+        assert_eq!(query.want(1), 999_999);
     }
 }

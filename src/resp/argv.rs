@@ -1,8 +1,7 @@
 //! The arguments of one command: borrowed slices, the command's name first.
 //!
 //! They point into the read buffer, into a queued transaction or into the memory of a caller that
-//! builds a command itself. A newtype rather than a bare slice, so that handing over the ownership
-//! of a large argument can be added in one place.
+//! builds a command itself. Who owns a large one may let the command have it (`Effects::keep`).
 
 use std::ops::{Deref, Index, Range, RangeFrom};
 
@@ -33,6 +32,12 @@ impl<'a> Argv<'a> {
     /// An owned copy, for commands that outlive the read buffer (MULTI, blocked clients).
     pub fn owned(&self) -> Vec<Vec<u8>> {
         self.0.iter().map(|a| a.to_vec()).collect()
+    }
+
+    /// The same with one argument left empty: it is moved there later.
+    pub fn owned_but(&self, empty: usize) -> Vec<Vec<u8>> {
+        let copy = |(i, arg): (usize, &&[u8])| if i == empty { Vec::new() } else { arg.to_vec() };
+        self.0.iter().enumerate().map(copy).collect()
     }
 }
 

@@ -2,5 +2,6 @@
 
 pub(crate) mod argv;
 pub(crate) mod errors;
+pub mod large;
 pub mod parser;
 pub(crate) mod reply;

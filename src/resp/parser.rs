@@ -67,6 +67,15 @@ impl<'a> Batch<'a> {
         Batch { args, cmds: self.cmds, inline: self.inline }
     }
 
+    /// Copies of the commands' arguments.
+    pub fn to_owned(&self) -> Vec<Vec<Vec<u8>>> {
+        let args = |cmd: &Cmd| match cmd.inline {
+            Some(i) => self.inline[i].clone(),
+            None => self.args_of(cmd).iter().map(|arg| arg.to_vec()).collect(),
+        };
+        self.cmds.iter().map(args).collect()
+    }
+
     pub fn clear(&mut self) {
         self.args.clear();
         self.cmds.clear();
@@ -77,13 +86,13 @@ impl<'a> Batch<'a> {
 /// What is known of a command that has not arrived whole.
 #[derive(Default, Debug, PartialEq, Eq)]
 pub struct Partial {
-    args: Vec<Range<usize>>,
+    pub(super) args: Vec<Range<usize>>,
     /// Arguments still to come; 0 when not even the count is known.
-    left: usize,
+    pub(super) left: usize,
     /// Length announced for the argument that is arriving.
-    bulk: Option<usize>,
+    pub(super) bulk: Option<usize>,
     /// Next byte to look at.
-    pos: usize,
+    pub(super) pos: usize,
 }
 
 impl Partial {
@@ -452,11 +461,7 @@ mod tests {
     fn all(buf: &[u8]) -> (Vec<Vec<Vec<u8>>>, Parsed) {
         let mut b = Batch::default();
         let p = parse(buf, Partial::default(), LIMITS, usize::MAX, &mut b);
-        let args = |c: &Cmd| match c.inline {
-            Some(i) => b.inline[i].clone(),
-            None => b.args_of(c).iter().map(|arg| arg.to_vec()).collect(),
-        };
-        (b.cmds.iter().map(args).collect(), p)
+        (b.to_owned(), p)
     }
 
     #[test]

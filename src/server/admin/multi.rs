@@ -1,7 +1,7 @@
 //! Transactions: MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
 use crate::commands::{CmdResult, Flow};
-use crate::keyspace::effects::Effects;
+use crate::keyspace::effects::{self, Effects};
 use crate::keyspace::env::{Env, Origin};
 use crate::net::clients::ClientId;
 use crate::net::session::ReplyMode;
@@ -9,7 +9,7 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::engine::transaction;
-use crate::server::engine::{gate, unit};
+use crate::server::engine::{gate, lend, unit};
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 use crate::watch::Found;
@@ -51,7 +51,7 @@ fn discard_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let id = call.client;
     let Some(session) = srv.clients.session_mut(id) else { return Ok(Flow::Done) };
-    let Some(multi) = session.multi.take() else {
+    let Some(mut multi) = session.multi.take() else {
         return Err(CmdError::new("ERR EXEC without MULTI"));
     };
     let broken_watch = session.watch_broken || watched_key_expired(srv, id);
@@ -69,7 +69,7 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if let Some(session) = srv.clients.session_mut(id) {
         session.executing = Some(multi.queue.len() as u32);
     }
-    for queued in &multi.queue {
+    for queued in &mut multi.queue {
         let row = srv.table.by_id(queued.command);
         let argv: Vec<&[u8]> = queued.argv.iter().map(Vec::as_slice).collect();
         let session = srv.clients.session(id);
@@ -81,10 +81,17 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         let argv = Argv::new(&argv);
         let before = call.reply.len();
         let mut inner = Call { client: id, row, argv, reply: call.reply, fx, env };
+        let lent = lend::may_keep(row, argv);
+        if lent.is_some() {
+            inner.fx.armed |= effects::LENT;
+        }
         // An error is in the reply already and does not stop the others.
         match gate::admit_member(srv, id, row) {
             Ok(()) => _ = unit::call(srv, &mut inner, None),
             Err(e) => inner.reply.error(&e),
+        }
+        if let (Some(i), Some(keeper)) = (lent, srv.exec.kept.take()) {
+            lend::give(srv, keeper, std::mem::take(&mut queued.argv[i]));
         }
         mute(srv, id, call.reply, before);
         if call.reply.is_too_long() && srv.clients.check_output(id, call.reply.len()) {

@@ -18,7 +18,7 @@ pub fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
     let multi = s.multi.as_ref();
     let multi_bytes = multi.map_or(0, |m| m.arg_bytes);
     let out = client.outbox.waiting_now();
-    let argv_bytes = if running > 0 { args } else { client.query.partial.arg_bytes() };
+    let argv_bytes = if running > 0 { args } else { client.query.arg_bytes() };
     let total = client.memory() + running + args;
     let command = s.last_command.map_or("NULL", |c| srv.table.by_id(c).name());
     let text = |b: &[u8]| String::from_utf8_lossy(errors::shown(b)).into_owned();

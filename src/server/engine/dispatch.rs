@@ -16,7 +16,7 @@ use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::engine::blocking::{self, Outcome};
 use crate::server::engine::{gate, invalidate, monitor};
-use crate::server::parts::exec::Unit;
+use crate::server::parts::exec::{Keeper, Unit};
 use crate::server::parts::table::Handler;
 use crate::server::parts::{Row, Server, Table};
 
@@ -194,5 +194,12 @@ fn queue(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>) {
     }
     multi.flags |= row.flags;
     multi.arg_bytes += argv.bytes() + argv.len() * size_of::<usize>();
-    multi.queue.push(Queued { command: row.id, argv: argv.owned() });
+    let argv = match srv.exec.lent {
+        None => argv.owned(),
+        Some(argument) => {
+            srv.exec.kept = Some(Keeper::Queue { client: id, argument });
+            argv.owned_but(argument)
+        }
+    };
+    multi.queue.push(Queued { command: row.id, argv });
 }

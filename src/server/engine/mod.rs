@@ -8,7 +8,7 @@
 //! publish       messages to subscribers      transaction   how one ends without having run
 //! evict         room under `maxmemory`       client_memory room under `maxmemory-clients`
 //! describe      a client in a line           redact        secrets out of sight
-//! ahead         prefetching for a batch
+//! ahead         prefetching for a batch            lend          large arguments, moved to their place
 //! ```
 
 pub mod account;
@@ -20,6 +20,7 @@ pub mod dispatch;
 pub mod evict;
 pub mod gate;
 pub mod invalidate;
+pub mod lend;
 pub mod monitor;
 pub mod publish;
 pub mod redact;

@@ -7,14 +7,11 @@ use crate::server::parts::Row;
 /// What logs show instead of a secret.
 pub const REDACTED: &[u8] = b"(redacted)";
 
-/// The arguments of a command with its secrets replaced; None if it has none.
+/// The arguments of a command with its secrets replaced; None if it is not one that has any. Then nothing is copied:
+/// an argument may be large.
 pub fn redact(row: &Row, argv: Argv<'_>) -> Option<Vec<Vec<u8>>> {
-    let mut out = argv.owned();
-    let mut hide = |i: usize| {
-        if let Some(arg) = out.get_mut(i) {
-            *arg = REDACTED.to_vec();
-        }
-    };
+    let mut hidden = Vec::new();
+    let mut hide = |i: usize| hidden.push(i);
     match row.spec.own.secrets {
         // Compat: AUTH with more arguments than it can have, it is not recognised as one that holds a password.
         Secrets::All if argv.len() > 3 => return None,
@@ -46,5 +43,9 @@ pub fn redact(row: &Row, argv: Argv<'_>) -> Option<Vec<Vec<u8>>> {
         }
         Secrets::None => return None,
     }
-    Some(out)
+    let shown = |(i, arg): (usize, &&[u8])| match hidden.contains(&i) {
+        true => REDACTED.to_vec(),
+        false => arg.to_vec(),
+    };
+    Some(argv.iter().enumerate().map(shown).collect())
 }

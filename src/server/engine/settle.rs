@@ -2,6 +2,7 @@
 
 use crate::keyspace::effects::{self, Aside, Dropped, Effect, Effects, EventClass};
 use crate::server::parts::Server;
+use crate::server::parts::exec::Keeper;
 use crate::server::parts::stream;
 
 impl Server {
@@ -22,6 +23,9 @@ impl Server {
             self.stream.add(op.db, op.argv.iter().map(Vec::as_slice), stream::ALL);
         }
         self.drop_values(aside.dropped);
+        if let Some(kept) = aside.kept {
+            self.exec.kept = Some(Keeper::Key(kept));
+        }
     }
 
     /// Frees the values that a call took out of the keyspace.

@@ -91,7 +91,7 @@ fn clients(srv: &mut Server, hz: usize) {
     for id in seen {
         let Some(client) = srv.clients.get(id) else { continue };
         let (used, free) = client.query.sizes(0, now);
-        let input = used + free + client.query.partial.arg_bytes();
+        let input = used + free + client.query.arg_bytes();
         let output = client.outbox.waiting_now().bytes;
         srv.clients.recent.note(now, input, output);
         srv.clients.account(id, 0);

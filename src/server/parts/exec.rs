@@ -1,5 +1,6 @@
 //! What runs now: the unit of work, and the command within it.
 
+use crate::keyspace::effects::Kept;
 use crate::keyspace::env::Origin;
 use crate::net::clients::ClientId;
 use crate::net::session::CommandId;
@@ -48,9 +49,24 @@ pub struct Exec {
     pub random: u64,
     /// Commands that share their time.
     pub brief: Brief,
+    /// Which argument of the running command is large, and its caller's to give away.
+    pub lent: Option<usize>,
+    /// Who gets it when the command has run.
+    pub kept: Option<Keeper>,
     /// How much of its reply EXEC keeps though its client wants none now: CLIENT REPLY among the
     /// queued commands holds from there on only.
     pub keeps_reply: Option<usize>,
+}
+
+/// Who keeps a large argument.
+#[derive(Debug)]
+pub enum Keeper {
+    Key(Kept),
+    /// An argument, left empty, of the last command in a client's transaction.
+    Queue {
+        client: ClientId,
+        argument: usize,
+    },
 }
 
 impl Exec {

@@ -58,6 +58,11 @@ impl Memory {
         }
     }
 
+    /// Notes that much memory is in use now, and may not be for long.
+    pub fn note_peak(&mut self) {
+        self.peak = self.peak.max(self.used());
+    }
+
     /// Asks the allocator for its figures. Not for the reactor's regular work: it can take
     /// milliseconds while the allocator gives pages back.
     pub fn refresh(&mut self) {

@@ -5,6 +5,8 @@
 //! did puts the client on the list for the next turn, so a flood waits for everybody else's turn. So
 //! does a client whose commands have run for its slice of the turn.
 //!
+//! A large argument is read into memory of its own (`resp::large`). Its command runs by itself, and may keep it.
+//!
 //! A client that waits (for a key, for the end of a pause) is read as well, up to its limit, so that its
 //! end is noticed; what it sends runs when it is woken.
 //!
@@ -23,7 +25,7 @@ use crate::server::engine::account;
 use crate::server::engine::ahead::{self, Ahead, PREFETCH};
 use crate::server::engine::blocking::Outcome;
 use crate::server::engine::describe::describe;
-use crate::server::engine::dispatch;
+use crate::server::engine::{dispatch, lend};
 use crate::server::parts::exec::Unit;
 use crate::server::parts::net::READ_SIZE;
 use crate::server::parts::{Server, running};
@@ -54,9 +56,9 @@ pub fn read_client(srv: &mut Server, id: ClientId) {
         return run_pending(srv, id);
     }
     let held = !client.query.pending.is_empty();
-    let want = client.query.want(READ_SIZE);
+    let want = if held { client.query.want(READ_SIZE) } else { READ_SIZE };
     let mut buf = if held {
-        std::mem::take(&mut client.query.pending)
+        std::mem::take(client.query.filling())
     } else {
         std::mem::take(&mut srv.net.read_buf)
     };
@@ -93,7 +95,8 @@ pub fn read_client(srv: &mut Server, id: ClientId) {
     }
     if held {
         let Some(client) = srv.clients.get_mut(id) else { return };
-        client.query.pending = buf;
+        *client.query.filling() = buf;
+        let have = client.query.bytes();
         // A command that is too long is refused even if the end of it has come.
         if within_query_limit(srv, id, have) {
             run_pending(srv, id);
@@ -140,7 +143,7 @@ fn read_ahead(srv: &mut Server, id: ClientId) {
             return srv.clients.close(id, Close::Now);
         }
     }
-    let have = client.query.pending.len();
+    let have = client.query.bytes();
     within_query_limit(srv, id, have);
     if srv.clients.tally.files() {
         srv.clients.account(id, 0);
@@ -149,6 +152,13 @@ fn read_ahead(srv: &mut Server, id: ClientId) {
 
 /// Runs what is complete in a client's own buffer and keeps the rest in it.
 fn run_pending(srv: &mut Server, id: ClientId) {
+    let Some(client) = srv.clients.get_mut(id) else { return };
+    if client.query.large.is_some() && !run_large(srv, id) {
+        if srv.clients.tally.files() {
+            srv.clients.account(id, 0);
+        }
+        return;
+    }
     let Some(client) = srv.clients.get_mut(id) else { return };
     let mut buf = std::mem::take(&mut client.query.pending);
     let partial = std::mem::take(&mut client.query.partial);
@@ -160,6 +170,64 @@ fn run_pending(srv: &mut Server, id: ClientId) {
     if srv.clients.tally.files() {
         srv.clients.account(id, 0);
     }
+}
+
+/// Runs the command that a client's large argument belongs to, if it has come whole. Whether later commands may run.
+#[cold]
+fn run_large(srv: &mut Server, id: ClientId) -> bool {
+    let Some(client) = srv.clients.get_mut(id) else { return false };
+    let query = &mut client.query;
+    let Some(large) = query.large.take_if(|large| large.is_whole()) else { return false };
+    let mut buffer = std::mem::take(&mut query.pending);
+    let partial = std::mem::take(&mut query.partial);
+    let limits = Limits {
+        max_bulk: srv.cfg.clients.max_bulk_bytes as usize,
+        trusted: client.session.authenticated,
+    };
+    let mut batch = Batch::default();
+    let parsed = large.parse(&buffer, partial, limits, &mut batch);
+    let failed = parsed.error.is_some();
+    if batch.cmds.is_empty() && !failed {
+        drop(batch);
+        query.large = Some(large);
+        query.pending = buffer;
+        query.reserve_for(parsed.partial);
+        return false;
+    }
+    let bytes = buffer.len() + large.bytes();
+    srv.exec.query_bytes = bytes;
+    srv.net.slice_from = srv.clock.ticks;
+    if !failed {
+        lend::begin(srv, Argv::new(&batch.args), large.index());
+    }
+    let stopped = run_parsed(srv, id, bytes, &batch, parsed.error);
+    drop(batch);
+    srv.exec.query_bytes = 0;
+    // What is used now may be gone when the peak is looked at again.
+    srv.memory.note_peak();
+    let keeper = lend::end(srv);
+    if stopped == Some(0) {
+        // It has to wait, as it is.
+        let Some(client) = srv.clients.get_mut(id) else { return false };
+        client.query.behind = true;
+        client.query.pending = buffer;
+        client.query.partial = large.tail();
+        client.query.large = Some(large);
+        return false;
+    }
+    let used = match stopped {
+        Some(end) if end == bytes => buffer.len(),
+        None if failed => buffer.len(),
+        _ => large.head() + parsed.used,
+    };
+    if let Some(keeper) = keeper {
+        lend::give(srv, keeper, large.into_argument());
+    }
+    let Some(client) = srv.clients.get_mut(id) else { return false };
+    buffer.drain(..used);
+    client.query.behind = stopped.is_some() && !buffer.is_empty();
+    client.query.pending = buffer;
+    stopped.is_none() && !failed
 }
 
 fn keep_rest(srv: &mut Server, id: ClientId, rest: &[u8], partial: Partial) {
@@ -226,7 +294,7 @@ fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> 
         let parsed = parser::parse(rest, partial, limits, at_once, &mut batch);
         let more = batch.cmds.len() == at_once && parsed.used < rest.len();
         let failed = parsed.error.is_some();
-        let mut stopped = run_parsed(srv, id, rest, &batch, parsed.error);
+        let mut stopped = run_parsed(srv, id, rest.len(), &batch, parsed.error);
         if more && stopped.is_none() && slice_is_over(srv) {
             srv.net.again.push(id);
             stopped = Some(parsed.used);
@@ -255,11 +323,11 @@ fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> 
     (used, partial)
 }
 
-/// Runs the parsed commands and replies to what could not be parsed. `Some(offset)`: stopped early.
+/// Runs the parsed commands of `bytes` in all, and replies to what could not be parsed. `Some(offset)`: stopped early.
 fn run_parsed(
     srv: &mut Server,
     id: ClientId,
-    data: &[u8],
+    bytes: usize,
     batch: &Batch<'_>,
     error: Option<ProtoError>,
 ) -> Option<usize> {
@@ -271,7 +339,7 @@ fn run_parsed(
     let client = srv.clients.get_mut(id).expect("looked up above");
     let mut reply = Reply::new(client.outbox.check_out(spare), client.session.resp3);
     reply.set_limit(srv.clients.reply_bound(id));
-    let stopped = run_batch(srv, id, data, batch, &mut reply);
+    let stopped = run_batch(srv, id, bytes, batch, &mut reply);
     if let (None, Some(e)) = (stopped, error) {
         let e = CmdError::err([b"Protocol error: ", &e.text()[..]].concat());
         reply.error(&e);
@@ -292,7 +360,7 @@ fn run_parsed(
 fn run_batch(
     srv: &mut Server,
     id: ClientId,
-    data: &[u8],
+    bytes: usize,
     batch: &Batch<'_>,
     reply: &mut Reply,
 ) -> Option<usize> {
@@ -301,7 +369,7 @@ fn run_batch(
     let files = srv.clients.tally.files();
     for group in batch.cmds.chunks(PREFETCH) {
         ahead::look(srv, id, batch, group, &mut ahead);
-        account::begin_group(srv, group.len(), data.len());
+        account::begin_group(srv, group.len(), bytes);
         let stopped = 'group: {
             for (cmd, ahead) in group.iter().zip(&ahead) {
                 let quoted: Vec<&[u8]>;
@@ -315,14 +383,14 @@ fn run_batch(
                 let argv = Argv::new(args);
                 let outcome = dispatch::process_command(srv, id, argv, ahead.row, ahead.key, reply);
                 if files {
-                    srv.clients.account(id, reply.len() + data.len());
+                    srv.clients.account(id, reply.len() + bytes);
                 }
                 match outcome {
                     Outcome::Done if reply.len() < bound && !slice_is_over(srv) => {}
                     Outcome::Done
                         if reply.is_too_long() && srv.clients.check_output(id, reply.len()) =>
                     {
-                        break 'group Some(data.len());
+                        break 'group Some(bytes);
                     }
                     Outcome::Done => {
                         srv.net.again.push(id);
@@ -330,7 +398,7 @@ fn run_batch(
                     }
                     Outcome::Parked => break 'group Some(cmd.span.end),
                     Outcome::Postponed => break 'group Some(cmd.span.start),
-                    Outcome::Closing => break 'group Some(data.len()),
+                    Outcome::Closing => break 'group Some(bytes),
                 }
             }
             None
