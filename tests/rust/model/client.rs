@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use super::generate::brief;
+use super::step::brief;
 
 /// A server that does not answer within this time hangs.
 const PATIENCE: Duration = Duration::from_secs(20);

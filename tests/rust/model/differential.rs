@@ -11,12 +11,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::client::{Connection, Gone, Value};
-use super::generate::{Generator, Purpose, Step, now_ms};
+use super::generate::{Generator, Purpose};
 use super::known::{self, Like};
 use super::picture::{self, Key};
 use super::process::{self, Server};
 use super::shrink::shrink;
 use super::side::{Answer, Command, Side, may_wait, show};
+use super::step::{Step, now_ms};
 use super::{GONE, commands, dumps, names_of, say};
 use crate::rng;
 

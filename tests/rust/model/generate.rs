@@ -3,10 +3,8 @@
 //! The keys are few, so that commands meet: three for each type, and now and then a command gets a key
 //! of another type. Numbers have edge values among them. Some commands are spoilt after they are made.
 
-use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use super::grammar::FAMILIES;
+use super::step::{Arg, Step};
 use crate::rng::Rng;
 
 pub const CLIENTS: usize = 4;
@@ -18,81 +16,6 @@ pub enum Purpose {
     Replay,
     /// Two servers side by side: nothing that chance or a slow clock decides.
     Compare,
-}
-
-/// An argument; those that depend on when and where it is sent are made then.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Arg {
-    Bytes(Vec<u8>),
-    /// A time so many milliseconds from now, in seconds and in milliseconds.
-    Seconds(i64),
-    Milliseconds(i64),
-    /// The port of the server to migrate to.
-    Port,
-}
-
-#[derive(Clone, Debug)]
-pub struct Step {
-    pub client: usize,
-    pub args: Vec<Arg>,
-    /// Whether a key may be past its time a moment later.
-    pub brief: bool,
-}
-
-impl Step {
-    /// The name in capitals.
-    pub fn name(&self) -> String {
-        match &self.args[0] {
-            Arg::Bytes(name) => String::from_utf8_lossy(name).to_uppercase(),
-            _ => String::new(),
-        }
-    }
-
-    pub fn render(&self, now_ms: i64, port: u16) -> Vec<Vec<u8>> {
-        let render = |arg: &Arg| match arg {
-            Arg::Bytes(bytes) => bytes.clone(),
-            Arg::Seconds(from_now) => ((now_ms + from_now) / 1000).to_string().into_bytes(),
-            Arg::Milliseconds(from_now) => (now_ms + from_now).to_string().into_bytes(),
-            Arg::Port => port.to_string().into_bytes(),
-        };
-        self.args.iter().map(render).collect()
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "client {}:", self.client)?;
-        for arg in &self.args {
-            match arg {
-                Arg::Bytes(bytes)
-                    if !bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic) =>
-                {
-                    write!(f, " {}", brief(&String::from_utf8_lossy(bytes)))?;
-                }
-                Arg::Bytes(bytes) => {
-                    write!(f, " \"{}\"", brief(&bytes.escape_ascii().to_string()))?
-                }
-                Arg::Seconds(ms) => write!(f, " <now{:+}s>", ms / 1000)?,
-                Arg::Milliseconds(ms) => write!(f, " <now{ms:+}ms>")?,
-                Arg::Port => write!(f, " <port>")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Long texts of one letter are told by their length.
-pub fn brief(text: &str) -> String {
-    let first = text.chars().next().unwrap_or_default();
-    match text.len() {
-        len if len > 30 && text.chars().all(|c| c == first) => format!("<{first} x {len}>"),
-        _ => text.to_owned(),
-    }
-}
-
-pub fn now_ms() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock past 1970");
-    now.as_millis() as i64
 }
 
 /// The names of all commands that the grammar knows, in lower case.

@@ -17,6 +17,7 @@ mod process;
 mod replay;
 mod shrink;
 mod side;
+mod step;
 
 use std::collections::BTreeSet;
 use std::io::Write;

@@ -10,11 +10,12 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::client::{Connection, Gone, Value, encode, parse};
-use super::generate::{Arg, Generator, Purpose, Step, now_ms};
+use super::generate::{Generator, Purpose};
 use super::picture::{self, Key};
 use super::process::{self, Server};
 use super::shrink::shrink;
 use super::side::{Command, Side, may_wait, show, words};
+use super::step::{Arg, Step, now_ms};
 use super::{GONE, commands, dumps, names_of, say};
 use crate::rng;
 

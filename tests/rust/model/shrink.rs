@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::generate::Step;
+use super::step::Step;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::thread::yield_now;
 
 use super::client::{Connection, Gone, Value, encode};
-use super::generate::{CLIENTS, brief};
+use super::generate::CLIENTS;
 use super::process::Server;
+use super::step::brief;
 
 pub type Command = Vec<Vec<u8>>;
 
