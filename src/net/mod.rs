@@ -4,6 +4,7 @@
 pub mod clients;
 pub mod conn;
 pub mod id;
+pub mod link;
 pub mod listener;
 pub mod outbox;
 pub mod query;

@@ -1,6 +1,8 @@
 //! The command path without a socket: transactions, blocking, notifications, WATCH and propagation go
 //! through the one `call`, and their consequences come in the right order.
 
+mod migrate;
+
 use std::os::unix::net::UnixStream;
 
 use crate::commands::{CmdResult, Flow, Wait};

@@ -391,7 +391,9 @@ fn file_of<'a>(path: &str, modules: &'a BTreeMap<String, usize>) -> Option<(&'a 
 
 /// The files of the tree (tests left out), and for each which others it mentions.
 fn imports() -> (Vec<Source>, Vec<BTreeSet<usize>>) {
-    let is_test = |path: &str| path.ends_with("tests.rs") || path.ends_with("testing.rs");
+    let is_test = |path: &str| {
+        path.ends_with("tests.rs") || path.ends_with("testing.rs") || path.contains("/tests/")
+    };
     let files: Vec<Source> =
         sources(&["src"]).into_iter().filter(|source| !is_test(&source.path)).collect();
     let name = |source: &Source| module_path(&source.path).join("/");

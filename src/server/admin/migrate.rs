@@ -3,20 +3,24 @@
 //! The call waits for the other side, as in Redis: the keys must be on one server at a time.
 //! Connections are kept for ten seconds, since migrations come in rows.
 
-use crate::server::jobs::save::target_version;
-use crate::server::parts::links::{Link, MAX_LINKS};
-use std::io::{self, BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::io;
 use std::time::Duration;
 
 use crate::commands::{CmdResult, Flow, arg};
 use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::{EV_GENERIC, Why};
+use crate::net::link::{self, ConnectError, Link, is_timeout};
 use crate::persist::dump;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
+use crate::resp::value::{Limits, Value};
+use crate::server::jobs::save::target_version;
 use crate::server::parts::ServerRow;
+use crate::server::parts::links::Kept;
 use crate::server::parts::{Call, Server};
+
+/// A reply here is a short line; whatever else comes is not a server.
+const REPLIES: Limits = Limits { bytes: 64 * 1024, depth: 1 };
 
 pub const COMMANDS: &[ServerRow] = &[("migrate", migrate)];
 
@@ -140,30 +144,28 @@ fn send<'a>(
     request: &Request<'_>,
     payloads: &[Payload<'a>],
 ) -> Result<Outcome<'a>, CmdError> {
-    let kept = srv.migrate.by_address.remove(address);
+    let kept = srv.migrate.take(address);
+    // The ten seconds count from the beginning of the command.
     let now_ms = srv.clock.now_ms;
     let had_link = kept.is_some();
-    let mut link = match kept {
-        Some(link) => link,
+    let mut kept = match kept {
+        Some(kept) => kept,
         None => connect(address, request.timeout)?,
     };
-    let result = exchange(&mut link, request, payloads);
+    let result = exchange(&mut kept, request, payloads);
     let result = match result {
         Err(Lost::Writing(e) | Lost::Reading(e)) if had_link && !is_timeout(&e) => {
-            link = connect(address, request.timeout)?;
-            exchange(&mut link, request, payloads)
+            kept = connect(address, request.timeout)?;
+            exchange(&mut kept, request, payloads)
         }
         other => other,
     };
     match result {
         Ok(outcome) => {
-            link.used_ms = now_ms;
-            if srv.migrate.by_address.len() >= MAX_LINKS
-                && let Some(any) = srv.migrate.by_address.keys().next().cloned()
-            {
-                srv.migrate.by_address.remove(&any);
+            kept.used_ms = now_ms;
+            if !kept.link.has_more() {
+                srv.migrate.keep(address, kept);
             }
-            srv.migrate.by_address.insert(address.to_string(), link);
             Ok(outcome)
         }
         Err(Lost::Writing(_)) => Err(WRITING),
@@ -181,53 +183,31 @@ enum Lost {
     Reading(io::Error),
 }
 
-impl From<io::Error> for Lost {
-    fn from(e: io::Error) -> Lost {
-        Lost::Reading(e)
-    }
-}
-
-fn is_timeout(e: &io::Error) -> bool {
-    matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
-}
-
-fn connect(address: &str, timeout: Duration) -> Result<Link, CmdError> {
-    use std::net::ToSocketAddrs;
-    let failed = || CmdError::new("IOERR error or timeout connecting to the client");
-    let addr = address.to_socket_addrs().ok().and_then(|mut a| a.next()).ok_or_else(failed)?;
-    // Compat: redis-server learns of a refusal when it writes.
-    let stream = TcpStream::connect_timeout(&addr, timeout)
-        .map_err(|e| if is_timeout(&e) { failed() } else { WRITING })?;
-    stream.set_nodelay(true).map_err(|_| failed())?;
-    Ok(Link { stream: BufReader::new(stream), db: None, used_ms: 0 })
-}
-
-fn command(out: &mut Vec<u8>, words: &[&[u8]]) {
-    out.extend(format!("*{}\r\n", words.len()).into_bytes());
-    for word in words {
-        out.extend(format!("${}\r\n", word.len()).into_bytes());
-        out.extend_from_slice(word);
-        out.extend_from_slice(b"\r\n");
+fn connect(address: &str, timeout: Duration) -> Result<Kept, CmdError> {
+    match Link::connect(address, timeout, REPLIES) {
+        Ok(link) => Ok(Kept { link, db: None, used_ms: 0 }),
+        // Compat: redis-server learns of a refusal when it writes.
+        Err(ConnectError::Io(e)) if !is_timeout(&e) => Err(WRITING),
+        Err(_) => Err(CmdError::new("IOERR error or timeout connecting to the client")),
     }
 }
 
 fn exchange<'a>(
-    link: &mut Link,
+    kept: &mut Kept,
     request: &Request<'_>,
     payloads: &[Payload<'a>],
 ) -> Result<Outcome<'a>, Lost> {
-    link.stream.get_ref().set_read_timeout(Some(request.timeout))?;
-    link.stream.get_ref().set_write_timeout(Some(request.timeout))?;
+    kept.link.set_timeout(request.timeout);
     let mut out = Vec::new();
     let db = request.db.to_string();
-    let select = link.db != Some(request.db);
+    let select = kept.db != Some(request.db);
     if let Some(login) = &request.login {
         let words: Vec<&[u8]> =
             std::iter::once(&b"AUTH"[..]).chain(login.iter().copied()).collect();
-        command(&mut out, &words);
+        link::command(&mut out, &words);
     }
     if select {
-        command(&mut out, &[b"SELECT", db.as_bytes()]);
+        link::command(&mut out, &[b"SELECT", db.as_bytes()]);
     }
     for (key, ttl, payload) in payloads {
         let ttl = ttl.to_string();
@@ -235,20 +215,20 @@ fn exchange<'a>(
         if request.replace {
             words.push(b"REPLACE");
         }
-        command(&mut out, &words);
+        link::command(&mut out, &words);
     }
-    link.stream.get_mut().write_all(&out).map_err(Lost::Writing)?;
+    kept.link.send(&out).map_err(Lost::Writing)?;
     // Every reply is read, whatever it says, so that the next request finds its own.
     let mut failure = None;
     for _ in 0..usize::from(request.login.is_some()) + usize::from(select) {
-        let reply = read_status(&mut link.stream)?;
+        let reply = read_status(&mut kept.link)?;
         failure = failure.or(reply);
     }
     let lost = failure.is_some();
-    link.db = (!lost).then_some(request.db);
+    kept.db = (!lost).then_some(request.db);
     let mut moved = Vec::new();
     for (key, ..) in payloads {
-        match read_status(&mut link.stream)? {
+        match read_status(&mut kept.link)? {
             None if !lost => moved.push(*key),
             None => {}
             Some(error) => failure = failure.or(Some(error)),
@@ -257,16 +237,11 @@ fn exchange<'a>(
     Ok((moved, failure))
 }
 
-/// Reads a one-line reply: None for success, the text of an error otherwise.
-fn read_status(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    // A reply here is a short line; whatever else comes is not a server.
-    let mut limited = io::Read::take(&mut *stream, 64 * 1024);
-    limited.read_until(b'\n', &mut line)?;
-    let text = line.strip_suffix(b"\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
-    match text.split_first() {
-        Some((b'-', error)) => Ok(Some(error.to_vec())),
-        Some((b'+', _)) => Ok(None),
-        _ => Err(io::ErrorKind::InvalidData.into()),
+/// Reads a reply: None for success, the text of an error otherwise.
+fn read_status(link: &mut Link) -> Result<Option<Vec<u8>>, Lost> {
+    match link.read().map_err(Lost::Reading)? {
+        Value::Simple(_) => Ok(None),
+        Value::Error(text) => Ok(Some(text)),
+        _ => Err(Lost::Reading(io::ErrorKind::InvalidData.into())),
     }
 }

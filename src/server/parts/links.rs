@@ -1,22 +1,21 @@
 //! Connections to other servers that MIGRATE keeps for a while, by address.
 
 use std::collections::HashMap;
-use std::io::BufReader;
-use std::net::TcpStream;
 
+use crate::net::link::Link;
 use crate::util::lines::Lines;
 
 /// A connection not used for so long is closed.
 const KEEP_MS: i64 = 10_000;
-pub const MAX_LINKS: usize = 64;
+const MAX_LINKS: usize = 64;
 
 #[derive(Default)]
 pub struct Links {
-    pub by_address: HashMap<String, Link>,
+    by_address: HashMap<String, Kept>,
 }
 
-pub struct Link {
-    pub stream: BufReader<TcpStream>,
+pub struct Kept {
+    pub link: Link,
     /// Database selected on the other side.
     pub db: Option<i64>,
     pub used_ms: i64,
@@ -25,6 +24,21 @@ pub struct Link {
 impl Links {
     pub fn len(&self) -> usize {
         self.by_address.len()
+    }
+
+    /// The connection to an address; it is kept no longer.
+    pub fn take(&mut self, address: &str) -> Option<Kept> {
+        self.by_address.remove(address)
+    }
+
+    /// Keeps a connection; another has to leave if there are too many.
+    pub fn keep(&mut self, address: &str, kept: Kept) {
+        if self.by_address.len() >= MAX_LINKS
+            && let Some(any) = self.by_address.keys().next().cloned()
+        {
+            self.by_address.remove(&any);
+        }
+        self.by_address.insert(address.to_string(), kept);
     }
 
     /// INFO stats.
