@@ -21,6 +21,9 @@ pub struct Query {
     pub touched_ms: i64,
     /// Largest size seen since the buffer was last looked after.
     pub peak: usize,
+    /// Room it is charged for without having it. Compat: Redis expects a large argument to be followed by others,
+    /// and keeps a buffer of that size for a while.
+    pub charged: usize,
 }
 
 /// What an active client counts of the shared read buffer: the size of Redis's buffer of its own.
@@ -121,7 +124,7 @@ impl Query {
         let recent = self.touched_ms != 0 && now_ms - self.touched_ms <= IDLE_MS;
         let share = if recent { SHARE } else { 0 };
         let capacity = self.pending.capacity() + came + room;
-        (used, capacity.max(share).saturating_sub(used))
+        (used, capacity.max(share).max(self.charged).saturating_sub(used))
     }
 
     /// Memory it holds itself.
@@ -139,6 +142,9 @@ impl Query {
         let oversized = capacity > SHRINK_FROM && capacity / 2 > self.peak;
         // The room kept follows the largest use since the last look.
         let peak = std::mem::replace(&mut self.peak, len);
+        if idle || self.charged / 2 > peak {
+            self.charged = 0;
+        }
         if !(idle || oversized) || capacity == len {
             return trimmed;
         }
@@ -206,6 +212,16 @@ mod tests {
         }
         assert_eq!(query.pending.as_ptr(), at);
         assert_eq!(query.sizes(0, 0).0, SIZE + 2);
+    }
+
+    #[test]
+    fn what_a_large_argument_is_charged_for_goes_with_the_peak() {
+        let mut query =
+            Query { charged: 500_000, peak: 500_000, touched_ms: 1, ..Query::default() };
+        query.tend(1);
+        assert_eq!(query.sizes(0, 1), (0, 500_000));
+        query.tend(1);
+        assert_eq!((query.sizes(0, 1), query.memory()), ((0, SHARE), 0));
     }
 
     #[test]

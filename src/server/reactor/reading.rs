@@ -220,11 +220,13 @@ fn run_large(srv: &mut Server, id: ClientId) -> bool {
         None if failed => buffer.len(),
         _ => large.head() + parsed.used,
     };
+    let room = large.bytes();
     if let Some(keeper) = keeper {
         lend::give(srv, keeper, large.into_argument());
     }
     let Some(client) = srv.clients.get_mut(id) else { return false };
     buffer.drain(..used);
+    client.query.charged = room;
     client.query.behind = stopped.is_some() && !buffer.is_empty();
     client.query.pending = buffer;
     stopped.is_none() && !failed
