@@ -9,7 +9,7 @@
 //! exec             runs what was queued: its flags count too, and refused it ends the transaction
 //! health           fails like a write while writes fail, so that probes notice
 //! may_move         may copy its whole value, however short its arguments are
-//! element=N        argument N names an element that is looked up in the collection at the first key
+//! element=N        argument N names an element to look up in the collection at the first key
 //! secrets=RULE     which arguments are hidden from logs and watchers
 //! finds=RULE       how its keys are found where the key specs leave something open
 //! ```

@@ -43,7 +43,7 @@ impl Conn {
         // `take` and `read_to_end` would loop until the peer pauses; one read is one turn's share.
         // Zeroing the room first, read after read, would cost more than the bytes themselves.
         buf.reserve(max);
-        crate::sys::socket::read_spare(self.fd(), buf, max)
+        each!(self, s => crate::sys::socket::read_spare(s, buf, max))
     }
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         each!(self, s => s.write(bytes))

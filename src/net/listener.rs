@@ -10,39 +10,63 @@ use crate::net::conn::Conn;
 use crate::sys::socket;
 use crate::util::path::os_error;
 
+/// Who connects to a listener, and by what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Clients(Transport),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    Tcp,
+    Unix,
+}
+
+impl Kind {
+    pub const TCP: Kind = Kind::Clients(Transport::Tcp);
+    pub const UNIX: Kind = Kind::Clients(Transport::Unix);
+}
+
 /// One listening socket.
 #[derive(Debug)]
-pub enum Listener {
-    /// `word` is the word of `bind` that it was opened for.
-    Tcp {
-        socket: TcpListener,
-        addr: SocketAddr,
-        word: String,
-    },
-    Unix {
-        socket: UnixListener,
-        path: String,
-    },
+pub struct Listener {
+    pub kind: Kind,
+    /// The word of `bind` that it was opened for, or the path of a unix socket.
+    pub word: String,
+    socket: Socket,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener, SocketAddr),
+    Unix(UnixListener),
 }
 
 impl Listener {
     pub fn register(&mut self, to: &Registry, token: Token) -> io::Result<()> {
-        match self {
-            Listener::Tcp { socket, .. } => to.register(socket, token, Interest::READABLE),
-            Listener::Unix { socket, .. } => to.register(socket, token, Interest::READABLE),
+        match &mut self.socket {
+            Socket::Tcp(socket, _) => to.register(socket, token, Interest::READABLE),
+            Socket::Unix(socket) => to.register(socket, token, Interest::READABLE),
         }
     }
     pub fn deregister(&mut self, from: &Registry) {
         // The socket is closed right after; the kernel forgets it anyway.
-        let _ = match self {
-            Listener::Tcp { socket, .. } => from.deregister(socket),
-            Listener::Unix { socket, .. } => from.deregister(socket),
+        let _ = match &mut self.socket {
+            Socket::Tcp(socket, _) => from.deregister(socket),
+            Socket::Unix(socket) => from.deregister(socket),
         };
     }
     pub fn accept(&self) -> io::Result<Conn> {
-        match self {
-            Listener::Tcp { socket, .. } => socket.accept().map(|(s, _)| Conn::Tcp(s)),
-            Listener::Unix { socket, .. } => socket.accept().map(|(s, _)| Conn::Unix(s)),
+        match &self.socket {
+            Socket::Tcp(socket, _) => socket.accept().map(|(s, _)| Conn::Tcp(s)),
+            Socket::Unix(socket) => socket.accept().map(|(s, _)| Conn::Unix(s)),
+        }
+    }
+    /// The port it was opened for; None: it has none.
+    pub fn port(&self) -> Option<u16> {
+        match &self.socket {
+            Socket::Tcp(_, addr) => Some(addr.port()),
+            Socket::Unix(_) => None,
         }
     }
 }
@@ -103,8 +127,8 @@ pub fn tcp(bind: &[String], port: u16, backlog: i32, mark: u32) -> Result<Opened
         let (addr, optional) = bind_word(word, port).map_err(|e| fail("", e))?;
         match socket::listen_tcp(&addr, backlog, mark) {
             Ok(std) => {
-                let socket = TcpListener::from_std(std);
-                open.listeners.push(Listener::Tcp { socket, addr, word: word.clone() });
+                let socket = Socket::Tcp(TcpListener::from_std(std), addr);
+                open.listeners.push(Listener { kind: Kind::TCP, word: word.clone(), socket });
             }
             Err(e) if is_absent(&e.error, optional) => open.left_out.push(fail(e.step, e.error)),
             Err(e) => return Err(fail(e.step, e.error)),
@@ -134,7 +158,7 @@ pub fn unix(path: &str, mode: u32) -> Result<Listener, ListenError> {
     if mode != 0 {
         socket::chmod(path, mode).map_err(fail("chmod"))?;
     }
-    Ok(Listener::Unix { socket, path: path.to_string() })
+    Ok(Listener { kind: Kind::UNIX, word: path.to_string(), socket: Socket::Unix(socket) })
 }
 
 /// Whether a connection comes from this machine itself.

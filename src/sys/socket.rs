@@ -92,7 +92,8 @@ pub fn peer_of(fd: RawFd) -> Option<SocketAddr> {
 }
 
 /// Reads at most `max` bytes into the unused capacity of `buf`, which grows by what was read.
-pub fn read_spare(fd: RawFd, buf: &mut Vec<u8>, max: usize) -> io::Result<usize> {
+pub fn read_spare(from: &impl AsRawFd, buf: &mut Vec<u8>, max: usize) -> io::Result<usize> {
+    let fd = from.as_raw_fd();
     let room = buf.spare_capacity_mut();
     let len = room.len().min(max);
     // SAFETY: the pointer is to `len` writable bytes of the vector's own memory.

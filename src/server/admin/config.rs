@@ -9,7 +9,7 @@ use crate::config::get_set::{self, Rights, SetError};
 use crate::config::rewrite;
 use crate::config::table::Named;
 use crate::log;
-use crate::net::listener;
+use crate::net::listener::{self, Kind};
 use crate::resp::errors::{self, CmdError};
 use crate::server::engine::{evict, gate};
 use crate::server::jobs::crash;
@@ -116,7 +116,7 @@ fn reopen(srv: &mut Server, message: &str) -> Result<(), String> {
         let (port, backlog, mark) = (net.port, net.tcp_backlog as i32, net.socket_mark_id);
         match listener::tcp(&words, port, backlog, mark) {
             Err(e) if e.error.kind() == std::io::ErrorKind::AddrInUse && ours(srv, port) => {
-                srv.net.set_listeners(false, Vec::new()).map_err(|e| e.to_string())?;
+                srv.net.set_listeners(Kind::TCP, Vec::new()).map_err(|e| e.to_string())?;
                 listener::tcp(&words, port, backlog, mark)
             }
             other => other,
@@ -125,7 +125,7 @@ fn reopen(srv: &mut Server, message: &str) -> Result<(), String> {
     match open {
         Ok(new) => {
             new.left_out.iter().for_each(listen::warn_of_address);
-            srv.net.set_listeners(false, new.listeners).map_err(|e| e.to_string())?;
+            srv.net.set_listeners(Kind::TCP, new.listeners).map_err(|e| e.to_string())?;
             settings::set_title(srv, "");
             Ok(())
         }
@@ -138,8 +138,7 @@ fn reopen(srv: &mut Server, message: &str) -> Result<(), String> {
 
 /// Whether one of our own sockets has the port.
 fn ours(srv: &Server, port: u16) -> bool {
-    let has = |l: &listener::Listener| matches!(l, listener::Listener::Tcp { addr, .. } if addr.port() == port);
-    srv.net.listeners().iter().any(has)
+    srv.net.listeners().iter().any(|l| l.port() == Some(port))
 }
 
 fn change_dir(srv: &mut Server) -> Result<(), String> {

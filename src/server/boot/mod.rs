@@ -434,11 +434,11 @@ fn explain_corruption(srv: &Server, e: &RdbError) {
 
 fn ready(srv: &Server) {
     let listeners = srv.net.listeners();
-    let any = |unix| listeners.iter().any(|l| matches!(l, listener::Listener::Unix { .. }) == unix);
-    if any(false) {
+    let any = |kind| listeners.iter().any(|l| l.kind == kind);
+    if any(listener::Kind::TCP) {
         log!(Notice, "Ready to accept connections tcp");
     }
-    if any(true) {
+    if any(listener::Kind::UNIX) {
         log!(Notice, "Ready to accept connections unix");
     }
     supervisor::ready(srv.identity.supervised);

@@ -13,7 +13,7 @@ pub fn redact(row: &Row, argv: Argv<'_>) -> Option<Vec<Vec<u8>>> {
     let mut hidden = Vec::new();
     let mut hide = |i: usize| hidden.push(i);
     match row.spec.own.secrets {
-        // Compat: AUTH with more arguments than it can have, it is not recognised as one that holds a password.
+        // Compat: AUTH with more arguments than it can have is not known to hold a password.
         Secrets::All if argv.len() > 3 => return None,
         Secrets::All => (1..argv.len()).for_each(&mut hide),
         Secrets::BehindAuth => {

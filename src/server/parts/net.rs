@@ -1,14 +1,13 @@
 //! What the loop waits for: the poller, listeners, timers, and the clients that go on without an event.
 //!
-//! Tokens: 0 and 2 are the signals' pipe and the child's pipe; from `FIRST_LISTENER` on come
-//! the listeners, from `CLIENTS` on the clients, each with its generation.
+//! `Source` is what an event comes from; only here it is a number.
 
 use std::io;
 
 use mio::{Interest, Poll, Token};
 
 use crate::net::clients::ClientId;
-use crate::net::listener::Listener;
+use crate::net::listener::{Kind, Listener};
 use crate::net::timers::{TimerId, Timers};
 use crate::resp::parser::Batch;
 use crate::sys::clock::Stopwatch;
@@ -20,11 +19,53 @@ pub const READ_SIZE: usize = 64 * 1024;
 /// command that has begun is not interrupted.
 const SLICE_US: u64 = 250;
 
-pub const SIGNALS: Token = Token(0);
-pub const CHILD: Token = Token(2);
-pub const FIRST_LISTENER: usize = 16;
-/// Tokens of clients start here; listeners fit below.
-pub const CLIENTS: usize = 128;
+/// What an event comes from.
+///
+/// ```text
+/// token 0             2              16 ..                128 ..
+///       the signals   the child's    listeners, by their  clients, each with its
+///       pipe          pipe           place in the list    generation
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    Signals,
+    Child,
+    Listener(usize),
+    Client(ClientId),
+}
+
+const SIGNALS: usize = 0;
+const CHILD: usize = 2;
+const FIRST_LISTENER: usize = 16;
+const FIRST_CLIENT: usize = 128;
+/// Listeners at most.
+const MAX_LISTENERS: usize = FIRST_CLIENT - FIRST_LISTENER;
+
+impl Source {
+    pub fn token(self) -> Token {
+        match self {
+            Source::Signals => Token(SIGNALS),
+            Source::Child => Token(CHILD),
+            Source::Listener(i) => {
+                debug_assert!(i < MAX_LISTENERS);
+                Token(FIRST_LISTENER + i)
+            }
+            Source::Client(id) => id.token(FIRST_CLIENT),
+        }
+    }
+
+    /// None: nobody was given this token.
+    #[inline]
+    pub fn of(token: Token) -> Option<Source> {
+        match token.0 {
+            FIRST_CLIENT.. => Some(Source::Client(ClientId::from_token(token, FIRST_CLIENT))),
+            n @ FIRST_LISTENER.. => Some(Source::Listener(n - FIRST_LISTENER)),
+            SIGNALS => Some(Source::Signals),
+            CHILD => Some(Source::Child),
+            _ => None,
+        }
+    }
+}
 
 /// What a timer of the reactor is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +129,7 @@ impl Net {
 
     pub fn watch_signals(&mut self, socket: std::os::unix::net::UnixStream) -> io::Result<()> {
         let mut socket = mio::net::UnixStream::from_std(socket);
-        self.poll.registry().register(&mut socket, SIGNALS, Interest::READABLE)?;
+        self.poll.registry().register(&mut socket, Source::Signals.token(), Interest::READABLE)?;
         self.signals = Some(socket);
         Ok(())
     }
@@ -100,7 +141,7 @@ impl Net {
     /// Watches the pipe on which a child reports.
     pub fn watch_child(&self, fd: std::os::fd::RawFd) -> io::Result<()> {
         let mut source = mio::unix::SourceFd(&fd);
-        self.poll.registry().register(&mut source, CHILD, Interest::READABLE)
+        self.poll.registry().register(&mut source, Source::Child.token(), Interest::READABLE)
     }
 
     pub fn unwatch_child(&self, fd: std::os::fd::RawFd) {
@@ -116,12 +157,12 @@ impl Net {
     pub fn info_listeners(&self, port: u16, o: &mut Lines) {
         let (mut tcp, mut unix) = (None, None);
         for l in &self.listeners {
-            match l {
-                Listener::Tcp { word, .. } => {
+            match l.kind {
+                Kind::TCP => {
                     let line = tcp.get_or_insert_with(|| "name=tcp".to_string());
-                    line.extend([",bind=", word]);
+                    line.extend([",bind=", &l.word]);
                 }
-                Listener::Unix { path, .. } => unix = Some(format!("name=unix,bind={path}")),
+                Kind::UNIX => unix = Some(format!("name=unix,bind={}", l.word)),
             }
         }
         if let Some(line) = tcp {
@@ -132,18 +173,20 @@ impl Net {
         }
     }
 
-    /// Replaces the TCP listeners, or the unix listener, by others.
-    pub fn set_listeners(&mut self, unix: bool, new: Vec<Listener>) -> io::Result<()> {
-        let is_unix = |l: &Listener| matches!(l, Listener::Unix { .. });
+    /// Replaces the listeners of one kind by others.
+    pub fn set_listeners(&mut self, kind: Kind, new: Vec<Listener>) -> io::Result<()> {
         let old = std::mem::take(&mut self.listeners);
-        let (mut gone, kept): (Vec<_>, Vec<_>) = old.into_iter().partition(|l| is_unix(l) == unix);
+        let (mut gone, kept): (Vec<_>, Vec<_>) = old.into_iter().partition(|l| l.kind == kind);
         gone.iter_mut().for_each(|l| l.deregister(self.poll.registry()));
         drop(gone);
         self.listeners = kept;
         self.listeners.extend(new);
+        if self.listeners.len() > MAX_LISTENERS {
+            return Err(io::Error::other("too many addresses to listen on"));
+        }
         for (i, l) in self.listeners.iter_mut().enumerate() {
             l.deregister(self.poll.registry());
-            l.register(self.poll.registry(), Token(FIRST_LISTENER + i))?;
+            l.register(self.poll.registry(), Source::Listener(i).token())?;
         }
         Ok(())
     }
@@ -176,5 +219,26 @@ impl Net {
     /// when it was served, must find that its later commands have run as well.
     pub fn wake(&mut self, id: ClientId) {
         self.woken.push(id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_and_sources_are_one_to_one() {
+        let client = |n: usize| Source::Client(ClientId::from_token(Token(n), 0));
+        let clients = [0, 1, 1 << 31, 7 << 32 | 5, (u32::MAX as usize) << 31];
+        let listeners = (0..MAX_LISTENERS).map(Source::Listener);
+        let all = [Source::Signals, Source::Child].into_iter().chain(listeners);
+        let mut tokens = std::collections::HashSet::new();
+        for source in all.chain(clients.map(client)) {
+            assert_eq!(Source::of(source.token()), Some(source));
+            assert!(tokens.insert(source.token()), "{source:?}");
+        }
+        for n in (0..FIRST_CLIENT).filter(|n| !tokens.contains(&Token(*n))) {
+            assert_eq!(Source::of(Token(n)), None, "{n}");
+        }
     }
 }

@@ -7,12 +7,12 @@ use mio::Interest;
 
 use crate::log;
 use crate::net::conn::Conn;
-use crate::net::listener;
+use crate::net::listener::{self, Kind};
 use crate::net::session::{Close, Session};
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::parts::Server;
-use crate::server::parts::net::CLIENTS;
+use crate::server::parts::net::Source;
 
 /// Connections accepted from one listener in one turn.
 const ACCEPTS: usize = 64;
@@ -20,8 +20,11 @@ const ACCEPTS: usize = 64;
 pub fn accept(srv: &mut Server, index: usize) {
     for _ in 0..ACCEPTS {
         let Some(l) = srv.net.listeners.get(index) else { return };
+        let kind = l.kind;
         match l.accept() {
-            Ok(conn) => welcome(srv, conn),
+            Ok(conn) => match kind {
+                Kind::Clients(_) => welcome(srv, conn),
+            },
             Err(e) if e.kind() == ErrorKind::WouldBlock => return,
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
             Err(e) => {
@@ -68,7 +71,8 @@ fn welcome(srv: &mut Server, mut conn: Conn) {
     let Server { clients, net, .. } = srv;
     let Some(client) = clients.get_mut(id) else { return };
     let interest = Interest::READABLE;
-    if let Err(e) = client.conn.register(net.poll.registry(), id.token(CLIENTS), interest) {
+    if let Err(e) = client.conn.register(net.poll.registry(), Source::Client(id).token(), interest)
+    {
         log!(Warning, "Error registering fd event for the new client: {e}");
         clients.close(id, Close::Now);
     }

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::log;
-use crate::net::listener;
+use crate::net::listener::{self, Kind};
 use crate::server::parts::Server;
 
 /// Opens the listeners; nothing to listen on is an error.
@@ -33,8 +33,8 @@ pub fn open(srv: &mut Server) -> Result<(), String> {
         return Err(String::new());
     }
     let io = |e: std::io::Error| format!("Can't watch the listening sockets: {e}\n");
-    srv.net.set_listeners(false, tcp).map_err(io)?;
-    srv.net.set_listeners(true, unix).map_err(io)
+    srv.net.set_listeners(Kind::TCP, tcp).map_err(io)?;
+    srv.net.set_listeners(Kind::UNIX, unix).map_err(io)
 }
 
 /// Says that an address can't be listened on.

@@ -20,7 +20,7 @@ use crate::net::session::Close;
 use crate::server::engine::{blocking, client_memory, evict, unit};
 use crate::server::jobs::{children, cron, expire, pause, shutdown};
 use crate::server::parts::exec::Unit;
-use crate::server::parts::net::{CHILD, CLIENTS, FIRST_LISTENER, SIGNALS, Timer};
+use crate::server::parts::net::{Source, Timer};
 use crate::server::parts::{Server, running};
 use crate::server::reactor::accept::accept;
 use crate::server::reactor::reading::{self, read_client};
@@ -66,11 +66,12 @@ pub fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
     again.sort_unstable();
     again.dedup();
     for event in events.iter() {
-        match event.token() {
-            SIGNALS => shutdown::on_signals(srv),
-            CHILD => children::on_report(srv),
-            mio::Token(n) if n < CLIENTS => listeners.push(n - FIRST_LISTENER),
-            token => client_event(srv, ClientId::from_token(token, CLIENTS), event),
+        match Source::of(event.token()) {
+            Some(Source::Client(id)) => client_event(srv, id, event),
+            Some(Source::Listener(i)) => listeners.push(i),
+            Some(Source::Signals) => shutdown::on_signals(srv),
+            Some(Source::Child) => children::on_report(srv),
+            None => {}
         }
     }
     for id in again {

@@ -17,7 +17,7 @@ use crate::net::outbox::Flush;
 use crate::net::session::Close;
 use crate::server::engine::describe::describe;
 use crate::server::parts::Server;
-use crate::server::parts::net::CLIENTS;
+use crate::server::parts::net::Source;
 
 /// How long messages are delivered before the others have their turn, in microseconds.
 const DELIVER_US: u64 = 250;
@@ -80,7 +80,7 @@ fn write_client(srv: &mut Server, id: ClientId) {
         client.wants_writable = full;
         let interest =
             if full { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-        if client.conn.reregister(net.registry(), id.token(CLIENTS), interest).is_err() {
+        if client.conn.reregister(net.registry(), Source::Client(id).token(), interest).is_err() {
             return clients.close(id, Close::Now);
         }
     }
