@@ -146,9 +146,9 @@ pub const KNOWN: &[Known] = &[
 ];
 
 /// Before 7.2, an encoding may differ: lists and sets are no listpacks, and ZADD counts elements that it
-/// only changes less strictly.
+/// only changes less strictly; HSET counts the fields that are new, not those it is given.
 pub fn encodes_alike(kind: &str, version: (u32, u32)) -> bool {
-    version >= (7, 2) || !matches!(kind, "list" | "set" | "zset")
+    version >= (7, 2) || !matches!(kind, "list" | "set" | "zset" | "hash")
 }
 
 /// Before 7.2, a key past its time was shown by SCAN with TYPE, was no event in RESTORE, and did not
