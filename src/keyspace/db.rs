@@ -416,17 +416,18 @@ impl<'a> DbMut<'a> {
     fn store_at(
         &mut self,
         k: Key<'_>,
-        value: SetValue<'_>,
+        mut value: SetValue<'_>,
         expire: Expire,
         access: Option<u32>,
         marks: bool,
         fx: &mut Effects,
     ) {
         let env = self.env;
-        let value = match value {
-            SetValue::Bytes(bytes) if bytes.len() >= LARGE => large(k, bytes, fx),
-            value => value,
-        };
+        if let SetValue::Bytes(bytes) = value
+            && bytes.len() >= LARGE
+        {
+            value = large(k, bytes, fx);
+        }
         match self.live_or_vacant(k, fx) {
             Ok(mut entry) => {
                 let old = entry.set_value(value, expire);

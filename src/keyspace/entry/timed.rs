@@ -120,6 +120,7 @@ impl Clock {
     }
 
     /// Follows an entry that was at `old`, and may have moved, with the same deadline.
+    #[inline(always)]
     fn follow(&mut self, old: u64, entry: &Entry) {
         if old != handle_of(entry)
             && let Some(at) = entry.expire_ms()

@@ -326,6 +326,7 @@ fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> 
 }
 
 /// Runs the parsed commands of `bytes` in all, and replies to what could not be parsed. `Some(offset)`: stopped early.
+#[inline(always)] // It has a second caller, which is cold; see `parse`.
 fn run_parsed(
     srv: &mut Server,
     id: ClientId,
@@ -359,6 +360,7 @@ fn run_parsed(
 }
 
 /// Runs the commands of a batch. `Some(offset)`: stopped early, the client goes on from there later.
+#[inline(always)] // For the same reason.
 fn run_batch(
     srv: &mut Server,
     id: ClientId,
