@@ -185,6 +185,18 @@ start_server {tags {waiting}} {
         $c close
     }
 
+    test "RESET gives back what subscriptions have taken" {
+        set c [redis_client]
+        set id [$c client id]
+        set mem {regexp {tot-mem=(\d+)} [r client list id $id] - bytes; set bytes}
+        set before [eval $mem]
+        for {set i 0} {$i < 100} {incr i} { $c subscribe [string repeat x 1000]$i }
+        assert {[eval $mem] > $before + 100000}
+        $c reset
+        assert {[eval $mem] < $before + 50000} "[eval $mem] after $before"
+        $c close
+    }
+
     test "without memory nothing is queued, and a transaction that fails anyway keeps its reply" {
         r set watched 1
         set c [redis_client]
