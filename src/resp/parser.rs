@@ -479,6 +479,14 @@ mod tests {
     }
 
     #[test]
+    fn a_nul_hides_the_end_of_a_line() {
+        let (cmds, p) = all(b"SET a b\0c d\r\n");
+        assert!(cmds.is_empty() && p.error.is_none() && p.used == 0);
+        let long = [b"a\0", &vec![b'x'; INLINE_MAX][..], b"\r\n"].concat();
+        assert_eq!(all(&long).1.error, Some(ProtoError::TooBigInline));
+    }
+
+    #[test]
     fn resumes_without_parsing_again() {
         let text = b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$12\r\nhello world!\r\n";
         for cut in 1..text.len() {
