@@ -191,6 +191,8 @@ fn run_large(srv: &mut Server, id: ClientId) -> bool {
         drop(batch);
         query.large = Some(large);
         query.pending = buffer;
+        // There is nothing to run before more has come.
+        query.behind = false;
         query.reserve_for(parsed.partial);
         return false;
     }
