@@ -15,7 +15,7 @@ use crate::util::lines::Lines;
 type BlockedKey = (u32, Vec<u8>);
 
 #[derive(Debug, Default)]
-pub struct Blocked {
+pub(crate) struct Blocked {
     waiters: HashMap<BlockedKey, VecDeque<ClientId>>,
     ready: VecDeque<BlockedKey>,
     queued: HashSet<BlockedKey>,
@@ -24,27 +24,27 @@ pub struct Blocked {
 
 impl Blocked {
     /// Whether nobody waits for anything.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.waiters.is_empty()
     }
-    pub fn clients(&self) -> usize {
+    pub(crate) fn clients(&self) -> usize {
         self.clients
     }
-    pub fn keys(&self) -> usize {
+    pub(crate) fn keys(&self) -> usize {
         self.waiters.len()
     }
-    pub fn has_ready(&self) -> bool {
+    pub(crate) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
     }
 
     /// INFO clients: what is waited for.
-    pub fn info(&self, o: &mut Lines) {
+    pub(crate) fn info(&self, o: &mut Lines) {
         o.add("total_blocking_keys", self.keys());
         o.add("total_blocking_keys_on_nokey", 0);
     }
 
     /// Lists a client under its keys, behind those who came before.
-    pub fn park(&mut self, id: ClientId, keys: &[BlockedKey]) {
+    pub(crate) fn park(&mut self, id: ClientId, keys: &[BlockedKey]) {
         self.clients += 1;
         for key in keys {
             let queue = self.waiters.entry(key.clone()).or_default();
@@ -55,7 +55,7 @@ impl Blocked {
     }
 
     /// Takes a client off all its keys. O(clients waiting for the same keys).
-    pub fn unpark(&mut self, id: ClientId, keys: &[BlockedKey]) {
+    pub(crate) fn unpark(&mut self, id: ClientId, keys: &[BlockedKey]) {
         self.clients -= 1;
         for key in keys {
             if let Some(queue) = self.waiters.get_mut(key) {
@@ -68,7 +68,7 @@ impl Blocked {
     }
 
     /// Reports that a key came to be or grew.
-    pub fn signal(&mut self, db: u32, key: &[u8]) {
+    pub(crate) fn signal(&mut self, db: u32, key: &[u8]) {
         let at = (db, key.to_vec());
         if self.waiters.contains_key(&at) && self.queued.insert(at.clone()) {
             self.ready.push_back(at);
@@ -76,18 +76,18 @@ impl Blocked {
     }
 
     /// Keys of a database that somebody waits for.
-    pub fn waited_in(&self, db: u32) -> Vec<Vec<u8>> {
+    pub(crate) fn waited_in(&self, db: u32) -> Vec<Vec<u8>> {
         self.waiters.keys().filter(|k| k.0 == db).map(|k| k.1.clone()).collect()
     }
 
-    pub fn next_ready(&mut self) -> Option<BlockedKey> {
+    pub(crate) fn next_ready(&mut self) -> Option<BlockedKey> {
         let key = self.ready.pop_front()?;
         self.queued.remove(&key);
         Some(key)
     }
 
     /// Who waits for a key, first come first.
-    pub fn waiting_for(&self, key: &BlockedKey) -> Vec<ClientId> {
+    pub(crate) fn waiting_for(&self, key: &BlockedKey) -> Vec<ClientId> {
         self.waiters.get(key).map_or_else(Vec::new, |queue| queue.iter().copied().collect())
     }
 }

@@ -14,13 +14,13 @@ const MARKS: [char; 3] = ['_', 'o', '#'];
 
 /// One occurrence: seconds since 1970, and how long it took in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sample {
+pub(crate) struct Sample {
     pub time: i64,
     pub ms: u64,
 }
 
 #[derive(Debug, Default)]
-pub struct History {
+pub(crate) struct History {
     samples: VecDeque<Sample>,
     /// The longest ever, also when it is no longer kept.
     pub max_ms: u64,
@@ -28,17 +28,17 @@ pub struct History {
 
 impl History {
     /// From the oldest to the newest.
-    pub fn samples(&self) -> impl ExactSizeIterator<Item = Sample> {
+    pub(crate) fn samples(&self) -> impl ExactSizeIterator<Item = Sample> {
         self.samples.iter().copied()
     }
 
     /// The newest.
-    pub fn latest(&self) -> Option<Sample> {
+    pub(crate) fn latest(&self) -> Option<Sample> {
         self.samples.back().copied()
     }
 
     /// Shortest, mean and longest of those kept, in milliseconds.
-    pub fn spread(&self) -> (u64, u64, u64) {
+    pub(crate) fn spread(&self) -> (u64, u64, u64) {
         let of = |f: fn(u64, u64) -> u64| self.samples.iter().map(|s| s.ms).reduce(f).unwrap_or(0);
         let sum: u64 = self.samples.iter().map(|s| s.ms).sum();
         (of(u64::min), sum / (self.samples.len() as u64).max(1), of(u64::max))
@@ -47,14 +47,14 @@ impl History {
 
 /// All kinds of events that have occurred.
 #[derive(Debug, Default)]
-pub struct Latency {
+pub(crate) struct Latency {
     events: BTreeMap<&'static str, History>,
 }
 
 impl Latency {
     /// Notes an event, if it took as long as the threshold says (0: never). O(log kinds).
     #[inline]
-    pub fn note(&mut self, event: &'static str, us: u64, threshold_ms: u64, now_ms: i64) {
+    pub(crate) fn note(&mut self, event: &'static str, us: u64, threshold_ms: u64, now_ms: i64) {
         if threshold_ms > 0 && us >= threshold_ms * 1000 {
             self.add(event, us / 1000, now_ms / 1000);
         }
@@ -76,22 +76,22 @@ impl Latency {
     }
 
     /// The kinds in order of name.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&'static str, &History)> {
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (&'static str, &History)> {
         self.events.iter().map(|(name, history)| (*name, history))
     }
 
     /// The history of a kind.
-    pub fn of(&self, event: &[u8]) -> Option<&History> {
+    pub(crate) fn of(&self, event: &[u8]) -> Option<&History> {
         self.events.get(std::str::from_utf8(event).ok()?)
     }
 
     /// Forgets a kind; whether there was something.
-    pub fn forget(&mut self, event: &[u8]) -> bool {
+    pub(crate) fn forget(&mut self, event: &[u8]) -> bool {
         std::str::from_utf8(event).is_ok_and(|event| self.events.remove(event).is_some())
     }
 
     /// Forgets everything; how many kinds there were.
-    pub fn reset(&mut self) -> usize {
+    pub(crate) fn reset(&mut self) -> usize {
         std::mem::take(&mut self.events).len()
     }
 }
@@ -107,7 +107,7 @@ fn age(seconds: i64) -> String {
 }
 
 /// A history drawn in text: a head line, bars, and under each bar its age from top to bottom.
-pub fn graph(event: &str, history: &History, now: i64) -> String {
+pub(crate) fn graph(event: &str, history: &History, now: i64) -> String {
     let skip = history.samples.len().saturating_sub(COLUMNS);
     let shown: Vec<Sample> = history.samples().skip(skip).collect();
     let (low, _, high) = history.spread();

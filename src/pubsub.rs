@@ -7,7 +7,7 @@ use crate::util::glob;
 use crate::util::lines::Lines;
 
 #[derive(Debug, Default)]
-pub struct PubSub {
+pub(crate) struct PubSub {
     channels: HashMap<Vec<u8>, Vec<ClientId>>,
     patterns: BTreeMap<Vec<u8>, Vec<ClientId>>,
     shard: HashMap<Vec<u8>, Vec<ClientId>>,
@@ -24,7 +24,7 @@ struct Subscriptions {
 
 /// A plain channel, a glob pattern, or a channel of one shard of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Channel,
     Pattern,
     Shard,
@@ -41,27 +41,27 @@ impl Subscriptions {
 }
 
 impl PubSub {
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.of_client.is_empty()
     }
     /// Channels with a subscriber.
-    pub fn channels(&self) -> usize {
+    pub(crate) fn channels(&self) -> usize {
         self.channels.len()
     }
     /// Different patterns with a subscriber.
-    pub fn patterns(&self) -> usize {
+    pub(crate) fn patterns(&self) -> usize {
         self.patterns.len()
     }
 
     /// INFO stats.
-    pub fn info(&self, o: &mut Lines) {
+    pub(crate) fn info(&self, o: &mut Lines) {
         o.add("pubsub_channels", self.channels());
         o.add("pubsub_patterns", self.patterns());
         o.add("pubsubshard_channels", self.shard_channels());
     }
 
     /// Subscribes a client; false if it was already.
-    pub fn subscribe(&mut self, id: ClientId, kind: Kind, name: &[u8]) -> bool {
+    pub(crate) fn subscribe(&mut self, id: ClientId, kind: Kind, name: &[u8]) -> bool {
         let list = match kind {
             Kind::Channel => self.channels.entry(name.to_vec()).or_default(),
             Kind::Pattern => self.patterns.entry(name.to_vec()).or_default(),
@@ -76,7 +76,7 @@ impl PubSub {
     }
 
     /// Ends a subscription; false if there was none.
-    pub fn unsubscribe(&mut self, id: ClientId, kind: Kind, name: &[u8]) -> bool {
+    pub(crate) fn unsubscribe(&mut self, id: ClientId, kind: Kind, name: &[u8]) -> bool {
         let Some(own) = self.of_client.get_mut(&id) else { return false };
         if !own.of(kind).remove(name) {
             return false;
@@ -109,7 +109,7 @@ impl PubSub {
     }
 
     /// Names a client is subscribed to, in order.
-    pub fn of(&self, id: ClientId, kind: Kind) -> Vec<Vec<u8>> {
+    pub(crate) fn of(&self, id: ClientId, kind: Kind) -> Vec<Vec<u8>> {
         let own = self.of_client.get(&id);
         own.map_or_else(Vec::new, |s| {
             let names = match kind {
@@ -121,7 +121,7 @@ impl PubSub {
         })
     }
 
-    pub fn forget(&mut self, id: ClientId) {
+    pub(crate) fn forget(&mut self, id: ClientId) {
         for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
             for name in self.of(id, kind) {
                 self.unsubscribe(id, kind, &name);
@@ -129,22 +129,22 @@ impl PubSub {
         }
     }
 
-    pub fn subscribers(&self, channel: &[u8]) -> &[ClientId] {
+    pub(crate) fn subscribers(&self, channel: &[u8]) -> &[ClientId] {
         self.channels.get(channel).map_or(&[], Vec::as_slice)
     }
 
     /// Who is subscribed to a shard channel.
-    pub fn shard_subscribers(&self, channel: &[u8]) -> &[ClientId] {
+    pub(crate) fn shard_subscribers(&self, channel: &[u8]) -> &[ClientId] {
         self.shard.get(channel).map_or(&[], Vec::as_slice)
     }
 
     /// Shard channels with a subscriber.
-    pub fn shard_channels(&self) -> usize {
+    pub(crate) fn shard_channels(&self) -> usize {
         self.shard.len()
     }
 
     /// Patterns that match the channel, with their subscribers.
-    pub fn matching<'a>(
+    pub(crate) fn matching<'a>(
         &'a self,
         channel: &'a [u8],
     ) -> impl Iterator<Item = (&'a [u8], &'a [ClientId])> {
@@ -153,7 +153,7 @@ impl PubSub {
     }
 
     /// Channels (`Shard`: shard channels) with subscribers, those that match a pattern if one is given.
-    pub fn active(&self, kind: Kind, pattern: Option<&[u8]>) -> Vec<&[u8]> {
+    pub(crate) fn active(&self, kind: Kind, pattern: Option<&[u8]>) -> Vec<&[u8]> {
         let map = if kind == Kind::Shard { &self.shard } else { &self.channels };
         let all = map.keys().map(Vec::as_slice);
         all.filter(|c| pattern.is_none_or(|p| glob::matches(p, c, false))).collect()

@@ -8,7 +8,7 @@ const MAX_ARGS: usize = 32;
 const MAX_BYTES: usize = 128;
 
 #[derive(Debug)]
-pub struct Entry {
+pub(crate) struct Entry {
     pub id: u64,
     /// Seconds since 1970.
     pub time: i64,
@@ -20,24 +20,24 @@ pub struct Entry {
 
 /// Newest first.
 #[derive(Debug, Default)]
-pub struct Slowlog {
+pub(crate) struct Slowlog {
     entries: VecDeque<Entry>,
     next_id: u64,
 }
 
 impl Slowlog {
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
-    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter()
     }
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.entries.clear();
     }
 
     /// Adds a command and drops the oldest beyond `max_len`.
-    pub fn push(
+    pub(crate) fn push(
         &mut self,
         argv: &[&[u8]],
         duration_us: u64,
@@ -59,7 +59,7 @@ impl Slowlog {
         self.trim(max_len);
     }
 
-    pub fn trim(&mut self, max_len: usize) {
+    pub(crate) fn trim(&mut self, max_len: usize) {
         self.entries.truncate(max_len);
     }
 }

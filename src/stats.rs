@@ -6,7 +6,7 @@ use crate::util::lines::Lines;
 
 /// Latencies in nanoseconds on a log-linear scale: 32 steps per power of two, about 3% wide.
 #[derive(Debug, Clone)]
-pub struct Histogram {
+pub(crate) struct Histogram {
     buckets: Box<[u64; Histogram::BUCKETS]>,
     count: u64,
 }
@@ -44,17 +44,17 @@ impl Histogram {
     }
 
     #[inline]
-    pub fn record(&mut self, ns: u64, n: u64) {
+    pub(crate) fn record(&mut self, ns: u64, n: u64) {
         self.buckets[Histogram::index(ns)] += n;
         self.count += n;
     }
 
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
     /// The value in nanoseconds that `percent` of all values do not exceed. O(buckets).
-    pub fn percentile(&self, percent: f64) -> u64 {
+    pub(crate) fn percentile(&self, percent: f64) -> u64 {
         let want =
             ((percent / 100.0 * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
         let mut seen = 0;
@@ -68,7 +68,7 @@ impl Histogram {
     }
 
     /// Cumulative counts at powers of two microseconds, for LATENCY HISTOGRAM.
-    pub fn by_power(&self) -> Vec<(u64, u64)> {
+    pub(crate) fn by_power(&self) -> Vec<(u64, u64)> {
         let (mut out, mut seen, mut bound) = (Vec::new(), 0, 1u64);
         for (i, &n) in self.buckets.iter().enumerate() {
             while Histogram::upper(i) >= bound * 1000 {
@@ -88,7 +88,7 @@ impl Histogram {
 
 /// Figures of one command.
 #[derive(Debug, Default, Clone)]
-pub struct CommandStats {
+pub(crate) struct CommandStats {
     pub calls: u64,
     pub us: u64,
     /// Refused before it ran: wrong arity, no permission, out of memory ...
@@ -103,7 +103,7 @@ pub struct CommandStats {
 impl CommandStats {
     /// Counts `n` calls of `ns` nanoseconds each.
     #[inline]
-    pub fn record(&mut self, ns: u64, n: u64, keep_latency: bool) {
+    pub(crate) fn record(&mut self, ns: u64, n: u64, keep_latency: bool) {
         self.calls += n;
         let ns_total = u64::from(self.ns_rest) + ns * n;
         self.us += ns_total / 1000;
@@ -116,7 +116,7 @@ impl CommandStats {
 
 /// A rate over the last 1.6 s: sixteen samples, one each 100 ms, as Redis takes it.
 #[derive(Debug, Default, Clone)]
-pub struct Rate {
+pub(crate) struct Rate {
     samples: [u64; 16],
     next: usize,
     last_value: u64,
@@ -125,7 +125,7 @@ pub struct Rate {
 
 impl Rate {
     /// Adds a sample: how far `value` has moved while `base` moved; `factor` scales the quotient.
-    pub fn sample(&mut self, value: u64, base: u64, factor: u64) {
+    pub(crate) fn sample(&mut self, value: u64, base: u64, factor: u64) {
         let moved = value.saturating_sub(self.last_value);
         let by = base.saturating_sub(self.last_base);
         self.samples[self.next] = (moved * factor).checked_div(by).unwrap_or(0);
@@ -133,7 +133,7 @@ impl Rate {
         (self.last_value, self.last_base) = (value, base);
     }
 
-    pub fn mean(&self) -> u64 {
+    pub(crate) fn mean(&self) -> u64 {
         self.samples.iter().sum::<u64>() / self.samples.len() as u64
     }
 }
@@ -143,7 +143,7 @@ const MAX_ERROR_CODES: usize = 128;
 
 /// Counters that CONFIG RESETSTAT sets to zero.
 #[derive(Debug, Default, Clone)]
-pub struct Counters {
+pub(crate) struct Counters {
     pub connections: u64,
     pub rejected_connections: u64,
     pub commands: u64,
@@ -176,7 +176,7 @@ pub struct Counters {
 }
 
 #[derive(Debug, Default)]
-pub struct Stats {
+pub(crate) struct Stats {
     pub n: Counters,
     /// By number of the command in the table.
     pub commands: Vec<CommandStats>,
@@ -195,7 +195,7 @@ pub struct Stats {
 
 impl Stats {
     /// Counts an error reply by its first word.
-    pub fn error(&mut self, code: &[u8]) {
+    pub(crate) fn error(&mut self, code: &[u8]) {
         self.n.error_replies += 1;
         if let Some(n) = self.errors.get_mut(code) {
             *n += 1;
@@ -210,7 +210,7 @@ impl Stats {
     }
 
     /// INFO stats: connections, commands and bytes.
-    pub fn info_traffic(&self, o: &mut Lines) {
+    pub(crate) fn info_traffic(&self, o: &mut Lines) {
         let kbps = |rate: &Rate| format!("{:.2}", rate.mean() as f64 / 1024.0);
         o.add("total_connections_received", self.n.connections);
         o.add("total_commands_processed", self.n.commands);
@@ -225,7 +225,7 @@ impl Stats {
     }
 
     /// INFO stats: what has expired.
-    pub fn info_expiry(&self, o: &mut Lines) {
+    pub(crate) fn info_expiry(&self, o: &mut Lines) {
         o.add("expired_keys", self.n.expired_keys);
         o.add("expired_subkeys", self.n.expired_fields);
         o.add("expired_stale_perc", "0.00");
@@ -234,7 +234,7 @@ impl Stats {
     }
 
     /// INFO stats: what was evicted, and whether keys were found.
-    pub fn info_keys(&self, o: &mut Lines) {
+    pub(crate) fn info_keys(&self, o: &mut Lines) {
         o.add("evicted_keys", self.n.evicted_keys);
         o.add("evicted_clients", self.n.evicted_clients);
         o.add("total_eviction_exceeded_time", self.n.eviction_exceeded_ms);
@@ -244,13 +244,13 @@ impl Stats {
     }
 
     /// INFO stats: child processes.
-    pub fn info_forks(&self, o: &mut Lines) {
+    pub(crate) fn info_forks(&self, o: &mut Lines) {
         o.add("latest_fork_usec", self.n.latest_fork_us);
         o.add("total_forks", self.n.forks);
     }
 
     /// INFO stats: errors, and the work of the loop.
-    pub fn info_loop(&self, o: &mut Lines) {
+    pub(crate) fn info_loop(&self, o: &mut Lines) {
         let n = &self.n;
         o.add("unexpected_error_replies", n.unexpected_errors);
         o.add("total_error_replies", n.error_replies);
@@ -270,7 +270,7 @@ impl Stats {
     }
 
     /// INFO stats: what was denied.
-    pub fn info_denied(&self, o: &mut Lines) {
+    pub(crate) fn info_denied(&self, o: &mut Lines) {
         o.add("acl_access_denied_auth", self.n.auth_denied);
         let others =
             ["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"];
@@ -278,7 +278,7 @@ impl Stats {
     }
 
     /// INFO errorstats.
-    pub fn info_errors(&self, o: &mut Lines) {
+    pub(crate) fn info_errors(&self, o: &mut Lines) {
         for (code, count) in &self.errors {
             let code = String::from_utf8_lossy(code);
             o.add(&format!("errorstat_{code}"), format_args!("count={count}"));
@@ -286,7 +286,7 @@ impl Stats {
     }
 
     /// INFO commandstats; `names` by number of the command.
-    pub fn info_commands<'a>(&self, names: impl Iterator<Item = &'a str>, o: &mut Lines) {
+    pub(crate) fn info_commands<'a>(&self, names: impl Iterator<Item = &'a str>, o: &mut Lines) {
         let used = |s: &CommandStats| s.calls > 0 || s.rejected > 0 || s.failed > 0;
         for (name, s) in names.zip(&self.commands).filter(|(_, s)| used(s)) {
             o.add(
@@ -304,7 +304,7 @@ impl Stats {
     }
 
     /// INFO latencystats; `names` by number of the command.
-    pub fn info_latencies<'a>(
+    pub(crate) fn info_latencies<'a>(
         &self,
         names: impl Iterator<Item = &'a str>,
         percentiles: &[f64],
@@ -322,7 +322,7 @@ impl Stats {
     }
 
     /// INFO debug.
-    pub fn info_debug(&self, o: &mut Lines) {
+    pub(crate) fn info_debug(&self, o: &mut Lines) {
         o.add("eventloop_duration_aof_sum", 0);
         o.add("eventloop_duration_cron_sum", self.cron_us);
         o.add("eventloop_duration_max", self.loop_us_max);
@@ -330,7 +330,7 @@ impl Stats {
     }
 
     /// CONFIG RESETSTAT.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         let commands = self.commands.len();
         *self = Stats { commands: vec![CommandStats::default(); commands], ..Stats::default() };
     }

@@ -12,25 +12,25 @@ use crate::net::clients::ClientId;
 type WatchedKey = (u32, Vec<u8>);
 
 #[derive(Debug, Default)]
-pub struct Watch {
+pub(crate) struct Watch {
     by_key: HashMap<WatchedKey, HashSet<ClientId>>,
     by_client: HashMap<ClientId, Vec<(WatchedKey, Found)>>,
 }
 
 /// Whether a key was there when its watch began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     Live,
     Absent,
 }
 
 impl Watch {
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.by_key.is_empty()
     }
 
     /// Adds a watch; false if the client already had it.
-    pub fn add(&mut self, id: ClientId, db: u32, key: &[u8], found: Found) -> bool {
+    pub(crate) fn add(&mut self, id: ClientId, db: u32, key: &[u8], found: Found) -> bool {
         let at = (db, key.to_vec());
         let added = self.by_key.entry(at.clone()).or_default().insert(id);
         if added {
@@ -40,29 +40,32 @@ impl Watch {
     }
 
     /// Who watches the key.
-    pub fn of(&self, db: u32, key: &[u8]) -> impl Iterator<Item = ClientId> {
+    pub(crate) fn of(&self, db: u32, key: &[u8]) -> impl Iterator<Item = ClientId> {
         let found = if self.is_empty() { None } else { self.by_key.get(&(db, key.to_vec())) };
         found.into_iter().flatten().copied()
     }
 
     /// All watched keys of one database (of all when None) with their watchers.
-    pub fn in_db(&self, db: Option<u32>) -> impl Iterator<Item = (u32, &[u8], &HashSet<ClientId>)> {
+    pub(crate) fn in_db(
+        &self,
+        db: Option<u32>,
+    ) -> impl Iterator<Item = (u32, &[u8], &HashSet<ClientId>)> {
         let all = self.by_key.iter().map(|((d, key), ids)| (*d, &key[..], ids));
         all.filter(move |(d, ..)| db.is_none_or(|db| db == *d))
     }
 
-    pub fn keys_of(&self, id: ClientId) -> &[(WatchedKey, Found)] {
+    pub(crate) fn keys_of(&self, id: ClientId) -> &[(WatchedKey, Found)] {
         self.by_client.get(&id).map_or(&[], Vec::as_slice)
     }
 
     /// Whether the key was there when the client began to watch it. O(its keys).
-    pub fn found_live(&self, id: ClientId, db: u32, key: &[u8]) -> bool {
+    pub(crate) fn found_live(&self, id: ClientId, db: u32, key: &[u8]) -> bool {
         let is = |w: &&(WatchedKey, Found)| w.0.0 == db && w.0.1 == key;
         self.keys_of(id).iter().find(is).is_some_and(|w| w.1 == Found::Live)
     }
 
     /// The client watches nothing any more. O(its keys).
-    pub fn forget(&mut self, id: ClientId) {
+    pub(crate) fn forget(&mut self, id: ClientId) {
         for (key, _) in self.by_client.remove(&id).unwrap_or_default() {
             if let Some(ids) = self.by_key.get_mut(&key) {
                 ids.remove(&id);

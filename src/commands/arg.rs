@@ -6,25 +6,25 @@ use crate::resp::errors::{self, CmdError};
 use crate::util::longdouble::LongDouble;
 use crate::util::num;
 
-pub fn int(arg: &[u8]) -> Result<i64, CmdError> {
+pub(crate) fn int(arg: &[u8]) -> Result<i64, CmdError> {
     num::parse_i64(arg).ok_or(errors::NOT_INT)
 }
 
 /// An integer of 32 bits.
-pub fn int32(arg: &[u8]) -> Result<i64, CmdError> {
+pub(crate) fn int32(arg: &[u8]) -> Result<i64, CmdError> {
     let n = int(arg)?;
     i32::try_from(n).map_err(|_| errors::NOT_INT32)?;
     Ok(n)
 }
 
 /// An integer that is not negative, or the error `text` (without `ERR`) if it is.
-pub fn int_from_0(arg: &[u8], text: &'static str) -> Result<i64, CmdError> {
+pub(crate) fn int_from_0(arg: &[u8], text: &'static str) -> Result<i64, CmdError> {
     let n = int(arg)?;
     if n < 0 { Err(CmdError::err(text)) } else { Ok(n) }
 }
 
 /// An integer within bounds, or the error `text` (without `ERR`).
-pub fn int_in(arg: &[u8], min: i64, max: i64, text: &'static str) -> Result<i64, CmdError> {
+pub(crate) fn int_in(arg: &[u8], min: i64, max: i64, text: &'static str) -> Result<i64, CmdError> {
     match num::parse_i64(arg) {
         Some(n) if (min..=max).contains(&n) => Ok(n),
         _ => Err(CmdError::err(text)),
@@ -32,13 +32,13 @@ pub fn int_in(arg: &[u8], min: i64, max: i64, text: &'static str) -> Result<i64,
 }
 
 /// A double, which is not NaN.
-pub fn float(arg: &[u8]) -> Result<f64, CmdError> {
+pub(crate) fn float(arg: &[u8]) -> Result<f64, CmdError> {
     num::parse_f64(arg).ok_or(errors::NOT_FLOAT)
 }
 
 /// A time-out in seconds, with decimals: the wall clock in milliseconds at which it ends, None for 0, which never
 /// does.
-pub fn timeout(arg: &[u8], env: &Env) -> Result<Option<i64>, CmdError> {
+pub(crate) fn timeout(arg: &[u8], env: &Env) -> Result<Option<i64>, CmdError> {
     const OUT_OF_RANGE: CmdError = CmdError::new("ERR timeout is out of range");
     let seconds = LongDouble::parse(arg);
     let seconds = seconds.ok_or(CmdError::new("ERR timeout is not a float or out of range"))?;
@@ -53,7 +53,7 @@ pub fn timeout(arg: &[u8], env: &Env) -> Result<Option<i64>, CmdError> {
 }
 
 /// Option words are matched without regard to case. Compat: what stands behind a NUL is not seen.
-pub fn is(arg: &[u8], word: &str) -> bool {
+pub(crate) fn is(arg: &[u8], word: &str) -> bool {
     let seen = match arg.get(word.len()) {
         None | Some(0) => &arg[..arg.len().min(word.len())],
         Some(_) => return false,
@@ -62,25 +62,25 @@ pub fn is(arg: &[u8], word: &str) -> bool {
 }
 
 /// An option word in lower case, to match it against several. Compat: as [`is`] sees it.
-pub fn lower(arg: &[u8]) -> Vec<u8> {
+pub(crate) fn lower(arg: &[u8]) -> Vec<u8> {
     errors::shown(arg).to_ascii_lowercase()
 }
 
 /// Walks the options of a command.
-pub struct Options<'a> {
+pub(crate) struct Options<'a> {
     argv: Argv<'a>,
     next: usize,
 }
 
 impl<'a> Options<'a> {
-    pub fn new(argv: Argv<'a>, from: usize) -> Options<'a> {
+    pub(crate) fn new(argv: Argv<'a>, from: usize) -> Options<'a> {
         Options { argv, next: from }
     }
     /// The value of an option, or a syntax error if the arguments end.
-    pub fn value(&mut self) -> Result<&'a [u8], CmdError> {
+    pub(crate) fn value(&mut self) -> Result<&'a [u8], CmdError> {
         self.next().ok_or(errors::SYNTAX)
     }
-    pub fn remaining(&self) -> usize {
+    pub(crate) fn remaining(&self) -> usize {
         self.argv.len() - self.next
     }
 }
@@ -96,7 +96,7 @@ impl<'a> Iterator for Options<'a> {
 
 /// How an expiry was given; decides the form in which it is propagated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
+pub(crate) enum When {
     /// EX, PX: from now.
     Relative,
     /// EXAT, PXAT: a date.
@@ -106,7 +106,7 @@ pub enum When {
 /// EX, PX, EXAT or PXAT with its argument, not yet evaluated (Redis reports a bad number later than
 /// a bad combination of words).
 #[derive(Clone, Copy, Debug)]
-pub struct ExpireArg<'a> {
+pub(crate) struct ExpireArg<'a> {
     pub text: &'a [u8],
     pub seconds: bool,
     pub when: When,
@@ -114,7 +114,7 @@ pub struct ExpireArg<'a> {
 
 impl<'a> ExpireArg<'a> {
     /// The option `word` if it is one of the four.
-    pub fn from_word(word: &[u8]) -> Option<(bool, When)> {
+    pub(crate) fn from_word(word: &[u8]) -> Option<(bool, When)> {
         [
             ("ex", true, When::Relative),
             ("px", false, When::Relative),
@@ -126,7 +126,7 @@ impl<'a> ExpireArg<'a> {
     }
 
     /// The date in milliseconds since 1970. `command` is named in the error.
-    pub fn at_ms(&self, env: &Env, command: &str) -> Result<i64, CmdError> {
+    pub(crate) fn at_ms(&self, env: &Env, command: &str) -> Result<i64, CmdError> {
         let n = int(self.text)?;
         let invalid = || errors::invalid_expire(command);
         if n <= 0 {
@@ -141,6 +141,6 @@ impl<'a> ExpireArg<'a> {
 }
 
 /// The command's name as error texts show it: lower case.
-pub fn name(argv: Argv<'_>) -> String {
+pub(crate) fn name(argv: Argv<'_>) -> String {
     String::from_utf8_lossy(argv[0]).to_ascii_lowercase()
 }

@@ -14,7 +14,7 @@
 
 /// One argument of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arg<'a> {
+pub(crate) struct Arg<'a> {
     pub name: &'a str,
     /// The word before the value, or the word itself when there is no value.
     pub token: Option<&'a str>,
@@ -30,7 +30,7 @@ pub struct Arg<'a> {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind<'a> {
+pub(crate) enum Kind<'a> {
     String,
     Integer,
     Double,
@@ -43,7 +43,7 @@ pub enum Kind<'a> {
 }
 
 impl Kind<'_> {
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Kind::String => "string",
             Kind::Integer => "integer",
@@ -59,7 +59,7 @@ impl Kind<'_> {
 }
 
 /// Reads what a row notes. Rows are part of the program: a mistake in one ends the reading there, and a test sees it.
-pub fn parse(text: &str) -> Vec<Arg<'_>> {
+pub(crate) fn parse(text: &str) -> Vec<Arg<'_>> {
     list(&mut Cursor { rest: text }, ' ')
 }
 

@@ -14,7 +14,7 @@ use crate::util::num;
 use crate::value::Value;
 use crate::value::string::StrBuf;
 
-pub const COMMANDS: &[DataRow] = &[("bitfield", bitfield), ("bitfield_ro", bitfield_ro)];
+pub(crate) const COMMANDS: &[DataRow] = &[("bitfield", bitfield), ("bitfield_ro", bitfield_ro)];
 
 const BAD_TYPE: CmdError = CmdError::new(
     "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",

@@ -13,7 +13,7 @@ use crate::util::num;
 use crate::value::string::StrBuf;
 use crate::value::{Type, Value};
 
-pub const COMMANDS: &[DataRow] = &[
+pub(crate) const COMMANDS: &[DataRow] = &[
     ("setbit", setbit),
     ("getbit", getbit),
     ("bitcount", bitcount),
@@ -25,7 +25,7 @@ const BAD_OFFSET: CmdError = CmdError::new("ERR bit offset is not an integer or 
 const BAD_BIT: CmdError = CmdError::new("ERR bit is not an integer or out of range");
 
 /// A bit's offset in a string that may have at most `max_bulk` bytes.
-pub fn bit_offset(text: &[u8], max_bulk: usize) -> Result<usize, CmdError> {
+pub(crate) fn bit_offset(text: &[u8], max_bulk: usize) -> Result<usize, CmdError> {
     let offset = num::parse_i64(text).and_then(|n| usize::try_from(n).ok());
     offset.filter(|n| n / 8 < max_bulk).ok_or(BAD_OFFSET)
 }

@@ -6,7 +6,7 @@ use crate::keyspace::effects::{EV_GENERIC, Why};
 use crate::keyspace::env::Expiry;
 use crate::resp::errors::{self, CmdError};
 
-pub const COMMANDS: &[DataRow] = &[
+pub(crate) const COMMANDS: &[DataRow] = &[
     ("expire", expire),
     ("pexpire", pexpire),
     ("expireat", expireat),

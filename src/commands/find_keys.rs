@@ -12,16 +12,16 @@ use crate::commands::spec::{
 };
 
 /// The position of a key among the arguments, and its access flags (none where the specs don't tell).
-pub type Found = (usize, u16);
+pub(crate) type Found = (usize, u16);
 
 impl Spec {
     /// Whether the command may have keys at all: channels of shards are looked up like keys, but are none.
-    pub fn may_have_keys(&self) -> bool {
+    pub(crate) fn may_have_keys(&self) -> bool {
         self.keys.iter().any(|k| k.flags & KEY_NOT_KEY == 0)
     }
 
     /// The keys in `argv`, whose arity has been checked. O(arguments).
-    pub fn keys_of(&self, argv: &[&[u8]]) -> Vec<Found> {
+    pub(crate) fn keys_of(&self, argv: &[&[u8]]) -> Vec<Found> {
         let variable = self.keys.iter().any(|k| k.flags & KEY_VARIABLE != 0);
         let by_specs = if self.may_have_keys() && !variable { by_specs(self, argv) } else { None };
         by_specs.unwrap_or_else(|| native(self.own.finder, argv))

@@ -3,7 +3,7 @@
 //! Adding a place is ZADD with a score; whatever is done with the set then is a sorted set's business. Searching is
 //! in `geo/search.rs`.
 
-pub mod search;
+pub(crate) mod search;
 
 use crate::commands::arg;
 use crate::commands::zset::{AddOptions, add_members};
@@ -14,7 +14,7 @@ use crate::util::geohash::Place;
 use crate::util::num;
 use crate::value::zset::ZSet;
 
-pub const COMMANDS: &[DataRow] =
+pub(crate) const COMMANDS: &[DataRow] =
     &[("geoadd", geoadd), ("geodist", geodist), ("geohash", geohash), ("geopos", geopos)];
 
 /// Longitude and latitude.

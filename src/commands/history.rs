@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 /// One change of one command.
 #[derive(Debug)]
-pub struct Change {
+pub(crate) struct Change {
     pub name: &'static str,
     /// The version that brought it, in three parts.
     pub version: &'static str,
@@ -17,7 +17,7 @@ pub struct Change {
 }
 
 /// The changes of the command called `name` (lower case), oldest first. O(log changes).
-pub fn of(name: &str) -> &'static [Change] {
+pub(crate) fn of(name: &str) -> &'static [Change] {
     let changes = all();
     let first = changes.partition_point(|c| c.name < name);
     let len = changes[first..].partition_point(|c| c.name == name);

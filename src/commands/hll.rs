@@ -14,7 +14,7 @@ use crate::util::rand;
 use crate::value::string::StrBuf;
 use crate::value::{Type, Value, ValueRef};
 
-pub const COMMANDS: &[DataRow] = &[
+pub(crate) const COMMANDS: &[DataRow] = &[
     ("pfadd", pfadd),
     ("pfcount", pfcount),
     ("pfmerge", pfmerge),

@@ -7,7 +7,7 @@ use crate::keyspace::env::Expiry;
 use crate::resp::errors;
 use crate::util::glob;
 
-pub const COMMANDS: &[DataRow] = &[
+pub(crate) const COMMANDS: &[DataRow] = &[
     ("del", del),
     ("unlink", unlink),
     ("rename", rename),

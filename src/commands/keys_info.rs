@@ -6,7 +6,7 @@ use crate::keyspace::entry::Entry;
 use crate::resp::errors::CmdError;
 use crate::value::ValueRef;
 
-pub const COMMANDS: &[DataRow] = &[
+pub(crate) const COMMANDS: &[DataRow] = &[
     ("exists", exists),
     ("touch", touch),
     ("type", type_),
@@ -110,7 +110,7 @@ fn object_idletime(ctx: &mut Ctx<'_>) -> CmdResult {
 }
 
 /// Seconds between two readings of the 24-bit LRU clock.
-pub fn idle_seconds(access: u32, clock: u32) -> u32 {
+pub(crate) fn idle_seconds(access: u32, clock: u32) -> u32 {
     clock.wrapping_sub(access) & 0xff_ffff
 }
 

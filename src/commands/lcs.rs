@@ -6,7 +6,7 @@ use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::resp::errors::{self, CmdError};
 use crate::value::Type;
 
-pub const COMMANDS: &[DataRow] = &[("lcs", lcs)];
+pub(crate) const COMMANDS: &[DataRow] = &[("lcs", lcs)];
 
 const NOT_STRINGS: CmdError = CmdError::new("ERR The specified keys must contain string values");
 const BOTH: CmdError =

@@ -5,28 +5,28 @@
 //! file, and is tested without any of them. Each file opens with its table of handlers; names,
 //! arities, flags and keys stand in `table.tsv` (see `spec`).
 
-pub mod arg;
-pub mod arguments;
-pub mod bitfield;
-pub mod bitmap;
-pub mod expire;
-pub mod find_keys;
-pub mod geo;
-pub mod hash;
-pub mod history;
-pub mod hll;
-pub mod keys;
-pub mod keys_info;
-pub mod lcs;
-pub mod list;
-pub mod own;
-pub mod scan;
-pub mod set;
-pub mod sort;
-pub mod spec;
-pub mod string;
-pub mod string_multi;
-pub mod zset;
+pub(crate) mod arg;
+pub(crate) mod arguments;
+pub(crate) mod bitfield;
+pub(crate) mod bitmap;
+pub(crate) mod expire;
+pub(crate) mod find_keys;
+pub(crate) mod geo;
+pub(crate) mod hash;
+pub(crate) mod history;
+pub(crate) mod hll;
+pub(crate) mod keys;
+pub(crate) mod keys_info;
+pub(crate) mod lcs;
+pub(crate) mod list;
+pub(crate) mod own;
+pub(crate) mod scan;
+pub(crate) mod set;
+pub(crate) mod sort;
+pub(crate) mod spec;
+pub(crate) mod string;
+pub(crate) mod string_multi;
+pub(crate) mod zset;
 
 use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::Effects;
@@ -38,7 +38,7 @@ use crate::resp::reply::{Nothing, Reply};
 use crate::value::Type;
 
 /// Everything a data command may touch, as separate public parts: destructure, do not add getters.
-pub struct Ctx<'a> {
+pub(crate) struct Ctx<'a> {
     pub db: DbMut<'a>,
     pub argv: Argv<'a>,
     pub reply: &'a mut Reply,
@@ -50,7 +50,7 @@ pub struct Ctx<'a> {
 
 /// What a command asks of the dispatcher once it has run.
 #[derive(Debug)]
-pub enum Flow {
+pub(crate) enum Flow {
     Done,
     /// Nothing to serve the client with: run the command again when one of the keys is ready.
     Block(Box<Wait>),
@@ -58,7 +58,7 @@ pub enum Flow {
 
 /// What a parked client waits for.
 #[derive(Debug)]
-pub struct Wait {
+pub(crate) struct Wait {
     pub keys: Vec<Vec<u8>>,
     /// Wall clock in milliseconds at which it gives up; None = never.
     pub until_ms: Option<i64>,
@@ -68,13 +68,13 @@ pub struct Wait {
     pub nothing: Nothing,
 }
 
-pub type CmdResult = Result<Flow, CmdError>;
-pub type DataHandler = fn(&mut Ctx<'_>) -> CmdResult;
+pub(crate) type CmdResult = Result<Flow, CmdError>;
+pub(crate) type DataHandler = fn(&mut Ctx<'_>) -> CmdResult;
 /// One row of a file's table: the command's name as in `table.tsv`, and its function.
-pub type DataRow = (&'static str, DataHandler);
+pub(crate) type DataRow = (&'static str, DataHandler);
 
 /// The tables of all files.
-pub const TABLES: &[&[DataRow]] = &[
+pub(crate) const TABLES: &[&[DataRow]] = &[
     string::COMMANDS,
     string_multi::COMMANDS,
     lcs::COMMANDS,

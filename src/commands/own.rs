@@ -15,12 +15,12 @@
 //! ```
 //! A new word is added here, and used wherever its name says; no other file has lists of commands.
 
-pub const ENDS_MULTI: u16 = 1;
-pub const RUNS_IN_MULTI: u16 = 1 << 1;
-pub const FOR_SUBSCRIBERS: u16 = 1 << 2;
-pub const EXEC: u16 = 1 << 3;
-pub const HEALTH: u16 = 1 << 4;
-pub const MAY_MOVE: u16 = 1 << 5;
+pub(crate) const ENDS_MULTI: u16 = 1;
+pub(crate) const RUNS_IN_MULTI: u16 = 1 << 1;
+pub(crate) const FOR_SUBSCRIBERS: u16 = 1 << 2;
+pub(crate) const EXEC: u16 = 1 << 3;
+pub(crate) const HEALTH: u16 = 1 << 4;
+pub(crate) const MAY_MOVE: u16 = 1 << 5;
 
 const FLAGS: &[(&str, u16)] = &[
     ("ends_multi", ENDS_MULTI),
@@ -33,7 +33,7 @@ const FLAGS: &[(&str, u16)] = &[
 
 /// Which arguments are secret.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Secrets {
+pub(crate) enum Secrets {
     #[default]
     None,
     /// All of them.
@@ -55,7 +55,7 @@ const SECRETS: &[(&str, Secrets)] = &[
 
 /// How keys are found by a look at all the arguments.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Finder {
+pub(crate) enum Finder {
     /// There are none but those that the key specs tell.
     #[default]
     Specs,
@@ -95,7 +95,7 @@ const FINDERS: &[(&str, Finder)] = &[
 
 /// What the words of a row add up to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Own {
+pub(crate) struct Own {
     flags: u16,
     /// Which argument names an element that is looked up in the first key's collection; 0: none.
     pub element: u8,
@@ -104,12 +104,12 @@ pub struct Own {
 }
 
 impl Own {
-    pub fn has(self, flags: u16) -> bool {
+    pub(crate) fn has(self, flags: u16) -> bool {
         self.flags & flags != 0
     }
 
     /// Takes a word of a row in; false if it is none of ours.
-    pub fn take(&mut self, word: &str) -> bool {
+    pub(crate) fn take(&mut self, word: &str) -> bool {
         match word.split_once('=') {
             Some(("element", n)) => n.parse().map(|n| self.element = n).is_ok(),
             Some(("secrets", rule)) => named(SECRETS, rule).map(|r| self.secrets = r).is_some(),

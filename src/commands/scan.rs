@@ -8,14 +8,14 @@ use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::util::{glob, num};
 
-pub const COMMANDS: &[DataRow] = &[("scan", scan)];
+pub(crate) const COMMANDS: &[DataRow] = &[("scan", scan)];
 
 /// Steps of the table per element asked for, so that a sparse table can't hold a call up.
 const STEPS_PER_COUNT: u64 = 10;
 
 /// Options that all commands of the SCAN family share.
 #[derive(Debug)]
-pub struct ScanOptions<'a> {
+pub(crate) struct ScanOptions<'a> {
     pub count: u64,
     pub pattern: Option<&'a [u8]>,
     pub type_name: Option<&'a [u8]>,
@@ -25,7 +25,7 @@ pub struct ScanOptions<'a> {
 
 /// What a command of the SCAN family has as an option besides COUNT and MATCH.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Also {
+pub(crate) enum Also {
     Nothing,
     Type,
     /// Of HSCAN.
@@ -36,7 +36,7 @@ pub enum Also {
 
 impl<'a> ScanOptions<'a> {
     /// Reads the options of a command that has `also`.
-    pub fn parse(mut options: Options<'a>, also: Also) -> Result<ScanOptions<'a>, CmdError> {
+    pub(crate) fn parse(mut options: Options<'a>, also: Also) -> Result<ScanOptions<'a>, CmdError> {
         let mut o = ScanOptions { count: 10, pattern: None, type_name: None, names_only: false };
         while let Some(word) = options.next() {
             if arg::is(word, "count") {
@@ -60,7 +60,7 @@ impl<'a> ScanOptions<'a> {
 
     /// Calls `step` with the cursor until enough elements were seen or the end is reached; returns the cursor to go on
     /// with. `step` returns the next cursor and counts what it saw.
-    pub fn steps(&self, mut at: u64, mut step: impl FnMut(u64, &mut u64) -> u64) -> u64 {
+    pub(crate) fn steps(&self, mut at: u64, mut step: impl FnMut(u64, &mut u64) -> u64) -> u64 {
         let (mut seen, mut left) = (0, self.count.saturating_mul(STEPS_PER_COUNT));
         loop {
             at = step(at, &mut seen);
@@ -73,14 +73,14 @@ impl<'a> ScanOptions<'a> {
 }
 
 /// What a scan of a key that is not there replies.
-pub fn reply_nothing(reply: &mut Reply) {
+pub(crate) fn reply_nothing(reply: &mut Reply) {
     reply.array(2);
     reply.bulk(b"0");
     reply.array(0);
 }
 
 /// A cursor as clients send it.
-pub fn cursor(text: &[u8]) -> Result<u64, CmdError> {
+pub(crate) fn cursor(text: &[u8]) -> Result<u64, CmdError> {
     num::parse_cursor(text).ok_or(CmdError::new("ERR invalid cursor"))
 }
 

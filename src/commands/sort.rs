@@ -24,7 +24,7 @@ use crate::value::zset::ZSet;
 use crate::value::{Collection, Encoding, ObjectRef, Value, ValueRef, View};
 use std::cmp::Ordering;
 
-pub const COMMANDS: &[DataRow] = &[("sort", sort), ("sort_ro", sort_ro)];
+pub(crate) const COMMANDS: &[DataRow] = &[("sort", sort), ("sort_ro", sort_ro)];
 
 const NOT_A_NUMBER: CmdError =
     CmdError::new("ERR One or more scores can't be converted into double");

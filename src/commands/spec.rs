@@ -14,32 +14,32 @@ use std::sync::OnceLock;
 
 use crate::commands::own::Own;
 
-pub const WRITE: u32 = 1;
-pub const READONLY: u32 = 1 << 1;
-pub const DENYOOM: u32 = 1 << 2;
-pub const ADMIN: u32 = 1 << 3;
-pub const PUBSUB: u32 = 1 << 4;
-pub const NOSCRIPT: u32 = 1 << 5;
-pub const BLOCKING: u32 = 1 << 6;
-pub const LOADING: u32 = 1 << 7;
-pub const STALE: u32 = 1 << 8;
-pub const SKIP_MONITOR: u32 = 1 << 9;
-pub const SKIP_SLOWLOG: u32 = 1 << 10;
-pub const ASKING: u32 = 1 << 11;
-pub const FAST: u32 = 1 << 12;
-pub const NO_AUTH: u32 = 1 << 13;
-pub const MAY_REPLICATE: u32 = 1 << 14;
-pub const MOVABLE_KEYS: u32 = 1 << 15;
-pub const ALLOW_BUSY: u32 = 1 << 16;
-pub const NO_ASYNC_LOADING: u32 = 1 << 17;
-pub const NO_MULTI: u32 = 1 << 18;
-pub const PROTECTED: u32 = 1 << 19;
-pub const NO_MANDATORY_KEYS: u32 = 1 << 20;
-pub const TOUCHES_ARBITRARY_KEYS: u32 = 1 << 21;
-pub const SENTINEL: u32 = 1 << 22;
-pub const ONLY_SENTINEL: u32 = 1 << 23;
-pub const GETKEYS: u32 = 1 << 24;
-pub const ALL_DBS: u32 = 1 << 25;
+pub(crate) const WRITE: u32 = 1;
+pub(crate) const READONLY: u32 = 1 << 1;
+pub(crate) const DENYOOM: u32 = 1 << 2;
+pub(crate) const ADMIN: u32 = 1 << 3;
+pub(crate) const PUBSUB: u32 = 1 << 4;
+pub(crate) const NOSCRIPT: u32 = 1 << 5;
+pub(crate) const BLOCKING: u32 = 1 << 6;
+pub(crate) const LOADING: u32 = 1 << 7;
+pub(crate) const STALE: u32 = 1 << 8;
+pub(crate) const SKIP_MONITOR: u32 = 1 << 9;
+pub(crate) const SKIP_SLOWLOG: u32 = 1 << 10;
+pub(crate) const ASKING: u32 = 1 << 11;
+pub(crate) const FAST: u32 = 1 << 12;
+pub(crate) const NO_AUTH: u32 = 1 << 13;
+pub(crate) const MAY_REPLICATE: u32 = 1 << 14;
+pub(crate) const MOVABLE_KEYS: u32 = 1 << 15;
+pub(crate) const ALLOW_BUSY: u32 = 1 << 16;
+pub(crate) const NO_ASYNC_LOADING: u32 = 1 << 17;
+pub(crate) const NO_MULTI: u32 = 1 << 18;
+pub(crate) const PROTECTED: u32 = 1 << 19;
+pub(crate) const NO_MANDATORY_KEYS: u32 = 1 << 20;
+pub(crate) const TOUCHES_ARBITRARY_KEYS: u32 = 1 << 21;
+pub(crate) const SENTINEL: u32 = 1 << 22;
+pub(crate) const ONLY_SENTINEL: u32 = 1 << 23;
+pub(crate) const GETKEYS: u32 = 1 << 24;
+pub(crate) const ALL_DBS: u32 = 1 << 25;
 
 /// Flags by name; `shown` ones are printed by COMMAND INFO, in this order.
 const FLAGS: &[(&str, u32, bool)] = &[
@@ -73,7 +73,7 @@ const FLAGS: &[(&str, u32, bool)] = &[
 ];
 
 /// ACL categories in the order of their bits.
-pub const CATEGORIES: &[&str] = &[
+pub(crate) const CATEGORIES: &[&str] = &[
     "keyspace",
     "read",
     "write",
@@ -97,15 +97,15 @@ pub const CATEGORIES: &[&str] = &[
     "scripting",
 ];
 
-pub const KEY_RO: u16 = 1;
-pub const KEY_RW: u16 = 1 << 1;
-pub const KEY_OW: u16 = 1 << 2;
-pub const KEY_ACCESS: u16 = 1 << 4;
-pub const KEY_UPDATE: u16 = 1 << 5;
-pub const KEY_DELETE: u16 = 1 << 7;
-pub const KEY_NOT_KEY: u16 = 1 << 8;
-pub const KEY_INCOMPLETE: u16 = 1 << 9;
-pub const KEY_VARIABLE: u16 = 1 << 10;
+pub(crate) const KEY_RO: u16 = 1;
+pub(crate) const KEY_RW: u16 = 1 << 1;
+pub(crate) const KEY_OW: u16 = 1 << 2;
+pub(crate) const KEY_ACCESS: u16 = 1 << 4;
+pub(crate) const KEY_UPDATE: u16 = 1 << 5;
+pub(crate) const KEY_DELETE: u16 = 1 << 7;
+pub(crate) const KEY_NOT_KEY: u16 = 1 << 8;
+pub(crate) const KEY_INCOMPLETE: u16 = 1 << 9;
+pub(crate) const KEY_VARIABLE: u16 = 1 << 10;
 
 /// Key flags in the order COMMAND prints them: table name, printed name.
 const KEY_FLAGS: &[(&str, &str)] = &[
@@ -124,7 +124,7 @@ const KEY_FLAGS: &[(&str, &str)] = &[
 
 /// Where the keys of a spec begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Begin {
+pub(crate) enum Begin {
     Index(usize),
     /// Behind a word, looked for from a position (negative: from the end).
     Keyword(String, i32),
@@ -133,7 +133,7 @@ pub enum Begin {
 
 /// How many keys follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Find {
+pub(crate) enum Find {
     /// Up to `last` (relative to the begin; negative: from the end), every `step`th; `limit` halves.
     Range {
         last: i32,
@@ -150,7 +150,7 @@ pub enum Find {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeySpec {
+pub(crate) struct KeySpec {
     pub begin: Begin,
     pub find: Find,
     pub flags: u16,
@@ -159,14 +159,14 @@ pub struct KeySpec {
 }
 
 impl KeySpec {
-    pub fn flag_names(flags: u16) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn flag_names(flags: u16) -> impl Iterator<Item = &'static str> {
         KEY_FLAGS.iter().enumerate().filter(move |(i, _)| flags & 1 << i != 0).map(|(_, n)| n.1)
     }
 }
 
 /// One row of the table.
 #[derive(Debug)]
-pub struct Spec {
+pub(crate) struct Spec {
     /// Lower case, `config|get` for a subcommand.
     pub name: &'static str,
     pub group: &'static str,
@@ -189,34 +189,34 @@ pub struct Spec {
 }
 
 impl Spec {
-    pub fn container(&self) -> Option<&'static str> {
+    pub(crate) fn container(&self) -> Option<&'static str> {
         self.name.split_once('|').map(|(c, _)| c)
     }
-    pub fn sub(&self) -> Option<&'static str> {
+    pub(crate) fn sub(&self) -> Option<&'static str> {
         self.name.split_once('|').map(|(_, s)| s)
     }
-    pub fn has(&self, flags: u32) -> bool {
+    pub(crate) fn has(&self, flags: u32) -> bool {
         self.flags & flags != 0
     }
-    pub fn arity_ok(&self, argc: usize) -> bool {
+    pub(crate) fn arity_ok(&self, argc: usize) -> bool {
         match self.arity {
             n if n >= 0 => argc == n as usize,
             n => argc >= n.unsigned_abs() as usize,
         }
     }
-    pub fn flag_names(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn flag_names(&self) -> impl Iterator<Item = &'static str> {
         FLAGS.iter().filter(|f| f.2 && self.flags & f.1 != 0).map(|f| f.0)
     }
-    pub fn categories(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn categories(&self) -> impl Iterator<Item = &'static str> {
         CATEGORIES.iter().enumerate().filter(|(i, _)| self.acl & 1 << i != 0).map(|(_, n)| *n)
     }
-    pub fn is_syscmd(&self) -> bool {
+    pub(crate) fn is_syscmd(&self) -> bool {
         self.deprecated == "syscmd"
     }
 }
 
 /// All rows, in order of name. Parsed once, at start, from text that is part of the program.
-pub fn all() -> &'static [Spec] {
+pub(crate) fn all() -> &'static [Spec] {
     static ROWS: OnceLock<Vec<Spec>> = OnceLock::new();
     ROWS.get_or_init(|| {
         let lines = include_str!("table.tsv").lines().filter(|l| !l.starts_with('#'));
@@ -228,7 +228,7 @@ pub fn all() -> &'static [Spec] {
 
 #[cfg(test)]
 /// The row of `name` (lower case). O(log rows).
-pub fn find(name: &str) -> Option<&'static Spec> {
+pub(crate) fn find(name: &str) -> Option<&'static Spec> {
     let rows = all();
     rows.binary_search_by_key(&name, |r| r.name).ok().map(|i| &rows[i])
 }

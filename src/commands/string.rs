@@ -12,7 +12,7 @@ use crate::util::num;
 use crate::value::string::StrBuf;
 use crate::value::{Value, ValueRef};
 
-pub const COMMANDS: &[DataRow] = &[
+pub(crate) const COMMANDS: &[DataRow] = &[
     ("set", set),
     ("setnx", setnx),
     ("setex", setex),
@@ -35,11 +35,11 @@ pub const COMMANDS: &[DataRow] = &[
 ];
 
 /// Commands that store one of their arguments as it is, once, at one key: a large one need not be copied.
-pub const KEEPERS: &[&str] = &["set", "setnx", "setex", "psetex", "getset", "append"];
+pub(crate) const KEEPERS: &[&str] = &["set", "setnx", "setex", "psetex", "getset", "append"];
 
 /// Writes a string value, whatever form it is held in.
 #[inline]
-pub fn reply_value(reply: &mut Reply, entry: &Entry) {
+pub(crate) fn reply_value(reply: &mut Reply, entry: &Entry) {
     match entry.value() {
         ValueRef::Int(n) => reply.bulk_int(n),
         ValueRef::Str(bytes) => reply.bulk(bytes),
@@ -48,7 +48,7 @@ pub fn reply_value(reply: &mut Reply, entry: &Entry) {
 }
 
 /// The bytes of a string value; an integer is written into `scratch`.
-pub fn value_bytes<'s>(entry: &'s Entry, scratch: &'s mut [u8; 20]) -> &'s [u8] {
+pub(crate) fn value_bytes<'s>(entry: &'s Entry, scratch: &'s mut [u8; 20]) -> &'s [u8] {
     match entry.value() {
         ValueRef::Int(n) => {
             let len = num::format_i64(scratch, n);
@@ -170,7 +170,7 @@ fn set_with_options(ctx: &mut Ctx<'_>) -> CmdResult {
 }
 
 /// Files and replicas get dates, never durations.
-pub fn propagate_set(fx: &mut Effects, key: &[u8], value: &[u8], at_ms: i64) {
+pub(crate) fn propagate_set(fx: &mut Effects, key: &[u8], value: &[u8], at_ms: i64) {
     fx.rewrite(&[b"SET", key, value, b"PXAT", at_ms.to_string().as_bytes()]);
 }
 

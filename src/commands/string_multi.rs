@@ -9,7 +9,7 @@ use crate::keyspace::store::{Expire, SetValue};
 use crate::resp::errors::{self, CmdError};
 use crate::value::Type;
 
-pub const COMMANDS: &[DataRow] =
+pub(crate) const COMMANDS: &[DataRow] =
     &[("mget", mget), ("mset", mset), ("msetnx", msetnx), ("msetex", msetex)];
 
 /// `MGET key [key ...]`. O(keys). A key that holds no string reads as absent.

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub(crate) enum Action {
     /// Run the server.
     Run(Run),
     /// Print the version.
@@ -33,7 +33,7 @@ pub enum Action {
 
 /// How to run the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Run {
+pub(crate) struct Run {
     /// Run as a Sentinel.
     pub sentinel: bool,
     /// The configuration file, as an absolute path.
@@ -46,7 +46,7 @@ pub struct Run {
 
 /// Understands the command line `argv`, whose first element is the name of the program. Relative
 /// paths start at `cwd`.
-pub fn parse<S: AsRef<OsStr>>(argv: &[S], cwd: &Path) -> Action {
+pub(crate) fn parse<S: AsRef<OsStr>>(argv: &[S], cwd: &Path) -> Action {
     let argv: Vec<&[u8]> = argv.iter().map(|arg| arg.as_ref().as_bytes()).collect();
     match argv.get(1).copied() {
         Some(b"-v" | b"--version") => return Action::Version,

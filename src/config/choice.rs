@@ -4,7 +4,7 @@
 //! in error messages. The first word of a variant is the one it is printed as; others are accepted.
 
 /// An enum that the configuration writes as a word.
-pub trait Choice: Copy {
+pub(crate) trait Choice: Copy {
     /// Every accepted word with the number of the variant it stands for.
     const NAMES: &'static [(&'static str, u32)];
 

@@ -19,7 +19,7 @@ use crate::util::num;
 use crate::util::path::to_path;
 
 /// The variables that are looked at.
-pub const VARIABLES: [&str; 6] = [
+pub(crate) const VARIABLES: [&str; 6] = [
     "REDUST_ADDR",
     "REDUST_RDB_PATH",
     "REDUST_RDB_AUTO_SAVE_SECS",
@@ -29,7 +29,7 @@ pub const VARIABLES: [&str; 6] = [
 ];
 
 /// Applies the environment to `config`. `lookup` returns the value of a variable.
-pub fn apply(
+pub(crate) fn apply(
     config: &mut Config,
     lookup: impl Fn(&str) -> Option<Vec<u8>>,
 ) -> Result<(), ConfigError> {

@@ -15,7 +15,7 @@ use std::fmt;
 /// The directives that `patterns` select, each with its value. A name without wildcards selects
 /// its directive, hidden or not, and comes back as it was spelled. A pattern selects names, so a
 /// directive with an alias may be there twice, but no name is.
-pub fn get(config: &Config, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(crate) fn get(config: &Config, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
     let mut add = |name: &[u8], row: &Row| {
         if !found.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
@@ -41,7 +41,7 @@ pub fn get(config: &Config, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
 
 /// What decides, besides the values, whether CONFIG SET may go on.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Rights {
+pub(crate) struct Rights {
     /// Whether this client may set protected directives.
     pub protected: bool,
     /// Whether data is being loaded.
@@ -50,7 +50,7 @@ pub struct Rights {
 
 /// The directives that CONFIG SET has changed, and the way back.
 #[derive(Debug)]
-pub struct Changed {
+pub(crate) struct Changed {
     /// They, under the names they were given by, in that order.
     pub rows: Vec<Named>,
     /// What the log should say about values that were accepted all the same.
@@ -61,16 +61,16 @@ pub struct Changed {
 
 /// The configuration before a change.
 #[derive(Debug)]
-pub struct Undo(Box<Config>);
+pub(crate) struct Undo(Box<Config>);
 
 impl Undo {
     /// Makes the change undone.
-    pub fn restore(self, config: &mut Config) {
+    pub(crate) fn restore(self, config: &mut Config) {
         *config = *self.0;
     }
 
     /// The configuration before the change.
-    pub fn before(&self) -> &Config {
+    pub(crate) fn before(&self) -> &Config {
         &self.0
     }
 }
@@ -78,7 +78,7 @@ impl Undo {
 /// Why CONFIG SET failed. Displayed, it is the text of the error reply without its `ERR`, except
 /// for [`SetError::Loading`], for which there is a reply of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SetError {
+pub(crate) enum SetError {
     /// No such directive.
     Unknown(Vec<u8>),
     /// The value, or the directive itself, was refused.
@@ -94,7 +94,7 @@ pub enum SetError {
 
 impl SetError {
     /// That acting on a changed directive failed. Restoring the old value is the caller's part.
-    pub fn apply_failed(named: Named, reason: impl Into<Reason>) -> SetError {
+    pub(crate) fn apply_failed(named: Named, reason: impl Into<Reason>) -> SetError {
         SetError::Refused { name: named.name.into(), reason: reason.into() }
     }
 }
@@ -119,7 +119,7 @@ impl fmt::Display for SetError {
 }
 
 /// Sets all `pairs` of name and value, or nothing.
-pub fn set(
+pub(crate) fn set(
     config: &mut Config,
     pairs: &[(&[u8], &[u8])],
     rights: Rights,
@@ -191,7 +191,7 @@ fn set_one(
 
 /// Whether the value set for `name` is a secret, to be left out of the slow log and the like.
 /// Unknown names are no secrets.
-pub fn is_sensitive(name: &[u8]) -> bool {
+pub(crate) fn is_sensitive(name: &[u8]) -> bool {
     table::find(name).is_some_and(|named| named.row.is(SENSITIVE))
 }
 

@@ -18,7 +18,7 @@ const USERS: &str = "users other than the default one, with all rights and the p
                      are not available yet";
 
 /// Checks what was read; what the log should say about it.
-pub fn check(loaded: &Loaded) -> Result<Vec<String>, ConfigError> {
+pub(crate) fn check(loaded: &Loaded) -> Result<Vec<String>, ConfigError> {
     let config = &loaded.config;
     let password = &config.acl.require_pass;
     if let Some(user) = loaded.users.iter().find(|user| !is_default(&user.value, password)) {

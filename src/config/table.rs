@@ -13,32 +13,32 @@ use super::Config;
 use std::borrow::Cow;
 
 /// Why a value was refused, in the words clients see.
-pub type Reason = Cow<'static, str>;
+pub(crate) type Reason = Cow<'static, str>;
 
 /// Can't be set at run time.
-pub const IMMUTABLE: u16 = 1 << 0;
+pub(crate) const IMMUTABLE: u16 = 1 << 0;
 /// Takes any number of arguments.
-pub const MULTI: u16 = 1 << 1;
+pub(crate) const MULTI: u16 = 1 << 1;
 /// Left out when CONFIG GET is given a pattern.
-pub const HIDDEN: u16 = 1 << 2;
+pub(crate) const HIDDEN: u16 = 1 << 2;
 /// A secret: to be redacted where commands are shown.
-pub const SENSITIVE: u16 = 1 << 3;
+pub(crate) const SENSITIVE: u16 = 1 << 3;
 /// Set at run time only as `enable-protected-configs` allows.
-pub const PROTECTED: u16 = 1 << 4;
+pub(crate) const PROTECTED: u16 = 1 << 4;
 /// Refused while data is being loaded.
-pub const DENY_LOADING: u16 = 1 << 5;
+pub(crate) const DENY_LOADING: u16 = 1 << 5;
 /// Counts as changed even when set to the value it has, since what it names may have changed.
-pub const VOLATILE: u16 = 1 << 6;
+pub(crate) const VOLATILE: u16 = 1 << 6;
 /// Listed in crash reports.
-pub const CRASH: u16 = 1 << 7;
+pub(crate) const CRASH: u16 = 1 << 7;
 
 /// Not every redis-server of 7.2 knows it: the directives of later servers, and of builds for tests. Written to a file only
 /// where it is set.
-pub const UNSURE: u16 = 1 << 8;
+pub(crate) const UNSURE: u16 = 1 << 8;
 
 /// One directive.
 #[derive(Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// Its name.
     pub name: &'static str,
     /// A second name, listed by CONFIG GET beside the first.
@@ -55,7 +55,7 @@ pub struct Row {
 
 /// What comes of setting a directive to something else than its default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub(crate) enum Effect {
     /// The server acts on it.
     Acts,
     /// Nothing, and nobody is worse off for it: it is kept and shown, and the log says once that it has no effect.
@@ -67,7 +67,7 @@ pub enum Effect {
 
 /// The type of a directive, with the field that it is.
 #[derive(Debug)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// `yes` or `no`.
     Bool {
         /// Reads the field.
@@ -125,7 +125,7 @@ pub enum Kind {
 
 /// How an integer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub(crate) enum Unit {
     /// Decimal.
     None,
     /// With an optional unit of memory.
@@ -138,7 +138,7 @@ pub enum Unit {
 
 /// What the empty text means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Empty {
+pub(crate) enum Empty {
     /// A value like any other.
     Kept,
     /// That the directive is not given: CONFIG REWRITE drops it.
@@ -147,14 +147,14 @@ pub enum Empty {
 
 /// The lines of a directive in a rewritten file, without its name: the arguments, and whether the
 /// line must be written even where the file did not have it.
-pub type Lines = Vec<(Vec<u8>, bool)>;
+pub(crate) type Lines = Vec<(Vec<u8>, bool)>;
 
 /// Checks all arguments of a directive, and only then changes the field.
-pub type Setter = fn(&mut Config, &[&[u8]], &mut Setting) -> Result<(), Reason>;
+pub(crate) type Setter = fn(&mut Config, &[&[u8]], &mut Setting) -> Result<(), Reason>;
 
 /// The functions of a directive with a form of its own.
 #[derive(Debug)]
-pub struct Special {
+pub(crate) struct Special {
     /// Sets it from its arguments.
     pub set: Setter,
     /// The value as CONFIG GET shows it.
@@ -165,7 +165,7 @@ pub struct Special {
 
 /// The circumstances in which a directive is set.
 #[derive(Debug, Default)]
-pub struct Setting {
+pub(crate) struct Setting {
     /// From a file or the command line, where several `save` lines add up, rather than by CONFIG SET.
     pub from_file: bool,
     /// Whether a `save` line has been read, which replaces the default save points.
@@ -176,12 +176,12 @@ pub struct Setting {
 
 impl Row {
     /// Whether the row has `flag`.
-    pub fn is(&self, flag: u16) -> bool {
+    pub(crate) fn is(&self, flag: u16) -> bool {
         self.flags & flag != 0
     }
 
     /// Every name that the directive can be given by.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         [self.name].into_iter().chain(self.alias).chain(self.also.iter().copied())
     }
 
@@ -191,7 +191,7 @@ impl Row {
     }
 
     /// Why the server can't run with the value that the directive has; None if it can.
-    pub fn refusal(&self, config: &Config) -> Option<&'static str> {
+    pub(crate) fn refusal(&self, config: &Config) -> Option<&'static str> {
         match self.effect {
             Effect::Refused(why) if self.is_set(config) => Some(why),
             _ => None,
@@ -199,12 +199,12 @@ impl Row {
     }
 
     /// The value as CONFIG GET shows it.
-    pub fn value(&self, config: &Config) -> Vec<u8> {
+    pub(crate) fn value(&self, config: &Config) -> Vec<u8> {
         value::print(&self.kind, config)
     }
 
     /// Sets the directive from its arguments, or changes nothing. Tells whether the value is new.
-    pub fn set(
+    pub(crate) fn set(
         &self,
         config: &mut Config,
         args: &[&[u8]],
@@ -216,22 +216,23 @@ impl Row {
     }
 
     /// The directive's lines in a rewritten file. None at all: the file must not have any.
-    pub fn lines(&self, config: &Config) -> Lines {
+    pub(crate) fn lines(&self, config: &Config) -> Lines {
         value::lines(&self.kind, config, defaults())
     }
 }
 
 /// Directives that only a file can have.
-pub const FILE_ONLY: [&str; 5] = ["include", "rename-command", "user", "loadmodule", "sentinel"];
+pub(crate) const FILE_ONLY: [&str; 5] =
+    ["include", "rename-command", "user", "loadmodule", "sentinel"];
 
 /// All directives.
-pub fn rows() -> impl Iterator<Item = &'static Row> {
+pub(crate) fn rows() -> impl Iterator<Item = &'static Row> {
     rows::GROUPS.iter().flat_map(|group| group.iter())
 }
 
 /// A directive and the one of its names that it was asked for by, in its official spelling.
 #[derive(Clone, Copy, Debug)]
-pub struct Named {
+pub(crate) struct Named {
     /// The directive.
     pub row: &'static Row,
     /// The name.
@@ -239,7 +240,7 @@ pub struct Named {
 }
 
 /// Finds a directive by any of its names, in any case. O(number of directives).
-pub fn find(name: &[u8]) -> Option<Named> {
+pub(crate) fn find(name: &[u8]) -> Option<Named> {
     rows().find_map(|row| {
         let name = row.names().find(|n| n.as_bytes().eq_ignore_ascii_case(name))?;
         Some(Named { row, name })
@@ -248,17 +249,17 @@ pub fn find(name: &[u8]) -> Option<Named> {
 
 /// The directives that the server does not act on and that are set to something else than their
 /// default. The log owes the user a word about each.
-pub fn inert(config: &Config) -> impl Iterator<Item = &'static Row> {
+pub(crate) fn inert(config: &Config) -> impl Iterator<Item = &'static Row> {
     rows().filter(|row| row.effect != Effect::Acts && row.is_set(config))
 }
 
 /// The directives that must not be neglected and can't be honoured, with the reason why not.
-pub fn refused(config: &Config) -> impl Iterator<Item = (&'static Row, &'static str)> {
+pub(crate) fn refused(config: &Config) -> impl Iterator<Item = (&'static Row, &'static str)> {
     rows().filter_map(|row| Some((row, row.refusal(config)?)))
 }
 
 /// The configuration of a server that was not told anything.
-pub fn defaults() -> &'static Config {
+pub(crate) fn defaults() -> &'static Config {
     static DEFAULTS: std::sync::LazyLock<Config> = std::sync::LazyLock::new(Config::default);
     &DEFAULTS
 }

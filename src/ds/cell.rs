@@ -34,9 +34,9 @@ const HUGE: usize = u32::MAX as usize;
 pub struct Cell<const VALUE: bool>(NonNull<u8>);
 
 /// A member of a set (without head) or a sorted set (the head is its score).
-pub type Member = Cell<false>;
+pub(crate) type Member = Cell<false>;
 /// A field and its value; the head, if there is one, is the field's expiry.
-pub type Field = Cell<true>;
+pub(crate) type Field = Cell<true>;
 
 /// An element, borrowed. Opaque: it is read through its address (C2).
 #[repr(C)]

@@ -43,7 +43,7 @@ fn entry_of(cell: &View<true>) -> Option<(i64, u64)> {
 
 /// The time at which a field expires, in ms.
 #[inline]
-pub fn time_of(cell: &View<true>) -> Option<i64> {
+pub(crate) fn time_of(cell: &View<true>) -> Option<i64> {
     cell.head().map(i64::from_le_bytes)
 }
 

@@ -44,7 +44,7 @@ const HEADER: usize = 6;
 pub(super) const EOF: u8 = 0xFF;
 pub(super) const COUNT_UNKNOWN: u16 = u16::MAX;
 /// Bytes of a listpack without elements.
-pub const EMPTY_BYTES: usize = HEADER + 1;
+pub(crate) const EMPTY_BYTES: usize = HEADER + 1;
 /// A listpack of more bytes is not made: callers split or convert before. One from elsewhere may have up to 4 GiB.
 const BYTES_MAX: usize = 1 << 30;
 /// What an element takes beside its text, at most.
@@ -52,12 +52,12 @@ const OVERHEAD_MAX: usize = 5 + 5;
 
 /// Whether a listpack of `bytes` (0: none yet) may take elements whose texts have `more` bytes in all.
 #[inline]
-pub fn may_grow(bytes: usize, more: usize) -> bool {
+pub(crate) fn may_grow(bytes: usize, more: usize) -> bool {
     bytes.saturating_add(more) <= BYTES_MAX
 }
 
 /// Bytes of a listpack of `n` integers that lie between two.
-pub fn bytes_of_ints(n: usize, min: i64, max: i64) -> usize {
+pub(crate) fn bytes_of_ints(n: usize, min: i64, max: i64) -> usize {
     EMPTY_BYTES + n * with_backlen(int_bytes(min).max(int_bytes(max)))
 }
 
@@ -91,7 +91,7 @@ pub struct Pos(usize);
 pub struct Corrupt;
 
 /// Room for the text of an integer element.
-pub type Scratch = [u8; num::MAX_I64_CHARS];
+pub(crate) type Scratch = [u8; num::MAX_I64_CHARS];
 
 impl<'a> Item<'a> {
     /// The element's text; integers are written into `scratch`.
@@ -424,7 +424,7 @@ impl Listpack {
 }
 
 /// The number of elements of bytes that are a sound listpack (I1 to I4). O(n).
-pub fn count_sound(b: &[u8]) -> Result<usize, Corrupt> {
+pub(crate) fn count_sound(b: &[u8]) -> Result<usize, Corrupt> {
     if b.len() < EMPTY_BYTES || b.last() != Some(&EOF) {
         return Err(Corrupt);
     }
@@ -652,7 +652,7 @@ impl<'a> Iterator for Iter<'a> {
 }
 
 /// Bytes that an element takes in a listpack.
-pub fn encoded_bytes(element: &[u8]) -> usize {
+pub(crate) fn encoded_bytes(element: &[u8]) -> usize {
     let len = match num::parse_i64(element) {
         Some(int) => int_bytes(int),
         None => str_head(element.len()) + element.len(),

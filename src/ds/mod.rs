@@ -1,12 +1,12 @@
 //! Data structures and packed encodings: they know nothing of keys, clients or configuration.
 
-pub mod cell;
-pub mod dict;
-pub mod field_table;
-pub mod hll;
-pub mod intset;
-pub mod listpack;
-pub mod ordered;
-pub mod pack;
-pub mod quicklist;
-pub mod wheel;
+pub(crate) mod cell;
+pub(crate) mod dict;
+pub(crate) mod field_table;
+pub(crate) mod hll;
+pub(crate) mod intset;
+pub(crate) mod listpack;
+pub(crate) mod ordered;
+pub(crate) mod pack;
+pub(crate) mod quicklist;
+pub(crate) mod wheel;

@@ -21,7 +21,7 @@
 
 mod element;
 
-pub use element::Element;
+pub(crate) use element::Element;
 use element::write_backlen;
 
 use super::listpack::{
@@ -31,7 +31,7 @@ use crate::util::size_class::size_class;
 use std::cmp::Ordering;
 
 /// Bytes before the room at the front.
-pub const HEADER: usize = 12;
+pub(crate) const HEADER: usize = 12;
 /// Below so many spare bytes the row gets a larger allocation instead of being moved within the one it has.
 const MOVE_FOR: usize = 8;
 

@@ -22,7 +22,7 @@ mod node;
 use super::listpack::{EMPTY_BYTES, Item, Needle};
 use super::pack::{Element, End, HEADER, Pack};
 use node::{Body, COUNTED_BYTES, LEVELS, Node};
-pub use node::{NodeLimit, NodeView};
+pub(crate) use node::{NodeLimit, NodeView};
 use std::collections::VecDeque;
 
 const FILL_MAX: i32 = (1 << 15) - 1;
@@ -30,7 +30,7 @@ const DEPTH_MAX: u32 = (1 << 16) - 1;
 /// Lists of that many nodes make a new node at its full size.
 const LONG: usize = 8;
 /// The element size from which on an element is a node by itself, unless a test says otherwise.
-pub const PLAIN_FROM: usize = 1 << 30;
+pub(crate) const PLAIN_FROM: usize = 1 << 30;
 
 /// How lists are laid out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -51,7 +51,7 @@ const LOOK: usize = 64;
 
 /// What an item must remember for the wheel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Place(pub u32);
+pub(crate) struct Place(pub u32);
 
 impl Place {
     fn new(level: usize, position: usize) -> Place {
@@ -68,7 +68,7 @@ impl Place {
 }
 
 /// The items behind the handles. A handle is any number below 2^48 that names an item.
-pub trait Items {
+pub(crate) trait Items {
     /// The item's deadline in milliseconds.
     fn due_ms(&self, handle: u64) -> i64;
     /// Makes the item remember its place.
@@ -81,7 +81,7 @@ pub trait Items {
 
 /// The answer of `Wheel::next_due`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Next {
+pub(crate) enum Next {
     /// This item is due; it is still in the wheel.
     Due(u64),
     /// The budget is spent before it is known whether something is due: call again.
@@ -196,7 +196,7 @@ impl Level {
 }
 
 /// The index by time. See the module's page for how it works.
-pub struct Wheel {
+pub(crate) struct Wheel {
     levels: [Option<Box<Level>>; LEVELS],
     overdue: Slot,
     /// Milliseconds; every slot that ended before it is empty.
@@ -217,7 +217,7 @@ fn time(at_ms: i64) -> u64 {
 impl Wheel {
     /// An empty wheel whose time is `now_ms`; `next_due` moves it on. A wheel far behind its items puts them
     /// into one wide slot: `soonest` is then a guess, until they have been dealt out.
-    pub fn new(now_ms: i64) -> Wheel {
+    pub(crate) fn new(now_ms: i64) -> Wheel {
         Wheel {
             levels: Default::default(),
             overdue: Slot::default(),
@@ -228,12 +228,12 @@ impl Wheel {
     }
 
     /// Items in the wheel. O(1).
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Allocated bytes. O(1).
-    pub fn mem_bytes(&self) -> usize {
+    pub(crate) fn mem_bytes(&self) -> usize {
         self.bytes
     }
 
@@ -249,7 +249,7 @@ impl Wheel {
     }
 
     /// Adds the item with this handle, due at `at_ms`. O(1).
-    pub fn insert(&mut self, handle: u64, at_ms: i64, items: &mut impl Items) {
+    pub(crate) fn insert(&mut self, handle: u64, at_ms: i64, items: &mut impl Items) {
         let at = time(at_ms);
         let mut level = self.level_for(at);
         while level > 0 && self.slot(level, at).len() + 1 >= SLOT_LIMIT {
@@ -270,7 +270,7 @@ impl Wheel {
     }
 
     /// Removes the item with this handle, deadline and place. O(1).
-    pub fn remove(&mut self, handle: u64, at_ms: i64, place: Place, items: &mut impl Items) {
+    pub(crate) fn remove(&mut self, handle: u64, at_ms: i64, place: Place, items: &mut impl Items) {
         let at = time(at_ms);
         let slot = self.slot(place.level(), at);
         assert_eq!(slot.at(place.position()), handle, "W1: an item is not where it says");
@@ -291,7 +291,7 @@ impl Wheel {
     }
 
     /// The item at this place has got another handle; deadline and place stay. O(1).
-    pub fn renamed(&mut self, old: u64, new: u64, at_ms: i64, place: Place) {
+    pub(crate) fn renamed(&mut self, old: u64, new: u64, at_ms: i64, place: Place) {
         let slot = self.slot(place.level(), time(at_ms));
         assert_eq!(slot.at(place.position()), old, "W1: an item is not where it says");
         slot.set(place.position(), new);
@@ -302,7 +302,7 @@ impl Wheel {
     ///
     /// Call it again after removing what it returned. Items come in order of their time, as far as
     /// one slot's width.
-    pub fn next_due(&mut self, now_ms: i64, budget: usize, items: &mut impl Items) -> Next {
+    pub(crate) fn next_due(&mut self, now_ms: i64, budget: usize, items: &mut impl Items) -> Next {
         let now = time(now_ms);
         // The clock was set back: visiting slots early is harmless.
         self.cursor = self.cursor.min(now);
@@ -343,7 +343,7 @@ impl Wheel {
 
     /// The item with the nearest deadline: exactly, unless the nearest slot holds more than a few
     /// dozen (then one of the nearest, within the width of that slot). O(1).
-    pub fn soonest(&self, items: &impl Items) -> Option<u64> {
+    pub(crate) fn soonest(&self, items: &impl Items) -> Option<u64> {
         let first = |level: usize| {
             let wheel = self.levels[level].as_ref()?;
             let from = slot_number(level, self.cursor);
@@ -401,7 +401,7 @@ impl Wheel {
     }
 
     /// Panics if an invariant doesn't hold. O(n).
-    pub fn check(&self, items: &impl Items, place_of: impl Fn(u64) -> Place) {
+    pub(crate) fn check(&self, items: &impl Items, place_of: impl Fn(u64) -> Place) {
         let mut len = 0;
         let mut bytes = self.overdue.bytes();
         let mut each = |level: usize, slot: &Slot| {

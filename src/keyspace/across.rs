@@ -10,7 +10,7 @@ use crate::keyspace::env::Env;
 use crate::keyspace::lazyfree::Lazyfree;
 
 /// One command's way to more than one database.
-pub struct Across<'a> {
+pub(crate) struct Across<'a> {
     pub ks: &'a mut Keyspace,
     pub env: &'a Env,
     pub lazyfree: Lazyfree,
@@ -32,7 +32,7 @@ impl Across<'_> {
     }
 
     /// MOVE: takes `key` from the call's database to database `to`, unless there is one; whether it did. O(1).
-    pub fn move_key(&mut self, key: &[u8], to: u32, fx: &mut Effects) -> bool {
+    pub(crate) fn move_key(&mut self, key: &[u8], to: u32, fx: &mut Effects) -> bool {
         let from = self.env.db;
         if self.in_db(from, fx, |db, fx| db.touch(key, fx).is_none())
             || self.in_db(to, fx, |db, fx| db.touch(key, fx).is_some())
@@ -52,7 +52,7 @@ impl Across<'_> {
 
     /// COPY: stores a copy of the value at `from` under a key of database `n`, in place of what is there if `replace`;
     /// whether it did. O(size of the value).
-    pub fn copy_key(
+    pub(crate) fn copy_key(
         &mut self,
         from: &[u8],
         (n, to): (u32, &[u8]),

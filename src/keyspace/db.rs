@@ -42,16 +42,16 @@ use crate::value::hash::Hash;
 use crate::value::{Collection, Type, Value, ValueRef};
 
 /// Keys that are looked ahead for together.
-pub const AHEAD: usize = 16;
+pub(crate) const AHEAD: usize = 16;
 
 /// Keys with their hashes, on the way into the cache.
-pub struct Ahead<'k> {
+pub(crate) struct Ahead<'k> {
     keys: [Key<'k>; AHEAD],
     len: usize,
 }
 
 impl<'k> Ahead<'k> {
-    pub fn iter(&self) -> impl Iterator<Item = Key<'k>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Key<'k>> {
         self.keys[..self.len].iter().copied()
     }
 }
@@ -99,7 +99,7 @@ fn mark(env: &Env, entry: &mut EntryMut<'_>) {
     }
 }
 
-pub struct DbMut<'a> {
+pub(crate) struct DbMut<'a> {
     store: &'a mut Store,
     env: &'a Env,
     /// The hash of one key, computed when its bucket was prefetched.
@@ -108,7 +108,7 @@ pub struct DbMut<'a> {
 }
 
 impl<'a> DbMut<'a> {
-    pub fn new(
+    pub(crate) fn new(
         store: &'a mut Store,
         env: &'a Env,
         memo: Option<Key<'a>>,
@@ -127,20 +127,20 @@ impl<'a> DbMut<'a> {
 
     /// The value at `key` for a reader: counts a hit or a miss and marks the access.
     #[inline]
-    pub fn read(&mut self, key: &[u8], fx: &mut Effects) -> Option<&Entry> {
+    pub(crate) fn read(&mut self, key: &[u8], fx: &mut Effects) -> Option<&Entry> {
         self.read_at(self.key(key), fx)
     }
 
     /// `read` with a hash that is known.
     #[inline]
-    pub fn read_at(&mut self, k: Key<'_>, fx: &mut Effects) -> Option<&Entry> {
+    pub(crate) fn read_at(&mut self, k: Key<'_>, fx: &mut Effects) -> Option<&Entry> {
         let found = self.access(k, fx).map(EntryMut::into_entry);
         Self::counted(found, k, fx)
     }
 
     /// The value at `key`, to change it; marks the access.
     #[inline]
-    pub fn touch(&mut self, key: &[u8], fx: &mut Effects) -> Option<EntryMut<'_>> {
+    pub(crate) fn touch(&mut self, key: &[u8], fx: &mut Effects) -> Option<EntryMut<'_>> {
         self.access(self.key(key), fx)
     }
 
@@ -183,29 +183,29 @@ impl<'a> DbMut<'a> {
     }
 
     /// The value for a look that leaves no trace: OBJECT, DEBUG.
-    pub fn find(&mut self, key: &[u8], fx: &mut Effects) -> Option<&Entry> {
+    pub(crate) fn find(&mut self, key: &[u8], fx: &mut Effects) -> Option<&Entry> {
         self.live(self.key(key), fx).map(EntryMut::into_entry)
     }
 
     /// `find` for an entry to change: after another lookup has marked the access.
     #[inline]
-    pub fn find_mut(&mut self, key: &[u8], fx: &mut Effects) -> Option<EntryMut<'_>> {
+    pub(crate) fn find_mut(&mut self, key: &[u8], fx: &mut Effects) -> Option<EntryMut<'_>> {
         self.live(self.key(key), fx)
     }
 
     /// Like `find` through a shared borrow, so that several values can be held at once. The caller
     /// has dealt with expiry.
-    pub fn peek(&self, key: &[u8]) -> Option<&Entry> {
+    pub(crate) fn peek(&self, key: &[u8]) -> Option<&Entry> {
         self.store.find(self.key(key)).filter(|e| !is_due(self.env, e))
     }
 
     /// The value for a reader that does not mark the access: TYPE, TTL.
-    pub fn count(&mut self, key: &[u8], fx: &mut Effects) -> Option<&Entry> {
+    pub(crate) fn count(&mut self, key: &[u8], fx: &mut Effects) -> Option<&Entry> {
         self.count_at(self.key(key), fx)
     }
 
     /// `count` with a hash that is known.
-    pub fn count_at(&mut self, k: Key<'_>, fx: &mut Effects) -> Option<&Entry> {
+    pub(crate) fn count_at(&mut self, k: Key<'_>, fx: &mut Effects) -> Option<&Entry> {
         let found = self.live(k, fx).map(EntryMut::into_entry);
         Self::counted(found, k, fx)
     }
@@ -225,7 +225,7 @@ impl<'a> DbMut<'a> {
 
     /// Reads a string, or an error if the key holds something else.
     #[inline]
-    pub fn read_string(
+    pub(crate) fn read_string(
         &mut self,
         key: &[u8],
         fx: &mut Effects,
@@ -237,7 +237,7 @@ impl<'a> DbMut<'a> {
     }
 
     #[inline]
-    pub fn touch_string(
+    pub(crate) fn touch_string(
         &mut self,
         key: &[u8],
         fx: &mut Effects,
@@ -250,7 +250,7 @@ impl<'a> DbMut<'a> {
 
     /// The collection at `key` for a reader, or an error if the key holds another type.
     #[inline]
-    pub fn read_as<T: Collection>(
+    pub(crate) fn read_as<T: Collection>(
         &mut self,
         key: &[u8],
         fx: &mut Effects,
@@ -263,7 +263,7 @@ impl<'a> DbMut<'a> {
 
     /// The collection at `key`, to change it. A command that empties it deletes the key.
     #[inline]
-    pub fn touch_open<T: Collection>(
+    pub(crate) fn touch_open<T: Collection>(
         &mut self,
         key: &[u8],
         fx: &mut Effects,
@@ -273,7 +273,7 @@ impl<'a> DbMut<'a> {
 
     /// What `touch_open` would open, to look at it first.
     #[inline]
-    pub fn touch_as<T: Collection>(
+    pub(crate) fn touch_as<T: Collection>(
         &mut self,
         key: &[u8],
         fx: &mut Effects,
@@ -286,7 +286,7 @@ impl<'a> DbMut<'a> {
 
     /// `find` for a collection to change: after `touch_as` has marked the access.
     #[inline]
-    pub fn find_open<T: Collection>(
+    pub(crate) fn find_open<T: Collection>(
         &mut self,
         key: &[u8],
         fx: &mut Effects,
@@ -296,7 +296,7 @@ impl<'a> DbMut<'a> {
 
     /// The collection at `key`, to change it; the one that `make` makes if there is no such key.
     #[inline]
-    pub fn touch_or_new<'s, T: Collection>(
+    pub(crate) fn touch_or_new<'s, T: Collection>(
         &'s mut self,
         key: &'s [u8],
         fx: &mut Effects,
@@ -307,7 +307,7 @@ impl<'a> DbMut<'a> {
 
     /// `find_open` that makes a collection like `touch_or_new`.
     #[inline]
-    pub fn find_or_new<'s, T: Collection>(
+    pub(crate) fn find_or_new<'s, T: Collection>(
         &'s mut self,
         key: &'s [u8],
         fx: &mut Effects,
@@ -342,7 +342,10 @@ impl<'a> DbMut<'a> {
     }
 
     /// `peek` for a collection: several can be held at once. The caller has dealt with expiry.
-    pub fn peek_as<T: Collection>(&self, key: &[u8]) -> Result<Option<T::Ref<'_>>, CmdError> {
+    pub(crate) fn peek_as<T: Collection>(
+        &self,
+        key: &[u8],
+    ) -> Result<Option<T::Ref<'_>>, CmdError> {
         match self.peek(key) {
             Some(entry) => of_type::<T>(entry).map(Some),
             None => Ok(None),
@@ -350,7 +353,7 @@ impl<'a> DbMut<'a> {
     }
 
     /// Removes a key that is there and not past its time; whether it did.
-    pub fn delete_live_at(&mut self, k: Key<'_>, why: Why, fx: &mut Effects) -> bool {
+    pub(crate) fn delete_live_at(&mut self, k: Key<'_>, why: Why, fx: &mut Effects) -> bool {
         match self.live(k, fx) {
             Some(entry) => {
                 drop_entry(entry.remove(), why, fx);
@@ -362,7 +365,7 @@ impl<'a> DbMut<'a> {
 
     /// Hashes up to `AHEAD` keys and starts loading what they lead to, so that the cache misses of a
     /// command on many keys overlap. Returns the keys of `keys` in order.
-    pub fn look_ahead<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> Ahead<'k> {
+    pub(crate) fn look_ahead<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> Ahead<'k> {
         let mut ahead = Ahead { keys: [Key { bytes: &[], hash: 0 }; AHEAD], len: 0 };
         for (slot, bytes) in ahead.keys.iter_mut().zip(keys) {
             *slot = self.store.key(bytes);
@@ -375,19 +378,31 @@ impl<'a> DbMut<'a> {
 
     /// Stores a value in place of what was there; marks an access.
     #[inline]
-    pub fn set(&mut self, key: &[u8], value: SetValue<'_>, expire: Expire, fx: &mut Effects) {
+    pub(crate) fn set(
+        &mut self,
+        key: &[u8],
+        value: SetValue<'_>,
+        expire: Expire,
+        fx: &mut Effects,
+    ) {
         self.set_at(self.key(key), value, expire, fx);
     }
 
     /// `set` with a hash that is known.
     #[inline]
-    pub fn set_at(&mut self, k: Key<'_>, value: SetValue<'_>, expire: Expire, fx: &mut Effects) {
+    pub(crate) fn set_at(
+        &mut self,
+        k: Key<'_>,
+        value: SetValue<'_>,
+        expire: Expire,
+        fx: &mut Effects,
+    ) {
         self.store_at(k, value, expire, None, true, fx);
     }
 
     /// `set` after a lookup that has marked the access.
     #[inline]
-    pub fn set_touched(
+    pub(crate) fn set_touched(
         &mut self,
         key: &[u8],
         value: SetValue<'_>,
@@ -399,7 +414,7 @@ impl<'a> DbMut<'a> {
 
     /// Stores a value taken or loaded from elsewhere, with its own access field if it has one. The caller has deleted
     /// what was there.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         key: &[u8],
         value: Value,
@@ -446,24 +461,24 @@ impl<'a> DbMut<'a> {
     }
 
     /// Takes the value out of the database.
-    pub fn take(&mut self, key: &[u8]) -> Option<(Value, Option<i64>, u32)> {
+    pub(crate) fn take(&mut self, key: &[u8]) -> Option<(Value, Option<i64>, u32)> {
         self.store.take(self.key(key))
     }
 
     /// Removes the key; whether it was there. Records nothing but the dropped value.
-    pub fn delete(&mut self, key: &[u8], why: Why, fx: &mut Effects) -> bool {
+    pub(crate) fn delete(&mut self, key: &[u8], why: Why, fx: &mut Effects) -> bool {
         let removed = self.store.remove(self.key(key));
         removed.map(|entry| drop_entry(entry, why, fx)).is_some()
     }
 
     /// The command by which a deletion travels that is not what the client sent.
-    pub fn deletion(&self, why: Why) -> &'static [u8] {
+    pub(crate) fn deletion(&self, why: Why) -> &'static [u8] {
         self.lapse.0.word(why)
     }
 
     /// Sets or clears the time at which the key expires; false if there is no such key, or if it
     /// was cleared and had none.
-    pub fn set_expire(&mut self, key: &[u8], at_ms: Option<i64>) -> bool {
+    pub(crate) fn set_expire(&mut self, key: &[u8], at_ms: Option<i64>) -> bool {
         let Some(mut entry) = self.store.find_mut(self.key(key)) else { return false };
         if at_ms.is_none() && entry.expire_ms().is_none() {
             return false;
@@ -473,28 +488,28 @@ impl<'a> DbMut<'a> {
     }
 
     /// Number of keys, those past their time that are not yet gone included. O(1).
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.store.len()
     }
 
     /// A key, each equally likely; it may be past its time. `rng` gives uniform words.
-    pub fn random(&self, rng: impl FnMut() -> u64) -> Option<&Entry> {
+    pub(crate) fn random(&self, rng: impl FnMut() -> u64) -> Option<&Entry> {
         self.store.random(rng)
     }
 
     /// Visits every entry that is not past its time. O(n).
-    pub fn for_each_live(&self, f: impl FnMut(&Entry)) {
+    pub(crate) fn for_each_live(&self, f: impl FnMut(&Entry)) {
         self.store.iter().filter(|e| !is_due(self.env, e)).for_each(f);
     }
 
     /// One step of SCAN: the entries of one bucket class, each with whether it is past its time.
-    pub fn scan_step(&self, cursor: u64, mut f: impl FnMut(&Entry, bool)) -> u64 {
+    pub(crate) fn scan_step(&self, cursor: u64, mut f: impl FnMut(&Entry, bool)) -> u64 {
         self.store.scan(cursor, |e| f(e, is_due(self.env, e)))
     }
 
     /// Deletes a key because its time has come: event, statistics, and DEL or UNLINK in the stream.
     #[cold]
-    pub fn expire(&mut self, key: &[u8], fx: &mut Effects) {
+    pub(crate) fn expire(&mut self, key: &[u8], fx: &mut Effects) {
         if let Some(entry) = self.store.find_mut(self.key(key)) {
             self.lapse.expire(entry, fx);
         }
@@ -503,7 +518,7 @@ impl<'a> DbMut<'a> {
     /// Removes fields of the hash at `key` because their time has come: event, statistics, HDEL in the stream. If
     /// none is left, the key goes.
     #[cold]
-    pub fn expire_fields(&mut self, key: &[u8], fields: &[Vec<u8>], fx: &mut Effects) {
+    pub(crate) fn expire_fields(&mut self, key: &[u8], fields: &[Vec<u8>], fx: &mut Effects) {
         if self.lapse_fields(key, fields, fx) {
             self.delete(key, Why::Expire, fx);
             fx.event(effects::EV_GENERIC, "del", key);
@@ -512,7 +527,12 @@ impl<'a> DbMut<'a> {
 
     /// `expire_fields` that leaves the key, for a caller who will fill or delete it; whether no field is left.
     #[cold]
-    pub fn lapse_fields(&mut self, key: &[u8], fields: &[Vec<u8>], fx: &mut Effects) -> bool {
+    pub(crate) fn lapse_fields(
+        &mut self,
+        key: &[u8],
+        fields: &[Vec<u8>],
+        fx: &mut Effects,
+    ) -> bool {
         let k = self.store.key(key);
         let found = self.store.find_mut(k).and_then(Open::<Hash>::entry);
         let Some(mut hash) = found else { return false };

@@ -13,38 +13,38 @@
 use crate::value::Value;
 
 /// Who listens; a set of bits.
-pub type Armed = u8;
+pub(crate) type Armed = u8;
 /// Somebody watches keys or may have cached them.
-pub const TOUCHED: Armed = 1;
+pub(crate) const TOUCHED: Armed = 1;
 /// Keyspace events are configured.
-pub const EVENTS: Armed = 2;
+pub(crate) const EVENTS: Armed = 2;
 /// Somebody is parked on a key.
-pub const READY: Armed = 4;
+pub(crate) const READY: Armed = 4;
 /// A replica, the append-only file or a test wants the stream of writes.
-pub const STREAM: Armed = 8;
+pub(crate) const STREAM: Armed = 8;
 /// Somebody caches what he reads: reads are remembered.
-pub const CACHED: Armed = 16;
+pub(crate) const CACHED: Armed = 16;
 /// Nobody listens: the running command may have its large argument, instead of a copy (`Effects::keep`).
-pub const LENT: Armed = 32;
+pub(crate) const LENT: Armed = 32;
 
 /// Classes of keyspace events, as letters of `notify-keyspace-events` choose them; a set of bits.
-pub type EventClass = u16;
-pub const EV_KEYSPACE: EventClass = 1;
-pub const EV_KEYEVENT: EventClass = 1 << 1;
-pub const EV_GENERIC: EventClass = 1 << 2;
-pub const EV_STRING: EventClass = 1 << 3;
-pub const EV_LIST: EventClass = 1 << 4;
-pub const EV_SET: EventClass = 1 << 5;
-pub const EV_HASH: EventClass = 1 << 6;
-pub const EV_ZSET: EventClass = 1 << 7;
-pub const EV_EXPIRED: EventClass = 1 << 8;
-pub const EV_EVICTED: EventClass = 1 << 9;
-pub const EV_KEY_MISS: EventClass = 1 << 11;
-pub const EV_NEW: EventClass = 1 << 14;
+pub(crate) type EventClass = u16;
+pub(crate) const EV_KEYSPACE: EventClass = 1;
+pub(crate) const EV_KEYEVENT: EventClass = 1 << 1;
+pub(crate) const EV_GENERIC: EventClass = 1 << 2;
+pub(crate) const EV_STRING: EventClass = 1 << 3;
+pub(crate) const EV_LIST: EventClass = 1 << 4;
+pub(crate) const EV_SET: EventClass = 1 << 5;
+pub(crate) const EV_HASH: EventClass = 1 << 6;
+pub(crate) const EV_ZSET: EventClass = 1 << 7;
+pub(crate) const EV_EXPIRED: EventClass = 1 << 8;
+pub(crate) const EV_EVICTED: EventClass = 1 << 9;
+pub(crate) const EV_KEY_MISS: EventClass = 1 << 11;
+pub(crate) const EV_NEW: EventClass = 1 << 14;
 
 /// One consequence of a command.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Effect {
+pub(crate) enum Effect {
     /// The key's value changed: watchers and caches must know. `own`: the caller changed it; else its time was up.
     Modified { db: u32, key: Vec<u8>, own: bool },
     /// A keyspace event of a class.
@@ -55,14 +55,14 @@ pub enum Effect {
 
 /// One command of the stream that replicas and the append-only file get.
 #[derive(Debug, PartialEq, Eq, Clone)]
-pub struct Op {
+pub(crate) struct Op {
     pub db: u32,
     pub argv: Vec<Vec<u8>>,
 }
 
 /// How the running command itself goes into the stream.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub enum Propagate {
+pub(crate) enum Propagate {
     /// As the client sent it, if it changed anything.
     #[default]
     AsIs,
@@ -76,7 +76,7 @@ pub enum Propagate {
 
 /// Counters a call adds to the statistics.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Counters {
+pub(crate) struct Counters {
     pub hits: u32,
     pub misses: u32,
     pub expired: u32,
@@ -86,7 +86,7 @@ pub struct Counters {
 
 /// The record of one call.
 #[derive(Debug, Default)]
-pub struct Effects {
+pub(crate) struct Effects {
     pub armed: Armed,
     pub db: u32,
     pub dirty: u64,
@@ -97,7 +97,7 @@ pub struct Effects {
 
 /// What few calls leave behind.
 #[derive(Debug, Default)]
-pub struct Aside {
+pub(crate) struct Aside {
     pub log: Vec<Effect>,
     pub ops: Vec<Op>,
     /// Values taken out of the keyspace that may be large; freed after the reply, on a helper
@@ -108,21 +108,21 @@ pub struct Aside {
 
 /// A key that the large argument of the command is to be the value of. An empty value holds its place.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Kept {
+pub(crate) struct Kept {
     pub db: u32,
     pub key: Vec<u8>,
 }
 
 /// A value on its way out, and why: the lazyfree settings depend on it.
 #[derive(Debug)]
-pub struct Dropped {
+pub(crate) struct Dropped {
     pub value: Value,
     pub why: Why,
 }
 
 /// Why a value is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub(crate) enum Why {
     /// UNLINK: always lazily.
     Unlink,
     /// DEL: `lazyfree-lazy-user-del`.
@@ -136,7 +136,7 @@ pub enum Why {
 }
 
 impl Effects {
-    pub fn new(armed: Armed, db: u32) -> Effects {
+    pub(crate) fn new(armed: Armed, db: u32) -> Effects {
         Effects { armed, db, ..Effects::default() }
     }
 
@@ -146,41 +146,41 @@ impl Effects {
 
     /// Hands over what is to be settled beside the counters, if there is any.
     #[inline]
-    pub fn take_aside(&mut self) -> Option<Box<Aside>> {
+    pub(crate) fn take_aside(&mut self) -> Option<Box<Aside>> {
         self.aside.take()
     }
 
     /// Hands over the values that were taken out of the keyspace.
-    pub fn take_dropped(&mut self) -> Vec<Dropped> {
+    pub(crate) fn take_dropped(&mut self) -> Vec<Dropped> {
         self.aside.as_mut().map_or(Vec::new(), |aside| std::mem::take(&mut aside.dropped))
     }
 
     #[cfg(test)]
     /// Commands for the stream, in order.
-    pub fn ops(&self) -> &[Op] {
+    pub(crate) fn ops(&self) -> &[Op] {
         self.aside.as_ref().map_or(&[], |aside| &aside.ops)
     }
 
     /// Adds a command to the stream, behind those that are there.
-    pub fn push_op(&mut self, op: Op) {
+    pub(crate) fn push_op(&mut self, op: Op) {
         self.aside().ops.push(op);
     }
 
     /// The value at `key` changed. Counts one change.
     #[inline]
-    pub fn modified(&mut self, key: &[u8]) {
+    pub(crate) fn modified(&mut self, key: &[u8]) {
         self.dirty += 1;
         self.touched(key);
     }
 
     /// The value at `key` is no longer what watchers saw, without a change to count.
     #[inline]
-    pub fn touched(&mut self, key: &[u8]) {
+    pub(crate) fn touched(&mut self, key: &[u8]) {
         self.touched_in(self.db, key);
     }
 
     #[inline(always)]
-    pub fn touched_in(&mut self, db: u32, key: &[u8]) {
+    pub(crate) fn touched_in(&mut self, db: u32, key: &[u8]) {
         if self.armed & TOUCHED != 0 {
             self.record_touch(db, key);
         }
@@ -193,7 +193,7 @@ impl Effects {
 
     /// The value at `key` is gone, or less, because a time has come; the caller only noticed.
     #[inline]
-    pub fn lapsed(&mut self, key: &[u8]) {
+    pub(crate) fn lapsed(&mut self, key: &[u8]) {
         if self.armed & TOUCHED != 0 {
             let db = self.db;
             self.aside().log.push(Effect::Modified { db, key: key.into(), own: false });
@@ -201,12 +201,12 @@ impl Effects {
     }
 
     #[inline(always)] // One test; as a call it costs GET 17 instructions (callgrind).
-    pub fn event(&mut self, class: EventClass, name: &'static str, key: &[u8]) {
+    pub(crate) fn event(&mut self, class: EventClass, name: &'static str, key: &[u8]) {
         self.event_in(self.db, class, name, key);
     }
 
     #[inline(always)]
-    pub fn event_in(&mut self, db: u32, class: EventClass, name: &'static str, key: &[u8]) {
+    pub(crate) fn event_in(&mut self, db: u32, class: EventClass, name: &'static str, key: &[u8]) {
         if self.armed & EVENTS != 0 {
             self.record_event(db, class, name, key);
         }
@@ -218,19 +218,19 @@ impl Effects {
     }
 
     #[inline]
-    pub fn ready(&mut self, key: &[u8]) {
+    pub(crate) fn ready(&mut self, key: &[u8]) {
         self.ready_in(self.db, key);
     }
 
     #[inline]
-    pub fn ready_in(&mut self, db: u32, key: &[u8]) {
+    pub(crate) fn ready_in(&mut self, db: u32, key: &[u8]) {
         if self.armed & READY != 0 {
             self.aside().log.push(Effect::Ready { db, key: key.into() });
         }
     }
 
     /// Adds a command of its own to the stream, before the running one.
-    pub fn also(&mut self, argv: &[&[u8]]) {
+    pub(crate) fn also(&mut self, argv: &[&[u8]]) {
         if self.armed & STREAM != 0 {
             let argv = argv.iter().map(|a| a.to_vec()).collect();
             self.push_op(Op { db: self.db, argv });
@@ -238,25 +238,25 @@ impl Effects {
     }
 
     /// The running command goes into the stream in this form instead.
-    pub fn rewrite(&mut self, argv: &[&[u8]]) {
+    pub(crate) fn rewrite(&mut self, argv: &[&[u8]]) {
         if self.armed & STREAM != 0 {
             self.propagate = Propagate::Rewritten(argv.iter().map(|a| a.to_vec()).collect());
         }
     }
 
     /// Moves the rewritten form of the running command to the commands of their own.
-    pub fn also_rewritten(&mut self) {
+    pub(crate) fn also_rewritten(&mut self) {
         if let Propagate::Rewritten(argv) = std::mem::take(&mut self.propagate) {
             self.push_op(Op { db: self.db, argv });
         }
     }
 
     /// The running command is for replicas too, though it changes no data.
-    pub fn for_replicas(&mut self) {
+    pub(crate) fn for_replicas(&mut self) {
         self.propagate = Propagate::ToReplicas;
     }
 
-    pub fn dont_propagate(&mut self) {
+    pub(crate) fn dont_propagate(&mut self) {
         self.propagate = Propagate::Never;
     }
 
@@ -264,7 +264,7 @@ impl Effects {
     ///
     /// The arguments are borrowed while the command runs; the caller who owns them moves this one when it has run.
     #[cold]
-    pub fn keep(&mut self, key: &[u8]) -> bool {
+    pub(crate) fn keep(&mut self, key: &[u8]) -> bool {
         let lent = self.armed & LENT != 0;
         if lent {
             self.aside().kept = Some(Kept { db: self.db, key: key.into() });
@@ -274,7 +274,7 @@ impl Effects {
 
     /// Hands over a value that is no longer in the keyspace. Small ones are freed on the spot.
     #[inline]
-    pub fn drop_value(&mut self, value: Option<Value>, why: Why) {
+    pub(crate) fn drop_value(&mut self, value: Option<Value>, why: Why) {
         if let Some(value) = value
             && value.is_heavy()
         {

@@ -2,7 +2,7 @@
 
 /// On whose behalf a command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     Client,
     Exec,
     Script,
@@ -10,7 +10,7 @@ pub enum Origin {
 
 /// What happens to a key that is past its time when a command meets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiry {
+pub(crate) enum Expiry {
     /// It is deleted, and the deletion propagated.
     Delete,
     /// It is treated as missing but stays: replicas wait for their primary, paused servers for later.
@@ -21,7 +21,7 @@ pub enum Expiry {
 
 /// Facts for one call. `Copy`, 40 bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct Env {
+pub(crate) struct Env {
     /// Wall clock in milliseconds since 1970.
     pub now_ms: i64,
     /// What a touched key's 24-bit access field becomes: LRU seconds, or the LFU clock in minutes.
@@ -42,18 +42,18 @@ pub struct Env {
 
 /// Settings of the logarithmic access counter.
 #[derive(Clone, Copy, Debug)]
-pub struct Lfu {
+pub(crate) struct Lfu {
     pub log_factor: u32,
     /// Minutes for the counter to lose one; 0 = never.
     pub decay_minutes: u32,
 }
 
 /// Counter of a new key, so that it is not evicted before it had a chance.
-pub const LFU_INIT: u32 = 5;
+pub(crate) const LFU_INIT: u32 = 5;
 
 impl Lfu {
     /// The counter of a field `access` (16 bits of minutes, 8 bits of counter) as of `clock` minutes.
-    pub fn decayed(&self, access: u32, clock: u32) -> u32 {
+    pub(crate) fn decayed(&self, access: u32, clock: u32) -> u32 {
         let (then, counter) = (access >> 8, access & 0xff);
         let minutes = clock.wrapping_sub(then) & 0xffff;
         match self.decay_minutes {
@@ -63,7 +63,7 @@ impl Lfu {
     }
 
     /// The field after one more access. The counter grows with probability 1/(above * factor + 1).
-    pub fn touched(&self, access: u32, clock: u32, random: u64) -> u32 {
+    pub(crate) fn touched(&self, access: u32, clock: u32, random: u64) -> u32 {
         let mut counter = self.decayed(access, clock);
         if counter < 255 {
             let above = u64::from(counter.saturating_sub(LFU_INIT));
@@ -78,7 +78,7 @@ impl Lfu {
 
 impl Env {
     /// The access field of a key that is made or overwritten now.
-    pub fn fresh_access(&self) -> u32 {
+    pub(crate) fn fresh_access(&self) -> u32 {
         match self.lfu {
             Some(_) => (self.lru_clock & 0xffff) << 8 | LFU_INIT,
             None => self.lru_clock & 0xff_ffff,

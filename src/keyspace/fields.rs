@@ -13,7 +13,7 @@ use crate::util::siphash::Seed;
 use crate::value::{ObjectRef, Value, ValueRef};
 
 /// Hashes by the soonest time of a field. O(1) each.
-pub struct FieldIndex(Timed);
+pub(crate) struct FieldIndex(Timed);
 
 fn of_object(object: ObjectRef<'_>) -> Option<i64> {
     match object {
@@ -24,7 +24,7 @@ fn of_object(object: ObjectRef<'_>) -> Option<i64> {
 
 /// The time of the first field to expire of an entry that is a hash.
 #[inline]
-pub fn of_entry(entry: &Entry) -> Option<i64> {
+pub(crate) fn of_entry(entry: &Entry) -> Option<i64> {
     match entry.value() {
         ValueRef::Object(object) => of_object(object),
         _ => None,
@@ -42,7 +42,7 @@ fn of_value(value: &Value) -> Option<i64> {
 
 /// The same of a value on its way in.
 #[inline]
-pub fn of_new(value: &SetValue<'_>) -> Option<i64> {
+pub(crate) fn of_new(value: &SetValue<'_>) -> Option<i64> {
     match value {
         SetValue::Owned(value) => of_value(value),
         SetValue::Collection(object) => of_object(object.view()),
@@ -52,33 +52,33 @@ pub fn of_new(value: &SetValue<'_>) -> Option<i64> {
 
 impl FieldIndex {
     /// An empty one, whose wheel starts at `now_ms`. Keys are hashed with `seed`.
-    pub fn new(seed: Seed, now_ms: i64) -> FieldIndex {
+    pub(crate) fn new(seed: Seed, now_ms: i64) -> FieldIndex {
         FieldIndex(Timed::new(seed, now_ms))
     }
 
     /// Number of hashes with fields that expire. O(1).
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.expires()
     }
 
     /// Whether no hash has any. O(1).
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// About when the next field expires (`Timed::soonest` says how exactly).
-    pub fn soonest_ms(&self) -> Option<i64> {
+    pub(crate) fn soonest_ms(&self) -> Option<i64> {
         self.0.soonest()?.expire_ms()
     }
 
     /// The key of a hash with a field whose time is not after `now_ms`. Bounded work, as `Timed::next_due`.
-    pub fn next_due(&mut self, now_ms: i64) -> Due<&[u8]> {
+    pub(crate) fn next_due(&mut self, now_ms: i64) -> Due<&[u8]> {
         self.0.next_due(now_ms).map(Entry::key)
     }
 
     /// The first field of the hash at `key` expires at `new`, where that was `old`. O(1).
     #[cold]
-    pub fn update(&mut self, key: &[u8], old: Option<i64>, new: Option<i64>) {
+    pub(crate) fn update(&mut self, key: &[u8], old: Option<i64>, new: Option<i64>) {
         if old == new {
             return;
         }
@@ -94,12 +94,12 @@ impl FieldIndex {
     }
 
     /// Bytes of the index. O(1), an estimate as to its entries.
-    pub fn mem_bytes(&self) -> usize {
+    pub(crate) fn mem_bytes(&self) -> usize {
         self.0.mem_bytes()
     }
 
     /// Panics unless `entries` are all that should be here. O(n).
-    pub fn check<'a>(&self, entries: impl Iterator<Item = &'a Entry>) {
+    pub(crate) fn check<'a>(&self, entries: impl Iterator<Item = &'a Entry>) {
         self.0.check();
         let mut n = 0;
         for (entry, at) in entries.filter_map(|e| Some((e, of_entry(e)?))) {

@@ -14,13 +14,13 @@ use crate::keyspace::store::Key;
 
 /// Whether an entry is past its time, as a call sees it.
 #[inline]
-pub fn is_due(env: &Env, entry: &Entry) -> bool {
+pub(crate) fn is_due(env: &Env, entry: &Entry) -> bool {
     entry.expire_ms().is_some_and(|at| at < env.now_ms) && env.expiry != Expiry::Ignore
 }
 
 /// Hands over the value of an entry that has left the database.
 #[inline]
-pub fn drop_entry(entry: EntryBox, why: Why, fx: &mut Effects) {
+pub(crate) fn drop_entry(entry: EntryBox, why: Why, fx: &mut Effects) {
     if entry.is_heavy() {
         fx.drop_value(Some(entry.into_value()), why);
     }
@@ -28,12 +28,12 @@ pub fn drop_entry(entry: EntryBox, why: Why, fx: &mut Effects) {
 
 /// What happens to a key that is met past its time.
 #[derive(Clone, Copy)]
-pub struct Lapse(pub Lazyfree);
+pub(crate) struct Lapse(pub Lazyfree);
 
 impl Lapse {
     /// A lookup has met a key past its time.
     #[cold]
-    pub fn meet(self, entry: EntryMut<'_>, env: &Env, fx: &mut Effects) {
+    pub(crate) fn meet(self, entry: EntryMut<'_>, env: &Env, fx: &mut Effects) {
         if env.expiry == Expiry::Delete {
             self.expire(entry, fx);
         }
@@ -41,7 +41,7 @@ impl Lapse {
 
     /// A key past its time is where a value is to be stored. One that is only hidden goes as well, without a word.
     #[cold]
-    pub fn make_room<'a>(
+    pub(crate) fn make_room<'a>(
         self,
         entry: EntryMut<'a>,
         k: Key<'a>,
@@ -57,7 +57,7 @@ impl Lapse {
     }
 
     /// Deletes a key because its time has come.
-    pub fn expire(self, entry: EntryMut<'_>, fx: &mut Effects) {
+    pub(crate) fn expire(self, entry: EntryMut<'_>, fx: &mut Effects) {
         let entry = entry.remove();
         self.announce(entry.key(), fx);
         drop_entry(entry, Why::Expire, fx);

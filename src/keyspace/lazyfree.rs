@@ -6,7 +6,7 @@ use crate::keyspace::effects::Why;
 
 /// The settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lazyfree {
+pub(crate) struct Lazyfree {
     /// `lazyfree-lazy-user-del`
     pub user_del: bool,
     /// `lazyfree-lazy-server-del`
@@ -19,7 +19,7 @@ pub struct Lazyfree {
 
 impl Lazyfree {
     /// Whether a value that leaves for this reason is freed lazily.
-    pub fn is_lazy(self, why: Why) -> bool {
+    pub(crate) fn is_lazy(self, why: Why) -> bool {
         match why {
             Why::Unlink => true,
             Why::Del => self.user_del,
@@ -30,7 +30,7 @@ impl Lazyfree {
     }
 
     /// The command by which the deletion travels.
-    pub fn word(self, why: Why) -> &'static [u8] {
+    pub(crate) fn word(self, why: Why) -> &'static [u8] {
         if self.is_lazy(why) { b"UNLINK" } else { b"DEL" }
     }
 }

@@ -16,7 +16,7 @@ use std::ops::{Deref, DerefMut};
 const ROOM: usize = 64;
 
 /// A collection, closed when dropped.
-pub struct Open<'a, T: Collection> {
+pub(crate) struct Open<'a, T: Collection> {
     held: Held<'a, T>,
     /// When its first element expired as it was opened.
     was: Option<i64>,
@@ -35,7 +35,7 @@ enum Home<'a> {
 impl<'a, T: Collection> Open<'a, T> {
     /// Opens the collection of an entry; None if it is of another type.
     #[inline(always)]
-    pub fn entry(entry: EntryMut<'a>) -> Option<Open<'a, T>> {
+    pub(crate) fn entry(entry: EntryMut<'a>) -> Option<Open<'a, T>> {
         if entry.is_boxed() {
             let (object, retimer) = entry.into_boxed()?;
             let value = T::of_mut(object)?;
@@ -56,7 +56,7 @@ impl<'a, T: Collection> Open<'a, T> {
 
     /// One that is new: stored when it is closed.
     #[inline]
-    pub fn new(place: Vacant<'a>, access: u32, value: T) -> Open<'a, T> {
+    pub(crate) fn new(place: Vacant<'a>, access: u32, value: T) -> Open<'a, T> {
         let home = Home::New { place: Some(place), access };
         Open { held: Held::Out { value: Some(value), changed: true, home }, was: None }
     }

@@ -15,13 +15,13 @@ use crate::value::{Object, Value};
 use std::ops::Deref;
 
 /// What is known of a database's keys beside the table and the wheel.
-pub struct Indexes {
+pub(crate) struct Indexes {
     /// Hashes with fields that expire.
     pub fields: FieldIndex,
 }
 
 impl Indexes {
-    pub fn new(seed: Seed, now_ms: i64) -> Indexes {
+    pub(crate) fn new(seed: Seed, now_ms: i64) -> Indexes {
         Indexes { fields: FieldIndex::new(seed, now_ms) }
     }
 
@@ -48,12 +48,12 @@ impl Indexes {
     }
 
     /// Bytes of the indexes. O(1).
-    pub fn mem_bytes(&self) -> usize {
+    pub(crate) fn mem_bytes(&self) -> usize {
         self.fields.mem_bytes()
     }
 
     /// Panics unless they agree with `entries`, which are all of the database. O(n).
-    pub fn check(&self, entries: Iter<'_, EntryBox>) {
+    pub(crate) fn check(&self, entries: Iter<'_, EntryBox>) {
         self.fields.check(entries);
     }
 }

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, VecDeque};
 use slab::Slab;
 
 use crate::net::conn::Conn;
-pub use crate::net::id::ClientId;
+pub(crate) use crate::net::id::ClientId;
 use crate::net::outbox::{FIXED, Outbox};
 use crate::net::query::Query;
 use crate::net::session::{Close, Session};
@@ -25,7 +25,7 @@ use crate::util::lines::Lines;
 
 /// One connected client.
 #[derive(Debug)]
-pub struct Client {
+pub(crate) struct Client {
     pub id: ClientId,
     pub conn: Conn,
     pub session: Session,
@@ -47,7 +47,7 @@ impl Client {
     /// Memory it holds, without what other parts hold for it by shares. O(1).
     ///
     /// A buffer of the pool that a reply passes through is not its own: output counts when it has to wait.
-    pub fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         self.memory_with(0)
     }
 
@@ -75,7 +75,7 @@ const POOLED_MAX: usize = 64 * 1024;
 const REPLY_CHUNK: usize = 16 * 1024;
 
 #[derive(Default)]
-pub struct Clients {
+pub(crate) struct Clients {
     /// Boxed, so that the slots of those who have left cost a pointer each.
     slab: Slab<Box<Client>>,
     generation: u32,
@@ -106,7 +106,7 @@ pub struct Clients {
 
 impl Clients {
     /// INFO clients: who is connected.
-    pub fn info(&self, max_clients: u32, o: &mut Lines) {
+    pub(crate) fn info(&self, max_clients: u32, o: &mut Lines) {
         let (input, output) = self.recent.largest();
         o.add("connected_clients", self.len());
         o.add("cluster_connections", 0);
@@ -116,46 +116,46 @@ impl Clients {
     }
 
     /// INFO clients: whose waiting has an end. O(clients).
-    pub fn info_timeouts(&self, o: &mut Lines) {
+    pub(crate) fn info_timeouts(&self, o: &mut Lines) {
         let timed = |c: &&Client| c.session.parked.as_deref().is_some_and(|p| p.timer.is_some());
         o.add("clients_in_timeout_table", self.iter().filter(timed).count());
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.serials.len()
     }
-    pub fn get(&self, id: ClientId) -> Option<&Client> {
+    pub(crate) fn get(&self, id: ClientId) -> Option<&Client> {
         self.slab.get(id.index()).map(Box::as_ref).filter(|c| c.id == id)
     }
-    pub fn get_mut(&mut self, id: ClientId) -> Option<&mut Client> {
+    pub(crate) fn get_mut(&mut self, id: ClientId) -> Option<&mut Client> {
         self.slab.get_mut(id.index()).map(Box::as_mut).filter(|c| c.id == id)
     }
-    pub fn session(&self, id: ClientId) -> Option<&Session> {
+    pub(crate) fn session(&self, id: ClientId) -> Option<&Session> {
         self.get(id).map(|c| &c.session)
     }
-    pub fn session_mut(&mut self, id: ClientId) -> Option<&mut Session> {
+    pub(crate) fn session_mut(&mut self, id: ClientId) -> Option<&mut Session> {
         self.get_mut(id).map(|c| &mut c.session)
     }
-    pub fn by_serial(&self, serial: u64) -> Option<ClientId> {
+    pub(crate) fn by_serial(&self, serial: u64) -> Option<ClientId> {
         self.serials.get(&serial).copied()
     }
     /// In order of age.
-    pub fn iter(&self) -> impl Iterator<Item = &Client> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Client> {
         self.serials.values().filter_map(|&id| self.get(id))
     }
     /// A part of the clients, for work that is spread over turns: those in slots `from..from+count`.
-    pub fn slots(&mut self, from: usize, count: usize) -> impl Iterator<Item = &mut Client> {
+    pub(crate) fn slots(&mut self, from: usize, count: usize) -> impl Iterator<Item = &mut Client> {
         self.slab.iter_mut().map(|(_, c)| c.as_mut()).skip(from).take(count)
     }
 
     /// Clients that see every command (MONITOR).
     #[inline]
-    pub fn monitors(&self) -> &[ClientId] {
+    pub(crate) fn monitors(&self) -> &[ClientId] {
         &self.monitors
     }
 
     /// Makes a client one of them, or no longer.
-    pub fn set_monitor(&mut self, id: ClientId, on: bool) {
+    pub(crate) fn set_monitor(&mut self, id: ClientId, on: bool) {
         let Some(session) = self.session_mut(id) else { return };
         if std::mem::replace(&mut session.monitor, on) == on {
             return;
@@ -167,7 +167,7 @@ impl Clients {
     }
 
     /// Adds a client; `session` gets its serial number.
-    pub fn insert(&mut self, conn: Conn, mut session: Session) -> ClientId {
+    pub(crate) fn insert(&mut self, conn: Conn, mut session: Session) -> ClientId {
         self.next_serial += 1;
         session.serial = self.next_serial;
         // 31 bits, so that token offsets can't overflow.
@@ -196,7 +196,7 @@ impl Clients {
 
     /// Notes that the client has something to be written at the end of the turn. One whose socket is full
     /// is written to when it has room again.
-    pub fn schedule_write(&mut self, id: ClientId) {
+    pub(crate) fn schedule_write(&mut self, id: ClientId) {
         if let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id)
             && !c.queued_write
             && !c.wants_writable
@@ -207,11 +207,11 @@ impl Clients {
     }
 
     /// Appends an out-of-band message; nobody home is not an error.
-    pub fn push(&mut self, id: ClientId, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, id: ClientId, bytes: &[u8]) {
         self.append(id, |outbox| outbox.push(bytes));
     }
 
-    pub fn push_shared(&mut self, id: ClientId, message: &bytes::Bytes) {
+    pub(crate) fn push_shared(&mut self, id: ClientId, message: &bytes::Bytes) {
         self.append(id, |outbox| outbox.push_shared(message));
     }
 
@@ -244,7 +244,7 @@ impl Clients {
 
     /// Marks a client for closing and frees its buffers at once: its memory is what it is closed for.
     /// Nobody sees it any more.
-    pub fn evict(&mut self, id: ClientId) {
+    pub(crate) fn evict(&mut self, id: ClientId) {
         self.close(id, Close::Now);
         if let Some(c) = self.get_mut(id) {
             c.outbox.clear();
@@ -254,7 +254,7 @@ impl Clients {
     }
 
     /// A reply has been put into the outbox: it is written at the end of the turn, unless it is too much.
-    pub fn after_reply(&mut self, id: ClientId) {
+    pub(crate) fn after_reply(&mut self, id: ClientId) {
         let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return };
         if c.outbox.is_long() {
             self.check_output(id, 0);
@@ -266,7 +266,7 @@ impl Clients {
     }
 
     /// Notes a client's memory; `running` bytes of its command and reply are in other hands now.
-    pub fn account(&mut self, id: ClientId, running: usize) {
+    pub(crate) fn account(&mut self, id: ClientId, running: usize) {
         let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return };
         if c.session.close == Close::Now {
             return;
@@ -276,7 +276,7 @@ impl Clients {
     }
 
     /// Starts or ends filing of clients by size.
-    pub fn set_files(&mut self, on: bool) {
+    pub(crate) fn set_files(&mut self, on: bool) {
         if on != self.tally.files() {
             self.tally.set_files(on);
             let ids: Vec<ClientId> = self.serials.values().copied().collect();
@@ -286,7 +286,7 @@ impl Clients {
 
     /// Marks a client for closing when more waits for it than its class allows; `reply` is what its running
     /// command has written so far. Whether it is to be closed.
-    pub fn check_output(&mut self, id: ClientId, reply: usize) -> bool {
+    pub(crate) fn check_output(&mut self, id: ClientId, reply: usize) -> bool {
         let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return false };
         if c.session.close == Close::Now {
             return true;
@@ -311,16 +311,16 @@ impl Clients {
     }
 
     /// Clients that have exceeded their output limit since this was last asked.
-    pub fn take_over_limit(&mut self) -> Vec<ClientId> {
+    pub(crate) fn take_over_limit(&mut self) -> Vec<ClientId> {
         std::mem::take(&mut self.over_limit)
     }
 
-    pub fn has_over_limit(&self) -> bool {
+    pub(crate) fn has_over_limit(&self) -> bool {
         !self.over_limit.is_empty()
     }
 
     /// How long a client's reply may get before a limit or the others' turn must be thought of.
-    pub fn reply_bound(&self, id: ClientId) -> Option<usize> {
+    pub(crate) fn reply_bound(&self, id: ClientId) -> Option<usize> {
         let c = self.get(id)?;
         let hard = self.limits[c.session.class().limit()].hard_bytes;
         let waiting = c.outbox.memory();
@@ -328,7 +328,7 @@ impl Clients {
     }
 
     /// Whether a client has to read before it is served again. It is written to as it reads.
-    pub fn hold(&mut self, id: ClientId) -> bool {
+    pub(crate) fn hold(&mut self, id: ClientId) -> bool {
         let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return false };
         let Some(from) = self.hold_from else {
             c.held = false;
@@ -343,7 +343,7 @@ impl Clients {
     }
 
     /// Whether a held client has read enough to be served again.
-    pub fn release(&mut self, id: ClientId) -> bool {
+    pub(crate) fn release(&mut self, id: ClientId) -> bool {
         let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return false };
         let free = c.held && self.hold_from.is_none_or(|from| c.outbox.pending() < from / 2);
         c.held &= !free;
@@ -352,21 +352,21 @@ impl Clients {
 
     /// Whether a message may wait for the end of the command of the client that gets it.
     #[inline]
-    pub fn has_waiting_pushes(&self) -> bool {
+    pub(crate) fn has_waiting_pushes(&self) -> bool {
         self.pushed_to_lent
     }
 
     /// No client is in the middle of a command: nothing waits for the end of one.
-    pub fn no_waiting_pushes(&mut self) {
+    pub(crate) fn no_waiting_pushes(&mut self) {
         self.pushed_to_lent = false;
     }
 
     /// Messages that came for a client while its command ran: they follow that command's reply, and precede the next.
-    pub fn take_pushes(&mut self, id: ClientId) -> Vec<u8> {
+    pub(crate) fn take_pushes(&mut self, id: ClientId) -> Vec<u8> {
         self.get_mut(id).map_or_else(Vec::new, |c| c.outbox.take_pushes())
     }
 
-    pub fn take_to_write(&mut self) -> Vec<ClientId> {
+    pub(crate) fn take_to_write(&mut self) -> Vec<ClientId> {
         let list = std::mem::take(&mut self.to_write);
         for id in &list {
             if let Some(c) = self.get_mut(*id) {
@@ -377,19 +377,19 @@ impl Clients {
     }
 
     /// Gives the list's memory back for the next turn.
-    pub fn recycle_to_write(&mut self, mut list: Vec<ClientId>) {
+    pub(crate) fn recycle_to_write(&mut self, mut list: Vec<ClientId>) {
         if self.to_write.is_empty() {
             list.clear();
             self.to_write = list;
         }
     }
 
-    pub fn has_to_write(&self) -> bool {
+    pub(crate) fn has_to_write(&self) -> bool {
         !self.to_write.is_empty() || !self.to_deliver.is_empty()
     }
 
     /// The next client that messages wait for, in the order in which they came.
-    pub fn next_to_deliver(&mut self) -> Option<ClientId> {
+    pub(crate) fn next_to_deliver(&mut self) -> Option<ClientId> {
         loop {
             let id = self.to_deliver.pop_front()?;
             let Some(c) = self.get_mut(id) else { continue };
@@ -402,7 +402,7 @@ impl Clients {
     }
 
     /// Marks a client for closing.
-    pub fn close(&mut self, id: ClientId, how: Close) {
+    pub(crate) fn close(&mut self, id: ClientId, how: Close) {
         let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return };
         if c.session.close != Close::Now {
             c.session.close = how;
@@ -422,17 +422,17 @@ impl Clients {
     }
 
     /// The first `most` clients that were marked, before they are removed.
-    pub fn marked(&self, most: usize) -> Vec<ClientId> {
+    pub(crate) fn marked(&self, most: usize) -> Vec<ClientId> {
         self.to_close.iter().take(most).copied().collect()
     }
 
     /// Removes those clients, the first that were marked, for the caller to forget elsewhere.
-    pub fn reap(&mut self, marked: Vec<ClientId>) -> Vec<Client> {
+    pub(crate) fn reap(&mut self, marked: Vec<ClientId>) -> Vec<Client> {
         self.to_close.drain(..marked.len());
         marked.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
-    pub fn has_to_reap(&self) -> bool {
+    pub(crate) fn has_to_reap(&self) -> bool {
         !self.to_close.is_empty()
     }
 
@@ -445,12 +445,12 @@ impl Clients {
     }
 
     /// A buffer for replies, from the pool if there is one.
-    pub fn spare(&mut self) -> Vec<u8> {
+    pub(crate) fn spare(&mut self) -> Vec<u8> {
         self.pool.pop().unwrap_or_else(|| Vec::with_capacity(REPLY_CHUNK))
     }
 
     /// Takes a buffer back that nothing waits in.
-    pub fn give_back(&mut self, mut buffer: Vec<u8>) {
+    pub(crate) fn give_back(&mut self, mut buffer: Vec<u8>) {
         if self.pool.len() < POOL_MAX && (1..=POOLED_MAX).contains(&buffer.capacity()) {
             buffer.clear();
             self.pool.push(buffer);

@@ -9,7 +9,7 @@ use mio::{Interest, Registry, Token};
 
 /// The stream of a client.
 #[derive(Debug)]
-pub enum Conn {
+pub(crate) enum Conn {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
@@ -24,10 +24,15 @@ macro_rules! each {
 }
 
 impl Conn {
-    pub fn register(&mut self, to: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+    pub(crate) fn register(
+        &mut self,
+        to: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
         each!(self, s => to.register(s, token, interest))
     }
-    pub fn reregister(
+    pub(crate) fn reregister(
         &mut self,
         to: &Registry,
         token: Token,
@@ -35,47 +40,47 @@ impl Conn {
     ) -> io::Result<()> {
         each!(self, s => to.reregister(s, token, interest))
     }
-    pub fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         each!(self, s => s.read(buf))
     }
     /// Reads at most `max` bytes to the end of `buf`, into capacity that is already there.
-    pub fn read_into(&mut self, buf: &mut Vec<u8>, max: usize) -> io::Result<usize> {
+    pub(crate) fn read_into(&mut self, buf: &mut Vec<u8>, max: usize) -> io::Result<usize> {
         // `take` and `read_to_end` would loop until the peer pauses; one read is one turn's share.
         // Zeroing the room first, read after read, would cost more than the bytes themselves.
         buf.reserve(max);
         each!(self, s => crate::sys::socket::read_spare(s, buf, max))
     }
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         each!(self, s => s.write(bytes))
     }
-    pub fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(crate) fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         each!(self, s => s.write_vectored(pieces))
     }
-    pub fn is_unix(&self) -> bool {
+    pub(crate) fn is_unix(&self) -> bool {
         matches!(self, Conn::Unix(_))
     }
-    pub fn peer(&self) -> Option<SocketAddr> {
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
         match self {
             Conn::Tcp(s) => s.peer_addr().ok(),
             Conn::Unix(_) => None,
         }
     }
-    pub fn local(&self) -> Option<SocketAddr> {
+    pub(crate) fn local(&self) -> Option<SocketAddr> {
         match self {
             Conn::Tcp(s) => s.local_addr().ok(),
             Conn::Unix(_) => None,
         }
     }
     /// Ends the connection in both directions, whoever else holds the socket.
-    pub fn shut_down(&self) {
+    pub(crate) fn shut_down(&self) {
         // The peer may have ended it before.
         let _ = each!(self, s => s.shutdown(std::net::Shutdown::Both));
     }
-    pub fn fd(&self) -> RawFd {
+    pub(crate) fn fd(&self) -> RawFd {
         each!(self, s => s.as_raw_fd())
     }
     /// Switches Nagle's algorithm off and, if `keepalive` is not 0, probes after so many seconds.
-    pub fn tune(&self, keepalive: i32) {
+    pub(crate) fn tune(&self, keepalive: i32) {
         if let Conn::Tcp(s) = self {
             // Both only make the connection better; a socket that has gone away shows when read.
             let _ = s.set_nodelay(true);
@@ -87,6 +92,6 @@ impl Conn {
 }
 
 /// `ip:port`, with brackets around IPv6, as CLIENT LIST shows it.
-pub fn show(addr: Option<SocketAddr>) -> String {
+pub(crate) fn show(addr: Option<SocketAddr>) -> String {
     addr.map_or_else(|| "?:0".to_string(), |a| a.to_string())
 }

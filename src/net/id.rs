@@ -4,12 +4,12 @@ use mio::Token;
 
 /// Names a client for as long as it lives, and nobody afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClientId(u64);
+pub(crate) struct ClientId(u64);
 
 impl ClientId {
     #[cfg(test)]
     /// What a command has that no client sent: a saved file replayed, the server itself.
-    pub const NOBODY: ClientId = ClientId(u64::MAX);
+    pub(crate) const NOBODY: ClientId = ClientId(u64::MAX);
 
     pub(super) fn new(index: usize, generation: u32) -> ClientId {
         ClientId(u64::from(generation) << 32 | index as u64)
@@ -17,10 +17,10 @@ impl ClientId {
     pub(super) fn index(self) -> usize {
         self.0 as u32 as usize
     }
-    pub fn token(self, offset: usize) -> Token {
+    pub(crate) fn token(self, offset: usize) -> Token {
         Token(self.0 as usize + offset)
     }
-    pub fn from_token(token: Token, offset: usize) -> ClientId {
+    pub(crate) fn from_token(token: Token, offset: usize) -> ClientId {
         ClientId((token.0 - offset) as u64)
     }
 }

@@ -16,19 +16,19 @@ const READ_SIZE: usize = 16 * 1024;
 
 /// Why there is no connection.
 #[derive(Debug)]
-pub enum ConnectError {
+pub(crate) enum ConnectError {
     /// The name has no address.
     NoAddress,
     Io(io::Error),
 }
 
 /// Whether an error is that time was up.
-pub fn is_timeout(e: &io::Error) -> bool {
+pub(crate) fn is_timeout(e: &io::Error) -> bool {
     matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 /// Appends a command.
-pub fn command(out: &mut Vec<u8>, words: &[&[u8]]) {
+pub(crate) fn command(out: &mut Vec<u8>, words: &[&[u8]]) {
     out.extend(format!("*{}\r\n", words.len()).into_bytes());
     for word in words {
         out.extend(format!("${}\r\n", word.len()).into_bytes());
@@ -38,7 +38,7 @@ pub fn command(out: &mut Vec<u8>, words: &[&[u8]]) {
 }
 
 #[derive(Debug)]
-pub struct Link {
+pub(crate) struct Link {
     stream: TcpStream,
     timeout: Duration,
     /// What has come; replies before `used` have been handed out.
@@ -49,7 +49,11 @@ pub struct Link {
 
 impl Link {
     /// Connects to `host:port`. Replies beyond `limits` will be errors.
-    pub fn connect(address: &str, timeout: Duration, limits: Limits) -> Result<Link, ConnectError> {
+    pub(crate) fn connect(
+        address: &str,
+        timeout: Duration,
+        limits: Limits,
+    ) -> Result<Link, ConnectError> {
         let found = address.to_socket_addrs().ok().and_then(|mut found| found.next());
         let addr = found.ok_or(ConnectError::NoAddress)?;
         let stream = TcpStream::connect_timeout(&addr, timeout).map_err(ConnectError::Io)?;
@@ -59,12 +63,12 @@ impl Link {
     }
 
     /// For all steps from now on; not zero.
-    pub fn set_timeout(&mut self, timeout: Duration) {
+    pub(crate) fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = timeout;
     }
 
     /// Sends bytes that `command` has made.
-    pub fn send(&mut self, commands: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&mut self, commands: &[u8]) -> io::Result<()> {
         for piece in commands.chunks(PIECE) {
             let deadline = self.deadline();
             let mut rest = piece;
@@ -82,7 +86,7 @@ impl Link {
     }
 
     /// Waits for the next reply. What is none, or exceeds the limits, is `InvalidData`.
-    pub fn read(&mut self) -> io::Result<Value> {
+    pub(crate) fn read(&mut self) -> io::Result<Value> {
         let deadline = self.deadline();
         loop {
             let found = self.scanner.parse(&self.buf[self.used..]);
@@ -97,7 +101,7 @@ impl Link {
     }
 
     /// Whether something has come that nobody has asked for: the next reply would be a wrong one.
-    pub fn has_more(&self) -> bool {
+    pub(crate) fn has_more(&self) -> bool {
         self.used < self.buf.len()
     }
 

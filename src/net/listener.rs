@@ -12,24 +12,24 @@ use crate::util::path::os_error;
 
 /// Who connects to a listener, and by what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Clients(Transport),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
+pub(crate) enum Transport {
     Tcp,
     Unix,
 }
 
 impl Kind {
-    pub const TCP: Kind = Kind::Clients(Transport::Tcp);
-    pub const UNIX: Kind = Kind::Clients(Transport::Unix);
+    pub(crate) const TCP: Kind = Kind::Clients(Transport::Tcp);
+    pub(crate) const UNIX: Kind = Kind::Clients(Transport::Unix);
 }
 
 /// One listening socket.
 #[derive(Debug)]
-pub struct Listener {
+pub(crate) struct Listener {
     pub kind: Kind,
     /// The word of `bind` that it was opened for, or the path of a unix socket.
     pub word: String,
@@ -43,27 +43,27 @@ enum Socket {
 }
 
 impl Listener {
-    pub fn register(&mut self, to: &Registry, token: Token) -> io::Result<()> {
+    pub(crate) fn register(&mut self, to: &Registry, token: Token) -> io::Result<()> {
         match &mut self.socket {
             Socket::Tcp(socket, _) => to.register(socket, token, Interest::READABLE),
             Socket::Unix(socket) => to.register(socket, token, Interest::READABLE),
         }
     }
-    pub fn deregister(&mut self, from: &Registry) {
+    pub(crate) fn deregister(&mut self, from: &Registry) {
         // The socket is closed right after; the kernel forgets it anyway.
         let _ = match &mut self.socket {
             Socket::Tcp(socket, _) => from.deregister(socket),
             Socket::Unix(socket) => from.deregister(socket),
         };
     }
-    pub fn accept(&self) -> io::Result<Conn> {
+    pub(crate) fn accept(&self) -> io::Result<Conn> {
         match &self.socket {
             Socket::Tcp(socket, _) => socket.accept().map(|(s, _)| Conn::Tcp(s)),
             Socket::Unix(socket) => socket.accept().map(|(s, _)| Conn::Unix(s)),
         }
     }
     /// The port it was opened for; None: it has none.
-    pub fn port(&self) -> Option<u16> {
+    pub(crate) fn port(&self) -> Option<u16> {
         match &self.socket {
             Socket::Tcp(_, addr) => Some(addr.port()),
             Socket::Unix(_) => None,
@@ -73,7 +73,7 @@ impl Listener {
 
 /// Why an address can't be listened on.
 #[derive(Debug)]
-pub struct ListenError {
+pub(crate) struct ListenError {
     pub addr: String,
     /// The step that failed; empty if the name has no address.
     pub step: &'static str,
@@ -95,7 +95,7 @@ impl std::fmt::Display for ListenError {
 
 /// The TCP sockets of `bind`, and what was left out: addresses that the machine does not have.
 #[derive(Debug, Default)]
-pub struct Opened {
+pub(crate) struct Opened {
     pub listeners: Vec<Listener>,
     pub left_out: Vec<ListenError>,
 }
@@ -119,7 +119,12 @@ fn bind_word(word: &str, port: u16) -> io::Result<(SocketAddr, bool)> {
 ///
 /// An optional address that this machine does not have is left out, and so is one of a protocol that it does not
 /// speak; anything else that fails fails all of it.
-pub fn tcp(bind: &[String], port: u16, backlog: i32, mark: u32) -> Result<Opened, ListenError> {
+pub(crate) fn tcp(
+    bind: &[String],
+    port: u16,
+    backlog: i32,
+    mark: u32,
+) -> Result<Opened, ListenError> {
     let mut open = Opened::default();
     for word in bind.iter().filter(|w| !w.is_empty()) {
         let shown = word.strip_prefix('-').unwrap_or(word);
@@ -151,7 +156,7 @@ fn is_absent(e: &io::Error, optional: bool) -> bool {
 }
 
 /// Opens the unix socket, replacing the file a former server left; `mode` 0 keeps the default.
-pub fn unix(path: &str, mode: u32) -> Result<Listener, ListenError> {
+pub(crate) fn unix(path: &str, mode: u32) -> Result<Listener, ListenError> {
     let fail = |step| move |error| ListenError { addr: path.to_string(), step, error };
     let _ = std::fs::remove_file(path);
     let socket = UnixListener::bind(path).map_err(fail("bind"))?;
@@ -162,7 +167,7 @@ pub fn unix(path: &str, mode: u32) -> Result<Listener, ListenError> {
 }
 
 /// Whether a connection comes from this machine itself.
-pub fn is_local(conn: &Conn) -> bool {
+pub(crate) fn is_local(conn: &Conn) -> bool {
     match conn {
         Conn::Unix(_) => true,
         Conn::Tcp(_) => conn.peer().is_some_and(|a| match a.ip() {

@@ -1,13 +1,13 @@
 //! Connections: sockets, buffers, the slab of clients, timers. Bytes in, bytes out; what they mean is
 //! decided above.
 
-pub mod clients;
-pub mod conn;
-pub mod id;
-pub mod link;
-pub mod listener;
-pub mod outbox;
-pub mod query;
-pub mod session;
-pub mod timers;
-pub mod usage;
+pub(crate) mod clients;
+pub(crate) mod conn;
+pub(crate) mod id;
+pub(crate) mod link;
+pub(crate) mod listener;
+pub(crate) mod outbox;
+pub(crate) mod query;
+pub(crate) mod session;
+pub(crate) mod timers;
+pub(crate) mod usage;

@@ -56,7 +56,7 @@ const MAX_PIECES: usize = 64;
 /// Bytes written in one turn: then others go first, however fast the peer reads.
 const FLUSH_MAX: usize = 256 * 1024;
 /// What may wait before it counts as output memory, and the size of the pieces of a slow reader's tail.
-pub const FIXED: usize = 16 * 1024;
+pub(crate) const FIXED: usize = 16 * 1024;
 /// The list of pieces is kept for the next message while it is no longer than this.
 const FEW_CHUNKS: usize = 32;
 /// What a node of the list costs in Redis's account of the output.
@@ -64,7 +64,7 @@ const NODE: usize = 40;
 
 /// What waits, in the terms of CLIENT LIST.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Waiting {
+pub(crate) struct Waiting {
     /// `obl`: bytes in the fixed buffer.
     pub fixed: usize,
     /// `oll`: pieces beyond it.
@@ -74,7 +74,7 @@ pub struct Waiting {
 }
 
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     chunks: VecDeque<Chunk>,
     tail: Vec<u8>,
     /// Written bytes of the first piece (the first chunk, else the tail).
@@ -89,7 +89,7 @@ pub struct Outbox {
 
 /// How a flush ended.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Flush {
+pub(crate) enum Flush {
     Empty,
     /// The socket takes no more; wait until it is writable.
     Full,
@@ -98,23 +98,23 @@ pub enum Flush {
 }
 
 impl Outbox {
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.chunks.is_empty() && self.tail.is_empty()
     }
 
     /// Bytes that wait to be written.
-    pub fn pending(&self) -> usize {
+    pub(crate) fn pending(&self) -> usize {
         self.chunk_bytes + self.tail.len() + self.lent_bytes - self.sent
     }
 
     /// Whether more waits than the fixed buffer holds: only then can a limit be exceeded.
     #[inline]
-    pub fn is_long(&self) -> bool {
+    pub(crate) fn is_long(&self) -> bool {
         self.chunk_bytes + self.tail.len() > FIXED
     }
 
     /// What waits, with `reply` bytes of a running command that are not here yet.
-    pub fn waiting_with(&self, reply: usize) -> Waiting {
+    pub(crate) fn waiting_with(&self, reply: usize) -> Waiting {
         let tail = if self.tail.len() > FIXED { self.tail.len() } else { self.tail.capacity() };
         let open = self.tail.len() + reply;
         if self.chunks.is_empty() && open <= FIXED {
@@ -126,17 +126,17 @@ impl Outbox {
     }
 
     /// What waits, in the terms of CLIENT LIST.
-    pub fn waiting_now(&self) -> Waiting {
+    pub(crate) fn waiting_now(&self) -> Waiting {
         self.waiting_with(0)
     }
 
     /// Memory held: pieces, the tail, and the list of pieces.
-    pub fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         self.chunk_room + self.chunks.capacity() * size_of::<Chunk>() + self.tail.capacity()
     }
 
     /// Lends the tail to a running command. `spare` is used when the tail has no memory of its own.
-    pub fn check_out(&mut self, spare: Vec<u8>) -> Vec<u8> {
+    pub(crate) fn check_out(&mut self, spare: Vec<u8>) -> Vec<u8> {
         debug_assert!(!self.lent, "a client runs one command at a time");
         if self.tail.len() >= FIXED {
             self.seal();
@@ -148,7 +148,7 @@ impl Outbox {
     }
 
     /// Takes the tail back; what arrived meanwhile follows it.
-    pub fn check_in(&mut self, tail: Vec<u8>) {
+    pub(crate) fn check_in(&mut self, tail: Vec<u8>) {
         debug_assert!(self.lent);
         self.lent = false;
         self.lent_bytes = 0;
@@ -174,7 +174,7 @@ impl Outbox {
     }
 
     /// Gives back the room that a long tail doesn't use, and an empty list; for a client that has to wait.
-    pub fn trim(&mut self) {
+    pub(crate) fn trim(&mut self) {
         if self.chunks.is_empty() {
             self.chunks = VecDeque::new();
         }
@@ -184,16 +184,16 @@ impl Outbox {
     }
 
     /// Whether the tail is lent.
-    pub fn is_lent(&self) -> bool {
+    pub(crate) fn is_lent(&self) -> bool {
         self.lent
     }
 
     /// Messages that arrived while the tail was lent, taken so that they precede what follows.
-    pub fn take_pushes(&mut self) -> Vec<u8> {
+    pub(crate) fn take_pushes(&mut self) -> Vec<u8> {
         if self.lent { std::mem::take(&mut self.tail) } else { Vec::new() }
     }
 
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         if self.tail.len() + bytes.len() > FIXED && !self.lent && !self.tail.is_empty() {
             self.seal();
             self.tail.reserve_exact(bytes.len().max(FIXED));
@@ -202,7 +202,7 @@ impl Outbox {
     }
 
     /// Appends a message that other clients get as well.
-    pub fn push_shared(&mut self, message: &Bytes) {
+    pub(crate) fn push_shared(&mut self, message: &Bytes) {
         if self.lent || message.len() < SHARE_FROM {
             return self.push(message);
         }
@@ -214,18 +214,18 @@ impl Outbox {
 
     #[cfg(test)]
     /// A copy of what waits, for looking at it.
-    pub fn waiting(&self) -> Vec<u8> {
+    pub(crate) fn waiting(&self) -> Vec<u8> {
         let all = self.chunks.iter().map(Chunk::bytes).chain(std::iter::once(&self.tail[..]));
         all.collect::<Vec<_>>().concat().split_off(self.sent)
     }
 
     /// Forgets everything that waits.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Outbox { lent: self.lent, ..Outbox::default() };
     }
 
     /// Writes as much as the socket takes. Returns the bytes written and how it ended.
-    pub fn flush(&mut self, conn: &mut Conn) -> io::Result<(usize, Flush)> {
+    pub(crate) fn flush(&mut self, conn: &mut Conn) -> io::Result<(usize, Flush)> {
         let mut total = 0;
         if self.lent {
             // Its own command is still writing; what arrived meanwhile follows the reply.
@@ -288,7 +288,7 @@ impl Outbox {
     }
 
     /// The tail's memory when nothing waits in it, for the pool.
-    pub fn take_spare(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn take_spare(&mut self) -> Option<Vec<u8>> {
         if self.chunks.is_empty() && self.chunks.capacity() > FEW_CHUNKS {
             self.chunks = VecDeque::new();
         }

@@ -8,7 +8,7 @@ use crate::resp::large::{LARGE, Large};
 use crate::resp::parser::Partial;
 
 #[derive(Debug, Default)]
-pub struct Query {
+pub(crate) struct Query {
     /// The unfinished command (or commands not yet run), from its first byte.
     pub pending: Vec<u8>,
     /// A large argument of that command: `pending` is what comes before and behind it, and not empty.
@@ -39,7 +39,7 @@ const IDLE_MS: i64 = 2000;
 
 impl Query {
     /// Keeps the rest of a turn.
-    pub fn keep(&mut self, rest: &[u8], mut partial: Partial) {
+    pub(crate) fn keep(&mut self, rest: &[u8], mut partial: Partial) {
         self.large = Large::begin(rest, &mut partial, LARGE);
         let rest = self.large.as_ref().map_or(rest, |large| &rest[..large.head()]);
         self.pending.extend_from_slice(rest);
@@ -47,7 +47,7 @@ impl Query {
     }
 
     /// Notes what is known of the unfinished command in `pending`, and makes room for all of it.
-    pub fn reserve_for(&mut self, partial: Partial) {
+    pub(crate) fn reserve_for(&mut self, partial: Partial) {
         self.partial = partial;
         if self.large.is_none() {
             self.large = Large::begin(&self.pending, &mut self.partial, LARGE);
@@ -84,7 +84,7 @@ impl Query {
     }
 
     /// The buffer that what comes next is read into, if there is any of the command already.
-    pub fn filling(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn filling(&mut self) -> &mut Vec<u8> {
         match &mut self.large {
             Some(large) if !large.is_whole() => large.body(),
             _ => &mut self.pending,
@@ -92,17 +92,17 @@ impl Query {
     }
 
     /// Bytes that have come and have not run.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.pending.len() + self.large.as_ref().map_or(0, |large| large.bytes())
     }
 
     /// Bytes of the complete arguments of the unfinished command. O(arguments).
-    pub fn arg_bytes(&self) -> usize {
+    pub(crate) fn arg_bytes(&self) -> usize {
         self.partial.arg_bytes() + self.large.as_ref().map_or(0, |large| large.arg_bytes())
     }
 
     /// How much to read at once: all of a long argument, else the usual amount.
-    pub fn want(&self, usual: usize) -> usize {
+    pub(crate) fn want(&self, usual: usize) -> usize {
         if let Some(large) = self.arriving() {
             return large.missing().min(READ_MAX);
         }
@@ -118,7 +118,7 @@ impl Query {
     ///
     /// A client that was active lately is charged for its share of the shared read buffer, as far as
     /// it has no buffer of its own.
-    pub fn sizes(&self, running: usize, now_ms: i64) -> (usize, usize) {
+    pub(crate) fn sizes(&self, running: usize, now_ms: i64) -> (usize, usize) {
         let (came, room) = self.arriving().map_or((0, 0), |large| (large.bytes(), large.room()));
         let used = self.unfinished().saturating_sub(self.partial.parsed()) + came + running;
         let recent = self.touched_ms != 0 && now_ms - self.touched_ms <= IDLE_MS;
@@ -128,13 +128,13 @@ impl Query {
     }
 
     /// Memory it holds itself.
-    pub fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         let large = self.large.as_ref().map_or(0, |large| large.memory());
         self.pending.capacity() + self.partial.bytes() + large
     }
 
     /// Gives memory back that an idle or once large buffer no longer needs; whether it did.
-    pub fn tend(&mut self, now_ms: i64) -> bool {
+    pub(crate) fn tend(&mut self, now_ms: i64) -> bool {
         let (len, capacity) = (self.pending.len(), self.pending.capacity());
         let idle = now_ms - self.touched_ms > IDLE_MS;
         let trimmed =

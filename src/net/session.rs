@@ -8,24 +8,24 @@ use crate::resp::reply::Nothing;
 use crate::value::Type;
 
 /// Number of a command in the server's table.
-pub type CommandId = u16;
+pub(crate) type CommandId = u16;
 
 /// A command kept for later, with its own copy of the arguments.
 #[derive(Debug)]
-pub struct Queued {
+pub(crate) struct Queued {
     pub command: CommandId,
     pub argv: Vec<Vec<u8>>,
 }
 
 impl Queued {
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.argv.iter().map(|a| a.capacity() + size_of::<Vec<u8>>()).sum()
     }
 }
 
 /// An open transaction.
 #[derive(Debug, Default)]
-pub struct Multi {
+pub(crate) struct Multi {
     pub queue: Vec<Queued>,
     /// Bytes of all arguments, and a pointer's size for each: `multi-mem` in CLIENT LIST.
     pub arg_bytes: usize,
@@ -37,7 +37,7 @@ pub struct Multi {
 
 /// Which replies a client wants (CLIENT REPLY).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ReplyMode {
+pub(crate) enum ReplyMode {
     #[default]
     On,
     Off,
@@ -48,7 +48,7 @@ pub enum ReplyMode {
 
 /// How a connection is to end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Close {
+pub(crate) enum Close {
     #[default]
     No,
     /// When all that is owed has been written.
@@ -59,7 +59,7 @@ pub enum Close {
 
 /// A client parked on keys: its command runs again when one of them is ready.
 #[derive(Debug)]
-pub struct Parked {
+pub(crate) struct Parked {
     pub command: Queued,
     pub keys: Vec<(u32, Vec<u8>)>,
     pub since_ms: i64,
@@ -74,7 +74,7 @@ pub struct Parked {
 
 /// How a client that caches values is told of changes (CLIENT TRACKING).
 #[derive(Debug, Default)]
-pub struct Tracking {
+pub(crate) struct Tracking {
     /// Its number in the table of keys.
     pub number: u32,
     /// The client (by CLIENT ID) that is told instead; 0: itself.
@@ -102,14 +102,14 @@ impl Tracking {
     const PREFIX: usize = 96;
 
     /// Bytes of these prefixes, here and in the table. O(prefixes).
-    pub fn bytes_of(prefixes: &[Vec<u8>]) -> usize {
+    pub(crate) fn bytes_of(prefixes: &[Vec<u8>]) -> usize {
         prefixes.iter().map(|p| 2 * p.len() + Tracking::PREFIX).sum()
     }
 }
 
 /// The state of one client.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     /// CLIENT ID: counts up, never reused.
     pub serial: u64,
     pub db: u32,
@@ -161,7 +161,7 @@ pub struct Session {
 
 impl Session {
     /// The state of a connection that was just made; `serial` is set when the client is listed.
-    pub fn new(conn: &Conn, now_ms: i64) -> Session {
+    pub(crate) fn new(conn: &Conn, now_ms: i64) -> Session {
         Session {
             serial: 0,
             db: 0,
@@ -202,16 +202,16 @@ impl Session {
     }
 
     /// In RESP2 a subscribed client may only subscribe, unsubscribe, ping and leave.
-    pub fn subscribed(&self) -> bool {
+    pub(crate) fn subscribed(&self) -> bool {
         self.channels + self.patterns + self.shard_channels > 0
     }
 
-    pub fn class(&self) -> Class {
+    pub(crate) fn class(&self) -> Class {
         if self.subscribed() { Class::PubSub } else { Class::Normal }
     }
 
     /// Memory of its texts and of the commands kept for it, and what registries hold for it.
-    pub fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         let texts = self.name.capacity()
             + self.lib_name.capacity()
             + self.lib_ver.capacity()
@@ -227,7 +227,7 @@ impl Session {
     }
 
     /// Letters of CLIENT LIST's `flags`.
-    pub fn flags(&self) -> String {
+    pub(crate) fn flags(&self) -> String {
         let mut out = String::new();
         let mut add = |on: bool, letter: char| {
             if on {

@@ -18,7 +18,7 @@ const NONE: u32 = u32::MAX;
 
 /// A handle to cancel a timer. Outlives it harmlessly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimerId {
+pub(crate) struct TimerId {
     index: u32,
     generation: u32,
 }
@@ -35,7 +35,7 @@ struct Node<T> {
 
 /// Timers carrying a `T` each. Times are milliseconds of any clock that does not go backwards.
 #[derive(Debug)]
-pub struct Timers<T> {
+pub(crate) struct Timers<T> {
     now: u64,
     nodes: Vec<Node<T>>,
     free: Vec<u32>,
@@ -45,7 +45,7 @@ pub struct Timers<T> {
 }
 
 impl<T> Timers<T> {
-    pub fn new(now: u64) -> Timers<T> {
+    pub(crate) fn new(now: u64) -> Timers<T> {
         Timers {
             now,
             nodes: Vec::new(),
@@ -57,12 +57,12 @@ impl<T> Timers<T> {
     }
 
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Sets a timer; one in the past is due at the next `advance`.
-    pub fn set(&mut self, at: u64, what: T) -> TimerId {
+    pub(crate) fn set(&mut self, at: u64, what: T) -> TimerId {
         let index = self.free.pop().unwrap_or_else(|| {
             let node = Node { at: 0, what: None, generation: 0, prev: NONE, next: NONE, slot: 0 };
             self.nodes.push(node);
@@ -78,7 +78,7 @@ impl<T> Timers<T> {
     }
 
     /// Takes a timer back; None if it has fired or was cancelled.
-    pub fn cancel(&mut self, id: TimerId) -> Option<T> {
+    pub(crate) fn cancel(&mut self, id: TimerId) -> Option<T> {
         let node = self.nodes.get(id.index as usize)?;
         if node.generation != id.generation || node.what.is_none() {
             return None;
@@ -89,7 +89,7 @@ impl<T> Timers<T> {
 
     /// Until when nothing is due. Exact where the timers that come next are few: waking up only to move them down a
     /// level would be for nothing. Never later than the next timer.
-    pub fn next_due(&self) -> Option<u64> {
+    pub(crate) fn next_due(&self) -> Option<u64> {
         (0..LEVELS).filter_map(|level| self.next_of(level, true)).min()
     }
 
@@ -133,7 +133,7 @@ impl<T> Timers<T> {
     }
 
     /// Moves the clock to `now` and appends what has become due, in order of time.
-    pub fn advance(&mut self, now: u64, due: &mut Vec<T>) {
+    pub(crate) fn advance(&mut self, now: u64, due: &mut Vec<T>) {
         while let Some(at) = self.next_at().filter(|&at| at <= now) {
             self.now = at;
             // From the top, so that what moves down is met again below.

@@ -22,7 +22,7 @@ use crate::net::id::ClientId;
 
 /// What a connection is to the server, for limits and statistics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Class {
+pub(crate) enum Class {
     #[default]
     Normal,
     Replica,
@@ -32,7 +32,7 @@ pub enum Class {
 
 impl Class {
     /// Number of the class's output limit: a primary counts as a normal client.
-    pub fn limit(self) -> usize {
+    pub(crate) fn limit(self) -> usize {
         match self {
             Class::Normal | Class::Primary => 0,
             Class::Replica => 1,
@@ -43,7 +43,7 @@ impl Class {
 
 /// Output that a client of a class may leave unread; 0: no limit.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct OutputLimit {
+pub(crate) struct OutputLimit {
     pub hard_bytes: usize,
     pub soft_bytes: usize,
     /// How long `soft_bytes` may be exceeded.
@@ -51,14 +51,14 @@ pub struct OutputLimit {
 }
 
 impl OutputLimit {
-    pub fn is_none(&self) -> bool {
+    pub(crate) fn is_none(&self) -> bool {
         self.hard_bytes == 0 && self.soft_bytes == 0
     }
 }
 
 /// What was last noted of one client.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Counted {
+pub(crate) struct Counted {
     pub class: Class,
     pub bytes: usize,
     filed: Option<Filed>,
@@ -89,7 +89,7 @@ fn bucket_of(bytes: usize) -> usize {
 
 /// The clients that hold from `from` bytes on, and less than `below`.
 #[derive(Debug)]
-pub struct Bucket {
+pub(crate) struct Bucket {
     pub from: usize,
     pub below: Option<usize>,
     pub clients: Vec<ClientId>,
@@ -97,7 +97,7 @@ pub struct Bucket {
 
 /// Sums over all clients.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     bytes: [usize; 4],
     /// Present while clients may be evicted.
     buckets: Option<Box<Buckets>>,
@@ -106,30 +106,30 @@ pub struct Tally {
 impl Tally {
     /// Whether clients are filed by size, because large ones may be evicted.
     #[inline]
-    pub fn files(&self) -> bool {
+    pub(crate) fn files(&self) -> bool {
         self.buckets.is_some()
     }
 
     /// Starts or ends filing. The caller notes every client again.
-    pub fn set_files(&mut self, on: bool) {
+    pub(crate) fn set_files(&mut self, on: bool) {
         if on != self.files() {
             self.buckets = on.then(Box::default);
         }
     }
 
     /// Bytes noted for a class.
-    pub fn of(&self, class: Class) -> usize {
+    pub(crate) fn of(&self, class: Class) -> usize {
         self.bytes[class as usize]
     }
 
     /// What counts towards `maxmemory-clients`.
-    pub fn evictable_bytes(&self) -> usize {
+    pub(crate) fn evictable_bytes(&self) -> usize {
         self.of(Class::Normal) + self.of(Class::PubSub)
     }
 
     /// Notes what a client has now. Exempt ones are summed but not filed. O(1), O(log clients) when the
     /// bucket changes.
-    pub fn note(
+    pub(crate) fn note(
         &mut self,
         old: Counted,
         id: ClientId,
@@ -144,7 +144,7 @@ impl Tally {
     }
 
     /// Forgets a client.
-    pub fn forget(&mut self, old: Counted) {
+    pub(crate) fn forget(&mut self, old: Counted) {
         self.bytes[old.class as usize] -= old.bytes;
         if let (Some(b), Some(at)) = (self.buckets.as_deref_mut(), old.filed) {
             b.lists[at.bucket].remove(&at.order);
@@ -152,7 +152,7 @@ impl Tally {
     }
 
     /// The filed clients by size, smallest sizes first; None while clients are not filed. O(clients).
-    pub fn filed(&self) -> Option<impl Iterator<Item = Bucket>> {
+    pub(crate) fn filed(&self) -> Option<impl Iterator<Item = Bucket>> {
         let lists = self.buckets.as_deref()?.lists.iter().zip(MIN_LOG..);
         Some(lists.map(|(list, log)| Bucket {
             from: if log == MIN_LOG { 0 } else { 1 << (log - 1) },
@@ -162,7 +162,7 @@ impl Tally {
     }
 
     /// One of the largest clients.
-    pub fn largest(&self) -> Option<ClientId> {
+    pub(crate) fn largest(&self) -> Option<ClientId> {
         let lists = self.buckets.as_deref()?.lists.iter().rev();
         lists.filter_map(|l| l.first_key_value()).map(|(_, id)| *id).next()
     }
@@ -200,7 +200,7 @@ const REPLY_MAX: u32 = 16 * 1024;
 
 /// How the size of the reply buffer follows its use.
 #[derive(Clone, Copy, Debug)]
-pub struct ReplyRules {
+pub(crate) struct ReplyRules {
     pub resize: bool,
     /// After so long a peak is forgotten; None: never.
     pub peak_reset_ms: Option<i64>,
@@ -208,7 +208,7 @@ pub struct ReplyRules {
 
 impl ReplyRules {
     /// How long a peak counts unless told otherwise.
-    pub const PEAK_RESET_MS: i64 = 5000;
+    pub(crate) const PEAK_RESET_MS: i64 = 5000;
 }
 
 impl Default for ReplyRules {
@@ -219,7 +219,7 @@ impl Default for ReplyRules {
 
 /// What a look at a reply buffer led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resized {
+pub(crate) enum Resized {
     No,
     Shrunk,
     Expanded,
@@ -227,25 +227,25 @@ pub enum Resized {
 
 /// The reply buffer that a client is charged for: it doubles when full, and falls to the recent peak.
 #[derive(Clone, Copy, Debug)]
-pub struct ReplyRoom {
+pub(crate) struct ReplyRoom {
     pub size: u32,
     pub peak: u32,
     reset_at_ms: i64,
 }
 
 impl ReplyRoom {
-    pub fn new(now_ms: i64) -> ReplyRoom {
+    pub(crate) fn new(now_ms: i64) -> ReplyRoom {
         ReplyRoom { size: REPLY_MAX, peak: REPLY_MAX, reset_at_ms: now_ms }
     }
 
     /// Bytes have been in the buffer.
     #[inline]
-    pub fn used(&mut self, bytes: usize) {
+    pub(crate) fn used(&mut self, bytes: usize) {
         self.peak = self.peak.max(bytes.min(self.size as usize) as u32);
     }
 
     /// The regular look; `fixed` bytes are in it now.
-    pub fn tend(&mut self, rules: ReplyRules, fixed: usize, now_ms: i64) -> Resized {
+    pub(crate) fn tend(&mut self, rules: ReplyRules, fixed: usize, now_ms: i64) -> Resized {
         if !rules.resize {
             return Resized::No;
         }
@@ -267,23 +267,23 @@ impl ReplyRoom {
 
 /// The largest buffers seen lately: one slot a second, eight of them.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Recent {
+pub(crate) struct Recent {
     slots: [(usize, usize); 8],
 }
 
 impl Recent {
     /// Empties the slot that comes after this second's; called before clients are looked at.
-    pub fn turn(&mut self, now_ms: i64) {
+    pub(crate) fn turn(&mut self, now_ms: i64) {
         self.slots[Recent::slot(now_ms + 1000)] = (0, 0);
     }
 
-    pub fn note(&mut self, now_ms: i64, input: usize, output: usize) {
+    pub(crate) fn note(&mut self, now_ms: i64, input: usize, output: usize) {
         let slot = &mut self.slots[Recent::slot(now_ms)];
         *slot = (slot.0.max(input), slot.1.max(output));
     }
 
     /// Largest input and output.
-    pub fn largest(&self) -> (usize, usize) {
+    pub(crate) fn largest(&self) -> (usize, usize) {
         self.slots.iter().fold((0, 0), |a, s| (a.0.max(s.0), a.1.max(s.1)))
     }
 

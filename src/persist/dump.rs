@@ -28,7 +28,7 @@ const BUFFER: usize = 64 << 10;
 
 /// Why a payload is refused.
 #[derive(Debug)]
-pub enum DumpError {
+pub(crate) enum DumpError {
     /// Footer: too new a version, or the checksum does not match.
     Footer,
     /// The value itself is broken or of a type the server does not have.
@@ -42,7 +42,7 @@ const AROUND: usize = 40;
 
 /// Serializes a value. `version` 0: the lowest that can hold it, so that any server since Redis 7.0 takes it. Long
 /// strings are compressed if `compression`, where that makes them shorter.
-pub fn dump(entry: &Entry, version: u32, compression: bool) -> Vec<u8> {
+pub(crate) fn dump(entry: &Entry, version: u32, compression: bool) -> Vec<u8> {
     let version = save::version(version, fields::of_entry(entry).is_some());
     let mut payload = match entry.value() {
         ValueRef::Str(bytes) if bytes.len() >= LONG => long_string(bytes, compression),
@@ -99,7 +99,11 @@ fn write_value(
 }
 
 /// Reads a payload back. Without `verify_checksum`, only the version of the footer is looked at.
-pub fn restore(payload: &[u8], verify_checksum: bool, limits: &Limits) -> Result<Value, DumpError> {
+pub(crate) fn restore(
+    payload: &[u8],
+    verify_checksum: bool,
+    limits: &Limits,
+) -> Result<Value, DumpError> {
     let (dialect, body) = split(payload, verify_checksum).ok_or(DumpError::Footer)?;
     let (&code, body) = body.split_first().ok_or_else(|| unknown("Empty payload"))?;
     let kind = ValueKind::of(code, dialect).ok_or_else(|| unknown("Invalid object type"))?;

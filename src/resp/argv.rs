@@ -7,35 +7,35 @@ use std::ops::{Deref, Index, Range, RangeFrom};
 
 /// Arguments of a command. `argv[0]` is the name as the client spelled it; never empty.
 #[derive(Clone, Copy, Debug)]
-pub struct Argv<'a>(&'a [&'a [u8]]);
+pub(crate) struct Argv<'a>(&'a [&'a [u8]]);
 
 impl<'a> Argv<'a> {
-    pub fn new(args: &'a [&'a [u8]]) -> Argv<'a> {
+    pub(crate) fn new(args: &'a [&'a [u8]]) -> Argv<'a> {
         debug_assert!(!args.is_empty());
         Argv(args)
     }
 
     /// The argument at `i`, with the life of the arguments rather than of this handle.
-    pub fn at(&self, i: usize) -> &'a [u8] {
+    pub(crate) fn at(&self, i: usize) -> &'a [u8] {
         self.0[i]
     }
 
-    pub fn from(&self, start: usize) -> &'a [&'a [u8]] {
+    pub(crate) fn from(&self, start: usize) -> &'a [&'a [u8]] {
         &self.0[start..]
     }
 
     /// Sum of the lengths of all arguments in bytes.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.0.iter().map(|a| a.len()).sum()
     }
 
     /// An owned copy, for commands that outlive the read buffer (MULTI, blocked clients).
-    pub fn owned(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn owned(&self) -> Vec<Vec<u8>> {
         self.0.iter().map(|a| a.to_vec()).collect()
     }
 
     /// The same with one argument left empty: it is moved there later.
-    pub fn owned_but(&self, empty: usize) -> Vec<Vec<u8>> {
+    pub(crate) fn owned_but(&self, empty: usize) -> Vec<Vec<u8>> {
         let copy = |(i, arg): (usize, &&[u8])| if i == empty { Vec::new() } else { arg.to_vec() };
         self.0.iter().enumerate().map(copy).collect()
     }

@@ -9,24 +9,24 @@ use std::borrow::Cow;
 ///
 /// Invariant: holds no CR or LF, which would end the reply early; the constructors see to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CmdError(Cow<'static, [u8]>);
+pub(crate) struct CmdError(Cow<'static, [u8]>);
 
 impl CmdError {
-    pub const fn new(text: &'static str) -> CmdError {
+    pub(crate) const fn new(text: &'static str) -> CmdError {
         CmdError(Cow::Borrowed(text.as_bytes()))
     }
 
     /// An error that is `text` and nothing else.
-    pub fn bare(text: impl AsRef<[u8]>) -> CmdError {
+    pub(crate) fn bare(text: impl AsRef<[u8]>) -> CmdError {
         CmdError(Cow::Owned(one_line(text.as_ref()).collect()))
     }
 
     /// An error with the generic code `ERR` before `text`.
-    pub fn err(text: impl AsRef<[u8]>) -> CmdError {
+    pub(crate) fn err(text: impl AsRef<[u8]>) -> CmdError {
         CmdError::coded("ERR", text)
     }
 
-    pub fn coded(code: &str, text: impl AsRef<[u8]>) -> CmdError {
+    pub(crate) fn coded(code: &str, text: impl AsRef<[u8]>) -> CmdError {
         let mut out = Vec::with_capacity(code.len() + 1 + text.as_ref().len());
         out.extend_from_slice(code.as_bytes());
         out.push(b' ');
@@ -34,12 +34,12 @@ impl CmdError {
         CmdError(Cow::Owned(out))
     }
 
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// The first word, which `INFO errorstats` counts by.
-    pub fn code(&self) -> &[u8] {
+    pub(crate) fn code(&self) -> &[u8] {
         let end = memchr::memchr(b' ', &self.0).unwrap_or(self.0.len());
         &self.0[..end]
     }
@@ -54,7 +54,7 @@ fn one_line(text: &[u8]) -> impl Iterator<Item = u8> + '_ {
 }
 
 /// What error texts show of what a client sent. Compat: they are made of C strings, which end at a NUL.
-pub fn shown(text: &[u8]) -> &[u8] {
+pub(crate) fn shown(text: &[u8]) -> &[u8] {
     &text[..memchr::memchr(0, text).unwrap_or(text.len())]
 }
 
@@ -63,61 +63,66 @@ fn shown_128(text: &[u8]) -> &[u8] {
     shown(&text[..text.len().min(128)])
 }
 
-pub const WRONG_TYPE: CmdError =
+pub(crate) const WRONG_TYPE: CmdError =
     CmdError::new("WRONGTYPE Operation against a key holding the wrong kind of value");
-pub const SYNTAX: CmdError = CmdError::new("ERR syntax error");
-pub const NOT_INT: CmdError = CmdError::new("ERR value is not an integer or out of range");
-pub const NOT_FLOAT: CmdError = CmdError::new("ERR value is not a valid float");
-pub const OUT_OF_RANGE: CmdError = CmdError::new("ERR value is out of range");
-pub const NO_SUCH_KEY: CmdError = CmdError::new("ERR no such key");
-pub const SAME_OBJECT: CmdError = CmdError::new("ERR source and destination objects are the same");
-pub const INDEX_RANGE: CmdError = CmdError::new("ERR index out of range");
-pub const OFFSET_RANGE: CmdError = CmdError::new("ERR offset is out of range");
-pub const NOT_INT32: CmdError =
+pub(crate) const SYNTAX: CmdError = CmdError::new("ERR syntax error");
+pub(crate) const NOT_INT: CmdError = CmdError::new("ERR value is not an integer or out of range");
+pub(crate) const NOT_FLOAT: CmdError = CmdError::new("ERR value is not a valid float");
+pub(crate) const OUT_OF_RANGE: CmdError = CmdError::new("ERR value is out of range");
+pub(crate) const NO_SUCH_KEY: CmdError = CmdError::new("ERR no such key");
+pub(crate) const SAME_OBJECT: CmdError =
+    CmdError::new("ERR source and destination objects are the same");
+pub(crate) const INDEX_RANGE: CmdError = CmdError::new("ERR index out of range");
+pub(crate) const OFFSET_RANGE: CmdError = CmdError::new("ERR offset is out of range");
+pub(crate) const NOT_INT32: CmdError =
     CmdError::new("ERR value is out of range, value must between -2147483648 and 2147483647");
-pub const DB_RANGE: CmdError = CmdError::new("ERR DB index is out of range");
-pub const BUSY_KEY: CmdError = CmdError::new("BUSYKEY Target key name already exists.");
-pub const OVERFLOW: CmdError = CmdError::new("ERR increment or decrement would overflow");
-pub const NAN_OR_INF: CmdError = CmdError::new("ERR increment would produce NaN or Infinity");
-pub const STRING_TOO_LONG: CmdError =
+pub(crate) const DB_RANGE: CmdError = CmdError::new("ERR DB index is out of range");
+pub(crate) const BUSY_KEY: CmdError = CmdError::new("BUSYKEY Target key name already exists.");
+pub(crate) const OVERFLOW: CmdError = CmdError::new("ERR increment or decrement would overflow");
+pub(crate) const NAN_OR_INF: CmdError =
+    CmdError::new("ERR increment would produce NaN or Infinity");
+pub(crate) const STRING_TOO_LONG: CmdError =
     CmdError::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
-pub const NO_AUTH: CmdError = CmdError::new("NOAUTH Authentication required.");
-pub const NO_PROTO: CmdError = CmdError::new("NOPROTO unsupported protocol version");
-pub const LOADING: CmdError = CmdError::new("LOADING Redis is loading the dataset in memory");
-pub const OOM: CmdError = CmdError::new("OOM command not allowed when used memory > 'maxmemory'.");
-pub const NO_REPLICAS: CmdError = CmdError::new("NOREPLICAS Not enough good replicas to write.");
-pub const MISCONF_AOF: CmdError = CmdError::new(
+pub(crate) const NO_AUTH: CmdError = CmdError::new("NOAUTH Authentication required.");
+pub(crate) const NO_PROTO: CmdError = CmdError::new("NOPROTO unsupported protocol version");
+pub(crate) const LOADING: CmdError =
+    CmdError::new("LOADING Redis is loading the dataset in memory");
+pub(crate) const OOM: CmdError =
+    CmdError::new("OOM command not allowed when used memory > 'maxmemory'.");
+pub(crate) const NO_REPLICAS: CmdError =
+    CmdError::new("NOREPLICAS Not enough good replicas to write.");
+pub(crate) const MISCONF_AOF: CmdError = CmdError::new(
     "MISCONF Errors writing to the AOF file: 'appendonly yes' is not available in this version, and \
      what is written would be lost. Switch it off with 'CONFIG SET appendonly no'.",
 );
-pub const BUSY: CmdError = CmdError::new(
+pub(crate) const BUSY: CmdError = CmdError::new(
     "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
 );
-pub const MISCONF_RDB: CmdError = CmdError::new(
+pub(crate) const MISCONF_RDB: CmdError = CmdError::new(
     "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to \
      disk. Commands that may modify the data set are disabled, because this instance is configured \
      to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). \
      Please check the Redis logs for details about the RDB error.",
 );
-pub const EXEC_ABORT: CmdError =
+pub(crate) const EXEC_ABORT: CmdError =
     CmdError::new("EXECABORT Transaction discarded because of previous errors.");
-pub const MAX_CLIENTS: CmdError = CmdError::new("ERR max number of clients reached");
+pub(crate) const MAX_CLIENTS: CmdError = CmdError::new("ERR max number of clients reached");
 
 /// `ERR wrong number of arguments for '<name>' command`, the name in lower case.
 #[cold]
-pub fn wrong_arity(name: &str) -> CmdError {
+pub(crate) fn wrong_arity(name: &str) -> CmdError {
     CmdError::err(format!("wrong number of arguments for '{name}' command"))
 }
 
 /// `ERR invalid expire time in '<name>' command`.
 #[cold]
-pub fn invalid_expire(name: &str) -> CmdError {
+pub(crate) fn invalid_expire(name: &str) -> CmdError {
     CmdError::err(format!("invalid expire time in '{name}' command"))
 }
 
 /// What a container command replies to a subcommand that it has not.
 #[cold]
-pub fn no_subcommand(container: &str, sub: &[u8]) -> CmdError {
+pub(crate) fn no_subcommand(container: &str, sub: &[u8]) -> CmdError {
     let head = b"unknown subcommand '";
     let container = container.to_ascii_uppercase();
     let tail = format!("'. Try {container} HELP.");
@@ -126,7 +131,7 @@ pub fn no_subcommand(container: &str, sub: &[u8]) -> CmdError {
 
 /// What a command that looks at its subcommand itself replies to one that it has not, or that has other arguments.
 #[cold]
-pub fn unknown_subcommand(container: &str, sub: &[u8]) -> CmdError {
+pub(crate) fn unknown_subcommand(container: &str, sub: &[u8]) -> CmdError {
     let mut text = b"unknown subcommand or wrong number of arguments for '".to_vec();
     text.extend_from_slice(shown_128(sub));
     text.extend_from_slice(b"'. Try ");

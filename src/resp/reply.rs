@@ -12,7 +12,7 @@ const ONE_PIECE: usize = 25;
 
 /// Where a command writes its reply.
 #[derive(Default, Debug)]
-pub struct Reply {
+pub(crate) struct Reply {
     buf: Vec<u8>,
     resp3: bool,
     /// The caller is closed when the reply is longer; 0: no limit.
@@ -22,17 +22,17 @@ pub struct Reply {
 /// A place kept for the header of an array whose length is known only at its end.
 #[derive(Debug)]
 #[must_use = "the array has no header until `end_array`"]
-pub struct Deferred(usize);
+pub(crate) struct Deferred(usize);
 
 /// The reply that says that there is nothing, in the form that RESP2 clients of a command expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Nothing {
+pub(crate) enum Nothing {
     #[default]
     NullArray,
 }
 
 impl Nothing {
-    pub fn write(self, reply: &mut Reply) {
+    pub(crate) fn write(self, reply: &mut Reply) {
         match self {
             Nothing::NullArray => reply.null_array(),
         }
@@ -40,63 +40,63 @@ impl Nothing {
 }
 
 impl Reply {
-    pub fn new(buf: Vec<u8>, resp3: bool) -> Reply {
+    pub(crate) fn new(buf: Vec<u8>, resp3: bool) -> Reply {
         Reply { buf, resp3, limit: 0 }
     }
     /// Sets the length from which nobody will read the reply.
-    pub fn set_limit(&mut self, bytes: Option<usize>) {
+    pub(crate) fn set_limit(&mut self, bytes: Option<usize>) {
         self.limit = bytes.map_or(0, |b| b.max(1));
     }
-    pub fn limit(&self) -> Option<usize> {
+    pub(crate) fn limit(&self) -> Option<usize> {
         (self.limit > 0).then_some(self.limit)
     }
     /// Whether it is too long to be sent: a command that could go on for ever stops.
     #[inline]
-    pub fn is_too_long(&self) -> bool {
+    pub(crate) fn is_too_long(&self) -> bool {
         self.limit > 0 && self.buf.len() >= self.limit
     }
-    pub fn resp3(&self) -> bool {
+    pub(crate) fn resp3(&self) -> bool {
         self.resp3
     }
-    pub fn set_resp3(&mut self, on: bool) {
+    pub(crate) fn set_resp3(&mut self, on: bool) {
         self.resp3 = on;
     }
-    pub fn into_buf(self) -> Vec<u8> {
+    pub(crate) fn into_buf(self) -> Vec<u8> {
         self.buf
     }
-    pub fn buf(&self) -> &[u8] {
+    pub(crate) fn buf(&self) -> &[u8] {
         &self.buf
     }
     /// Bytes written so far; with `truncate`, takes back what a command wrote.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.buf.len()
     }
-    pub fn truncate(&mut self, len: usize) {
+    pub(crate) fn truncate(&mut self, len: usize) {
         self.buf.truncate(len);
     }
     /// Bytes that are RESP already.
-    pub fn raw(&mut self, bytes: &[u8]) {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.buf.extend_from_slice(bytes);
     }
 
-    pub fn ok(&mut self) {
+    pub(crate) fn ok(&mut self) {
         self.buf.extend_from_slice(b"+OK\r\n");
     }
-    pub fn status(&mut self, text: impl AsRef<[u8]>) {
+    pub(crate) fn status(&mut self, text: impl AsRef<[u8]>) {
         self.line(b'+', text.as_ref());
     }
-    pub fn error(&mut self, e: &CmdError) {
+    pub(crate) fn error(&mut self, e: &CmdError) {
         self.line(b'-', e.bytes());
     }
     #[inline]
-    pub fn int(&mut self, n: i64) {
+    pub(crate) fn int(&mut self, n: i64) {
         self.header(b':', n);
     }
-    pub fn len_int(&mut self, n: usize) {
+    pub(crate) fn len_int(&mut self, n: usize) {
         self.int(n as i64);
     }
     #[inline]
-    pub fn bulk(&mut self, bytes: &[u8]) {
+    pub(crate) fn bulk(&mut self, bytes: &[u8]) {
         if bytes.len() <= ONE_PIECE {
             return self.short_bulk(bytes);
         }
@@ -129,12 +129,12 @@ impl Reply {
         (text[at + len], text[at + len + 1]) = (b'\r', b'\n');
         self.start_of(&text, at + len + 2);
     }
-    pub fn bulk_str(&mut self, text: impl AsRef<str>) {
+    pub(crate) fn bulk_str(&mut self, text: impl AsRef<str>) {
         self.bulk(text.as_ref().as_bytes());
     }
     /// An integer as a bulk string, as GET replies a value that is held as an integer.
     #[inline]
-    pub fn bulk_int(&mut self, n: i64) {
+    pub(crate) fn bulk_int(&mut self, n: i64) {
         // Scores, counters and flags mostly have one digit or two.
         if (0..10).contains(&n) {
             let text = [b'$', b'1', b'\r', b'\n', b'0' + n as u8, b'\r', b'\n', 0];
@@ -172,36 +172,36 @@ impl Reply {
     }
     /// The absent value.
     #[inline]
-    pub fn null(&mut self) {
+    pub(crate) fn null(&mut self) {
         self.buf.extend_from_slice(if self.resp3 { b"_\r\n" } else { b"$-1\r\n" });
     }
     /// The absent value where RESP2 clients expect an absent array.
-    pub fn null_array(&mut self) {
+    pub(crate) fn null_array(&mut self) {
         self.buf.extend_from_slice(if self.resp3 { b"_\r\n" } else { b"*-1\r\n" });
     }
-    pub fn array(&mut self, len: usize) {
+    pub(crate) fn array(&mut self, len: usize) {
         self.header(b'*', len as i64);
     }
     /// `pairs` keys with their values; RESP2: a flat array.
-    pub fn map(&mut self, pairs: usize) {
+    pub(crate) fn map(&mut self, pairs: usize) {
         match self.resp3 {
             true => self.header(b'%', pairs as i64),
             false => self.header(b'*', 2 * pairs as i64),
         }
     }
-    pub fn set(&mut self, len: usize) {
+    pub(crate) fn set(&mut self, len: usize) {
         self.header(if self.resp3 { b'~' } else { b'*' }, len as i64);
     }
     /// An out-of-band message; RESP2: an array.
-    pub fn push(&mut self, len: usize) {
+    pub(crate) fn push(&mut self, len: usize) {
         self.header(if self.resp3 { b'>' } else { b'*' }, len as i64);
     }
     /// An attribute of the reply that follows. RESP3 only; the caller asks `resp3()` first.
-    pub fn attribute(&mut self, pairs: usize) {
+    pub(crate) fn attribute(&mut self, pairs: usize) {
         debug_assert!(self.resp3);
         self.header(b'|', pairs as i64);
     }
-    pub fn boolean(&mut self, yes: bool) {
+    pub(crate) fn boolean(&mut self, yes: bool) {
         let text: &[u8] = match (self.resp3, yes) {
             (true, true) => b"#t\r\n",
             (true, false) => b"#f\r\n",
@@ -211,7 +211,7 @@ impl Reply {
         self.buf.extend_from_slice(text);
     }
     /// A double; RESP2: a bulk string with text that reads back the same.
-    pub fn double(&mut self, x: f64) {
+    pub(crate) fn double(&mut self, x: f64) {
         // Most scores are small whole numbers.
         let whole = x as i32;
         if f64::from(whole) == x && (whole != 0 || x.is_sign_positive()) {
@@ -227,14 +227,14 @@ impl Reply {
             false => self.bulk(&text[..len]),
         }
     }
-    pub fn bignum(&mut self, digits: &str) {
+    pub(crate) fn bignum(&mut self, digits: &str) {
         match self.resp3 {
             true => self.line(b'(', digits.as_bytes()),
             false => self.bulk(digits.as_bytes()),
         }
     }
     /// Text with a three-letter format (`txt`, `mkd`); RESP2: a bulk string.
-    pub fn verbatim(&mut self, format: &str, text: &[u8]) {
+    pub(crate) fn verbatim(&mut self, format: &str, text: &[u8]) {
         debug_assert_eq!(format.len(), 3);
         if !self.resp3 {
             return self.bulk(text);
@@ -248,21 +248,21 @@ impl Reply {
 
     /// Writes bulk strings of which many follow each other.
     #[inline]
-    pub fn bulks(&mut self) -> Bulks<'_> {
+    pub(crate) fn bulks(&mut self) -> Bulks<'_> {
         Bulks { at: self.buf.len(), buf: &mut self.buf }
     }
 
     /// Starts an array of unknown length; `end_array` writes its header. O(bytes written since).
-    pub fn begin_array(&mut self) -> Deferred {
+    pub(crate) fn begin_array(&mut self) -> Deferred {
         Deferred(self.buf.len())
     }
-    pub fn end_array(&mut self, at: Deferred, len: usize) {
+    pub(crate) fn end_array(&mut self, at: Deferred, len: usize) {
         self.end_with(at, b'*', len);
     }
-    pub fn end_set(&mut self, at: Deferred, len: usize) {
+    pub(crate) fn end_set(&mut self, at: Deferred, len: usize) {
         self.end_with(at, if self.resp3 { b'~' } else { b'*' }, len);
     }
-    pub fn end_map(&mut self, at: Deferred, pairs: usize) {
+    pub(crate) fn end_map(&mut self, at: Deferred, pairs: usize) {
         match self.resp3 {
             true => self.end_with(at, b'%', pairs),
             false => self.end_with(at, b'*', 2 * pairs),
@@ -307,7 +307,7 @@ impl Reply {
 ///
 /// Invariant: `buf[..at]` is the reply so far; what lies behind is room, cut off in the end.
 #[derive(Debug)]
-pub struct Bulks<'r> {
+pub(crate) struct Bulks<'r> {
     buf: &'r mut Vec<u8>,
     at: usize,
 }
@@ -349,7 +349,7 @@ fn short_bulk(window: &mut [u8; WINDOW], text: &[u8]) -> usize {
 /// Writes a command, an array of bulk strings, to the start of `buf`: its length, or None if it does not
 /// fit, with some room to spare, or has many arguments.
 #[inline]
-pub fn write_command<'a>(
+pub(crate) fn write_command<'a>(
     buf: &mut [u8],
     args: impl ExactSizeIterator<Item = &'a [u8]>,
 ) -> Option<usize> {
@@ -385,7 +385,7 @@ fn long_bulk(to: &mut [u8], text: &[u8]) -> Option<usize> {
 impl Bulks<'_> {
     /// Adds one.
     #[inline(always)]
-    pub fn push(&mut self, text: &[u8]) {
+    pub(crate) fn push(&mut self, text: &[u8]) {
         let n = text.len();
         if n > SHORT {
             return self.push_long(text);
@@ -400,7 +400,7 @@ impl Bulks<'_> {
 
     /// Adds the text of an integer.
     #[inline]
-    pub fn push_int(&mut self, n: i64) {
+    pub(crate) fn push_int(&mut self, n: i64) {
         let mut text = [0u8; 20];
         let len = num::format_i64(&mut text, n);
         self.push(&text[..len]);

@@ -10,26 +10,26 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Wall clock in microseconds since 1970.
-pub fn wall_us() -> i64 {
+pub(crate) fn wall_us() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     since.as_micros() as i64
 }
 
 /// Wall clock in milliseconds since 1970.
-pub fn wall_ms() -> i64 {
+pub(crate) fn wall_ms() -> i64 {
     wall_us() / 1000
 }
 
 /// Reads and converts a tick counter.
 #[derive(Debug, Clone, Copy)]
-pub struct Stopwatch {
+pub(crate) struct Stopwatch {
     /// Microseconds per tick, scaled by 2^32; 0 = ticks are nanoseconds of CLOCK_MONOTONIC.
     scale: u64,
 }
 
 impl Stopwatch {
     /// Measures the counter's rate against the system's clock; takes 2 ms.
-    pub fn calibrate() -> Stopwatch {
+    pub(crate) fn calibrate() -> Stopwatch {
         if !constant_tsc() {
             return Stopwatch { scale: 0 };
         }
@@ -41,13 +41,13 @@ impl Stopwatch {
     }
 
     #[inline]
-    pub fn ticks(&self) -> u64 {
+    pub(crate) fn ticks(&self) -> u64 {
         if self.scale == 0 { monotonic_ns() } else { counter() }
     }
 
     /// Microseconds in `ticks`.
     #[inline]
-    pub fn us(&self, ticks: u64) -> u64 {
+    pub(crate) fn us(&self, ticks: u64) -> u64 {
         match self.scale {
             0 => ticks / 1000,
             scale => ((u128::from(ticks) * u128::from(scale)) >> 32) as u64,
@@ -55,7 +55,7 @@ impl Stopwatch {
     }
 
     /// Ticks in so many microseconds, about.
-    pub fn ticks_in(&self, us: u64) -> u64 {
+    pub(crate) fn ticks_in(&self, us: u64) -> u64 {
         match self.scale {
             0 => us * 1000,
             scale => (us << 32) / scale,
@@ -64,14 +64,14 @@ impl Stopwatch {
 
     /// Nanoseconds in `ticks`.
     #[inline]
-    pub fn ns(&self, ticks: u64) -> u64 {
+    pub(crate) fn ns(&self, ticks: u64) -> u64 {
         match self.scale {
             0 => ticks,
             scale => ((u128::from(ticks) * u128::from(scale) * 1000) >> 32) as u64,
         }
     }
 
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         if self.scale == 0 { "POSIX clock_gettime" } else { "X86 TSC" }
     }
 }

@@ -15,7 +15,7 @@ use crate::sys::watchdog;
 
 /// Which side of the fork this is.
 #[derive(Debug)]
-pub enum Forked {
+pub(crate) enum Forked {
     Parent { pid: i32 },
     Child,
 }
@@ -23,7 +23,7 @@ pub enum Forked {
 /// Forks. The caller's child branch must end in [`exit_now`].
 ///
 /// Waits until the watchdog's helper has written its report, if it is about one: then it holds no lock.
-pub fn fork() -> io::Result<Forked> {
+pub(crate) fn fork() -> io::Result<Forked> {
     let _held = watchdog::hold_reports();
     // SAFETY: the child branch only runs code that takes no lock of another thread (see above), and
     // never returns into the parent's loop: `server::child` is the one caller.
@@ -35,20 +35,20 @@ pub fn fork() -> io::Result<Forked> {
 }
 
 /// Ends this process at once: no destructors, no exit handlers, no flushing.
-pub fn exit_now(code: i32) -> ! {
+pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: _exit never returns.
     unsafe { libc::_exit(code) }
 }
 
 /// How a child ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     Code(i32),
     Signal(i32),
 }
 
 /// The state of child `pid`, without waiting: None while it runs.
-pub fn poll_child(pid: i32) -> io::Result<Option<Exit>> {
+pub(crate) fn poll_child(pid: i32) -> io::Result<Option<Exit>> {
     let mut status = 0;
     // SAFETY: the pointer is to a live int; WNOHANG returns at once.
     match unsafe { libc::waitpid(pid, &mut status, libc::WNOHANG) } {
@@ -60,7 +60,7 @@ pub fn poll_child(pid: i32) -> io::Result<Option<Exit>> {
 }
 
 /// Waits until child `pid` has ended, leaving its state for [`poll_child`].
-pub fn wait_for_exit(pid: i32) {
+pub(crate) fn wait_for_exit(pid: i32) {
     // SAFETY: all-zero is a valid siginfo, and the pointer is to a live one; WNOWAIT reaps nothing.
     unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
@@ -68,13 +68,13 @@ pub fn wait_for_exit(pid: i32) {
     }
 }
 
-pub fn kill(pid: i32, signal: i32) {
+pub(crate) fn kill(pid: i32, signal: i32) {
     // SAFETY: sends a signal; no memory is involved.
     unsafe { libc::kill(pid, signal) };
 }
 
 /// A pipe whose reading end does not block: (reader, writer).
-pub fn pipe() -> io::Result<(File, File)> {
+pub(crate) fn pipe() -> io::Result<(File, File)> {
     let mut fds = [0; 2];
     // SAFETY: the array holds the two ints that the call writes.
     if unsafe { libc::pipe2(fds.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) } != 0 {
@@ -86,7 +86,7 @@ pub fn pipe() -> io::Result<(File, File)> {
 
 /// In a child: the signals that end the server are ignored, since a supervisor sends them to all processes of a
 /// service, and the parent decides what becomes of its child. So is the watchdog's. A child dies with its parent.
-pub fn child_signals() {
+pub(crate) fn child_signals() {
     // SAFETY: SIG_DFL and SIG_IGN are valid dispositions; prctl with PR_SET_PDEATHSIG takes a signal.
     unsafe {
         libc::signal(libc::SIGTERM, libc::SIG_IGN);
@@ -104,6 +104,6 @@ extern "C" fn exit_on_signal(_: i32) {
 }
 
 /// The signal that ends a child without an error.
-pub const GIVE_UP: i32 = libc::SIGUSR1;
+pub(crate) const GIVE_UP: i32 = libc::SIGUSR1;
 /// Exit code of a child that was told to give up.
-pub const GAVE_UP: i32 = 255;
+pub(crate) const GAVE_UP: i32 = 255;

@@ -24,7 +24,7 @@ use crate::sys::syslog;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub enum Level {
+pub(crate) enum Level {
     Debug,
     Verbose,
     Notice,
@@ -35,7 +35,7 @@ pub enum Level {
 
 /// Where lines go, set once at start.
 #[derive(Debug, Default)]
-pub struct Target {
+pub(crate) struct Target {
     /// Empty: standard output.
     pub file: String,
     pub syslog: bool,
@@ -47,30 +47,30 @@ static ROLE: AtomicU8 = AtomicU8::new(b'M');
 static QUIET_STDOUT: AtomicBool = AtomicBool::new(false);
 
 /// Decides where lines go. Later calls are ignored.
-pub fn open(target: Target) {
+pub(crate) fn open(target: Target) {
     let _ = TARGET.set(target);
 }
 
-pub fn set_level(level: Level) {
+pub(crate) fn set_level(level: Level) {
     THRESHOLD.store(level as u8, Ordering::Relaxed);
 }
 
 /// The letter of the process's role: `M`, `S`, `C` or `X`.
-pub fn set_role(role: u8) {
+pub(crate) fn set_role(role: u8) {
     ROLE.store(role, Ordering::Relaxed);
 }
 
 /// Standard output is not a log for a daemon or a syslog user.
-pub fn quiet_stdout() {
+pub(crate) fn quiet_stdout() {
     QUIET_STDOUT.store(true, Ordering::Relaxed);
 }
 
-pub fn enabled(level: Level) -> bool {
+pub(crate) fn enabled(level: Level) -> bool {
     level as u8 >= THRESHOLD.load(Ordering::Relaxed) && level < Level::Nothing
 }
 
 /// Writes one line; more often used through [`log!`](crate::log).
-pub fn write(level: Level, message: &str) {
+pub(crate) fn write(level: Level, message: &str) {
     if !enabled(level) {
         return;
     }
@@ -88,7 +88,7 @@ pub fn write(level: Level, message: &str) {
 }
 
 /// Writes text as it is: the logo, crash reports.
-pub fn raw(text: &str) {
+pub(crate) fn raw(text: &str) {
     let file = TARGET.get().map_or("", |t| t.file.as_str());
     // There is nobody to tell when the log itself can't be written.
     if file.is_empty() {

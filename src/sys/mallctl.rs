@@ -64,13 +64,13 @@ const ALL_ARENAS: u32 = 1 << 12;
 ///
 /// Errors are those of jemalloc: ENOENT for a name that there is not, EPERM for one that can't be read, EINVAL for one
 /// that is no number.
-pub fn read(name: &[u8]) -> io::Result<i64> {
+pub(crate) fn read(name: &[u8]) -> io::Result<i64> {
     number(name, None)
 }
 
 /// Replaces the number that goes by `name`; returns what it was. Errors as of [`read`], EPERM for a name that must not be
 /// written, EFAULT and EINVAL for a value that jemalloc does not take.
-pub fn write(name: &[u8], value: i64) -> io::Result<i64> {
+pub(crate) fn write(name: &[u8], value: i64) -> io::Result<i64> {
     if !listed(NUMBERS, name) {
         number(name, None)?;
         return Err(error(libc::EPERM));
@@ -79,7 +79,7 @@ pub fn write(name: &[u8], value: i64) -> io::Result<i64> {
 }
 
 /// The text that goes by `name`, None where it has none. EINVAL for a name that is no text.
-pub fn read_text(name: &[u8]) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn read_text(name: &[u8]) -> io::Result<Option<Vec<u8>>> {
     let mut at = [0; size_of::<usize>()];
     let name_z = checked(name)?;
     call(&name_z, Some(&mut at), None)?;
@@ -92,7 +92,7 @@ pub fn read_text(name: &[u8]) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// Replaces the text that goes by `name`, up to a NUL. EPERM for a name that must not be written.
-pub fn write_text(name: &[u8], text: &[u8]) -> io::Result<()> {
+pub(crate) fn write_text(name: &[u8], text: &[u8]) -> io::Result<()> {
     if !listed(&["arena.<i>.dss"], name) {
         return Err(error(libc::EPERM));
     }
@@ -102,7 +102,7 @@ pub fn write_text(name: &[u8], text: &[u8]) -> io::Result<()> {
 }
 
 /// Has jemalloc do what goes by `name`, such as `arena.0.purge`; arena 4096 stands for all. EPERM for other names.
-pub fn act(name: &[u8]) -> io::Result<()> {
+pub(crate) fn act(name: &[u8]) -> io::Result<()> {
     if !listed(ACTIONS, name) {
         return Err(error(libc::EPERM));
     }

@@ -13,7 +13,7 @@ use jemalloc_ctl::{epoch, raw, stats};
 /// unlike the figures of [`alloc_stats`], for which the reactor may wait milliseconds for the
 /// allocator's own purging thread.
 #[derive(Clone, Copy, Debug)]
-pub struct ThreadCounters {
+pub(crate) struct ThreadCounters {
     allocated: *const AtomicU64,
     freed: *const AtomicU64,
 }
@@ -25,7 +25,7 @@ unsafe impl Send for ThreadCounters {}
 impl ThreadCounters {
     /// Counters of the calling thread, which must live as long as they are read; None where the
     /// allocator keeps none.
-    pub fn here() -> Option<ThreadCounters> {
+    pub(crate) fn here() -> Option<ThreadCounters> {
         // SAFETY: both names have a pointer to a 64-bit counter as their value.
         let pointer = |name: &'static [u8]| unsafe { raw::read::<*const AtomicU64>(name) };
         let allocated = pointer(b"thread.allocatedp\0").ok()?;
@@ -36,7 +36,7 @@ impl ThreadCounters {
     /// Allocated minus freed by that thread. Wraps when it frees what others have made, so the sum over
     /// all threads means something, and differences between two readings.
     #[inline]
-    pub fn net(&self) -> u64 {
+    pub(crate) fn net(&self) -> u64 {
         // SAFETY: the counters are aligned 64-bit words in the thread's own static memory, which lives
         // as long as the thread does.
         let load = |counter: *const AtomicU64| unsafe { (*counter).load(Ordering::Relaxed) };
@@ -46,14 +46,14 @@ impl ThreadCounters {
 
 /// What the allocator says, in bytes.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct AllocStats {
+pub(crate) struct AllocStats {
     pub allocated: u64,
     pub active: u64,
     pub resident: u64,
 }
 
 /// Fresh figures from the allocator (advances its epoch first; tens of microseconds).
-pub fn alloc_stats() -> AllocStats {
+pub(crate) fn alloc_stats() -> AllocStats {
     let _ = epoch::advance();
     let get = |r: Result<usize, _>| r.map_or(0, |n| n as u64);
     AllocStats {
@@ -64,24 +64,24 @@ pub fn alloc_stats() -> AllocStats {
 }
 
 /// Name and version as INFO prints them: `jemalloc-5.3.0`.
-pub fn allocator() -> String {
+pub(crate) fn allocator() -> String {
     let version = jemalloc_ctl::version::read().unwrap_or("unknown");
     format!("jemalloc-{}", version.split('-').next().unwrap_or(version))
 }
 
 /// Gives unused dirty pages of all arenas back to the system.
-pub fn purge() {
+pub(crate) fn purge() {
     // The number 4096 stands for all arenas.
     let _ = crate::sys::mallctl::act(b"arena.4096.purge");
 }
 
 /// Switches the allocator's own purging thread.
-pub fn background_thread(on: bool) {
+pub(crate) fn background_thread(on: bool) {
     let _ = jemalloc_ctl::background_thread::write(on);
 }
 
 /// The allocator's report in full, as MEMORY MALLOC-STATS prints it.
-pub fn malloc_stats() -> String {
+pub(crate) fn malloc_stats() -> String {
     let mut out = Vec::new();
     match jemalloc_ctl::stats_print::stats_print(&mut out, Default::default()) {
         Ok(()) => String::from_utf8_lossy(&out).into_owned(),
@@ -90,27 +90,27 @@ pub fn malloc_stats() -> String {
 }
 
 /// Resident set of this process in bytes, from /proc; 0 where there is none.
-pub fn rss() -> u64 {
+pub(crate) fn rss() -> u64 {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: u64 = text.split(' ').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
     pages * page_size()
 }
 
 /// Bytes that a field of /proc/self/smaps_rollup sums to (`Private_Dirty`, `AnonHugePages`).
-pub fn smaps(field: &str) -> u64 {
+pub(crate) fn smaps(field: &str) -> u64 {
     let text = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
     let line = text.lines().find_map(|l| l.strip_prefix(field)?.strip_prefix(':'));
     let kb = line.and_then(|l| l.trim().split(' ').next()?.parse::<u64>().ok());
     kb.unwrap_or(0) * 1024
 }
 
-pub fn page_size() -> u64 {
+pub(crate) fn page_size() -> u64 {
     // SAFETY: sysconf reads a constant of the system.
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) as u64 }
 }
 
 /// Physical memory of the machine in bytes.
-pub fn total() -> u64 {
+pub(crate) fn total() -> u64 {
     // SAFETY: as above.
     unsafe { libc::sysconf(libc::_SC_PHYS_PAGES) as u64 * page_size() }
 }

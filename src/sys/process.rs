@@ -6,14 +6,14 @@
 use std::io;
 use std::os::fd::AsRawFd;
 
-pub fn pid() -> i32 {
+pub(crate) fn pid() -> i32 {
     std::process::id() as i32
 }
 
 /// Detaches from the terminal: fork, new session, standard streams on /dev/null.
 ///
 /// Must be called before any thread is started.
-pub fn daemonize() -> io::Result<()> {
+pub(crate) fn daemonize() -> io::Result<()> {
     // SAFETY: the process has one thread; the parent ends at once without running destructors.
     match unsafe { libc::fork() } {
         -1 => return Err(io::Error::last_os_error()),
@@ -32,20 +32,20 @@ pub fn daemonize() -> io::Result<()> {
 
 /// CPU seconds as INFO prints them.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct CpuTime {
+pub(crate) struct CpuTime {
     pub user_us: i64,
     pub sys_us: i64,
 }
 
 /// Whose CPU time.
 #[derive(Clone, Copy, Debug)]
-pub enum Whose {
+pub(crate) enum Whose {
     Process,
     Children,
     Thread,
 }
 
-pub fn cpu(whose: Whose) -> CpuTime {
+pub(crate) fn cpu(whose: Whose) -> CpuTime {
     let who = match whose {
         Whose::Process => libc::RUSAGE_SELF,
         Whose::Children => libc::RUSAGE_CHILDREN,
@@ -65,7 +65,7 @@ pub fn cpu(whose: Whose) -> CpuTime {
 }
 
 /// `sysname release machine`, as uname tells.
-pub fn uname() -> (String, String, String) {
+pub(crate) fn uname() -> (String, String, String) {
     // SAFETY: all-zero is a valid utsname, and the call fills it with C strings.
     let raw = unsafe {
         let mut raw: libc::utsname = std::mem::zeroed();
@@ -79,12 +79,12 @@ pub fn uname() -> (String, String, String) {
 }
 
 /// Reads this process's OOM score adjustment.
-pub fn oom_score_adj() -> io::Result<i32> {
+pub(crate) fn oom_score_adj() -> io::Result<i32> {
     let text = std::fs::read_to_string("/proc/self/oom_score_adj")?;
     text.trim().parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not a number"))
 }
 
-pub fn set_oom_score_adj(value: i32) -> io::Result<()> {
+pub(crate) fn set_oom_score_adj(value: i32) -> io::Result<()> {
     std::fs::write("/proc/self/oom_score_adj", value.to_string())
 }
 
@@ -93,7 +93,7 @@ pub fn set_oom_score_adj(value: i32) -> io::Result<()> {
 /// A title longer than the arguments runs on into the environment: the kernel shows it up to its first zero byte once
 /// the last byte of the arguments is no zero. What is longer than both is cut.
 #[derive(Debug)]
-pub struct Title {
+pub(crate) struct Title {
     start: usize,
     len: usize,
 }
@@ -101,7 +101,7 @@ pub struct Title {
 impl Title {
     /// Finds the area by /proc/self/stat, and moves the environment's strings out of it. To be called before any
     /// thread starts that reads the environment.
-    pub fn locate() -> Option<Title> {
+    pub(crate) fn locate() -> Option<Title> {
         let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         // Fields 48 to 51 of proc(5), counted from 1; the text after the name starts with field 3.
@@ -121,7 +121,7 @@ impl Title {
         Some(Title { start, len: end - start })
     }
 
-    pub fn set(&mut self, title: &str) {
+    pub(crate) fn set(&mut self, title: &str) {
         let bytes = &title.as_bytes()[..title.len().min(self.len - 1)];
         // SAFETY: start..start+len is memory the kernel named as arguments and environment; it is writable, and
         // nothing in the program refers to it any more: `main` copies the arguments, `move_environment` the rest.
@@ -150,7 +150,7 @@ fn move_environment() {
 }
 
 /// Sends one message to systemd's notification socket; false where none is named.
-pub fn sd_notify(message: &str) -> io::Result<bool> {
+pub(crate) fn sd_notify(message: &str) -> io::Result<bool> {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return Ok(false) };
     let socket = std::os::unix::net::UnixDatagram::unbound()?;
     let path = path.to_string_lossy();
@@ -163,7 +163,7 @@ pub fn sd_notify(message: &str) -> io::Result<bool> {
 }
 
 /// Whether the system has a locale of this name for the order of text. The process's own stays as it is.
-pub fn has_locale(name: &[u8]) -> bool {
+pub(crate) fn has_locale(name: &[u8]) -> bool {
     // What follows a zero is no part of the name to C.
     let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
     let Ok(name) = std::ffi::CString::new(name) else { return false };
@@ -179,7 +179,7 @@ pub fn has_locale(name: &[u8]) -> bool {
 }
 
 /// Restricts the calling thread to a list of processors such as `0,2-4` or `0-10:2`.
-pub fn set_cpu_list(list: &str) -> io::Result<()> {
+pub(crate) fn set_cpu_list(list: &str) -> io::Result<()> {
     let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "not a list of processors");
     // SAFETY: all-zero is the empty set.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
@@ -204,14 +204,14 @@ pub fn set_cpu_list(list: &str) -> io::Result<()> {
 }
 
 /// Lets others go first: the calling thread runs when nobody else wants the processor.
-pub fn lower_priority() {
+pub(crate) fn lower_priority() {
     // On Linux the "process" named 0 is the calling thread.
     // SAFETY: sets a scheduling value of this thread; no memory is involved. Failure changes nothing.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 15) };
 }
 
 /// Turns transparent huge pages off for this process: they make copy-on-write cost 2 MiB a write.
-pub fn disable_huge_pages() {
+pub(crate) fn disable_huge_pages() {
     #[cfg(target_os = "linux")]
     // SAFETY: prctl with PR_SET_THP_DISABLE takes a flag.
     unsafe {

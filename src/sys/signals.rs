@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 /// Routes SIGTERM and SIGINT into a socket that the reactor polls: one byte, the signal's number.
 ///
 /// SIGHUP and SIGPIPE are ignored, as Redis ignores them.
-pub fn install() -> io::Result<UnixStream> {
+pub(crate) fn install() -> io::Result<UnixStream> {
     let (reader, _) = route(&[libc::SIGTERM, libc::SIGINT])?;
     // SAFETY: SIG_IGN is a valid disposition.
     unsafe {
@@ -44,7 +44,7 @@ fn route(signals: &[i32]) -> io::Result<(UnixStream, ())> {
 ///
 /// `report` is called on the crashing thread, possibly with a broken heap; a second crash inside it
 /// ends the process at once, because the handler is reset first.
-pub fn on_crash(report: fn(signal: i32, address: usize)) {
+pub(crate) fn on_crash(report: fn(signal: i32, address: usize)) {
     use std::sync::atomic::{AtomicUsize, Ordering};
     static REPORT: AtomicUsize = AtomicUsize::new(0);
     REPORT.store(report as usize, Ordering::SeqCst);
@@ -77,7 +77,7 @@ pub fn on_crash(report: fn(signal: i32, address: usize)) {
 }
 
 /// Crashes on purpose with an access to unmapped memory (DEBUG SEGFAULT).
-pub fn segfault() -> ! {
+pub(crate) fn segfault() -> ! {
     // SAFETY: none, on purpose: raising SIGSEGV is the documented effect of the command. The signal
     // is raised rather than a pointer followed, so the compiler has no undefined behaviour to use.
     unsafe { libc::raise(libc::SIGSEGV) };
@@ -85,11 +85,11 @@ pub fn segfault() -> ! {
 }
 
 /// The name of a signal that ends programs.
-pub fn name(signal: i32) -> &'static str {
+pub(crate) fn name(signal: i32) -> &'static str {
     signal_hook::low_level::signal_name(signal).unwrap_or("unknown")
 }
 
-pub const SIGTERM: i32 = libc::SIGTERM;
-pub const SIGINT: i32 = libc::SIGINT;
+pub(crate) const SIGTERM: i32 = libc::SIGTERM;
+pub(crate) const SIGINT: i32 = libc::SIGINT;
 /// By which upstart learns that a service is ready.
-pub const SIGSTOP: i32 = libc::SIGSTOP;
+pub(crate) const SIGSTOP: i32 = libc::SIGSTOP;

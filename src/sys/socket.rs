@@ -19,19 +19,23 @@ fn set(fd: RawFd, level: i32, name: i32, value: i32) -> io::Result<()> {
 
 /// Which step of opening a socket failed, in the system's own name for it, and why.
 #[derive(Debug)]
-pub struct StepError {
+pub(crate) struct StepError {
     pub step: &'static str,
     pub error: io::Error,
 }
 
 impl StepError {
-    pub fn at(step: &'static str) -> impl Fn(io::Error) -> StepError {
+    pub(crate) fn at(step: &'static str) -> impl Fn(io::Error) -> StepError {
         move |error| StepError { step, error }
     }
 }
 
 /// A listening TCP socket on one address: SO_REUSEADDR, IPv6 only for IPv6, non-blocking.
-pub fn listen_tcp(addr: &SocketAddr, backlog: i32, mark: u32) -> Result<TcpListener, StepError> {
+pub(crate) fn listen_tcp(
+    addr: &SocketAddr,
+    backlog: i32,
+    mark: u32,
+) -> Result<TcpListener, StepError> {
     let family = if addr.is_ipv6() { libc::AF_INET6 } else { libc::AF_INET };
     let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: plain values; the result is checked.
@@ -84,7 +88,7 @@ fn bind(fd: RawFd, addr: &SocketAddr) -> io::Result<()> {
 }
 
 /// The address at the other end of a descriptor that belongs to somebody else.
-pub fn peer_of(fd: RawFd) -> Option<SocketAddr> {
+pub(crate) fn peer_of(fd: RawFd) -> Option<SocketAddr> {
     // SAFETY: the descriptor is only asked for its peer; `ManuallyDrop` keeps it open, and a wrong or
     // closed one makes the call fail.
     let socket = ManuallyDrop::new(unsafe { std::net::TcpStream::from_raw_fd(fd.max(0)) });
@@ -92,7 +96,7 @@ pub fn peer_of(fd: RawFd) -> Option<SocketAddr> {
 }
 
 /// Reads at most `max` bytes into the unused capacity of `buf`, which grows by what was read.
-pub fn read_spare(from: &impl AsRawFd, buf: &mut Vec<u8>, max: usize) -> io::Result<usize> {
+pub(crate) fn read_spare(from: &impl AsRawFd, buf: &mut Vec<u8>, max: usize) -> io::Result<usize> {
     let fd = from.as_raw_fd();
     let room = buf.spare_capacity_mut();
     let len = room.len().min(max);
@@ -105,13 +109,13 @@ pub fn read_spare(from: &impl AsRawFd, buf: &mut Vec<u8>, max: usize) -> io::Res
 }
 
 /// Sets the permissions of a unix socket's file (octal, as in `unixsocketperm`).
-pub fn chmod(path: &str, mode: u32) -> io::Result<()> {
+pub(crate) fn chmod(path: &str, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
 }
 
 /// TCP keepalive with the first probe after `seconds`, then every third of it, three times.
-pub fn keepalive(fd: &impl AsRawFd, seconds: i32) -> io::Result<()> {
+pub(crate) fn keepalive(fd: &impl AsRawFd, seconds: i32) -> io::Result<()> {
     let fd = fd.as_raw_fd();
     set(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, i32::from(seconds > 0))?;
     #[cfg(target_os = "linux")]
@@ -124,14 +128,14 @@ pub fn keepalive(fd: &impl AsRawFd, seconds: i32) -> io::Result<()> {
 }
 
 /// The first address of one family, IPv6 or IPv4, that `host:port` resolves to.
-pub fn resolve_as(host: &str, port: u16, ipv6: bool) -> io::Result<SocketAddr> {
+pub(crate) fn resolve_as(host: &str, port: u16, ipv6: bool) -> io::Result<SocketAddr> {
     let mut found = (host, port).to_socket_addrs()?.filter(|addr| addr.is_ipv6() == ipv6);
     found.next().ok_or_else(|| io::Error::other("Address family for hostname not supported"))
 }
 
 /// What became of the limit of open files.
 #[derive(Debug)]
-pub struct OpenFiles {
+pub(crate) struct OpenFiles {
     pub before: u64,
     /// The limit in force.
     pub limit: u64,
@@ -140,7 +144,7 @@ pub struct OpenFiles {
 }
 
 /// Raises the soft limit of open files to `want` or as far as allowed.
-pub fn raise_nofile(want: u64) -> OpenFiles {
+pub(crate) fn raise_nofile(want: u64) -> OpenFiles {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a live rlimit.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0 {

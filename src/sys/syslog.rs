@@ -6,7 +6,7 @@
 use std::ffi::CString;
 
 /// Opens the system log. `facility` is `user` or `local0` to `local7`.
-pub fn open(ident: &str, facility: &str) {
+pub(crate) fn open(ident: &str, facility: &str) {
     let facility = match facility.strip_prefix("local").and_then(|n| n.parse::<i32>().ok()) {
         Some(n @ 0..=7) => libc::LOG_LOCAL0 + (n << 3),
         _ => libc::LOG_USER,
@@ -19,7 +19,7 @@ pub fn open(ident: &str, facility: &str) {
 }
 
 /// Writes one message. Levels: 0 debug, 1 info, 2 notice, 3 warning.
-pub fn write(level: usize, message: &str) {
+pub(crate) fn write(level: usize, message: &str) {
     let levels = [libc::LOG_DEBUG, libc::LOG_INFO, libc::LOG_NOTICE, libc::LOG_WARNING];
     let text = CString::new(message.replace('\0', " ")).unwrap_or_default();
     // SAFETY: the format is a literal that takes exactly one string.

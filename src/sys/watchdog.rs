@@ -34,7 +34,7 @@ use crate::sys::log as logfile;
 
 /// What the report says beyond the stack: two numbers now, words for them later.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject {
+pub(crate) struct Subject {
     /// Called in the signal handler: must neither lock nor allocate.
     pub now: fn() -> [u64; 2],
     /// Called in the helper thread: one line, without its end.
@@ -68,7 +68,7 @@ const STOP: u8 = b's';
 
 /// The switch. One a process, on the main thread; dropping it leaves the watchdog as it is.
 #[derive(Debug, Default)]
-pub struct Watchdog {
+pub(crate) struct Watchdog {
     period_ms: u32,
     helper: Option<PipeWriter>,
 }
@@ -79,7 +79,7 @@ impl Watchdog {
     ///
     /// The first `subject` of the process stays. An error means that the helper could not be started,
     /// and the watchdog is off.
-    pub fn set(&mut self, period_ms: u32, subject: Subject) -> io::Result<()> {
+    pub(crate) fn set(&mut self, period_ms: u32, subject: Subject) -> io::Result<()> {
         if period_ms == 0 {
             self.stop();
             return Ok(());
@@ -101,7 +101,7 @@ impl Watchdog {
     }
 
     /// The main thread is not stuck: the period starts anew. Nothing when the watchdog is off.
-    pub fn rearm(&self) {
+    pub(crate) fn rearm(&self) {
         if self.period_ms != 0 {
             schedule(self.period_ms);
         }
@@ -123,12 +123,12 @@ impl Watchdog {
 }
 
 /// No report from now on: the process ends, and writes its own. Safe in a signal handler.
-pub fn disarm() {
+pub(crate) fn disarm() {
     schedule(0);
 }
 
 /// Keeps SIGALRM away from the calling thread, which is a helper (W2).
-pub fn spare_this_thread() {
+pub(crate) fn spare_this_thread() {
     // SAFETY: all-zero is a valid sigset, and the pointers are to live values.
     unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();
@@ -139,7 +139,7 @@ pub fn spare_this_thread() {
 }
 
 /// Waits until the helper writes no report, and keeps it from writing one (W3).
-pub fn hold_reports() -> MutexGuard<'static, ()> {
+pub(crate) fn hold_reports() -> MutexGuard<'static, ()> {
     WRITING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::net::clients::ClientId;
 
 #[derive(Debug, Default)]
-pub struct Broadcast {
+pub(crate) struct Broadcast {
     prefixes: BTreeMap<Vec<u8>, Prefix>,
     lengths: BTreeMap<usize, usize>,
     changed: bool,
@@ -28,28 +28,28 @@ struct Prefix {
 
 /// The changes under one prefix, and who is to be told.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Changed {
+pub(crate) struct Changed {
     pub keys: Vec<(Vec<u8>, Option<ClientId>)>,
     pub clients: Vec<ClientId>,
 }
 
 /// Whether some key has both prefixes: one is the beginning of the other.
-pub fn overlaps(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn overlaps(a: &[u8], b: &[u8]) -> bool {
     a.starts_with(b) || b.starts_with(a)
 }
 
 impl Broadcast {
     /// Number of different prefixes.
-    pub fn prefixes(&self) -> usize {
+    pub(crate) fn prefixes(&self) -> usize {
         self.prefixes.len()
     }
     /// Whether somebody is to be told of something.
-    pub fn has_changed(&self) -> bool {
+    pub(crate) fn has_changed(&self) -> bool {
         self.changed
     }
 
     /// A client wants to hear of keys with a prefix; false if it does already.
-    pub fn join(&mut self, id: ClientId, prefix: &[u8]) -> bool {
+    pub(crate) fn join(&mut self, id: ClientId, prefix: &[u8]) -> bool {
         if !self.prefixes.contains_key(prefix) {
             self.prefixes.insert(prefix.to_vec(), Prefix::default());
             *self.lengths.entry(prefix.len()).or_default() += 1;
@@ -59,7 +59,7 @@ impl Broadcast {
     }
 
     /// A client no longer wants to; what was collected for it alone is dropped.
-    pub fn leave(&mut self, id: ClientId, prefix: &[u8]) {
+    pub(crate) fn leave(&mut self, id: ClientId, prefix: &[u8]) {
         let Some(state) = self.prefixes.get_mut(prefix) else { return };
         state.clients.remove(&id);
         if !state.clients.is_empty() {
@@ -76,7 +76,7 @@ impl Broadcast {
     }
 
     /// A key changed. O(different lengths of prefixes, times the logarithms of prefixes and keys).
-    pub fn note(&mut self, key: &[u8], by: Option<ClientId>) {
+    pub(crate) fn note(&mut self, key: &[u8], by: Option<ClientId>) {
         for (&len, _) in self.lengths.range(..=key.len()) {
             let Some(state) = self.prefixes.get_mut(&key[..len]) else { continue };
             self.changed = true;
@@ -90,7 +90,7 @@ impl Broadcast {
     }
 
     /// Hands out what changed, prefix by prefix in order, and starts anew.
-    pub fn take_changed(&mut self) -> Vec<Changed> {
+    pub(crate) fn take_changed(&mut self) -> Vec<Changed> {
         self.changed = false;
         let with_keys = self.prefixes.values_mut().filter(|p| !p.keys.is_empty());
         with_keys

@@ -21,10 +21,10 @@ use std::collections::HashMap;
 use crate::net::clients::ClientId;
 use crate::util::lines::Lines;
 use crate::util::siphash::Seed;
-pub use broadcast::{Broadcast, overlaps};
-pub use table::{Number, Table};
+pub(crate) use broadcast::{Broadcast, overlaps};
+pub(crate) use table::{Number, Table};
 
-pub struct Tracking {
+pub(crate) struct Tracking {
     pub table: Table,
     pub broadcast: Broadcast,
     /// Keys whose change concerns the very client whose command is running, which is told after the reply; None is
@@ -45,7 +45,7 @@ pub struct Tracking {
 }
 
 impl Tracking {
-    pub fn new(seed: Seed) -> Tracking {
+    pub(crate) fn new(seed: Seed) -> Tracking {
         Tracking {
             table: Table::new(seed),
             broadcast: Broadcast::default(),
@@ -63,29 +63,29 @@ impl Tracking {
     }
 
     /// INFO clients.
-    pub fn info_clients(&self, o: &mut Lines) {
+    pub(crate) fn info_clients(&self, o: &mut Lines) {
         o.add("tracking_clients", self.active());
     }
 
     /// INFO stats.
-    pub fn info(&self, o: &mut Lines) {
+    pub(crate) fn info(&self, o: &mut Lines) {
         o.add("tracking_total_keys", self.table.len());
         o.add("tracking_total_items", self.table.items());
         o.add("tracking_total_prefixes", self.broadcast.prefixes());
     }
 
     /// Clients with tracking on, in any mode.
-    pub fn active(&self) -> usize {
+    pub(crate) fn active(&self) -> usize {
         self.active
     }
 
     /// Whether a change of a key can concern anybody here.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.active == 0 && self.table.is_empty()
     }
 
     /// A client begins to be tracked; its number. O(1).
-    pub fn start(&mut self, id: ClientId) -> Number {
+    pub(crate) fn start(&mut self, id: ClientId) -> Number {
         self.active += 1;
         if let Some(&number) = self.numbers.get(&id) {
             return number;
@@ -104,38 +104,38 @@ impl Tracking {
     }
 
     /// A client, so far tracked, no longer is; `prefixes` are those it had. O(prefixes log n).
-    pub fn stop(&mut self, id: ClientId, prefixes: &[Vec<u8>]) {
+    pub(crate) fn stop(&mut self, id: ClientId, prefixes: &[Vec<u8>]) {
         self.active -= 1;
         prefixes.iter().for_each(|p| self.broadcast.leave(id, p));
         self.recount();
     }
 
     /// A client is gone for good; it has been stopped if it was tracked. O(1).
-    pub fn forget(&mut self, id: ClientId) {
+    pub(crate) fn forget(&mut self, id: ClientId) {
         if let Some(number) = self.numbers.remove(&id) {
             self.clients.remove(&number);
         }
     }
 
     /// The client of a number that the table holds, if it is still there. It may track no more.
-    pub fn client(&self, number: Number) -> Option<ClientId> {
+    pub(crate) fn client(&self, number: Number) -> Option<ClientId> {
         self.clients.get(&number).copied()
     }
 
     /// Clients that have asked for tracking at some time.
-    pub fn known(&self) -> Vec<ClientId> {
+    pub(crate) fn known(&self) -> Vec<ClientId> {
         self.numbers.keys().copied().collect()
     }
 
     /// Takes all keys out of the table, for the caller to free where it likes.
-    pub fn take_table(&mut self) -> Table {
+    pub(crate) fn take_table(&mut self) -> Table {
         (self.crowded, self.overrun) = (false, 0);
         std::mem::replace(&mut self.table, Table::new(self.seed))
     }
 
     /// Whether the table holds keys though nobody has been tracked since a time in the past. To be asked regularly:
     /// it is the asking that notices who is there.
-    pub fn is_unused_since(&mut self, then_ms: i64, now_ms: i64) -> bool {
+    pub(crate) fn is_unused_since(&mut self, then_ms: i64, now_ms: i64) -> bool {
         if self.active > 0 || self.table.is_empty() {
             self.used_ms = now_ms;
         }
@@ -143,19 +143,19 @@ impl Tracking {
     }
 
     /// How many keys the table may hold; 0 is any number.
-    pub fn set_limit(&mut self, keys: usize) {
+    pub(crate) fn set_limit(&mut self, keys: usize) {
         self.limit = keys;
         self.recount();
     }
 
     /// Whether the table holds more keys than it may.
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.limit != 0 && self.table.len() > self.limit
     }
 
     /// To be called when keys were added to the table or taken out.
     #[inline]
-    pub fn recount(&mut self) {
+    pub(crate) fn recount(&mut self) {
         self.crowded = self.active > 0 && self.is_over();
     }
 }

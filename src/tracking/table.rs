@@ -21,11 +21,11 @@ use crate::ds::dict::Dict;
 use crate::util::siphash::Seed;
 
 /// A client, as the table knows it.
-pub type Number = u32;
+pub(crate) type Number = u32;
 
 const MANY: Number = Number::MAX;
 /// The largest number a client can have.
-pub const LAST: Number = MANY - 1;
+pub(super) const LAST: Number = MANY - 1;
 
 type Head = [u8; 8];
 
@@ -38,7 +38,7 @@ fn parts(head: Head) -> (u32, u32) {
     (word as u32, (word >> 32) as u32)
 }
 
-pub struct Table {
+pub(crate) struct Table {
     keys: Dict<Member>,
     many: Slab<Vec<Number>>,
     items: usize,
@@ -46,13 +46,13 @@ pub struct Table {
 
 /// Who knew a key, in order of number.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Numbers {
+pub(crate) enum Numbers {
     Few([Number; 2], usize),
     Many(Vec<Number>),
 }
 
 impl Numbers {
-    pub fn as_slice(&self) -> &[Number] {
+    pub(crate) fn as_slice(&self) -> &[Number] {
         match self {
             Numbers::Few(two, len) => &two[..*len],
             Numbers::Many(list) => list,
@@ -62,24 +62,24 @@ impl Numbers {
 
 impl Table {
     /// An empty table; allocates nothing yet.
-    pub fn new(seed: Seed) -> Table {
+    pub(crate) fn new(seed: Seed) -> Table {
         Table { keys: Dict::new(seed), many: Slab::new(), items: 0 }
     }
 
     /// Number of keys. O(1).
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
     /// Clients that know a key, summed over all keys. O(1).
-    pub fn items(&self) -> usize {
+    pub(crate) fn items(&self) -> usize {
         self.items
     }
 
     /// A client has read a key; whether that is news. O(1), and O(clients that know it) when it is news to many.
-    pub fn remember(&mut self, key: &[u8], number: Number) -> bool {
+    pub(crate) fn remember(&mut self, key: &[u8], number: Number) -> bool {
         debug_assert!((1..=LAST).contains(&number));
         let hash = self.keys.hash(key);
         let Table { keys, many, items } = self;
@@ -115,7 +115,7 @@ impl Table {
     }
 
     /// Forgets a key; who knew it. O(1).
-    pub fn take(&mut self, key: &[u8]) -> Option<Numbers> {
+    pub(crate) fn take(&mut self, key: &[u8]) -> Option<Numbers> {
         if self.keys.is_empty() {
             return None;
         }
@@ -131,7 +131,7 @@ impl Table {
     }
 
     /// A key chosen fairly. O(1) on average.
-    pub fn random(&self, rng: impl FnMut() -> u64) -> Option<&[u8]> {
+    pub(crate) fn random(&self, rng: impl FnMut() -> u64) -> Option<&[u8]> {
         self.keys.random(rng).map(|cell| cell.key())
     }
 }

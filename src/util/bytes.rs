@@ -3,7 +3,7 @@
 /// Whether two texts are the same. Keys and names are mostly short: up to 16 bytes they are compared as two words that
 /// may overlap, which costs less than the call that longer ones are handed to. O(length).
 #[inline(always)]
-pub fn same(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     #[inline(always)]
     fn ends<const N: usize>(a: &[u8], b: &[u8]) -> bool {
         let (first, last) = (a.first_chunk::<N>(), a.last_chunk::<N>());

@@ -8,21 +8,21 @@ fn sha1(bytes: &[u8]) -> [u8; 20] {
 }
 
 /// Adds an element whose place does not matter.
-pub fn xor(sum: &mut [u8; 20], element: &[u8]) {
+pub(crate) fn xor(sum: &mut [u8; 20], element: &[u8]) {
     xor_digest(sum, &sha1(element));
 }
 
-pub fn xor_digest(sum: &mut [u8; 20], other: &[u8; 20]) {
+pub(crate) fn xor_digest(sum: &mut [u8; 20], other: &[u8; 20]) {
     sum.iter_mut().zip(other).for_each(|(a, b)| *a ^= b);
 }
 
 /// Adds an element whose place matters.
-pub fn mix(sum: &mut [u8; 20], element: &[u8]) {
+pub(crate) fn mix(sum: &mut [u8; 20], element: &[u8]) {
     xor(sum, element);
     *sum = sha1(sum);
 }
 
-pub fn hex(sum: &[u8; 20]) -> String {
+pub(crate) fn hex(sum: &[u8; 20]) -> String {
     sum.iter().map(|b| format!("{b:02x}")).collect()
 }
 

@@ -7,10 +7,10 @@
 //! All arithmetic is done in the order in which redis-server does it, since results are compared by their text.
 
 /// The latitudes and longitudes that can be stored.
-pub const LAT_MAX: f64 = 85.05112878;
-pub const LON_MAX: f64 = 180.0;
+pub(crate) const LAT_MAX: f64 = 85.05112878;
+pub(crate) const LON_MAX: f64 = 180.0;
 /// The step of stored places.
-pub const STEP_MAX: u32 = 26;
+pub(crate) const STEP_MAX: u32 = 26;
 /// Bits of longitude in a cell, with those of the latitude one lower.
 const LON_BITS: u64 = 0xaaaa_aaaa_aaaa_aaaa;
 const LAT_BITS: u64 = 0x5555_5555_5555_5555;
@@ -20,21 +20,21 @@ const MERCATOR_MAX: f64 = 20_037_726.37;
 
 /// A place in degrees.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Place {
+pub(crate) struct Place {
     pub lon: f64,
     pub lat: f64,
 }
 
 /// A rectangle in degrees.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     pub lon: (f64, f64),
     pub lat: (f64, f64),
 }
 
 /// A cell of the grid that halves both ranges `step` times.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct GeoCell {
+pub(crate) struct GeoCell {
     bits: u64,
     step: u32,
 }
@@ -71,17 +71,17 @@ fn collect(bits: u64) -> u32 {
 
 impl Place {
     /// Whether it can be stored.
-    pub fn is_valid(self) -> bool {
+    pub(crate) fn is_valid(self) -> bool {
         (-LON_MAX..=LON_MAX).contains(&self.lon) && (-LAT_MAX..=LAT_MAX).contains(&self.lat)
     }
 
     /// The score that stands for it.
-    pub fn score(self) -> u64 {
+    pub(crate) fn score(self) -> u64 {
         GeoCell::around(self, STEP_MAX, LAT_MAX).bits
     }
 
     /// The place that a score stands for: the middle of its cell.
-    pub fn of_score(score: f64) -> Place {
+    pub(crate) fn of_score(score: f64) -> Place {
         // As C's conversion has it: negative numbers wrap.
         let bits = if score < 0.0 { score as i64 as u64 } else { score as u64 };
         let area = GeoCell { bits, step: STEP_MAX }.bounds();
@@ -93,7 +93,7 @@ impl Place {
 
     /// Eleven letters as other systems write a geohash: over all latitudes, and the last, for which there are no
     /// bits, is always the same.
-    pub fn text(self) -> [u8; 11] {
+    pub(crate) fn text(self) -> [u8; 11] {
         const ALPHABET: &[u8; 32] = b"0123456789bcdefghjkmnpqrstuvwxyz";
         let bits = GeoCell::around(self, STEP_MAX, 90.0).bits;
         std::array::from_fn(|i| match i {
@@ -103,7 +103,7 @@ impl Place {
     }
 
     /// Meters to another place along the surface.
-    pub fn distance(self, to: Place) -> f64 {
+    pub(crate) fn distance(self, to: Place) -> f64 {
         let v = ((to.lon.to_radians_as_c() - self.lon.to_radians_as_c()) / 2.0).sin();
         if v == 0.0 {
             return self.lat_distance(to);
@@ -115,7 +115,7 @@ impl Place {
     }
 
     /// Meters from one latitude to the other.
-    pub fn lat_distance(self, to: Place) -> f64 {
+    pub(crate) fn lat_distance(self, to: Place) -> f64 {
         EARTH_RADIUS_METERS * (to.lat.to_radians_as_c() - self.lat.to_radians_as_c()).abs()
     }
 }
@@ -174,7 +174,7 @@ impl GeoCell {
     }
 
     /// Scores of what it covers: from the first, up to but not including the second.
-    pub fn scores(self) -> (f64, f64) {
+    pub(crate) fn scores(self) -> (f64, f64) {
         let shift = 52 - self.step * 2;
         ((self.bits << shift) as f64, ((self.bits + 1) << shift) as f64)
     }
@@ -202,7 +202,7 @@ fn step_for(mut meters: f64, lat: f64) -> u32 {
 }
 
 /// What surrounds a place by so many meters to each side, and up and down.
-pub fn bounds_around(center: Place, width: f64, height: f64) -> Bounds {
+pub(crate) fn bounds_around(center: Place, width: f64, height: f64) -> Bounds {
     let lat_delta = (height / EARTH_RADIUS_METERS).to_degrees_as_c();
     // A degree is shortest at the side that is nearer to a pole; see whether that is up or down.
     let edge = if center.lat < 0.0 { center.lat - lat_delta } else { center.lat + lat_delta };
@@ -215,7 +215,7 @@ pub fn bounds_around(center: Place, width: f64, height: f64) -> Bounds {
 
 /// Cells that together cover what is within `meters` of a place and within the bounds: that of the place, and those
 /// around it that are needed, in the order in which redis-server looks at them. None twice in a row.
-pub fn cover(center: Place, meters: f64, bounds: Bounds) -> Vec<GeoCell> {
+pub(crate) fn cover(center: Place, meters: f64, bounds: Bounds) -> Vec<GeoCell> {
     let mut step = step_for(meters, center.lat);
     let mut cell = GeoCell::around(center, step, LAT_MAX);
     let too_near = cell.neighbour(0, 1).bounds().lat.1 < bounds.lat.1

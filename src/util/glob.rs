@@ -21,7 +21,7 @@ const MAX_STARS: usize = 1000;
 
 /// Whether `string` as a whole matches `pattern`. With `nocase`, ASCII letters match either case.
 /// O(pattern * string) in the worst case, O(pattern + string) for one star.
-pub fn matches(pattern: &[u8], string: &[u8], nocase: bool) -> bool {
+pub(crate) fn matches(pattern: &[u8], string: &[u8], nocase: bool) -> bool {
     if string.is_empty() {
         return pattern.is_empty();
     }
@@ -66,7 +66,7 @@ pub fn matches(pattern: &[u8], string: &[u8], nocase: bool) -> bool {
 }
 
 /// Whether `pattern` has a byte that a glob gives a meaning to. Without one, a lookup will do.
-pub fn has_wildcard(pattern: &[u8]) -> bool {
+pub(crate) fn has_wildcard(pattern: &[u8]) -> bool {
     pattern.iter().any(|b| matches!(b, b'*' | b'?' | b'['))
 }
 

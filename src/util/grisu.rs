@@ -19,11 +19,11 @@
 //! contract: the sample in `grisu/facts.tsv` comes from redis-server 7.2.6.
 
 /// Most digits a double is given.
-pub const MAX_DIGITS: usize = 18;
+pub(crate) const MAX_DIGITS: usize = 18;
 
 /// The digits `digits[..len]`, read as an integer, times 10^scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Decimal {
+pub(crate) struct Decimal {
     digits: [u8; MAX_DIGITS],
     len: u8,
     pub scale: i32,
@@ -31,7 +31,7 @@ pub struct Decimal {
 
 impl Decimal {
     /// ASCII; the first is not zero.
-    pub fn digits(&self) -> &[u8] {
+    pub(crate) fn digits(&self) -> &[u8] {
         &self.digits[..usize::from(self.len)]
     }
     fn push(&mut self, digit: u8) {
@@ -41,7 +41,7 @@ impl Decimal {
 }
 
 /// Digits that read back as `value`, which is finite and not zero; its sign is ignored.
-pub fn digits(value: f64) -> Decimal {
+pub(crate) fn digits(value: f64) -> Decimal {
     let (v, low, high) = interval(value);
     let (power, ten) = power_for(high.exponent);
     let v = v.times(ten).bits;

@@ -23,7 +23,7 @@ const MAX_TEXT: usize = 5 * 1024;
 
 /// A number of the 80-bit type, but never NaN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LongDouble {
+pub(crate) struct LongDouble {
     negative: bool,
     value: Value,
 }
@@ -37,7 +37,7 @@ enum Value {
 impl LongDouble {
     /// Reads what `strtold` reads, used up completely and without leading blanks. NaN, overflow
     /// and underflow to zero are refused; infinities are not.
-    pub fn parse(text: &[u8]) -> Option<LongDouble> {
+    pub(crate) fn parse(text: &[u8]) -> Option<LongDouble> {
         let unsigned = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
         if text.len() >= MAX_TEXT {
             return None;
@@ -57,7 +57,7 @@ impl LongDouble {
     }
 
     /// The sum, unless it is infinite or not a number.
-    pub fn checked_add(self, other: LongDouble) -> Option<LongDouble> {
+    pub(crate) fn checked_add(self, other: LongDouble) -> Option<LongDouble> {
         let (Value::Finite { mantissa: m, exponent: e }, Value::Finite { mantissa, exponent }) =
             (self.value, other.value)
         else {
@@ -84,7 +84,7 @@ impl LongDouble {
 
     /// A thousand times this, rounded as a product of this type is, then up to an integer: how time-outs in
     /// seconds become milliseconds. Saturates far beyond 64 bits.
-    pub fn thousandfold_ceil(self) -> i128 {
+    pub(crate) fn thousandfold_ceil(self) -> i128 {
         let limit = if self.negative { i128::MIN } else { i128::MAX };
         let Value::Finite { mantissa, exponent } = self.value else { return limit };
         let product = Value::round(u128::from(mantissa) * 1000, exponent);
@@ -103,13 +103,13 @@ impl LongDouble {
     }
 
     /// Whether this is an infinity.
-    pub fn is_infinite(self) -> bool {
+    pub(crate) fn is_infinite(self) -> bool {
         self.value == Value::Infinite
     }
 
     /// The text that redis-server gives to its results: no exponent, at most 17 decimal places, no
     /// zeros at their end, no `-0`. Up to 4950 bytes.
-    pub fn format_human(self) -> Vec<u8> {
+    pub(crate) fn format_human(self) -> Vec<u8> {
         let digits = match self.value {
             Value::Infinite => b"inf".to_vec(),
             Value::Finite { mantissa, exponent } if exponent >= 0 => {

@@ -15,7 +15,7 @@ use crate::util::grisu;
 use std::io::Write as _;
 
 /// Longest text of a 64-bit integer: a sign and 19 digits, or 20 digits.
-pub const MAX_I64_CHARS: usize = 20;
+pub(crate) const MAX_I64_CHARS: usize = 20;
 
 const PAIRS: [[u8; 2]; 100] = {
     let mut pairs = [[0; 2]; 100];
@@ -28,7 +28,7 @@ const PAIRS: [[u8; 2]; 100] = {
 };
 
 /// Reads a canonical integer: no blanks, no `+`, no leading zeros, no `-0`. O(len).
-pub fn parse_i64(text: &[u8]) -> Option<i64> {
+pub(crate) fn parse_i64(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [] => return None,
         [b'0'] => return Some(0),
@@ -52,7 +52,7 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
 
 /// Reads an unsigned integer: besides the canonical form, leading blanks, a `+` and leading zeros are accepted;
 /// nothing may follow.
-pub fn parse_u64(text: &[u8]) -> Option<u64> {
+pub(crate) fn parse_u64(text: &[u8]) -> Option<u64> {
     let blanks = text.iter().take_while(|b| super::split::is_space(**b)).count();
     let digits = text[blanks..].strip_prefix(b"+").unwrap_or(&text[blanks..]);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
@@ -65,7 +65,7 @@ pub fn parse_u64(text: &[u8]) -> Option<u64> {
 
 /// Reads a cursor, as redis-server does with `strtoul`: no blanks, but a sign, by which -1 is the largest number there
 /// is; nothing at all is 0, and what stands behind a NUL doesn't matter.
-pub fn parse_cursor(text: &[u8]) -> Option<u64> {
+pub(crate) fn parse_cursor(text: &[u8]) -> Option<u64> {
     let text = until_nul(text);
     match text {
         [] => Some(0),
@@ -79,7 +79,7 @@ pub fn parse_cursor(text: &[u8]) -> Option<u64> {
 
 /// Reads an integer as C's `strtoll` with base 10 does, requiring that all of `text` is used.
 /// Blanks and zeros may lead, the empty string is 0, and values out of range saturate.
-pub fn parse_i64_lenient(text: &[u8]) -> Option<i64> {
+pub(crate) fn parse_i64_lenient(text: &[u8]) -> Option<i64> {
     if text.is_empty() {
         return Some(0);
     }
@@ -100,7 +100,7 @@ pub fn parse_i64_lenient(text: &[u8]) -> Option<i64> {
 
 /// Reads an integer as C's `atoi` does: blanks and a sign may lead, it goes as far as there are digits, and of one that
 /// is too large the lower 32 bits count.
-pub fn parse_i32_prefix(text: &[u8]) -> i32 {
+pub(crate) fn parse_i32_prefix(text: &[u8]) -> i32 {
     let text = without_blanks(text);
     let sign = usize::from(matches!(text, [b'-' | b'+', ..]));
     let digits = text[sign..].iter().take_while(|b| b.is_ascii_digit()).count();
@@ -108,7 +108,7 @@ pub fn parse_i32_prefix(text: &[u8]) -> i32 {
 }
 
 /// Appends `value` in decimal.
-pub fn write_i64(out: &mut Vec<u8>, value: i64) {
+pub(crate) fn write_i64(out: &mut Vec<u8>, value: i64) {
     if value < 0 {
         out.push(b'-');
     }
@@ -118,7 +118,7 @@ pub fn write_i64(out: &mut Vec<u8>, value: i64) {
 /// The decimal digits of a number below 10^8, the first in the lowest byte, and how many there are. No loop, and no
 /// memory is written: what is put together in a register needs not wait to be read back.
 #[inline]
-pub fn eight_digits(n: u32) -> (u64, usize) {
+pub(crate) fn eight_digits(n: u32) -> (u64, usize) {
     debug_assert!(n < SHORT_NUMBERS);
     // All lanes at once: two numbers of four digits, four of two, eight digits. x / 100 is x * 10486 >> 20 below
     // 10^4, and x / 10 is x * 103 >> 10 below 100.
@@ -133,11 +133,11 @@ pub fn eight_digits(n: u32) -> (u64, usize) {
 }
 
 /// What `eight_digits` is for.
-pub const SHORT_NUMBERS: u32 = 100_000_000;
+pub(crate) const SHORT_NUMBERS: u32 = 100_000_000;
 
 /// Writes `value` in decimal into `out` and returns how many bytes that took; what follows them is undefined.
 #[inline]
-pub fn format_i64(out: &mut [u8; MAX_I64_CHARS], value: i64) -> usize {
+pub(crate) fn format_i64(out: &mut [u8; MAX_I64_CHARS], value: i64) -> usize {
     if let Ok(short @ ..SHORT_NUMBERS) = u32::try_from(value) {
         let (digits, len) = eight_digits(short);
         out[..8].copy_from_slice(&digits.to_le_bytes());
@@ -170,7 +170,7 @@ fn format_any(out: &mut [u8; MAX_I64_CHARS], value: i64) -> usize {
 }
 
 /// Appends `value` in decimal, two digits at a time.
-pub fn write_u64(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn write_u64(out: &mut Vec<u8>, mut value: u64) {
     let mut buf = [0; MAX_I64_CHARS];
     let mut at = buf.len();
     while value >= 100 {
@@ -189,7 +189,7 @@ pub fn write_u64(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// How many characters [`write_i64`] writes for `value`.
-pub fn len_i64(value: i64) -> usize {
+pub(crate) fn len_i64(value: i64) -> usize {
     let digits = value.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1);
     digits + usize::from(value < 0)
 }
@@ -198,7 +198,7 @@ pub fn len_i64(value: i64) -> usize {
 /// kb is 1024), in either case. No sign. An amount that 64 bits can't hold is the largest one.
 ///
 /// Compat: no digits at all count as zero, as in redis-server. There the unit may also multiply to something small.
-pub fn parse_memory(text: &[u8]) -> Option<u64> {
+pub(crate) fn parse_memory(text: &[u8]) -> Option<u64> {
     let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
     let factor = match text[digits..].to_ascii_lowercase().as_slice() {
         b"" | b"b" => 1,
@@ -217,7 +217,7 @@ pub fn parse_memory(text: &[u8]) -> Option<u64> {
 }
 
 /// `bytes` as INFO's `*_human` fields show it: `512B`, `1.50K`, `2.00G` ...
-pub fn human_bytes(bytes: u64) -> String {
+pub(crate) fn human_bytes(bytes: u64) -> String {
     const UNITS: [(u32, char); 5] = [(10, 'K'), (20, 'M'), (30, 'G'), (40, 'T'), (50, 'P')];
     match UNITS.iter().find(|(shift, _)| bytes < 1 << (shift + 10)) {
         Some((shift, unit)) if bytes >= 1024 => {
@@ -230,7 +230,7 @@ pub fn human_bytes(bytes: u64) -> String {
 /// Reads a double as redis-server does: everything `strtod` takes (decimal, exponent, hexadecimal,
 /// `inf`, `infinity`), used up completely, without leading blanks. NaN, overflow and underflow to
 /// zero are refused.
-pub fn parse_f64(text: &[u8]) -> Option<f64> {
+pub(crate) fn parse_f64(text: &[u8]) -> Option<f64> {
     let unsigned = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
     if let [b'0', b'x' | b'X', hex @ ..] = unsigned {
         let value = parse_hex_f64(hex)?;
@@ -261,7 +261,7 @@ fn without_blanks(text: &[u8]) -> &[u8] {
 /// Reads a double as those commands of redis-server do that call `strtod` themselves, and look only at
 /// where it stopped: blanks may lead, nothing at all is 0, what stands behind a NUL doesn't matter. Too large is
 /// infinite, too small 0, as long as `saturate`; else both are refused. NaN is refused.
-pub fn parse_f64_c(text: &[u8], saturate: bool) -> Option<f64> {
+pub(crate) fn parse_f64_c(text: &[u8], saturate: bool) -> Option<f64> {
     let all = until_nul(text);
     let number = without_blanks(all);
     if number.is_empty() {
@@ -363,19 +363,19 @@ pub(super) fn shift_round_even(value: u128, bits: i64) -> u128 {
 }
 
 /// Longest text of a double: a sign, 17 digits, a point, and an exponent of three digits.
-pub const MAX_F64_CHARS: usize = 32;
+pub(crate) const MAX_F64_CHARS: usize = 32;
 
 #[cfg(test)]
 /// Appends text that reads back as `value`, in few digits: integers without a point, `inf`, `-inf`,
 /// `nan`, `-0`. This is what replies show for scores.
-pub fn write_f64(out: &mut Vec<u8>, value: f64) {
+pub(crate) fn write_f64(out: &mut Vec<u8>, value: f64) {
     let mut text = [0; MAX_F64_CHARS];
     let len = format_f64(&mut text, value);
     out.extend_from_slice(&text[..len]);
 }
 
 /// Writes what [`write_f64`] appends into `out`, and returns its length.
-pub fn format_f64(out: &mut [u8; MAX_F64_CHARS], value: f64) -> usize {
+pub(crate) fn format_f64(out: &mut [u8; MAX_F64_CHARS], value: f64) -> usize {
     // Up to here a double converts to i64 without any doubt, and prints as a plain integer.
     const SAFE: f64 = (1_i64 << 62) as f64;
     if value.abs() <= SAFE
@@ -392,7 +392,7 @@ pub fn format_f64(out: &mut [u8; MAX_F64_CHARS], value: f64) -> usize {
 
 /// Like [`write_f64`], but large round values take an exponent (`1e+20`) as soon as that is
 /// shorter. Digests and numbers made by scripts are written so.
-pub fn write_f64_grisu(out: &mut Vec<u8>, value: f64) {
+pub(crate) fn write_f64_grisu(out: &mut Vec<u8>, value: f64) {
     let mut text = [0; MAX_F64_CHARS];
     let len = format_f64_grisu(&mut text, value);
     out.extend_from_slice(&text[..len]);
@@ -458,7 +458,7 @@ impl Cursor<'_> {
 }
 
 /// Appends `value` as C's `%.17g` prints it.
-pub fn write_f64_17g(out: &mut Vec<u8>, value: f64) {
+pub(crate) fn write_f64_17g(out: &mut Vec<u8>, value: f64) {
     if write_special(out, value) {
         return;
     }
@@ -478,7 +478,7 @@ pub fn write_f64_17g(out: &mut Vec<u8>, value: f64) {
 
 /// Appends `value` with exactly `decimals` digits (1 to 17) after the point. Meant for values whose
 /// product with 10^decimals fits 64 bits; beyond that the result saturates.
-pub fn write_f64_fixed(out: &mut Vec<u8>, value: f64, decimals: u32) {
+pub(crate) fn write_f64_fixed(out: &mut Vec<u8>, value: f64, decimals: u32) {
     let unit = 10_u64.pow(decimals);
     let scaled = (value * unit as f64).round_ties_even() as i64;
     if scaled < 0 {

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 /// `path` as seen from the directory `base`. An empty `base` is the current directory.
-pub fn join_path(base: &[u8], path: &[u8]) -> Vec<u8> {
+pub(crate) fn join_path(base: &[u8], path: &[u8]) -> Vec<u8> {
     if base.is_empty() || path.starts_with(b"/") {
         return path.to_vec();
     }
@@ -15,12 +15,12 @@ pub fn join_path(base: &[u8], path: &[u8]) -> Vec<u8> {
 }
 
 /// Bytes as a path.
-pub fn to_path(bytes: &[u8]) -> PathBuf {
+pub(crate) fn to_path(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(bytes))
 }
 
 /// The system's own words for an error, as C programs print them.
-pub fn os_error(error: &io::Error) -> String {
+pub(crate) fn os_error(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }

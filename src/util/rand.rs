@@ -4,7 +4,7 @@
 ///
 /// Seeds that follow each other give sequences that have nothing in common, unlike a plain xorshift,
 /// whose second sequence would be the first one moved by a step.
-pub fn generator(seed: u64) -> impl FnMut() -> u64 {
+pub(crate) fn generator(seed: u64) -> impl FnMut() -> u64 {
     let mut state = mix(seed ^ 0x6a09_e667_f3bc_c908);
     move || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

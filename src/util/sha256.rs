@@ -22,7 +22,7 @@ const START: [u32; 8] = [
 ];
 
 /// The sum of `text`, as 64 hexadecimal digits in lower case.
-pub fn hex(text: &[u8]) -> String {
+pub(crate) fn hex(text: &[u8]) -> String {
     // The text, a one, zeros up to a whole block less eight bytes, and the length in bits.
     let mut padded = text.to_vec();
     padded.push(0x80);

@@ -6,7 +6,7 @@
 /// The allocator's size class for `bytes`: multiples of 8 to 64, then four classes to each
 /// doubling.
 #[inline]
-pub const fn size_class(bytes: usize) -> usize {
+pub(crate) const fn size_class(bytes: usize) -> usize {
     if bytes <= 64 {
         return if bytes == 0 { 8 } else { bytes.next_multiple_of(8) };
     }
@@ -16,7 +16,7 @@ pub const fn size_class(bytes: usize) -> usize {
 /// Makes room in `buf` for `more` bytes, a whole size class at a time. Amortised O(n) for rows of small additions,
 /// yet at most a fifth of the buffer is spare.
 #[inline]
-pub fn reserve(buf: &mut Vec<u8>, more: usize) {
+pub(crate) fn reserve(buf: &mut Vec<u8>, more: usize) {
     if buf.capacity() - buf.len() < more {
         buf.reserve_exact(size_class(buf.len() + more) - buf.len());
     }
@@ -24,7 +24,7 @@ pub fn reserve(buf: &mut Vec<u8>, more: usize) {
 
 /// Gives back what `buf` has beyond the size class of its content.
 #[inline]
-pub fn shrink(buf: &mut Vec<u8>) {
+pub(crate) fn shrink(buf: &mut Vec<u8>) {
     if size_class(buf.capacity()) > size_class(buf.len()) {
         buf.shrink_to(size_class(buf.len()));
     }

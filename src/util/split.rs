@@ -14,10 +14,10 @@
 
 /// A quote that does not close, or that closes in the middle of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unbalanced;
+pub(crate) struct Unbalanced;
 
 /// Splits `line` into its arguments, with quotes and escapes resolved. O(line).
-pub fn split_args(line: &[u8]) -> Result<Vec<Vec<u8>>, Unbalanced> {
+pub(crate) fn split_args(line: &[u8]) -> Result<Vec<Vec<u8>>, Unbalanced> {
     let end = line.iter().position(|&b| b == 0).unwrap_or(line.len());
     let mut rest = &line[..end];
     let mut args = Vec::new();
@@ -98,7 +98,7 @@ fn unescape(byte: u8) -> u8 {
 }
 
 /// Appends `bytes` to `out` in double quotes, escaped so that [`split_args`] gives them back.
-pub fn repr_into(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn repr_into(out: &mut Vec<u8>, bytes: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.reserve(bytes.len() + 2);
     out.push(b'"');
@@ -121,7 +121,7 @@ pub fn repr_into(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// `bytes` in double quotes, escaped so that [`split_args`] gives them back.
-pub fn repr(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn repr(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     repr_into(&mut out, bytes);
     out
@@ -129,12 +129,12 @@ pub fn repr(bytes: &[u8]) -> Vec<u8> {
 
 /// Whether `bytes` would not survive as a plain word and have to be written by [`repr`].
 /// The empty string is not covered: callers decide what to make of it.
-pub fn needs_repr(bytes: &[u8]) -> bool {
+pub(crate) fn needs_repr(bytes: &[u8]) -> bool {
     bytes.iter().any(|b| matches!(b, b'\\' | b'"') || !b.is_ascii_graphic())
 }
 
 /// C's `isspace` in the plain locale: unlike `is_ascii_whitespace`, it includes vertical tab.
-pub fn is_space(byte: u8) -> bool {
+pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }
 

@@ -11,7 +11,7 @@ use crate::value::zset::ZSetRef;
 
 /// A table of elements.
 #[derive(Clone, Copy)]
-pub enum Elements<'a> {
+pub(crate) enum Elements<'a> {
     Members(&'a Members),
     Fields(&'a Dict<Field>),
     Sorted(&'a SortedTable),
@@ -31,7 +31,7 @@ macro_rules! each {
 impl<'a> Elements<'a> {
     /// The table of a collection that has one.
     #[inline]
-    pub fn of(object: ObjectRef<'a>) -> Option<Elements<'a>> {
+    pub(crate) fn of(object: ObjectRef<'a>) -> Option<Elements<'a>> {
         match object {
             ObjectRef::Set(SetRef::Table(members)) => Some(Elements::Members(members)),
             ObjectRef::Hash(hash) => hash.as_table().map(Elements::Fields),
@@ -42,19 +42,19 @@ impl<'a> Elements<'a> {
 
     /// What the table knows an element by.
     #[inline]
-    pub fn hash(self, element: &[u8]) -> u64 {
+    pub(crate) fn hash(self, element: &[u8]) -> u64 {
         each!(self, table => table.hash(element))
     }
 
     /// Brings the bucket of an element closer.
     #[inline]
-    pub fn prefetch_bucket(self, hash: u64) {
+    pub(crate) fn prefetch_bucket(self, hash: u64) {
         each!(self, table => table.prefetch_bucket(hash));
     }
 
     /// Brings the likely element closer: call it after `prefetch_bucket` of a whole batch.
     #[inline]
-    pub fn prefetch_item(self, hash: u64) {
+    pub(crate) fn prefetch_item(self, hash: u64) {
         each!(self, table => table.prefetch_item(hash));
     }
 }

@@ -14,7 +14,7 @@
 
 use crate::ds::cell::Field;
 use crate::ds::dict::{Dict, Thin};
-pub use crate::ds::field_table::Time;
+pub(crate) use crate::ds::field_table::Time;
 use crate::ds::field_table::{FieldTable, time_of};
 use crate::ds::listpack::{self, Item, Listpack, ListpackRef, Needle, Pos, Scratch};
 use crate::util::digest;

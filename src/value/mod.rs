@@ -9,13 +9,13 @@
 //! The encoding a client is told (`OBJECT ENCODING`) is a property of its own: it follows Redis's
 //! rules and not from how the bytes happen to be stored here.
 
-pub mod elements;
-pub mod hash;
-pub mod list;
-pub mod packed;
-pub mod set;
-pub mod string;
-pub mod zset;
+pub(crate) mod elements;
+pub(crate) mod hash;
+pub(crate) mod list;
+pub(crate) mod packed;
+pub(crate) mod set;
+pub(crate) mod string;
+pub(crate) mod zset;
 
 use crate::value::hash::{Hash, HashRef};
 use crate::value::list::List;
@@ -110,7 +110,7 @@ pub enum ValueRef<'a> {
 }
 
 /// A collection type: what is owned, and what is seen of it.
-pub trait Collection: Sized {
+pub(crate) trait Collection: Sized {
     /// How it is read.
     type Ref<'a>: View
     where
@@ -146,7 +146,7 @@ pub trait Collection: Sized {
 }
 
 /// What can be said of a collection of any type.
-pub trait View: Copy {
+pub(crate) trait View: Copy {
     /// The encoding that clients are told. O(1).
     fn encoding(self) -> Encoding;
     /// Number of elements. O(1).

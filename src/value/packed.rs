@@ -15,9 +15,9 @@ use crate::value::zset::ZSetRef;
 use crate::value::{ObjectRef, Type};
 
 /// Bytes of the head.
-pub const HEAD: usize = 2;
+pub(crate) const HEAD: usize = 2;
 /// Larger ones have an allocation of their own: what is edited is copied out and in again.
-pub const MAX: usize = 512;
+pub(crate) const MAX: usize = 512;
 
 const COUNT_BITS: u32 = 13;
 /// Each entry takes two bytes or more, so that the number always fits.
@@ -31,7 +31,7 @@ const INTS: u16 = 4;
 
 /// A collection in this form: its head, and the bytes behind it.
 #[derive(Clone, Copy, Debug)]
-pub struct Packed<'a> {
+pub(crate) struct Packed<'a> {
     pub head: [u8; HEAD],
     pub bytes: &'a [u8],
 }
@@ -39,7 +39,7 @@ pub struct Packed<'a> {
 impl<'a> Packed<'a> {
     /// The form of a collection that is small enough for it.
     #[inline]
-    pub fn of(object: ObjectRef<'a>) -> Option<Packed<'a>> {
+    pub(crate) fn of(object: ObjectRef<'a>) -> Option<Packed<'a>> {
         let (form, lp) = match object {
             ObjectRef::Hash(HashRef::Packed(lp)) => (HASH, lp),
             ObjectRef::Hash(HashRef::Timed(lp)) => (TIMED_HASH, lp),
@@ -61,13 +61,13 @@ impl<'a> Packed<'a> {
 
     /// Bytes that it takes.
     #[inline]
-    pub fn size(self) -> usize {
+    pub(crate) fn size(self) -> usize {
         HEAD + self.bytes.len()
     }
 
     /// What is stored, to be read again.
     #[inline]
-    pub fn stored(all: &'a [u8]) -> Packed<'a> {
+    pub(crate) fn stored(all: &'a [u8]) -> Packed<'a> {
         let (head, bytes) = all.split_at(HEAD);
         Packed { head: [head[0], head[1]], bytes }
     }
@@ -79,7 +79,7 @@ impl<'a> Packed<'a> {
 
     /// The type of the collection.
     #[inline]
-    pub fn value_type(self) -> Type {
+    pub(crate) fn value_type(self) -> Type {
         match self.form() {
             HASH | TIMED_HASH => Type::Hash,
             ZSET => Type::ZSet,
@@ -89,7 +89,7 @@ impl<'a> Packed<'a> {
 
     /// The collection.
     #[inline]
-    pub fn view(self) -> ObjectRef<'a> {
+    pub(crate) fn view(self) -> ObjectRef<'a> {
         let count = u16::from_le_bytes(self.head) & ((1 << COUNT_BITS) - 1);
         let lp = ListpackRef::new(self.bytes, usize::from(count));
         match self.form() {

@@ -38,7 +38,7 @@ pub struct SetLimits {
 }
 
 /// A table of members.
-pub type Members = Dict<Member>;
+pub(crate) type Members = Dict<Member>;
 
 /// A set.
 pub enum Set {

@@ -7,9 +7,9 @@
 use crate::value::{Encoding, Value};
 
 /// The longest string that is reported as `embstr`.
-pub const EMBSTR_MAX: usize = 44;
+pub(crate) const EMBSTR_MAX: usize = 44;
 /// The longest text of an `i64`.
-pub const INT_TEXT_MAX: usize = 20;
+pub(crate) const INT_TEXT_MAX: usize = 20;
 
 /// An owned string and the encoding it is reported with (`Embstr` or `Raw`).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,14 +42,14 @@ impl Value {
 }
 
 /// The encoding of a string of this length that isn't an integer and wasn't edited.
-pub fn text_encoding(len: usize) -> Encoding {
+pub(crate) fn text_encoding(len: usize) -> Encoding {
     if len <= EMBSTR_MAX { Encoding::Embstr } else { Encoding::Raw }
 }
 
 /// The integer that `text` spells canonically: no sign but `-`, no leading zero, no space, within
 /// `i64`. Anything else is none.
 #[inline]
-pub fn parse_int(text: &[u8]) -> Option<i64> {
+pub(crate) fn parse_int(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
@@ -72,14 +72,14 @@ pub fn parse_int(text: &[u8]) -> Option<i64> {
 }
 
 /// The text of an integer, on the stack.
-pub struct IntText {
+pub(crate) struct IntText {
     digits: [u8; INT_TEXT_MAX],
     from: usize,
 }
 
 impl IntText {
     /// Formats `int`. O(digits).
-    pub fn new(int: i64) -> IntText {
+    pub(crate) fn new(int: i64) -> IntText {
         let mut text = IntText { digits: [0; INT_TEXT_MAX], from: INT_TEXT_MAX };
         let mut rest = int.unsigned_abs();
         loop {
@@ -101,7 +101,7 @@ impl IntText {
     }
 
     /// The text.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.digits[self.from..]
     }
 }

@@ -98,7 +98,7 @@ impl AddRule {
 
 /// The score that an element of a listpack is.
 #[inline]
-pub fn packed_score(item: Item<'_>) -> f64 {
+pub(crate) fn packed_score(item: Item<'_>) -> f64 {
     match item {
         Item::Int(int) => int as f64,
         Item::Str(text) => num::parse_f64(text).unwrap_or(0.0),

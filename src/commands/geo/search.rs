@@ -17,7 +17,7 @@ use crate::resp::reply::Reply;
 use crate::util::geohash::{self, Bounds, Place};
 use crate::value::zset::{ZSet, ZSetLimits, ZSetRef};
 
-pub const COMMANDS: &[DataRow] = &[
+pub(crate) const COMMANDS: &[DataRow] = &[
     ("georadius", georadius),
     ("georadius_ro", georadius_ro),
     ("georadiusbymember", georadiusbymember),

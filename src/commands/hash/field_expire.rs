@@ -15,7 +15,7 @@ use crate::resp::errors::{self, CmdError};
 use crate::value::hash::Hash;
 use crate::value::{Collection, View};
 
-pub const COMMANDS: &[DataRow] = &[
+pub(crate) const COMMANDS: &[DataRow] = &[
     ("hexpire", hexpire),
     ("hpexpire", hpexpire),
     ("hexpireat", hexpireat),
@@ -124,14 +124,14 @@ pub(super) struct Timing<'a> {
 }
 
 impl<'a> Timing<'a> {
-    pub fn new(key: &'a [u8], at: Option<i64>, env: &Env) -> Timing<'a> {
+    pub(super) fn new(key: &'a [u8], at: Option<i64>, env: &Env) -> Timing<'a> {
         let past = at.is_some_and(|at| at <= env.now_ms) && env.expiry == Expiry::Delete;
         // 0 is how listpacks say that there is no time.
         Timing { key, at: at.map(|at| at.max(1)), past, set: Vec::new(), removed: 0 }
     }
 
     /// Deals with a field that is there.
-    pub fn apply(&mut self, hash: &mut Hash, field: &'a [u8], fx: &mut Effects) {
+    pub(super) fn apply(&mut self, hash: &mut Hash, field: &'a [u8], fx: &mut Effects) {
         if self.past {
             hash.remove(field);
             fx.also(&[b"HDEL", self.key, field]);
@@ -144,7 +144,7 @@ impl<'a> Timing<'a> {
     }
 
     /// Fields that were changed.
-    pub fn changed(&self) -> usize {
+    pub(super) fn changed(&self) -> usize {
         self.set.len() + self.removed
     }
 }

@@ -11,7 +11,8 @@ use crate::resp::errors::{self, CmdError};
 use crate::value::Collection;
 use crate::value::hash::{Hash, Time};
 
-pub const COMMANDS: &[DataRow] = &[("hgetdel", hgetdel), ("hgetex", hgetex), ("hsetex", hsetex)];
+pub(crate) const COMMANDS: &[DataRow] =
+    &[("hgetdel", hgetdel), ("hgetex", hgetex), ("hsetex", hsetex)];
 
 const ONE_CONDITION: CmdError =
     CmdError::new("ERR Only one of FXX or FNX arguments can be specified");

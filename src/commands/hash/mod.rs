@@ -5,9 +5,9 @@
 //! server's to remove; a command about all fields passes over it. HLEN counts it, and HSET and HDEL take it for one
 //! that is there: they need not look at its time.
 
-pub mod field_expire;
-pub mod field_values;
-pub mod random;
+pub(crate) mod field_expire;
+pub(crate) mod field_values;
+pub(crate) mod random;
 
 use crate::commands::arg::{self, Options};
 use crate::commands::scan::{self, Also, ScanOptions};
@@ -23,7 +23,7 @@ use crate::util::{glob, num};
 use crate::value::hash::{Hash, HashRef, Pair, Time};
 use crate::value::{Collection, View};
 
-pub const COMMANDS: &[DataRow] = &[
+pub(crate) const COMMANDS: &[DataRow] = &[
     ("hset", hset),
     ("hmset", hmset),
     ("hsetnx", hsetnx),

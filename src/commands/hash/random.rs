@@ -14,7 +14,7 @@ use crate::value::View;
 use crate::value::hash::{Hash, HashRef, Pair};
 use std::collections::HashSet;
 
-pub const COMMANDS: &[DataRow] = &[("hrandfield", hrandfield)];
+pub(crate) const COMMANDS: &[DataRow] = &[("hrandfield", hrandfield)];
 
 /// `HRANDFIELD key [count [WITHVALUES]]`: a negative count may give a field more than once. O(count).
 fn hrandfield(ctx: &mut Ctx<'_>) -> CmdResult {

@@ -15,7 +15,7 @@ use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::value::list::List;
 
-pub const COMMANDS: &[DataRow] = &[
+pub(crate) const COMMANDS: &[DataRow] = &[
     ("lpush", lpush),
     ("rpush", rpush),
     ("lpushx", lpushx),

@@ -11,7 +11,7 @@ use crate::value::Type;
 use crate::value::list::List;
 
 /// `LMOVE source destination LEFT|RIGHT LEFT|RIGHT`. O(1).
-pub fn lmove(ctx: &mut Ctx<'_>) -> CmdResult {
+pub(super) fn lmove(ctx: &mut Ctx<'_>) -> CmdResult {
     let (from, to) = (end(ctx.argv.at(3))?, end(ctx.argv.at(4))?);
     if !transfer(ctx, from, to)? {
         ctx.reply.null();
@@ -20,7 +20,7 @@ pub fn lmove(ctx: &mut Ctx<'_>) -> CmdResult {
 }
 
 /// `RPOPLPUSH source destination`. O(1).
-pub fn rpoplpush(ctx: &mut Ctx<'_>) -> CmdResult {
+pub(super) fn rpoplpush(ctx: &mut Ctx<'_>) -> CmdResult {
     if !transfer(ctx, End::Back, End::Front)? {
         ctx.reply.null();
     }
@@ -28,7 +28,7 @@ pub fn rpoplpush(ctx: &mut Ctx<'_>) -> CmdResult {
 }
 
 /// `BLMOVE source destination LEFT|RIGHT LEFT|RIGHT timeout`. O(1).
-pub fn blmove(ctx: &mut Ctx<'_>) -> CmdResult {
+pub(super) fn blmove(ctx: &mut Ctx<'_>) -> CmdResult {
     let (from, to) = (end(ctx.argv.at(3))?, end(ctx.argv.at(4))?);
     let until_ms = arg::timeout(ctx.argv.at(5), ctx.env)?;
     look_first(ctx)?;
@@ -41,7 +41,7 @@ pub fn blmove(ctx: &mut Ctx<'_>) -> CmdResult {
 }
 
 /// `BRPOPLPUSH source destination timeout`. O(1).
-pub fn brpoplpush(ctx: &mut Ctx<'_>) -> CmdResult {
+pub(super) fn brpoplpush(ctx: &mut Ctx<'_>) -> CmdResult {
     let until_ms = arg::timeout(ctx.argv.at(3), ctx.env)?;
     look_first(ctx)?;
     if !transfer(ctx, End::Back, End::Front)? {

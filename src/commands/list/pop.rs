@@ -10,12 +10,12 @@ use crate::value::Type;
 use crate::value::list::List;
 
 /// `BLPOP key [key ...] timeout`. O(keys).
-pub fn blpop(ctx: &mut Ctx<'_>) -> CmdResult {
+pub(super) fn blpop(ctx: &mut Ctx<'_>) -> CmdResult {
     pop_first(ctx, End::Front)
 }
 
 /// `BRPOP key [key ...] timeout`. O(keys).
-pub fn brpop(ctx: &mut Ctx<'_>) -> CmdResult {
+pub(super) fn brpop(ctx: &mut Ctx<'_>) -> CmdResult {
     pop_first(ctx, End::Back)
 }
 
@@ -108,7 +108,7 @@ impl<'a> Pops<'a> {
 }
 
 /// `LMPOP numkeys key [key ...] LEFT|RIGHT [COUNT count]`. O(keys + count).
-pub fn lmpop(ctx: &mut Ctx<'_>) -> CmdResult {
+pub(super) fn lmpop(ctx: &mut Ctx<'_>) -> CmdResult {
     let pops = Pops::parse(ctx, 1)?;
     if !pops.run(ctx)? {
         ctx.reply.null_array();
@@ -117,7 +117,7 @@ pub fn lmpop(ctx: &mut Ctx<'_>) -> CmdResult {
 }
 
 /// `BLMPOP timeout numkeys key [key ...] LEFT|RIGHT [COUNT count]`. O(keys + count).
-pub fn blmpop(ctx: &mut Ctx<'_>) -> CmdResult {
+pub(super) fn blmpop(ctx: &mut Ctx<'_>) -> CmdResult {
     let pops = Pops::parse(ctx, 2)?;
     let until_ms = arg::timeout(ctx.argv.at(1), ctx.env)?;
     match pops.run(ctx)? {

@@ -76,7 +76,7 @@ impl Search {
 }
 
 /// `LPOS key element [RANK rank] [COUNT num-matches] [MAXLEN len]`. O(n).
-pub fn lpos(ctx: &mut Ctx<'_>) -> CmdResult {
+pub(super) fn lpos(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let search = Search::parse(Options::new(*argv, 3))?;
     let list = db.read_as::<List>(argv.at(1), fx)?;

@@ -25,7 +25,7 @@ use crate::util::siphash::Seed;
 use crate::value::set::{Members, Probe, Set, SetLimits, SetRef};
 use crate::value::{Collection, View};
 
-pub const COMMANDS: &[DataRow] = &[
+pub(crate) const COMMANDS: &[DataRow] = &[
     ("sinter", sinter),
     ("sintercard", sintercard),
     ("sinterstore", sinterstore),

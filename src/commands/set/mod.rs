@@ -1,7 +1,7 @@
 //! Set commands on one key, and SMOVE. Random members stand in `random`, operations on several sets in `algebra`.
 
-pub mod algebra;
-pub mod random;
+pub(crate) mod algebra;
+pub(crate) mod random;
 
 use crate::commands::arg::Options;
 use crate::commands::scan::{self, Also, ScanOptions};
@@ -13,7 +13,7 @@ use crate::util::glob;
 use crate::value::set::{Set, SetRef};
 use crate::value::{Collection, View};
 
-pub const COMMANDS: &[DataRow] = &[
+pub(crate) const COMMANDS: &[DataRow] = &[
     ("sadd", sadd),
     ("srem", srem),
     ("sismember", sismember),

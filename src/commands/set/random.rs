@@ -15,14 +15,14 @@ use crate::value::set::{Set, SetLimits, SetRef};
 use crate::value::{Collection, View};
 use std::collections::HashSet;
 
-pub const COMMANDS: &[DataRow] = &[("spop", spop), ("srandmember", srandmember)];
+pub(crate) const COMMANDS: &[DataRow] = &[("spop", spop), ("srandmember", srandmember)];
 
 /// Members that one SREM of the stream names at most.
 const BATCH: usize = 1024;
 /// If more than so many times the members that stay are popped, those that stay are moved instead.
 const MOVE_FACTOR: usize = 5;
 /// If more than one in so many members is wanted, the set is walked.
-pub const WALK_FACTOR: usize = 3;
+pub(crate) const WALK_FACTOR: usize = 3;
 
 /// SREM commands for the stream, for members as they go.
 struct Removals<'a> {
@@ -57,7 +57,7 @@ impl<'a> Removals<'a> {
 }
 
 /// Whether the next of `left` elements is among the `wanted` that are still to be chosen of them.
-pub fn choose(rng: &mut impl FnMut() -> u64, wanted: usize, left: usize) -> bool {
+pub(crate) fn choose(rng: &mut impl FnMut() -> u64, wanted: usize, left: usize) -> bool {
     ((u128::from(rng()) * left as u128) >> 64) < wanted as u128
 }
 
@@ -191,7 +191,7 @@ fn srandmember(ctx: &mut Ctx<'_>) -> CmdResult {
 }
 
 /// A count that may be negative: how many, and whether they must differ.
-pub fn count_of(text: &[u8]) -> Result<(usize, bool), CmdError> {
+pub(crate) fn count_of(text: &[u8]) -> Result<(usize, bool), CmdError> {
     match arg::int(text)? {
         i64::MIN => Err(CmdError::new(
             "ERR value is out of range, value must between -9223372036854775807 and \
@@ -267,7 +267,7 @@ fn repeated(
 /// Writes `count` draws by calling `one`, behind a header that begins at `start`.
 ///
 /// How many there are is the client's word alone, so the reply has a bound: it must not take all memory.
-pub fn draw(
+pub(crate) fn draw(
     reply: &mut Reply,
     start: usize,
     count: usize,

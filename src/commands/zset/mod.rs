@@ -2,9 +2,9 @@
 //!
 //! Ranges are in `range`, combinations of several sets in `store`, taking from an end in `pop`.
 
-pub mod pop;
-pub mod range;
-pub mod store;
+pub(crate) mod pop;
+pub(crate) mod range;
+pub(crate) mod store;
 
 use crate::commands::arg::{self, Options};
 use crate::commands::scan::{self, Also, ScanOptions};
@@ -20,7 +20,7 @@ use crate::value::zset::{AddRule, Added, ZSet, ZSetRef};
 use crate::value::{Collection, View};
 use std::collections::HashSet;
 
-pub const COMMANDS: &[DataRow] = &[
+pub(crate) const COMMANDS: &[DataRow] = &[
     ("zadd", zadd),
     ("zincrby", zincrby),
     ("zrem", zrem),
@@ -38,7 +38,7 @@ const STEPS_PER_COUNT: u64 = 10;
 
 /// Writes a member.
 #[inline]
-pub fn reply_member(reply: &mut Reply, member: Item<'_>) {
+pub(crate) fn reply_member(reply: &mut Reply, member: Item<'_>) {
     match member {
         Item::Str(bytes) => reply.bulk(bytes),
         Item::Int(int) => reply.bulk_int(int),
@@ -46,13 +46,13 @@ pub fn reply_member(reply: &mut Reply, member: Item<'_>) {
 }
 
 /// Opens an array of members, or of members with their scores: RESP3 has a pair for each.
-pub fn reply_elements(reply: &mut Reply, n: usize, scores: bool) {
+pub(crate) fn reply_elements(reply: &mut Reply, n: usize, scores: bool) {
     reply.array(if scores && !reply.resp3() { 2 * n } else { n });
 }
 
 /// Writes one of them.
 #[inline]
-pub fn reply_element(reply: &mut Reply, member: Item<'_>, score: Option<f64>) {
+pub(crate) fn reply_element(reply: &mut Reply, member: Item<'_>, score: Option<f64>) {
     if score.is_some() && reply.resp3() {
         reply.array(2);
     }
@@ -63,14 +63,14 @@ pub fn reply_element(reply: &mut Reply, member: Item<'_>, score: Option<f64>) {
 }
 
 /// Deletes the key of a set that has lost its last member.
-pub fn delete_emptied(db: &mut DbMut<'_>, key: &[u8], fx: &mut Effects) {
+pub(crate) fn delete_emptied(db: &mut DbMut<'_>, key: &[u8], fx: &mut Effects) {
     db.delete(key, Why::Overwrite, fx);
     fx.event(EV_GENERIC, "del", key);
 }
 
 /// The options that precede the scores of ZADD.
 #[derive(Clone, Copy, Default)]
-pub struct AddOptions {
+pub(crate) struct AddOptions {
     pub rule: AddRule,
     /// The reply counts changed members too.
     pub count_changed: bool,
@@ -78,7 +78,7 @@ pub struct AddOptions {
 
 impl AddOptions {
     /// Takes the option `word`; false if it is none.
-    pub fn take(&mut self, word: &[u8]) -> bool {
+    pub(crate) fn take(&mut self, word: &[u8]) -> bool {
         // Most words are scores.
         if !word.first().is_some_and(u8::is_ascii_alphabetic) {
             return false;
@@ -134,7 +134,11 @@ fn add<'a>(ctx: &mut Ctx<'a>, mut options: AddOptions) -> CmdResult {
 }
 
 /// Adds members (one at least) to the set at argument 1, as ZADD does.
-pub fn add_members(ctx: &mut Ctx<'_>, options: AddOptions, members: &[(f64, &[u8])]) -> CmdResult {
+pub(crate) fn add_members(
+    ctx: &mut Ctx<'_>,
+    options: AddOptions,
+    members: &[(f64, &[u8])],
+) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let (key, limits) = (argv.at(1), limits.zset());
     let AddOptions { rule, count_changed } = options;

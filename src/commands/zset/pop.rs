@@ -11,7 +11,7 @@ use crate::resp::reply::Nothing;
 use crate::value::zset::ZSet;
 use crate::value::{Collection, Type};
 
-pub const COMMANDS: &[DataRow] = &[
+pub(crate) const COMMANDS: &[DataRow] = &[
     ("zpopmin", zpopmin),
     ("zpopmax", zpopmax),
     ("zmpop", zmpop),

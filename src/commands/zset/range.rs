@@ -17,7 +17,7 @@ use crate::util::num;
 use crate::value::zset::{ZSet, ZSetRef};
 use crate::value::{Collection, View};
 
-pub const COMMANDS: &[DataRow] = &[
+pub(crate) const COMMANDS: &[DataRow] = &[
     ("zrange", zrange),
     ("zrangestore", zrangestore),
     ("zrangebyscore", zrangebyscore),

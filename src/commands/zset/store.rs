@@ -17,7 +17,7 @@ use crate::value::set::SetRef;
 use crate::value::zset::{ZSet, ZSetLimits, ZSetRef};
 use crate::value::{Collection, ObjectRef, ValueRef, View};
 
-pub const COMMANDS: &[DataRow] = &[
+pub(crate) const COMMANDS: &[DataRow] = &[
     ("zunion", zunion),
     ("zinter", zinter),
     ("zdiff", zdiff),
@@ -303,7 +303,7 @@ fn difference(sources: &[(Source<'_>, f64)], mut visit: impl FnMut(&[u8], f64)) 
 }
 
 /// Stores a result under a key, or deletes the key if there is none; how many elements there are.
-pub fn store(
+pub(crate) fn store(
     db: &mut DbMut<'_>,
     key: &[u8],
     result: ZSet,

@@ -50,11 +50,11 @@ mod tests;
 
 use crate::util::bytes::same;
 use crate::util::siphash::Seed;
-pub use iter::Iter;
-pub use node::prefetch;
+pub(crate) use iter::Iter;
+pub(crate) use node::prefetch;
 use node::{Bits, Node, Overflow, Raw, SLOTS, expose};
 use segments::Segments;
-pub use stats::Stats;
+pub(crate) use stats::Stats;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -83,7 +83,7 @@ pub unsafe trait Thin: Sized {
 
 /// Whether tables may rearrange themselves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Resize {
+pub(crate) enum Resize {
     /// Split and merge as the load demands.
     #[default]
     Allow,
@@ -97,7 +97,7 @@ thread_local! {
 }
 
 /// Says whether the tables that this thread changes may rearrange themselves from now on.
-pub fn set_resize(resize: Resize) {
+pub(crate) fn set_resize(resize: Resize) {
     RESIZE.set(resize);
 }
 

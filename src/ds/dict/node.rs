@@ -46,7 +46,7 @@ pub(super) type Raw = u64;
 
 /// Brings the cache line at `at` closer; any address will do, it is never read.
 #[inline(always)]
-pub fn prefetch(at: *const u8) {
+pub(crate) fn prefetch(at: *const u8) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch is a hint and faults on no address.
     unsafe {

@@ -6,7 +6,7 @@ use super::node::{HALF_BYTES, NODE_BYTES, SLOTS};
 use super::{Dict, LOAD, Resize, Thin, tag_of};
 
 /// Histogram length: the last element counts buckets with that many items or more.
-pub const HISTOGRAM: usize = 33;
+pub(super) const HISTOGRAM: usize = 33;
 
 /// The shape of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]

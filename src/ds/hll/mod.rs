@@ -20,13 +20,13 @@
 
 mod sparse;
 
-pub const REGISTERS: usize = 1 << INDEX_BITS;
+pub(crate) const REGISTERS: usize = 1 << INDEX_BITS;
 const INDEX_BITS: u32 = 14;
 /// Bits of the hash in which the first 1 is looked for.
 const PATTERN_BITS: u32 = 64 - INDEX_BITS;
 const REGISTER_BITS: usize = 6;
 const REGISTER_MAX: u8 = (1 << REGISTER_BITS) - 1;
-pub const HEADER: usize = 16;
+pub(crate) const HEADER: usize = 16;
 const DENSE_BYTES: usize = HEADER + REGISTERS * REGISTER_BITS / 8;
 const MAGIC: &[u8; 4] = b"HYLL";
 const DENSE: u8 = 0;
@@ -37,20 +37,20 @@ const HASH_SEED: u64 = 0xadc8_3b19;
 
 /// A sparse HyperLogLog whose runs don't cover the registers exactly.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Corrupt;
+pub(crate) struct Corrupt;
 
 /// One value a register.
-pub type Registers = [u8; REGISTERS];
+pub(crate) type Registers = [u8; REGISTERS];
 
 /// How the registers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     Dense,
     Sparse,
 }
 
 /// The form of a string that is a HyperLogLog, as far as its header and length tell. O(1).
-pub fn form(bytes: &[u8]) -> Option<Form> {
+pub(crate) fn form(bytes: &[u8]) -> Option<Form> {
     if bytes.len() < HEADER || !bytes.starts_with(MAGIC) {
         return None;
     }
@@ -62,7 +62,7 @@ pub fn form(bytes: &[u8]) -> Option<Form> {
 }
 
 /// An empty one: sparse, one run of zeroes.
-pub fn empty() -> Vec<u8> {
+pub(crate) fn empty() -> Vec<u8> {
     let mut bytes = vec![0; HEADER];
     bytes[..4].copy_from_slice(MAGIC);
     bytes[4] = SPARSE;
@@ -71,18 +71,18 @@ pub fn empty() -> Vec<u8> {
 }
 
 /// The cardinality as it was stored, unless it is stale.
-pub fn cached(bytes: &[u8]) -> Option<u64> {
+pub(crate) fn cached(bytes: &[u8]) -> Option<u64> {
     let stored: [u8; 8] = *bytes[8..].first_chunk()?;
     (stored[7] & STALE == 0).then(|| u64::from_le_bytes(stored))
 }
 
 /// Marks the stored cardinality as stale: offset and value of the byte to write.
-pub fn stale(bytes: &[u8]) -> (usize, u8) {
+pub(crate) fn stale(bytes: &[u8]) -> (usize, u8) {
     (15, bytes[15] | STALE)
 }
 
 /// The register and the value that an element stands for.
-pub fn place(element: &[u8]) -> (usize, u8) {
+pub(crate) fn place(element: &[u8]) -> (usize, u8) {
     let hash = murmur64a(element, HASH_SEED);
     let index = hash as usize & (REGISTERS - 1);
     // The bit above the pattern ends the search.
@@ -96,14 +96,18 @@ fn dense_at(index: usize) -> (usize, usize) {
 }
 
 /// The value of a dense register. O(1).
-pub fn dense_get(bytes: &[u8], index: usize) -> u8 {
+pub(crate) fn dense_get(bytes: &[u8], index: usize) -> u8 {
     let (at, bit) = dense_at(index);
     let high = bytes.get(at + 1).copied().unwrap_or(0);
     (u16::from_le_bytes([bytes[at], high]) >> bit) as u8 & REGISTER_MAX
 }
 
 /// What raising a dense register to `value` writes: offset and bytes; None if it is as high already. O(1).
-pub fn dense_raise(bytes: &[u8], index: usize, value: u8) -> Option<(usize, [u8; 2], usize)> {
+pub(crate) fn dense_raise(
+    bytes: &[u8],
+    index: usize,
+    value: u8,
+) -> Option<(usize, [u8; 2], usize)> {
     if dense_get(bytes, index) >= value {
         return None;
     }
@@ -118,7 +122,7 @@ pub fn dense_raise(bytes: &[u8], index: usize, value: u8) -> Option<(usize, [u8;
 /// Raises a register in a dense or sparse HyperLogLog, which may become dense; whether anything changed.
 ///
 /// Dense: O(1). Sparse: O(bytes); it becomes dense if it would take more than `sparse_max` bytes or can't hold the value.
-pub fn raise(
+pub(crate) fn raise(
     bytes: &mut Vec<u8>,
     index: usize,
     value: u8,
@@ -137,7 +141,7 @@ pub fn raise(
 }
 
 /// The dense form of a sparse one. O(registers).
-pub fn to_dense(bytes: &[u8]) -> Result<Vec<u8>, Corrupt> {
+pub(crate) fn to_dense(bytes: &[u8]) -> Result<Vec<u8>, Corrupt> {
     let mut dense = vec![0; DENSE_BYTES];
     dense[..HEADER].copy_from_slice(&bytes[..HEADER]);
     dense[4] = DENSE;
@@ -160,7 +164,7 @@ pub fn to_dense(bytes: &[u8]) -> Result<Vec<u8>, Corrupt> {
 }
 
 /// Raises each of `into` to the register of `bytes`. O(registers).
-pub fn merge(into: &mut Registers, bytes: &[u8]) -> Result<(), Corrupt> {
+pub(crate) fn merge(into: &mut Registers, bytes: &[u8]) -> Result<(), Corrupt> {
     if bytes[4] == DENSE {
         // Four registers are three bytes.
         let groups = into.as_chunks_mut::<4>().0;
@@ -185,7 +189,7 @@ pub fn merge(into: &mut Registers, bytes: &[u8]) -> Result<(), Corrupt> {
 }
 
 /// The runs of a sparse one, as PFDEBUG DECODE shows them.
-pub fn describe(bytes: &[u8]) -> Result<String, Corrupt> {
+pub(crate) fn describe(bytes: &[u8]) -> Result<String, Corrupt> {
     let mut parts = Vec::new();
     for run in sparse::runs(&bytes[HEADER..]) {
         let run = run?;
@@ -199,7 +203,7 @@ pub fn describe(bytes: &[u8]) -> Result<String, Corrupt> {
 }
 
 /// The estimate for one HyperLogLog. O(registers).
-pub fn count(bytes: &[u8]) -> Result<u64, Corrupt> {
+pub(crate) fn count(bytes: &[u8]) -> Result<u64, Corrupt> {
     if bytes[4] == DENSE {
         let mut registers = [0; REGISTERS];
         merge(&mut registers, bytes)?;
@@ -216,7 +220,7 @@ pub fn count(bytes: &[u8]) -> Result<u64, Corrupt> {
 }
 
 /// The estimate for these registers. O(registers).
-pub fn estimate(registers: &Registers) -> u64 {
+pub(crate) fn estimate(registers: &Registers) -> u64 {
     // Four histograms, so that equal neighbours don't wait for each other.
     let mut parts = [[0u32; 64]; 4];
     for four in registers.as_chunks::<4>().0 {

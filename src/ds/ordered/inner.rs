@@ -45,7 +45,7 @@ impl Node {
 
 impl Kid {
     /// A node with what is to be known of it.
-    pub fn of(node: Node, elements: &impl Elements) -> Kid {
+    pub(super) fn of(node: Node, elements: &impl Elements) -> Kid {
         let mut kid = Kid { node, count: 0, first: 0.0 };
         kid.recount();
         kid.refresh(elements);
@@ -77,12 +77,12 @@ impl Kid {
 }
 
 impl Inner {
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.kids.len() >= FANOUT
     }
 
     /// Inserts a kid. There is room.
-    pub fn push_kid(&mut self, i: usize, kid: Kid) {
+    pub(super) fn push_kid(&mut self, i: usize, kid: Kid) {
         if self.kids.len() == self.kids.capacity() {
             self.kids.reserve_exact(KIDS_STEP);
         }
@@ -91,14 +91,14 @@ impl Inner {
 
     /// The kid in which the cut is: the last whose first element stands before it, or else the first.
     #[inline]
-    pub fn kid_at(&self, elements: &impl Elements, cut: &impl Cut) -> usize {
+    pub(super) fn kid_at(&self, elements: &impl Elements, cut: &impl Cut) -> usize {
         self.kids[1..]
             .partition_point(|kid| cut.follows(kid.first, || elements.member(kid.node.first())))
     }
 
     /// The kid that holds the element of this rank, which becomes the rank in the kid.
     #[inline]
-    pub fn kid_of_rank(&self, rank: &mut usize) -> usize {
+    pub(super) fn kid_of_rank(&self, rank: &mut usize) -> usize {
         for (i, kid) in self.kids.iter().enumerate() {
             if *rank < kid.count {
                 return i;
@@ -109,7 +109,7 @@ impl Inner {
     }
 
     /// Splits a full inner kid in two. O(fan-out).
-    pub fn split_kid(&mut self, i: usize, elements: &impl Elements) {
+    pub(super) fn split_kid(&mut self, i: usize, elements: &impl Elements) {
         let last = i + 1 == self.kids.len();
         let kid = &mut self.kids[i];
         let Node::Inner(inner) = &mut kid.node else { return };
@@ -125,7 +125,7 @@ impl Inner {
     }
 
     /// Inserts an element at the cut. This node is not full.
-    pub fn insert(&mut self, elements: &impl Elements, at: u64, score: f64, cut: &impl Cut) {
+    pub(super) fn insert(&mut self, elements: &impl Elements, at: u64, score: f64, cut: &impl Cut) {
         if self.kids.is_empty() {
             return self.push_kid(0, Kid::of(Node::Leaf(Leaf::of(&[pack(at)])), elements));
         }
@@ -200,7 +200,7 @@ impl Inner {
     }
 
     /// See `Tree::remove_unless`.
-    pub fn remove_before(
+    pub(super) fn remove_before(
         &mut self,
         elements: &impl Elements,
         cut: &impl Cut,
@@ -236,7 +236,7 @@ impl Inner {
     }
 
     /// See `Tree::take`; `rank` is there.
-    pub fn take(
+    pub(super) fn take(
         &mut self,
         elements: &impl Elements,
         mut rank: usize,
@@ -297,7 +297,7 @@ impl Inner {
         }
     }
 
-    pub fn mem_bytes(&self) -> usize {
+    pub(super) fn mem_bytes(&self) -> usize {
         let below = self.kids.iter().map(|kid| match &kid.node {
             Node::Leaf(_) => size_of::<Leaf>(),
             Node::Inner(inner) => size_of::<Inner>() + inner.mem_bytes(),
@@ -307,7 +307,7 @@ impl Inner {
 
     /// Checks O1 and O2, collects all elements, and returns the height.
     #[cfg(test)]
-    pub fn check(&self, elements: &impl Elements, all: &mut Vec<u64>) -> usize {
+    pub(super) fn check(&self, elements: &impl Elements, all: &mut Vec<u64>) -> usize {
         assert!(self.kids.len() <= FANOUT);
         let mut height = None;
         for kid in &self.kids {

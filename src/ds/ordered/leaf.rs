@@ -43,34 +43,34 @@ pub(super) struct Leaf {
 const PARTS: usize = 8;
 
 impl Leaf {
-    pub fn of(items: &[Packed]) -> Box<Leaf> {
+    pub(super) fn of(items: &[Packed]) -> Box<Leaf> {
         let mut leaf = Box::new(Leaf { len: 0, at: [[0; 6]; LEAF] });
         leaf.set(items);
         leaf
     }
 
     /// Replaces all items.
-    pub fn set(&mut self, items: &[Packed]) {
+    pub(super) fn set(&mut self, items: &[Packed]) {
         self.at[..items.len()].copy_from_slice(items);
         self.len = items.len() as u16;
     }
 
     #[inline(always)]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         usize::from(self.len)
     }
 
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.len() == LEAF
     }
 
     #[inline(always)]
-    pub fn items(&self) -> &[Packed] {
+    pub(super) fn items(&self) -> &[Packed] {
         &self.at[..self.len()]
     }
 
     /// Puts an address before the one at `pos`; there is room.
-    pub fn insert(&mut self, pos: usize, at: u64) {
+    pub(super) fn insert(&mut self, pos: usize, at: u64) {
         let len = self.len();
         self.at.copy_within(pos..len, pos + 1);
         self.at[pos] = pack(at);
@@ -78,14 +78,14 @@ impl Leaf {
     }
 
     /// Removes `n` addresses from `pos` on.
-    pub fn remove(&mut self, pos: usize, n: usize) {
+    pub(super) fn remove(&mut self, pos: usize, n: usize) {
         let len = self.len();
         self.at.copy_within(pos + n..len, pos);
         self.len -= n as u16;
     }
 
     /// Appends the items of a leaf for which there is room.
-    pub fn append(&mut self, other: &Leaf) {
+    pub(super) fn append(&mut self, other: &Leaf) {
         let len = self.len();
         self.at[len..len + other.len()].copy_from_slice(other.items());
         self.len += other.len;
@@ -93,7 +93,7 @@ impl Leaf {
 
     /// Number of elements before the cut. O(log n), and about two cache misses deep.
     #[inline]
-    pub fn rank(&self, elements: &impl Elements, cut: &impl Cut) -> usize {
+    pub(super) fn rank(&self, elements: &impl Elements, cut: &impl Cut) -> usize {
         let items = self.items();
         let is_before = |&packed: &Packed| {
             let at = unpack(packed);

@@ -27,7 +27,7 @@
 
 mod inner;
 mod leaf;
-pub mod table;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 
@@ -35,7 +35,7 @@ use inner::{Inner, Kid, Node};
 use leaf::{LEAF, Leaf};
 
 /// What stands at an address.
-pub trait Elements {
+pub(crate) trait Elements {
     /// The element's score, never NaN.
     fn score(&self, at: u64) -> f64;
     /// The element's member.
@@ -50,7 +50,7 @@ pub trait Cut {
 
 /// The place of an element that is there or would be: before it, or behind it.
 #[derive(Clone, Copy, Debug)]
-pub struct AtElement<'a> {
+pub(crate) struct AtElement<'a> {
     pub score: f64,
     pub member: &'a [u8],
     pub behind: bool,
@@ -72,7 +72,7 @@ impl Cut for AtElement<'_> {
 
 /// The place before or behind all elements of a score.
 #[derive(Clone, Copy, Debug)]
-pub struct AtScore {
+pub(crate) struct AtScore {
     pub score: f64,
     pub behind: bool,
 }
@@ -86,7 +86,7 @@ impl Cut for AtScore {
 
 /// A place by the alphabet alone, in a set whose scores are all the same.
 #[derive(Clone, Copy, Debug)]
-pub struct AtMember<'a> {
+pub(crate) struct AtMember<'a> {
     pub member: &'a [u8],
     pub behind: bool,
 }
@@ -101,7 +101,7 @@ impl Cut for AtMember<'_> {
 
 /// Before all elements, or behind them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
+pub(crate) enum End {
     Front,
     Back,
 }
@@ -114,14 +114,14 @@ impl Cut for End {
 
 /// Addresses of elements in their order.
 #[derive(Default)]
-pub struct Tree {
+pub(crate) struct Tree {
     root: Inner,
     len: usize,
 }
 
 impl Tree {
     /// Number of elements before `cut`. O(log n).
-    pub fn rank(&self, elements: &impl Elements, cut: &impl Cut) -> usize {
+    pub(crate) fn rank(&self, elements: &impl Elements, cut: &impl Cut) -> usize {
         let (mut node, mut rank) = (&self.root, 0);
         loop {
             if node.kids.is_empty() {
@@ -137,7 +137,7 @@ impl Tree {
     }
 
     /// Adds an element that isn't there; `cut` is its place. O(log n).
-    pub fn insert(&mut self, elements: &impl Elements, at: u64, cut: &impl Cut) {
+    pub(crate) fn insert(&mut self, elements: &impl Elements, at: u64, cut: &impl Cut) {
         if self.root.is_full() {
             let kid = Kid::of(Node::Inner(Box::new(std::mem::take(&mut self.root))), elements);
             self.root.push_kid(0, kid);
@@ -149,7 +149,7 @@ impl Tree {
 
     /// Removes the last element before `cut`, unless `stays` says to leave it, given the elements before and
     /// behind it. That it isn't asked means nothing: it is only where both are at hand. Whether it was removed. O(log n).
-    pub fn remove_unless(
+    pub(crate) fn remove_unless(
         &mut self,
         elements: &impl Elements,
         cut: &impl Cut,
@@ -163,7 +163,7 @@ impl Tree {
 
     /// Removes up to `n` elements from the one with rank `rank` on, and appends them to `out`. It may be fewer,
     /// but one at least if there is one. O(log n).
-    pub fn take(
+    pub(crate) fn take(
         &mut self,
         elements: &impl Elements,
         rank: usize,
@@ -200,26 +200,26 @@ impl Tree {
     }
 
     /// Up to `n` elements, from rank `rank` upwards. O(log n), then O(1) for each.
-    pub fn ascend(&self, rank: usize, n: usize) -> Ascend<'_> {
+    pub(crate) fn ascend(&self, rank: usize, n: usize) -> Ascend<'_> {
         let left = n.min(self.len.saturating_sub(rank));
         Ascend { tree: self, rank, left, run: [].iter() }
     }
 
     /// Up to `n` elements, from rank `rank` downwards; none if `rank` is past the last. O(log n), then O(1) for
     /// each.
-    pub fn descend(&self, rank: usize, n: usize) -> Descend<'_> {
+    pub(crate) fn descend(&self, rank: usize, n: usize) -> Descend<'_> {
         let left = if rank < self.len { n.min(rank + 1) } else { 0 };
         Descend { tree: self, rank, left, run: [].iter() }
     }
 
     /// Allocated bytes, this struct not counted. O(n / 85).
-    pub fn mem_bytes(&self) -> usize {
+    pub(crate) fn mem_bytes(&self) -> usize {
         self.root.mem_bytes()
     }
 
     /// Panics if an invariant doesn't hold. O(n).
     #[cfg(test)]
-    pub fn check(&self, elements: &impl Elements) {
+    pub(crate) fn check(&self, elements: &impl Elements) {
         let mut all = Vec::new();
         self.root.check(elements, &mut all);
         assert_eq!(all.len(), self.len);

@@ -17,7 +17,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 /// A member and its score.
-pub type Scored<'a> = (&'a [u8], f64);
+pub(crate) type Scored<'a> = (&'a [u8], f64);
 
 /// Sees members at their addresses while the table that owns them is borrowed.
 ///

@@ -15,7 +15,7 @@ const COMPRESS_GAIN: usize = 8;
 
 /// What a node may hold at most.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NodeLimit {
+pub(crate) struct NodeLimit {
     /// None if elements are counted; the safety limit holds then.
     pub(super) bytes: Option<usize>,
     pub(super) count: usize,
@@ -23,7 +23,7 @@ pub struct NodeLimit {
 
 impl NodeLimit {
     /// The limit that a fill says.
-    pub fn of(fill: i32) -> NodeLimit {
+    pub(crate) fn of(fill: i32) -> NodeLimit {
         match usize::try_from(fill) {
             Ok(count) => NodeLimit { bytes: None, count: count.max(1) },
             Err(_) => {
@@ -35,13 +35,13 @@ impl NodeLimit {
 
     /// Whether so many bytes or elements are too much to grow into.
     #[inline]
-    pub fn exceeded_by(&self, bytes: usize, count: usize) -> bool {
+    pub(crate) fn exceeded_by(&self, bytes: usize, count: usize) -> bool {
         bytes > self.bytes.unwrap_or(COUNTED_BYTES) || count > self.count
     }
 
     /// Whether so many are little enough for a list that shrank (half the limit) or was loaded (the limit) to be
     /// one row. Bytes don't matter where elements are counted.
-    pub fn allows_row(&self, bytes: usize, count: usize, shrunk: bool) -> bool {
+    pub(crate) fn allows_row(&self, bytes: usize, count: usize, shrunk: bool) -> bool {
         let part = if shrunk { 2 } else { 1 };
         self.bytes.is_none_or(|max| bytes <= max / part) && count <= self.count / part
     }

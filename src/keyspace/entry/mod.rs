@@ -34,7 +34,7 @@ mod edit;
 mod layout;
 #[cfg(test)]
 mod tests;
-pub mod timed;
+pub(crate) mod timed;
 
 use crate::ds::dict::Thin;
 use crate::ds::wheel::Place;
@@ -48,7 +48,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 /// Strings up to this length live in the entry; longer ones have an allocation of their own.
-pub const INLINE_MAX: usize = 512;
+pub(crate) const INLINE_MAX: usize = 512;
 
 /// A value on its way into an entry.
 #[derive(Debug)]

@@ -131,58 +131,61 @@ impl Clock {
 }
 
 /// Entries by key, and by time.
-pub struct Timed {
+pub(crate) struct Timed {
     dict: Dict<EntryBox>,
     clock: Clock,
 }
 
 impl Timed {
     /// An empty one, whose wheel starts at `now_ms`.
-    pub fn new(seed: Seed, now_ms: i64) -> Timed {
+    pub(crate) fn new(seed: Seed, now_ms: i64) -> Timed {
         Timed { dict: Dict::new(seed), clock: Clock { wheel: Wheel::new(now_ms), sum_ms: 0 } }
     }
 
     /// The table alone, to look at.
     #[inline(always)]
-    pub fn dict(&self) -> &Dict<EntryBox> {
+    pub(crate) fn dict(&self) -> &Dict<EntryBox> {
         &self.dict
     }
 
     /// Makes room for `entries` in all.
-    pub fn reserve(&mut self, entries: usize) {
+    pub(crate) fn reserve(&mut self, entries: usize) {
         self.dict.reserve(entries);
     }
 
     /// Up to `n` splits or merges that are due; false if none is left.
-    pub fn step(&mut self, n: usize) -> bool {
+    pub(crate) fn step(&mut self, n: usize) -> bool {
         self.dict.step(n)
     }
 
     /// Entries with an expiry. O(1).
-    pub fn expires(&self) -> usize {
+    pub(crate) fn expires(&self) -> usize {
         self.clock.wheel.len()
     }
 
     /// The sum of all deadlines in ms. O(1).
-    pub fn sum_ms(&self) -> i128 {
+    pub(crate) fn sum_ms(&self) -> i128 {
         self.clock.sum_ms
     }
 
     /// Bytes of table and wheel, entries not counted. O(1).
-    pub fn mem_bytes(&self) -> usize {
+    pub(crate) fn mem_bytes(&self) -> usize {
         self.dict.mem_bytes() + self.clock.wheel.mem_bytes()
     }
 
     /// The entry of `key`, to change it.
     #[inline(always)]
-    pub fn find_mut(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
+    pub(crate) fn find_mut(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
         let place = self.dict.get_mut(key.hash, key.bytes)?;
         Some(EntryMut { place, clock: &mut self.clock })
     }
 
     /// The entry of `key`, to change it, or its place when there is none.
     #[inline(always)]
-    pub fn find_or_vacant<'a>(&'a mut self, key: Key<'a>) -> Result<EntryMut<'a>, Vacant<'a>> {
+    pub(crate) fn find_or_vacant<'a>(
+        &'a mut self,
+        key: Key<'a>,
+    ) -> Result<EntryMut<'a>, Vacant<'a>> {
         let Timed { dict, clock } = self;
         match dict.get_mut_or(key.hash, key.bytes) {
             Ok(place) => Ok(EntryMut { place, clock }),
@@ -193,7 +196,7 @@ impl Timed {
     /// Sets value, expiry and access data of `key`; one search. Returns the old value if it had an
     /// allocation of its own.
     #[inline]
-    pub fn set(
+    pub(crate) fn set(
         &mut self,
         key: Key<'_>,
         value: SetValue<'_>,
@@ -215,14 +218,14 @@ impl Timed {
 
     /// Removes the entry of `key` and hands it over.
     #[inline]
-    pub fn remove(&mut self, key: Key<'_>) -> Option<EntryBox> {
+    pub(crate) fn remove(&mut self, key: Key<'_>) -> Option<EntryBox> {
         let place = self.dict.get_mut(key.hash, key.bytes)?;
         self.clock.leave(place.view());
         Some(place.remove().0)
     }
 
     /// An entry whose expiry is not after `now_ms`; it stays. Works for some 50 microseconds at most.
-    pub fn next_due(&mut self, now_ms: i64) -> Due<&Entry> {
+    pub(crate) fn next_due(&mut self, now_ms: i64) -> Due<&Entry> {
         match self.clock.wheel.next_due(now_ms, DEAL, &mut Entries) {
             // SAFETY: T1 -- it lives, and is borrowed with `self`.
             Next::Due(handle) => Due::This(unsafe { Entry::at(pointer(handle)) }),
@@ -232,14 +235,14 @@ impl Timed {
     }
 
     /// The entry that expires next (`Wheel::soonest` says how exactly).
-    pub fn soonest(&self) -> Option<&Entry> {
+    pub(crate) fn soonest(&self) -> Option<&Entry> {
         let handle = self.clock.wheel.soonest(&Entries)?;
         // SAFETY: T1 -- it lives, and is borrowed with `self`.
         Some(unsafe { Entry::at(pointer(handle)) })
     }
 
     /// Panics if an invariant doesn't hold. O(n).
-    pub fn check(&self) {
+    pub(crate) fn check(&self) {
         self.dict.check();
         let timed: Vec<i64> = self.dict.iter().filter_map(Entry::expire_ms).collect();
         assert_eq!(timed.len(), self.expires(), "T1");
@@ -252,20 +255,20 @@ impl Timed {
 }
 
 /// The place of a key that is not in the table.
-pub struct Vacant<'a> {
+pub(crate) struct Vacant<'a> {
     dict: &'a mut Dict<EntryBox>,
     clock: &'a mut Clock,
     key: Key<'a>,
 }
 
 impl<'a> Vacant<'a> {
-    pub fn key(&self) -> Key<'a> {
+    pub(crate) fn key(&self) -> Key<'a> {
         self.key
     }
 
     /// Adds an entry of the key. Amortised O(1).
     #[inline]
-    pub fn fill(self, value: SetValue<'_>, expire: Option<i64>, lru: u32) {
+    pub(crate) fn fill(self, value: SetValue<'_>, expire: Option<i64>, lru: u32) {
         let entry = EntryBox::new(self.key.bytes, value, expire, lru);
         self.clock.enter(&entry);
         self.dict.insert_new(self.key.hash, entry);
@@ -273,7 +276,7 @@ impl<'a> Vacant<'a> {
 }
 
 /// An entry in its table, to be changed: table slot and wheel follow when it moves.
-pub struct EntryMut<'a> {
+pub(crate) struct EntryMut<'a> {
     place: Occupied<'a, EntryBox>,
     clock: &'a mut Clock,
 }
@@ -290,7 +293,7 @@ impl std::ops::Deref for EntryMut<'_> {
 impl<'a> EntryMut<'a> {
     /// The entry, for as long as the table is borrowed.
     #[inline]
-    pub fn into_entry(self) -> &'a Entry {
+    pub(crate) fn into_entry(self) -> &'a Entry {
         self.place.into_view()
     }
 
@@ -308,7 +311,7 @@ impl<'a> EntryMut<'a> {
 
     /// Sets the access data: 24 bits of LRU clock or LFU counter.
     #[inline]
-    pub fn set_lru(&mut self, lru: u32) {
+    pub(crate) fn set_lru(&mut self, lru: u32) {
         self.place.update(|mut entry| {
             entry.set_lru(lru);
             (entry, ())
@@ -318,7 +321,7 @@ impl<'a> EntryMut<'a> {
     /// Replaces the value. Returns the old one if it had an allocation of its own, for the caller
     /// to free when it suits.
     #[inline]
-    pub fn set_value(&mut self, value: SetValue<'_>, expire: Expire) -> Option<Value> {
+    pub(crate) fn set_value(&mut self, value: SetValue<'_>, expire: Expire) -> Option<Value> {
         let put = Put::new(value);
         let old = self.expire_ms();
         let new = match expire {
@@ -333,7 +336,7 @@ impl<'a> EntryMut<'a> {
     }
 
     /// Sets or clears the expiry.
-    pub fn set_expire(&mut self, expire: Option<i64>) {
+    pub(crate) fn set_expire(&mut self, expire: Option<i64>) {
         if self.expire_ms() != expire {
             self.retime(|entry| entry.set_expire(expire));
         }
@@ -352,30 +355,30 @@ impl<'a> EntryMut<'a> {
 
     /// Adds `by` to an integer value; in place unless it outgrows its size class.
     #[inline]
-    pub fn incr(&mut self, by: i64) -> Result<i64, IncrError> {
+    pub(crate) fn incr(&mut self, by: i64) -> Result<i64, IncrError> {
         self.change(|entry| entry.incr(by))
     }
 
     /// Appends to a string and returns its length; None if it is no string. Amortised O(`tail`).
-    pub fn append(&mut self, tail: &[u8]) -> Option<usize> {
+    pub(crate) fn append(&mut self, tail: &[u8]) -> Option<usize> {
         self.change(|entry| entry.append(tail))
     }
 
     /// Overwrites a string from `offset` on, zero-filled if it was shorter, and returns its length;
     /// None if it is no string.
-    pub fn set_range(&mut self, offset: usize, bytes: &[u8]) -> Option<usize> {
+    pub(crate) fn set_range(&mut self, offset: usize, bytes: &[u8]) -> Option<usize> {
         self.change(|entry| entry.set_range(offset, bytes))
     }
 
     /// Whether the value is a collection of its own allocation.
     #[inline]
-    pub fn is_boxed(&self) -> bool {
+    pub(crate) fn is_boxed(&self) -> bool {
         self.kind().is_boxed()
     }
 
     /// The key and a collection of its own allocation, for as long as the table is borrowed; None if the value is none.
     #[inline]
-    pub fn into_boxed(self) -> Option<(&'a [u8], &'a mut Object)> {
+    pub(crate) fn into_boxed(self) -> Option<(&'a [u8], &'a mut Object)> {
         let entry: &'a Entry = self.place.into_view();
         // SAFETY: E2 -- the entry owns the box, which the key does not lie in, and the exclusive borrow of the table
         // lasts for `'a`.
@@ -384,7 +387,7 @@ impl<'a> EntryMut<'a> {
 
     /// Stores a collection in place of a small one; expiry and access data stay.
     #[inline]
-    pub fn set_object(&mut self, object: Object) {
+    pub(crate) fn set_object(&mut self, object: Object) {
         let expire = self.expire_ms();
         self.change(|entry| match Packed::of(object.view()) {
             Some(packed) => drop(entry.replace(Put::Packed(packed), expire)),
@@ -393,13 +396,13 @@ impl<'a> EntryMut<'a> {
     }
 
     /// Removes the entry and hands it over.
-    pub fn remove(self) -> EntryBox {
+    pub(crate) fn remove(self) -> EntryBox {
         self.clock.leave(self.place.view());
         self.place.remove().0
     }
 
     /// Removes the entry and hands it over, with the place that is free now; `key` is the entry's own.
-    pub fn vacate(self, key: Key<'a>) -> (EntryBox, Vacant<'a>) {
+    pub(crate) fn vacate(self, key: Key<'a>) -> (EntryBox, Vacant<'a>) {
         debug_assert_eq!(self.key(), key.bytes);
         let EntryMut { place, clock } = self;
         clock.leave(place.view());

@@ -15,7 +15,7 @@ use crate::ds::intset::Intset;
 use crate::ds::listpack::{Listpack, count_sound};
 
 /// What is wrong with the bytes.
-pub type Fault = &'static str;
+pub(crate) type Fault = &'static str;
 
 /// The count that means: too many to be counted in two bytes.
 const COUNTLESS: u16 = u16::MAX;
@@ -32,13 +32,13 @@ fn le32(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// Elements of a listpack.
-pub fn listpack(bytes: &[u8]) -> Result<u64, Fault> {
+pub(crate) fn listpack(bytes: &[u8]) -> Result<u64, Fault> {
     let count = count_sound(bytes).map_err(|_| "Listpack integrity check failed")?;
     Ok(count as u64)
 }
 
 /// Elements of a ziplist.
-pub fn ziplist(bytes: &[u8]) -> Result<u64, Fault> {
+pub(crate) fn ziplist(bytes: &[u8]) -> Result<u64, Fault> {
     let bad = "Ziplist integrity check failed";
     let total = le32(bytes, 0).ok_or(bad)?;
     let tail = le32(bytes, 4).ok_or(bad)? as usize;
@@ -68,7 +68,7 @@ pub fn ziplist(bytes: &[u8]) -> Result<u64, Fault> {
 }
 
 /// The elements of a ziplist, in the form that took its place. O(n).
-pub fn ziplist_to_listpack(bytes: &[u8]) -> Result<Listpack, Fault> {
+pub(crate) fn ziplist_to_listpack(bytes: &[u8]) -> Result<Listpack, Fault> {
     ziplist(bytes)?;
     let bad = "Ziplist integrity check failed";
     let mut lp = Listpack::with_capacity(bytes.len());
@@ -118,14 +118,14 @@ fn ziplist_element(at: &[u8]) -> Option<usize> {
 }
 
 /// Elements of an intset.
-pub fn intset(bytes: &[u8]) -> Result<u64, Fault> {
+pub(crate) fn intset(bytes: &[u8]) -> Result<u64, Fault> {
     let set =
         Intset::from_untrusted(bytes.to_vec()).map_err(|_| "Intset integrity check failed")?;
     Ok(set.len() as u64)
 }
 
 /// Pairs of a zipmap.
-pub fn zipmap(bytes: &[u8]) -> Result<u64, Fault> {
+pub(crate) fn zipmap(bytes: &[u8]) -> Result<u64, Fault> {
     let bad = "Zipmap integrity check failed";
     let (&claimed, mut rest) = bytes.split_first().ok_or(bad)?;
     let mut count = 0u64;
@@ -144,7 +144,7 @@ pub fn zipmap(bytes: &[u8]) -> Result<u64, Fault> {
 }
 
 /// The keys and values of a zipmap, in the form that took its place. O(n).
-pub fn zipmap_to_listpack(bytes: &[u8]) -> Result<Listpack, Fault> {
+pub(crate) fn zipmap_to_listpack(bytes: &[u8]) -> Result<Listpack, Fault> {
     zipmap(bytes)?;
     let bad = "Zipmap integrity check failed";
     let mut lp = Listpack::with_capacity(bytes.len());

@@ -28,7 +28,7 @@ const RESERVE_MAX: usize = 64 << 10;
 const TIME_MAX: i64 = (1 << 46) - 1;
 
 /// The form in which it is written.
-pub fn kind(hash: HashRef<'_>, version: u32) -> ValueKind {
+pub(crate) fn kind(hash: HashRef<'_>, version: u32) -> ValueKind {
     let timed = version >= TIMED_FIELDS_SINCE && hash.soonest().is_some();
     match hash {
         HashRef::Packed(_) => ValueKind::HashListpack,
@@ -40,7 +40,11 @@ pub fn kind(hash: HashRef<'_>, version: u32) -> ValueKind {
 }
 
 /// Writes it in that form.
-pub fn save<W: Write>(to: &mut Writer<W>, hash: HashRef<'_>, version: u32) -> io::Result<()> {
+pub(crate) fn save<W: Write>(
+    to: &mut Writer<W>,
+    hash: HashRef<'_>,
+    version: u32,
+) -> io::Result<()> {
     let soonest = hash.soonest().unwrap_or(0);
     match (kind(hash, version), hash) {
         (ValueKind::HashListpackEx, HashRef::Timed(lp)) => {
@@ -75,7 +79,7 @@ fn item<W: Write>(to: &mut Writer<W>, item: Item<'_>) -> io::Result<()> {
 }
 
 /// Reads one of any form, and gives it the encoding that the limits ask for.
-pub fn load<R: Read>(
+pub(crate) fn load<R: Read>(
     from: &mut Reader<R>,
     kind: ValueKind,
     limits: &Limits,

@@ -53,7 +53,11 @@ fn name(code: &[u8]) -> Result<Vec<u8>, &'static str> {
 }
 
 /// Adds `library` to `all`, in the place of the one of that name if `replace`; else such a one is an error.
-pub fn add(all: &mut Vec<Library>, library: Library, replace: bool) -> Result<(), &'static str> {
+pub(crate) fn add(
+    all: &mut Vec<Library>,
+    library: Library,
+    replace: bool,
+) -> Result<(), &'static str> {
     match all.iter_mut().find(|known| known.name == library.name) {
         Some(known) if replace => *known = library,
         Some(_) => return Err("Library already exists"),

@@ -26,12 +26,12 @@ const PLAIN: u64 = 1;
 const PACKED: u64 = 2;
 
 /// The form in which it is written.
-pub fn kind(_list: &List) -> ValueKind {
+pub(crate) fn kind(_list: &List) -> ValueKind {
     ValueKind::ListQuicklist2
 }
 
 /// Writes it in that form.
-pub fn save<W: Write>(to: &mut Writer<W>, list: &List) -> io::Result<()> {
+pub(crate) fn save<W: Write>(to: &mut Writer<W>, list: &List) -> io::Result<()> {
     let mut listpack = Vec::new();
     match list {
         List::Row(row) => {
@@ -69,7 +69,7 @@ fn node<W: Write>(
 }
 
 /// Reads one of any form, and gives it the encoding that the limits ask for.
-pub fn load<R: Read>(
+pub(crate) fn load<R: Read>(
     from: &mut Reader<R>,
     kind: ValueKind,
     limits: &Limits,

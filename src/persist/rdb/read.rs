@@ -15,7 +15,7 @@ use std::io::{ErrorKind, Read};
 
 /// What a first byte, and what follows it, says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Len {
+pub(crate) enum Len {
     Plain(u64),
     /// No length: one of `form`.
     Form(u8),
@@ -23,7 +23,7 @@ pub enum Len {
 
 /// A string as it was written.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Text {
+pub(crate) enum Text {
     Int(i64),
     Bytes(Vec<u8>),
 }
@@ -32,7 +32,7 @@ pub enum Text {
 const STEP: usize = 1 << 20;
 
 /// Reads the elements of the format.
-pub struct Reader<R> {
+pub(crate) struct Reader<R> {
     source: R,
     buf: Box<[u8]>,
     /// `buf[pos..end]` is to be read.
@@ -51,7 +51,7 @@ pub struct Reader<R> {
 
 impl<R: Read> Reader<R> {
     /// A reader with a buffer of `capacity` bytes, at least 64. Without `checksum`, `crc` is 0 forever.
-    pub fn new(source: R, capacity: usize, checksum: bool) -> Reader<R> {
+    pub(crate) fn new(source: R, capacity: usize, checksum: bool) -> Reader<R> {
         let buf = vec![0; capacity.max(64)].into_boxed_slice();
         let (pos, end, summed, crc, base) = (0, 0, 0, 0, 0);
         let (total, at_end) = (None, false);
@@ -59,37 +59,37 @@ impl<R: Read> Reader<R> {
     }
 
     /// The same for a source that has so many bytes in all.
-    pub fn of_size(mut self, total: Option<u64>) -> Reader<R> {
+    pub(crate) fn of_size(mut self, total: Option<u64>) -> Reader<R> {
         self.total = total;
         self
     }
 
     /// Bytes read so far.
     #[inline]
-    pub fn offset(&self) -> u64 {
+    pub(crate) fn offset(&self) -> u64 {
         self.base + self.pos as u64
     }
 
     /// What is in the buffer and not read yet.
     #[inline]
-    pub fn window(&self) -> &[u8] {
+    pub(crate) fn window(&self) -> &[u8] {
         &self.buf[self.pos..self.end]
     }
 
     /// Reads `n` bytes of the window.
     #[inline]
-    pub fn consume(&mut self, n: usize) {
+    pub(crate) fn consume(&mut self, n: usize) {
         assert!(n <= self.end - self.pos);
         self.pos += n;
     }
 
     /// How many more bytes there are, once the end of the source has been seen.
-    pub fn left(&self) -> Option<usize> {
+    pub(crate) fn left(&self) -> Option<usize> {
         self.at_end.then_some(self.end - self.pos)
     }
 
     /// The checksum of all bytes read.
-    pub fn crc(&mut self) -> u64 {
+    pub(crate) fn crc(&mut self) -> u64 {
         self.sum();
         self.crc
     }
@@ -103,7 +103,7 @@ impl<R: Read> Reader<R> {
 
     /// Brings at least `n` bytes into the window, if the source has them; `n` is at most the
     /// capacity. Reads on until the buffer is half full, so that small reads don't starve the window.
-    pub fn fill(&mut self, n: usize) -> Result<bool, RdbError> {
+    pub(crate) fn fill(&mut self, n: usize) -> Result<bool, RdbError> {
         if self.end - self.pos >= n {
             return Ok(true);
         }
@@ -132,7 +132,7 @@ impl<R: Read> Reader<R> {
 
     /// The next `N` bytes, at most 64.
     #[inline]
-    pub fn take<const N: usize>(&mut self) -> Result<[u8; N], RdbError> {
+    pub(crate) fn take<const N: usize>(&mut self) -> Result<[u8; N], RdbError> {
         self.need(N)?;
         let mut out = [0; N];
         out.copy_from_slice(&self.buf[self.pos..self.pos + N]);
@@ -141,17 +141,17 @@ impl<R: Read> Reader<R> {
     }
 
     /// The next byte.
-    pub fn byte(&mut self) -> Result<u8, RdbError> {
+    pub(crate) fn byte(&mut self) -> Result<u8, RdbError> {
         Ok(self.take::<1>()?[0])
     }
 
     /// A time in milliseconds.
-    pub fn time_ms(&mut self) -> Result<i64, RdbError> {
+    pub(crate) fn time_ms(&mut self) -> Result<i64, RdbError> {
         Ok(i64::from_le_bytes(self.take()?))
     }
 
     /// A length, or the form of a string.
-    pub fn len_or_form(&mut self) -> Result<Len, RdbError> {
+    pub(crate) fn len_or_form(&mut self) -> Result<Len, RdbError> {
         let at = self.offset();
         let first = self.byte()?;
         Ok(match first >> 6 {
@@ -167,7 +167,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// A length.
-    pub fn length(&mut self) -> Result<u64, RdbError> {
+    pub(crate) fn length(&mut self) -> Result<u64, RdbError> {
         let at = self.offset();
         match self.len_or_form()? {
             Len::Plain(n) => Ok(n),
@@ -176,7 +176,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// A string.
-    pub fn text(&mut self) -> Result<Text, RdbError> {
+    pub(crate) fn text(&mut self) -> Result<Text, RdbError> {
         let at = self.offset();
         match self.len_or_form()? {
             Len::Plain(len) => {
@@ -194,7 +194,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// A string, integers as text, into `out`, which is cleared before.
-    pub fn string_into(&mut self, out: &mut Vec<u8>) -> Result<(), RdbError> {
+    pub(crate) fn string_into(&mut self, out: &mut Vec<u8>) -> Result<(), RdbError> {
         out.clear();
         let at = self.offset();
         match self.len_or_form()? {
@@ -209,7 +209,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// A string, integers as text.
-    pub fn string(&mut self) -> Result<Vec<u8>, RdbError> {
+    pub(crate) fn string(&mut self) -> Result<Vec<u8>, RdbError> {
         let mut out = Vec::new();
         self.string_into(&mut out)?;
         Ok(out)
@@ -264,7 +264,7 @@ impl<R: Read> Reader<R> {
 
     /// Passes over a string that nobody wants, and returns its length. Compressed strings are unpacked,
     /// to know that they can be.
-    pub fn skip_string(&mut self) -> Result<u64, RdbError> {
+    pub(crate) fn skip_string(&mut self) -> Result<u64, RdbError> {
         let at = self.offset();
         match self.len_or_form()? {
             Len::Plain(len) => {
@@ -284,7 +284,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// Passes over `n` bytes.
-    pub fn skip(&mut self, mut n: u64) -> Result<(), RdbError> {
+    pub(crate) fn skip(&mut self, mut n: u64) -> Result<(), RdbError> {
         while n > 0 {
             self.need(1)?;
             let step = n.min((self.end - self.pos) as u64);

@@ -25,7 +25,7 @@ const LISTPACKS_SINCE: u32 = 11;
 const RESERVE_MAX: usize = 64 << 10;
 
 /// The form in which it is written.
-pub fn kind(set: SetRef<'_>, version: u32) -> ValueKind {
+pub(crate) fn kind(set: SetRef<'_>, version: u32) -> ValueKind {
     match set {
         SetRef::Ints(_) => ValueKind::SetIntset,
         SetRef::Packed(_) if version >= LISTPACKS_SINCE => ValueKind::SetListpack,
@@ -34,7 +34,7 @@ pub fn kind(set: SetRef<'_>, version: u32) -> ValueKind {
 }
 
 /// Writes it in that form.
-pub fn save<W: Write>(to: &mut Writer<W>, set: SetRef<'_>, version: u32) -> io::Result<()> {
+pub(crate) fn save<W: Write>(to: &mut Writer<W>, set: SetRef<'_>, version: u32) -> io::Result<()> {
     match (kind(set, version), set) {
         (ValueKind::SetIntset, SetRef::Ints(ints)) => return to.string(ints.as_bytes()),
         (ValueKind::SetListpack, SetRef::Packed(lp)) => return to.string(&lp.to_vec()),
@@ -48,7 +48,11 @@ pub fn save<W: Write>(to: &mut Writer<W>, set: SetRef<'_>, version: u32) -> io::
 }
 
 /// Reads one of any form, and gives it the encoding that the limits ask for.
-pub fn load<R: Read>(from: &mut Reader<R>, kind: ValueKind, limits: &Limits) -> Result<Set, Error> {
+pub(crate) fn load<R: Read>(
+    from: &mut Reader<R>,
+    kind: ValueKind,
+    limits: &Limits,
+) -> Result<Set, Error> {
     let at = from.offset();
     match kind {
         ValueKind::SetIntset => {

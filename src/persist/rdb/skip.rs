@@ -17,7 +17,7 @@ const PACKED_NODE: u64 = 2;
 const NODE_NAME: u64 = 40;
 
 /// Passes over a value of this kind.
-pub fn value<R: Read>(from: &mut Reader<R>, kind: ValueKind) -> Result<(), Error> {
+pub(crate) fn value<R: Read>(from: &mut Reader<R>, kind: ValueKind) -> Result<(), Error> {
     match kind {
         ValueKind::String => from.skip_string().map(drop),
         ValueKind::List | ValueKind::Set => repeated(from, 1),
@@ -95,7 +95,7 @@ fn zset<R: Read>(from: &mut Reader<R>, kind: ValueKind) -> Result<(), Error> {
 }
 
 /// A score as text, with lengths that mean what no text does.
-pub fn text_score<R: Read>(from: &mut Reader<R>) -> Result<f64, Error> {
+pub(crate) fn text_score<R: Read>(from: &mut Reader<R>) -> Result<f64, Error> {
     let at = from.offset();
     match from.byte()? {
         253 => Ok(f64::NAN),
@@ -210,14 +210,14 @@ fn module_value<R: Read>(from: &mut Reader<R>) -> Result<(), Error> {
 }
 
 /// Passes over a module's value, and returns the module's number.
-pub fn module<R: Read>(from: &mut Reader<R>) -> Result<u64, Error> {
+pub(crate) fn module<R: Read>(from: &mut Reader<R>) -> Result<u64, Error> {
     let id = from.length()?;
     module_value(from)?;
     Ok(id)
 }
 
 /// Passes over what a module wrote besides keys, and returns the module's number.
-pub fn module_aux<R: Read>(from: &mut Reader<R>) -> Result<u64, Error> {
+pub(crate) fn module_aux<R: Read>(from: &mut Reader<R>) -> Result<u64, Error> {
     let id = from.length()?;
     let at = from.offset();
     if from.length()? != module::UINT {
@@ -229,12 +229,12 @@ pub fn module_aux<R: Read>(from: &mut Reader<R>) -> Result<u64, Error> {
 }
 
 /// Passes over the sizes of a slot: its number, keys, and keys that expire.
-pub fn slot_info<R: Read>(from: &mut Reader<R>) -> Result<(), Error> {
+pub(crate) fn slot_info<R: Read>(from: &mut Reader<R>) -> Result<(), Error> {
     (0..3).try_for_each(|_| from.length().map(drop))
 }
 
 /// Passes over the name of an import that was going on, and the ranges of slots that it brought.
-pub fn slot_import<R: Read>(from: &mut Reader<R>) -> Result<(), Error> {
+pub(crate) fn slot_import<R: Read>(from: &mut Reader<R>) -> Result<(), Error> {
     let at = from.offset();
     if from.skip_string()? != NODE_NAME {
         return Err(Error::corrupt(at, "Bad name of a slot import"));
@@ -247,7 +247,7 @@ pub fn slot_import<R: Read>(from: &mut Reader<R>) -> Result<(), Error> {
 }
 
 /// Why an opcode that nobody knows, or knows any more, ends the reading; `at` is where it stood.
-pub fn unknown(code: u8, at: u64) -> Error {
+pub(crate) fn unknown(code: u8, at: u64) -> Error {
     match code {
         opcode::FUNCTION_PRE_GA => Error::corrupt(at, "Pre-release function format not supported"),
         _ => Error::corrupt(at, "Invalid object type"),

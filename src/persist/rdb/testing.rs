@@ -13,9 +13,9 @@ use crate::value::{Collection, Value, ValueRef, View};
 use std::collections::BTreeMap;
 
 /// The time of all tests.
-pub const NOW_MS: i64 = 1_900_000_000_000;
+pub(crate) const NOW_MS: i64 = 1_900_000_000_000;
 
-pub fn save_options() -> SaveOptions {
+pub(crate) fn save_options() -> SaveOptions {
     SaveOptions {
         compression: true,
         checksum: true,
@@ -31,7 +31,7 @@ pub fn save_options() -> SaveOptions {
     }
 }
 
-pub fn load_options() -> LoadOptions {
+pub(crate) fn load_options() -> LoadOptions {
     LoadOptions {
         verify_checksum: true,
         now_ms: NOW_MS,
@@ -47,15 +47,15 @@ pub fn load_options() -> LoadOptions {
     }
 }
 
-pub fn library(code: Vec<u8>) -> Library {
+pub(crate) fn library(code: Vec<u8>) -> Library {
     Library::new(code).expect("a sound first line")
 }
 
-pub fn empty() -> Keyspace {
+pub(crate) fn empty() -> Keyspace {
     Keyspace::new(16, Seed([1, 2]), 0)
 }
 
-pub fn saved(ks: &Keyspace, opts: &SaveOptions) -> Vec<u8> {
+pub(crate) fn saved(ks: &Keyspace, opts: &SaveOptions) -> Vec<u8> {
     let mut file = Vec::new();
     let summary = save(ks, &mut file, opts, &mut |_| {}).expect("memory takes every write");
     assert_eq!(summary.bytes, file.len() as u64);
@@ -63,26 +63,30 @@ pub fn saved(ks: &Keyspace, opts: &SaveOptions) -> Vec<u8> {
     file
 }
 
-pub fn loaded_with(file: &[u8], opts: &LoadOptions, ks: &mut Keyspace) -> Result<Loaded, RdbError> {
+pub(crate) fn loaded_with(
+    file: &[u8],
+    opts: &LoadOptions,
+    ks: &mut Keyspace,
+) -> Result<Loaded, RdbError> {
     load(file, opts, ks, &mut |_| Pace::default(), &mut |_| {})
 }
 
-pub fn loaded(file: &[u8]) -> Result<(Keyspace, Loaded), RdbError> {
+pub(crate) fn loaded(file: &[u8]) -> Result<(Keyspace, Loaded), RdbError> {
     let mut ks = empty();
     let facts = loaded_with(file, &load_options(), &mut ks)?;
     Ok((ks, facts))
 }
 
-pub fn set(ks: &mut Keyspace, db: usize, key: &[u8], value: &[u8], expire: Option<i64>) {
+pub(crate) fn set(ks: &mut Keyspace, db: usize, key: &[u8], value: &[u8], expire: Option<i64>) {
     let db = ks.db_mut(db);
     let key = db.key(key);
     db.set(key, SetValue::Bytes(value), expire.map_or(Expire::None, Expire::At), 0);
 }
 
 /// All that a file must bring back of a key: the text of its value (of a collection the digest), how it is reported, its expiry.
-pub type Contents = BTreeMap<(usize, Vec<u8>), (Vec<u8>, &'static str, Option<i64>)>;
+pub(crate) type Contents = BTreeMap<(usize, Vec<u8>), (Vec<u8>, &'static str, Option<i64>)>;
 
-pub fn contents(ks: &Keyspace) -> Contents {
+pub(crate) fn contents(ks: &Keyspace) -> Contents {
     let all = ks.iter().flat_map(|(n, db)| db.iter().map(move |e| (n, e)));
     all.map(|(n, entry)| {
         let text = match entry.value() {
@@ -100,27 +104,27 @@ pub fn contents(ks: &Keyspace) -> Contents {
 }
 
 /// Uniform words from a seed.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Random {
+    pub(crate) fn new(seed: u64) -> Random {
         println!("seed {seed:#x}");
         Random(seed | 1)
     }
 
-    pub fn word(&mut self) -> u64 {
+    pub(crate) fn word(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    pub fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.word()) * n as u128) >> 64) as usize
     }
 
     /// A string of one of the kinds that are written differently.
-    pub fn text(&mut self) -> Vec<u8> {
+    pub(crate) fn text(&mut self) -> Vec<u8> {
         let len = match self.below(12) {
             0 => 0,
             1 => self.below(70_000),
@@ -136,7 +140,7 @@ impl Random {
     }
 
     /// A list of one or several nodes, some of which may be compressed.
-    pub fn list(&mut self) -> Value {
+    pub(crate) fn list(&mut self) -> Value {
         let shape = Shape { depth: self.below(2) as u32, ..Shape::default() };
         let mut list = List::with_room(0);
         for _ in 0..=self.below(40) {
@@ -147,7 +151,7 @@ impl Random {
     }
 
     /// Some keys in some databases, some of which expire, after `NOW_MS` all of them.
-    pub fn keyspace(&mut self, keys: usize) -> Keyspace {
+    pub(crate) fn keyspace(&mut self, keys: usize) -> Keyspace {
         let mut ks = empty();
         for i in 0..keys {
             let db = [0, 0, 0, 1, 15][self.below(5)];

@@ -18,73 +18,73 @@
 //! ```
 
 /// The versions of Redis that are read.
-pub const VERSIONS: std::ops::RangeInclusive<u32> = 1..=12;
+pub(crate) const VERSIONS: std::ops::RangeInclusive<u32> = 1..=12;
 /// The version of Valkey that is read.
-pub const VALKEY_VERSION: u32 = 80;
+pub(crate) const VALKEY_VERSION: u32 = 80;
 /// The lowest version that holds all the server has, and the lowest that is written: Redis 7.0 reads it.
-pub const WRITE_MIN: u32 = 10;
+pub(crate) const WRITE_MIN: u32 = 10;
 /// The highest version that is written.
-pub const WRITE_MAX: u32 = 12;
+pub(crate) const WRITE_MAX: u32 = 12;
 /// The first version that holds fields of hashes that expire.
-pub const TIMED_FIELDS_SINCE: u32 = 12;
+pub(crate) const TIMED_FIELDS_SINCE: u32 = 12;
 /// The first version that ends with a checksum.
-pub const CHECKSUM_SINCE: u32 = 5;
+pub(crate) const CHECKSUM_SINCE: u32 = 5;
 
 /// Who defined the codes of a file, where they disagree.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     Redis,
     Valkey,
 }
 
 /// What stands before keys, and between them.
-pub mod opcode {
-    pub const SLOT_IMPORT: u8 = 243;
-    pub const SLOT_INFO: u8 = 244;
-    pub const FUNCTION2: u8 = 245;
-    pub const FUNCTION_PRE_GA: u8 = 246;
-    pub const MODULE_AUX: u8 = 247;
-    pub const IDLE: u8 = 248;
-    pub const FREQ: u8 = 249;
-    pub const AUX: u8 = 250;
-    pub const RESIZEDB: u8 = 251;
-    pub const EXPIRETIME_MS: u8 = 252;
-    pub const EXPIRETIME: u8 = 253;
-    pub const SELECTDB: u8 = 254;
-    pub const EOF: u8 = 255;
+pub(crate) mod opcode {
+    pub(crate) const SLOT_IMPORT: u8 = 243;
+    pub(crate) const SLOT_INFO: u8 = 244;
+    pub(crate) const FUNCTION2: u8 = 245;
+    pub(crate) const FUNCTION_PRE_GA: u8 = 246;
+    pub(crate) const MODULE_AUX: u8 = 247;
+    pub(crate) const IDLE: u8 = 248;
+    pub(crate) const FREQ: u8 = 249;
+    pub(crate) const AUX: u8 = 250;
+    pub(crate) const RESIZEDB: u8 = 251;
+    pub(crate) const EXPIRETIME_MS: u8 = 252;
+    pub(crate) const EXPIRETIME: u8 = 253;
+    pub(crate) const SELECTDB: u8 = 254;
+    pub(crate) const EOF: u8 = 255;
 }
 
 /// The forms of a string that is not just bytes: the low six bits after `11`.
-pub mod form {
-    pub const INT8: u8 = 0;
-    pub const INT16: u8 = 1;
-    pub const INT32: u8 = 2;
-    pub const LZF: u8 = 3;
+pub(crate) mod form {
+    pub(crate) const INT8: u8 = 0;
+    pub(crate) const INT16: u8 = 1;
+    pub(crate) const INT32: u8 = 2;
+    pub(crate) const LZF: u8 = 3;
 }
 
 /// The first byte of a string in such a form.
-pub const fn form_byte(form: u8) -> u8 {
+pub(crate) const fn form_byte(form: u8) -> u8 {
     0xc0 | form
 }
 
 /// The first bytes of lengths of four and eight bytes.
-pub const LEN_32: u8 = 0x80;
-pub const LEN_64: u8 = 0x81;
+pub(crate) const LEN_32: u8 = 0x80;
+pub(crate) const LEN_64: u8 = 0x81;
 
 /// Opcodes within a module's value.
-pub mod module {
-    pub const EOF: u64 = 0;
-    pub const SINT: u64 = 1;
-    pub const UINT: u64 = 2;
-    pub const FLOAT: u64 = 3;
-    pub const DOUBLE: u64 = 4;
-    pub const STRING: u64 = 5;
+pub(crate) mod module {
+    pub(crate) const EOF: u64 = 0;
+    pub(crate) const SINT: u64 = 1;
+    pub(crate) const UINT: u64 = 2;
+    pub(crate) const FLOAT: u64 = 3;
+    pub(crate) const DOUBLE: u64 = 4;
+    pub(crate) const STRING: u64 = 5;
 }
 
 /// How a value is written. The number is the code in the file, but for `Hash2`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Hash)]
 #[repr(u8)]
-pub enum ValueKind {
+pub(crate) enum ValueKind {
     String = 0,
     List = 1,
     Set = 2,
@@ -146,7 +146,7 @@ const KINDS: [(u8, ValueKind, &str, &str); 26] = [
 
 impl ValueKind {
     /// The kind of this code; None if there is none.
-    pub fn of(code: u8, dialect: Dialect) -> Option<ValueKind> {
+    pub(crate) fn of(code: u8, dialect: Dialect) -> Option<ValueKind> {
         match dialect {
             Dialect::Valkey if code == 22 => Some(ValueKind::Hash2),
             Dialect::Valkey if code > 22 => None,
@@ -160,7 +160,7 @@ impl ValueKind {
 
     /// The byte in the file.
     #[inline(always)]
-    pub fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         match self {
             ValueKind::Hash2 => ValueKind::HashMetadataPreGa as u8,
             kind => kind as u8,
@@ -168,18 +168,18 @@ impl ValueKind {
     }
 
     /// The type, as TYPE replies it; `module` for modules' values.
-    pub fn type_name(self) -> &'static str {
+    pub(crate) fn type_name(self) -> &'static str {
         self.row().2
     }
 
     /// Type and encoding, as redis-check-rdb names them.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         self.row().3
     }
 }
 
 /// The name of a module's type: nine characters of six bits each, above ten bits of version.
-pub fn module_name(id: u64) -> String {
+pub(crate) fn module_name(id: u64) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     (0..9).rev().map(|i| char::from(LETTERS[(id >> (10 + 6 * i) & 63) as usize])).collect()
 }

@@ -18,7 +18,7 @@ const DIRECT: usize = 64 << 10;
 const PACKED_KEEP: usize = 1 << 20;
 
 /// Writes the elements of the format to `out`. Call `flush` when done: dropping it loses what is buffered.
-pub struct Writer<W> {
+pub(crate) struct Writer<W> {
     out: W,
     buf: Vec<u8>,
     capacity: usize,
@@ -32,7 +32,7 @@ pub struct Writer<W> {
 
 impl<W: Write> Writer<W> {
     /// A writer that writes in pieces of up to `capacity` bytes, at least 4 KiB.
-    pub fn new(out: W, capacity: usize, compression: bool, checksum: bool) -> Writer<W> {
+    pub(crate) fn new(out: W, capacity: usize, compression: bool, checksum: bool) -> Writer<W> {
         let capacity = capacity.max(4096);
         Writer {
             out,
@@ -48,19 +48,19 @@ impl<W: Write> Writer<W> {
     }
 
     /// The checksum of all that was written.
-    pub fn crc(&mut self) -> io::Result<u64> {
+    pub(crate) fn crc(&mut self) -> io::Result<u64> {
         self.flush()?;
         Ok(self.crc)
     }
 
     /// Bytes so far.
-    pub fn offset(&self) -> u64 {
+    pub(crate) fn offset(&self) -> u64 {
         self.written + self.buf.len() as u64
     }
 
     /// Hands what is buffered to `out`.
     #[inline(never)]
-    pub fn flush(&mut self) -> io::Result<()> {
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         if self.checksum {
             self.crc = crc64::update(self.crc, &self.buf);
         }
@@ -72,13 +72,13 @@ impl<W: Write> Writer<W> {
 
     /// Makes sure that `n` bytes fit the buffer; `n` is far below its capacity.
     #[inline(always)]
-    pub fn room(&mut self, n: usize) -> io::Result<()> {
+    pub(crate) fn room(&mut self, n: usize) -> io::Result<()> {
         if self.capacity - self.buf.len() < n { self.flush() } else { Ok(()) }
     }
 
     /// Some bytes as they are.
     #[inline]
-    pub fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         if bytes.len() >= DIRECT.min(self.capacity) {
             return self.direct(bytes);
         }
@@ -103,7 +103,7 @@ impl<W: Write> Writer<W> {
 
     /// A byte: an opcode, a type.
     #[inline(always)]
-    pub fn byte(&mut self, byte: u8) -> io::Result<()> {
+    pub(crate) fn byte(&mut self, byte: u8) -> io::Result<()> {
         self.room(1)?;
         self.buf.push(byte);
         Ok(())
@@ -111,7 +111,7 @@ impl<W: Write> Writer<W> {
 
     /// A length.
     #[inline]
-    pub fn length(&mut self, n: u64) -> io::Result<()> {
+    pub(crate) fn length(&mut self, n: u64) -> io::Result<()> {
         self.room(9)?;
         match n {
             0..0x40 => self.buf.push(n as u8),
@@ -137,7 +137,7 @@ impl<W: Write> Writer<W> {
 
     /// A string, in the shortest form it has.
     #[inline]
-    pub fn string(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn string(&mut self, bytes: &[u8]) -> io::Result<()> {
         if bytes.len() <= INT_TEXT {
             if let Some(int) = parse_int(bytes).and_then(|int| i32::try_from(int).ok()) {
                 return self.short_int(int);
@@ -150,14 +150,14 @@ impl<W: Write> Writer<W> {
 
     /// A string as it is.
     #[inline(always)]
-    pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.length(bytes.len() as u64)?;
         self.bytes(bytes)
     }
 
     /// A string that spells an integer.
     #[inline]
-    pub fn int(&mut self, int: i64) -> io::Result<()> {
+    pub(crate) fn int(&mut self, int: i64) -> io::Result<()> {
         match i32::try_from(int) {
             Ok(int) => self.short_int(int),
             Err(_) => self.raw(IntText::new(int).as_bytes()),
@@ -179,7 +179,7 @@ impl<W: Write> Writer<W> {
     }
 
     /// A string of `len` bytes that is compressed already.
-    pub fn compressed(&mut self, packed: &[u8], len: u64) -> io::Result<()> {
+    pub(crate) fn compressed(&mut self, packed: &[u8], len: u64) -> io::Result<()> {
         self.byte(form_byte(form::LZF))?;
         self.length(packed.len() as u64)?;
         self.length(len)?;

@@ -29,7 +29,7 @@ const RESERVE_MAX: usize = 1 << 16;
 const SMALL: usize = 256;
 
 /// The form in which it is written.
-pub fn kind(zset: ZSetRef<'_>) -> ValueKind {
+pub(crate) fn kind(zset: ZSetRef<'_>) -> ValueKind {
     match zset {
         ZSetRef::Packed(_) => ValueKind::ZSetListpack,
         ZSetRef::Table(_) => ValueKind::ZSet2,
@@ -37,7 +37,7 @@ pub fn kind(zset: ZSetRef<'_>) -> ValueKind {
 }
 
 /// Writes it in that form.
-pub fn save<W: Write>(to: &mut Writer<W>, zset: ZSetRef<'_>) -> io::Result<()> {
+pub(crate) fn save<W: Write>(to: &mut Writer<W>, zset: ZSetRef<'_>) -> io::Result<()> {
     match zset {
         ZSetRef::Packed(lp) => to.string(&lp.to_vec()),
         ZSetRef::Table(table) => {
@@ -53,7 +53,7 @@ pub fn save<W: Write>(to: &mut Writer<W>, zset: ZSetRef<'_>) -> io::Result<()> {
 }
 
 /// Reads one of any form, and gives it the encoding that the limits ask for.
-pub fn load<R: Read>(
+pub(crate) fn load<R: Read>(
     from: &mut Reader<R>,
     kind: ValueKind,
     limits: &Limits,

@@ -4,41 +4,41 @@
 
 use crate::util::lines::Lines;
 
-pub fn threads(o: &mut Lines) {
+pub(crate) fn threads(o: &mut Lines) {
     o.add("io_threads_active", 0);
 }
 
-pub fn scripts(o: &mut Lines) {
+pub(crate) fn scripts(o: &mut Lines) {
     o.size("used_memory_lua", 0);
     o.each(&["used_memory_vm_eval", "used_memory_scripts_eval"], 0);
     o.each(&["number_of_cached_scripts", "number_of_functions"], 0);
 }
 
-pub fn functions(o: &mut Lines) {
+pub(crate) fn functions(o: &mut Lines) {
     o.add("used_memory_vm_functions", 0);
     o.size("used_memory_vm_total", 0);
     o.add("used_memory_functions", 0);
     o.size("used_memory_scripts", 0);
 }
 
-pub fn replication_memory(o: &mut Lines) {
+pub(crate) fn replication_memory(o: &mut Lines) {
     o.each(&["mem_not_counted_for_evict", "mem_replication_backlog"], 0);
     o.add("mem_total_replication_buffers", 0);
 }
 
-pub fn more_memory(o: &mut Lines) {
+pub(crate) fn more_memory(o: &mut Lines) {
     o.each(&["mem_cluster_links", "mem_aof_buffer"], 0);
 }
 
-pub fn defrag(o: &mut Lines) {
+pub(crate) fn defrag(o: &mut Lines) {
     o.add("active_defrag_running", 0);
 }
 
-pub fn async_loading(o: &mut Lines) {
+pub(crate) fn async_loading(o: &mut Lines) {
     o.add("async_loading", 0);
 }
 
-pub fn aof(o: &mut Lines) {
+pub(crate) fn aof(o: &mut Lines) {
     o.each(&["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"], 0);
     o.each(&["aof_last_rewrite_time_sec", "aof_current_rewrite_time_sec"], -1);
     o.add("aof_last_bgrewrite_status", "ok");
@@ -47,21 +47,21 @@ pub fn aof(o: &mut Lines) {
     o.add("aof_last_cow_size", 0);
 }
 
-pub fn modules(o: &mut Lines) {
+pub(crate) fn modules(o: &mut Lines) {
     o.each(&["module_fork_in_progress", "module_fork_last_cow_size"], 0);
 }
 
-pub fn syncs(o: &mut Lines) {
+pub(crate) fn syncs(o: &mut Lines) {
     o.each(&["sync_full", "sync_partial_ok", "sync_partial_err"], 0);
 }
 
-pub fn replica_and_defrag_counts(o: &mut Lines) {
+pub(crate) fn replica_and_defrag_counts(o: &mut Lines) {
     o.add("slave_expires_tracked_keys", 0);
     o.each(&["active_defrag_hits", "active_defrag_misses"], 0);
     o.each(&["active_defrag_key_hits", "active_defrag_key_misses"], 0);
     o.each(&["total_active_defrag_time", "current_active_defrag_time"], 0);
 }
 
-pub fn cluster(o: &mut Lines) {
+pub(crate) fn cluster(o: &mut Lines) {
     o.add("cluster_enabled", 0);
 }

@@ -13,7 +13,7 @@ use crate::server::parts::pause::Scope;
 use crate::server::parts::{Call, Server};
 use crate::server::reactor::reap;
 
-pub const COMMANDS: &[ServerRow] = &[
+pub(crate) const COMMANDS: &[ServerRow] = &[
     ("client|id", id),
     ("client|getname", getname),
     ("client|setname", setname),
@@ -51,7 +51,7 @@ fn is_plain(text: &[u8]) -> bool {
 }
 
 /// A name must not break the columns of CLIENT LIST.
-pub fn check_name(name: &[u8]) -> Result<(), CmdError> {
+pub(crate) fn check_name(name: &[u8]) -> Result<(), CmdError> {
     match is_plain(name) {
         true => Ok(()),
         false => Err(CmdError::new(

@@ -6,7 +6,7 @@ use crate::resp::errors::CmdError;
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 
-pub const COMMANDS: &[ServerRow] = &[
+pub(crate) const COMMANDS: &[ServerRow] = &[
     ("asking", disabled),
     ("cluster|addslots", disabled),
     ("cluster|addslotsrange", disabled),

@@ -11,7 +11,7 @@ use crate::server::parts::{Call, Server};
 use crate::server::parts::{Row, ServerRow};
 use crate::util::glob;
 
-pub const COMMANDS: &[ServerRow] = &[
+pub(crate) const COMMANDS: &[ServerRow] = &[
     ("command", command),
     ("command|count", count),
     ("command|info", info),
@@ -21,7 +21,7 @@ pub const COMMANDS: &[ServerRow] = &[
 ];
 
 /// A command or, as `container|sub`, a subcommand.
-pub fn by_name(srv: &Server, name: &[u8]) -> Option<&'static Row> {
+pub(crate) fn by_name(srv: &Server, name: &[u8]) -> Option<&'static Row> {
     let mut parts = name.splitn(2, |&c| c == b'|');
     let row = srv.table.lookup(parts.next()?)?;
     match parts.next() {
@@ -31,7 +31,7 @@ pub fn by_name(srv: &Server, name: &[u8]) -> Option<&'static Row> {
 }
 
 /// Commands in order of name, so that the reply is the same each time.
-pub fn all(srv: &Server) -> Vec<(&[u8], &'static Row)> {
+pub(crate) fn all(srv: &Server) -> Vec<(&[u8], &'static Row)> {
     let mut rows: Vec<_> = srv.table.commands().collect();
     rows.sort_by_key(|(name, _)| *name);
     rows

@@ -9,7 +9,7 @@ use crate::server::admin::command::{all, by_name};
 use crate::server::parts::{Call, Server};
 use crate::server::parts::{Row, ServerRow};
 
-pub const COMMANDS: &[ServerRow] = &[("command|docs", docs)];
+pub(crate) const COMMANDS: &[ServerRow] = &[("command|docs", docs)];
 
 /// `COMMAND DOCS [name ...]`. O(names). Joins: table.
 fn docs(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {

@@ -17,7 +17,7 @@ use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 use crate::sys::{mem, process, socket};
 
-pub const COMMANDS: &[ServerRow] = &[
+pub(crate) const COMMANDS: &[ServerRow] = &[
     ("config|get", get),
     ("config|set", set),
     ("config|resetstat", resetstat),

@@ -8,7 +8,7 @@ use crate::server::parts::ServerRow;
 use crate::server::parts::identity::REDIS_VERSION;
 use crate::server::parts::{Call, Server};
 
-pub const COMMANDS: &[ServerRow] = &[
+pub(crate) const COMMANDS: &[ServerRow] = &[
     ("ping", ping),
     ("echo", echo),
     ("auth", auth),
@@ -176,7 +176,7 @@ fn select(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 }
 
 /// A database number that exists.
-pub fn database(srv: &Server, n: i64) -> Result<u32, CmdError> {
+pub(crate) fn database(srv: &Server, n: i64) -> Result<u32, CmdError> {
     let found = usize::try_from(n).ok().filter(|&n| n < srv.ks.databases());
     found.map(|n| n as u32).ok_or(errors::DB_RANGE)
 }

@@ -9,7 +9,7 @@ use crate::server::jobs::{children, save};
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 
-pub const COMMANDS: &[ServerRow] = &[
+pub(crate) const COMMANDS: &[ServerRow] = &[
     ("copy", copy),
     ("move", move_),
     ("swapdb", swapdb),

@@ -25,7 +25,7 @@ use crate::sys::signals;
 use crate::util::{digest, glob, rand};
 use crate::value::{ObjectRef, ValueRef, View};
 
-pub const COMMANDS: &[ServerRow] = &[("debug", debug)];
+pub(crate) const COMMANDS: &[ServerRow] = &[("debug", debug)];
 
 /// `DEBUG subcommand ...`. Joins: whatever the subcommand is about.
 fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {

@@ -11,7 +11,7 @@ use crate::server::jobs::save::target_version;
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 
-pub const COMMANDS: &[ServerRow] =
+pub(crate) const COMMANDS: &[ServerRow] =
     &[("dump", dump_command), ("restore", restore), ("restore-asking", restore)];
 
 /// `DUMP key`. O(size of the value). Joins: keyspace, persist.

@@ -8,11 +8,11 @@ use crate::server::parts::Server;
 use crate::util::lines::Lines;
 
 /// What an entry that expires takes in the index of times.
-pub const WHEEL_BYTES: usize = 6;
+pub(crate) const WHEEL_BYTES: usize = 6;
 
 /// Overhead of one database that isn't empty.
 #[derive(Debug, Clone, Copy)]
-pub struct DbOverhead {
+pub(crate) struct DbOverhead {
     pub db: usize,
     pub main: u64,
     pub expires: u64,
@@ -20,7 +20,7 @@ pub struct DbOverhead {
 
 /// All figures in bytes, but for the last two.
 #[derive(Debug, Clone)]
-pub struct Footprint {
+pub(crate) struct Footprint {
     pub used: u64,
     pub peak: u64,
     pub at_start: u64,
@@ -35,13 +35,13 @@ pub struct Footprint {
 }
 
 /// A part of a whole; 0 of nothing.
-pub fn ratio(part: u64, whole: u64) -> f64 {
+pub(crate) fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 impl Footprint {
     /// The account as of the latest `Memory::refresh`.
-    pub fn of(srv: &Server) -> Footprint {
+    pub(crate) fn of(srv: &Server) -> Footprint {
         let m = &srv.memory;
         let used = m.shown;
         let tally = &srv.clients.tally;
@@ -75,7 +75,7 @@ impl Footprint {
     }
 
     /// INFO memory: what is in use, and for what.
-    pub fn info(&self, o: &mut Lines) {
+    pub(crate) fn info(&self, o: &mut Lines) {
         o.size("used_memory", self.used);
         o.size("used_memory_rss", self.rss);
         o.size("used_memory_peak", self.peak);
@@ -87,17 +87,17 @@ impl Footprint {
     }
 
     /// INFO memory: what clients take.
-    pub fn info_clients(&self, o: &mut Lines) {
+    pub(crate) fn info_clients(&self, o: &mut Lines) {
         o.add("mem_clients_slaves", self.clients_replicas);
         o.add("mem_clients_normal", self.clients_normal);
     }
 
     /// The data set's share of what was allocated since the start, in percent.
-    pub fn dataset_percent(&self) -> f64 {
+    pub(crate) fn dataset_percent(&self) -> f64 {
         100.0 * ratio(self.dataset, self.used.saturating_sub(self.at_start).max(1))
     }
 
-    pub fn peak_percent(&self) -> f64 {
+    pub(crate) fn peak_percent(&self) -> f64 {
         100.0 * ratio(self.used, self.peak)
     }
 }

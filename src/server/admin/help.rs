@@ -7,7 +7,7 @@ use crate::resp::reply::Reply;
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 
-pub const COMMANDS: &[ServerRow] = &[
+pub(crate) const COMMANDS: &[ServerRow] = &[
     ("client|help", help),
     ("command|help", help),
     ("config|help", help),
@@ -177,7 +177,7 @@ const SLOWLOG: &[&str] = &[
 ];
 
 /// DEBUG looks at its subcommands itself, so it shows its HELP itself. The last ones are not Redis's.
-pub const DEBUG: &[&str] = &[
+pub(crate) const DEBUG: &[&str] = &[
     "ASSERT",
     "    End the process as a broken assertion does.",
     "CHANGE-REPL-ID",
@@ -281,7 +281,7 @@ pub const DEBUG: &[&str] = &[
 ];
 
 /// Writes help text in Redis's form.
-pub fn write(reply: &mut Reply, command: &str, lines: &[impl AsRef<str>]) {
+pub(crate) fn write(reply: &mut Reply, command: &str, lines: &[impl AsRef<str>]) {
     reply.array(1 + lines.len() + 2);
     reply.status(format!("{command} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
     lines.iter().for_each(|line| reply.status(line.as_ref()));

@@ -134,7 +134,7 @@ static SECTIONS: &[Section] = &[
 ];
 
 /// The text of the wanted sections (lower case); all usual ones if none is named.
-pub fn text(srv: &mut Server, wanted: &[String]) -> String {
+pub(crate) fn text(srv: &mut Server, wanted: &[String]) -> String {
     let named = |word: &str| wanted.iter().any(|w| w == word);
     let all = named("all") || named("everything");
     let usual = wanted.is_empty() || named("default");

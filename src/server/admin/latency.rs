@@ -6,7 +6,7 @@ use crate::resp::errors::CmdError;
 use crate::server::parts::{Call, Server};
 use crate::server::parts::{Row, ServerRow};
 
-pub const COMMANDS: &[ServerRow] = &[
+pub(crate) const COMMANDS: &[ServerRow] = &[
     ("latency|latest", latest),
     ("latency|history", history),
     ("latency|reset", reset),

@@ -8,7 +8,7 @@ use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 use crate::sys::mem;
 
-pub const COMMANDS: &[ServerRow] = &[
+pub(crate) const COMMANDS: &[ServerRow] = &[
     ("memory|doctor", doctor),
     ("memory|malloc-stats", malloc_stats),
     ("memory|purge", purge),

@@ -22,7 +22,7 @@ use crate::server::parts::{Call, Server};
 /// A reply here is a short line; whatever else comes is not a server.
 const REPLIES: Limits = Limits { bytes: 64 * 1024, depth: 1 };
 
-pub const COMMANDS: &[ServerRow] = &[("migrate", migrate)];
+pub(crate) const COMMANDS: &[ServerRow] = &[("migrate", migrate)];
 
 struct Request<'a> {
     host: &'a [u8],

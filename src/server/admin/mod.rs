@@ -2,33 +2,33 @@
 //!
 //! Each says in its comment which parts it joins. Everything else is a data command.
 
-pub mod absent;
-pub mod client;
-pub mod cluster;
-pub mod command;
-pub mod command_docs;
-pub mod config;
-pub mod connection;
-pub mod databases;
-pub mod debug;
-pub mod dump;
-pub mod footprint;
-pub mod help;
-pub mod info;
-pub mod latency;
-pub mod memory;
-pub mod migrate;
-pub mod monitor;
-pub mod multi;
-pub mod persist;
-pub mod pubsub;
-pub mod server_info;
-pub mod tracking;
+pub(super) mod absent;
+pub(super) mod client;
+pub(super) mod cluster;
+pub(super) mod command;
+pub(super) mod command_docs;
+pub(super) mod config;
+pub(super) mod connection;
+pub(super) mod databases;
+pub(super) mod debug;
+pub(super) mod dump;
+pub(super) mod footprint;
+pub(super) mod help;
+pub(super) mod info;
+pub(super) mod latency;
+pub(super) mod memory;
+pub(super) mod migrate;
+pub(super) mod monitor;
+pub(super) mod multi;
+pub(super) mod persist;
+pub(super) mod pubsub;
+pub(super) mod server_info;
+pub(super) mod tracking;
 
 use crate::server::parts::ServerRow;
 
 /// The tables of all files.
-pub const TABLES: &[&[ServerRow]] = &[
+pub(super) const TABLES: &[&[ServerRow]] = &[
     client::COMMANDS,
     cluster::COMMANDS,
     command::COMMANDS,

@@ -5,7 +5,7 @@ use crate::resp::errors::CmdError;
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 
-pub const COMMANDS: &[ServerRow] = &[("monitor", monitor)];
+pub(crate) const COMMANDS: &[ServerRow] = &[("monitor", monitor)];
 
 /// `MONITOR`. O(1) now, a line a command later. Joins: clients.
 fn monitor(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {

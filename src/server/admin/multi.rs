@@ -14,7 +14,7 @@ use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 use crate::watch::Found;
 
-pub const COMMANDS: &[ServerRow] = &[
+pub(crate) const COMMANDS: &[ServerRow] = &[
     ("multi", multi),
     ("exec", exec),
     ("discard", discard_command),

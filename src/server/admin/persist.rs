@@ -7,7 +7,7 @@ use crate::server::jobs::{save, shutdown};
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 
-pub const COMMANDS: &[ServerRow] =
+pub(crate) const COMMANDS: &[ServerRow] =
     &[("save", save), ("bgsave", bgsave), ("lastsave", lastsave), ("shutdown", shutdown_command)];
 
 /// What a command replies when the details are in the log.

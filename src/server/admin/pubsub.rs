@@ -9,7 +9,7 @@ use crate::resp::reply::Reply;
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 
-pub const COMMANDS: &[ServerRow] = &[
+pub(crate) const COMMANDS: &[ServerRow] = &[
     ("subscribe", subscribe),
     ("unsubscribe", unsubscribe),
     ("psubscribe", psubscribe),

@@ -7,7 +7,7 @@ use crate::server::parts::ServerRow;
 use crate::server::parts::identity;
 use crate::server::parts::{Call, Server};
 
-pub const COMMANDS: &[ServerRow] = &[
+pub(crate) const COMMANDS: &[ServerRow] = &[
     ("info", info_command),
     ("time", time),
     ("lolwut", lolwut),

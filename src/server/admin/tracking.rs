@@ -10,7 +10,7 @@ use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 use crate::tracking::overlaps;
 
-pub const COMMANDS: &[ServerRow] = &[
+pub(crate) const COMMANDS: &[ServerRow] = &[
     ("client|tracking", tracking),
     ("client|caching", caching),
     ("client|getredir", getredir),
@@ -174,7 +174,7 @@ fn start(srv: &mut Server, id: ClientId, o: Options<'_>) {
 }
 
 /// Turns tracking off, if it is on.
-pub fn stop(srv: &mut Server, id: ClientId) {
+pub(crate) fn stop(srv: &mut Server, id: ClientId) {
     let Some(mode) = srv.clients.session_mut(id).and_then(|s| s.tracking.take()) else { return };
     srv.tracking.stop(id, &mode.prefixes);
     srv.rearm();

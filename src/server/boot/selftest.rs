@@ -1,7 +1,7 @@
 //! `--test-memory` and `--check-system`.
 
 /// Writes and reads back patterns over so much memory.
-pub fn test_memory(megabytes: u64) -> i32 {
+pub(super) fn test_memory(megabytes: u64) -> i32 {
     let words = megabytes as usize * (1 << 20) / 8;
     let mut block: Vec<u64> = Vec::new();
     if block.try_reserve_exact(words).is_err() {
@@ -27,7 +27,7 @@ pub fn test_memory(megabytes: u64) -> i32 {
 }
 
 /// Settings of the system that make a data server slow or unsafe.
-pub fn check_system() -> i32 {
+pub(super) fn check_system() -> i32 {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let mut bad = 0;
     let mut check = |name: &str, ok: bool, advice: &str| {

@@ -28,7 +28,7 @@ const SLOW_NS: u64 = 1_000_000;
 const WARY_GROUPS: u32 = 1000;
 
 /// Says that a group of so many commands of a pipeline runs from now on; their arguments have `bytes` in all at most.
-pub fn begin_group(srv: &mut Server, commands: usize, bytes: usize) {
+pub(crate) fn begin_group(srv: &mut Server, commands: usize, bytes: usize) {
     const LARGE: usize = 64 * 1024;
     let s = &srv.cfg.stats;
     let curious = (0..1000).contains(&s.slowlog_slower_than_us) || s.latency_threshold_ms > 0;
@@ -39,14 +39,14 @@ pub fn begin_group(srv: &mut Server, commands: usize, bytes: usize) {
 
 /// The group has ended.
 #[inline]
-pub fn end_group(srv: &mut Server) {
+pub(crate) fn end_group(srv: &mut Server) {
     srv.exec.brief.allowed = false;
     settle(srv);
 }
 
 /// Whether a command may share its time with those around it.
 #[inline]
-pub fn may_share(srv: &Server, call: &Call<'_>) -> bool {
+pub(crate) fn may_share(srv: &Server, call: &Call<'_>) -> bool {
     srv.exec.brief.allowed
         && srv.exec.nesting == 0
         && call.row.brief
@@ -55,7 +55,7 @@ pub fn may_share(srv: &Server, call: &Call<'_>) -> bool {
 
 /// Accounts for the brief commands that have run.
 #[inline]
-pub fn settle(srv: &mut Server) {
+pub(crate) fn settle(srv: &mut Server) {
     if let Some(count) = NonZeroU64::new(srv.exec.brief.count) {
         let end = srv.clock.watch.ticks();
         let ns = srv.clock.watch.ns(end.wrapping_sub(srv.clock.ticks));
@@ -81,7 +81,7 @@ fn record_brief(srv: &mut Server, each_ns: u64) {
 ///
 /// One that blocks is accounted for when it has run to its end.
 #[inline]
-pub fn finish(
+pub(crate) fn finish(
     srv: &mut Server,
     call: &Call<'_>,
     result: &CmdResult,

@@ -17,11 +17,11 @@ use crate::value::ValueRef;
 use crate::value::elements::Elements;
 
 /// Commands that are looked ahead for together.
-pub const PREFETCH: usize = 16;
+pub(crate) const PREFETCH: usize = 16;
 
 /// A command looked at before it runs: its row, and its first key with the hash.
 #[derive(Clone, Copy, Default)]
-pub struct Ahead<'a> {
+pub(crate) struct Ahead<'a> {
     pub row: Option<&'static Row>,
     pub key: Option<Key<'a>>,
     /// The element that it looks up.
@@ -30,7 +30,7 @@ pub struct Ahead<'a> {
 
 /// Looks at the commands of a group and fetches what they will look up.
 #[inline]
-pub fn look<'a>(
+pub(crate) fn look<'a>(
     srv: &Server,
     id: ClientId,
     batch: &Batch<'a>,

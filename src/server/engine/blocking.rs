@@ -24,7 +24,7 @@ use crate::server::parts::{Row, Server};
 
 /// What became of a client's command, for the loop over its pipeline.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     Done,
     /// The client is parked: its later commands wait.
     Parked,
@@ -35,7 +35,7 @@ pub enum Outcome {
 }
 
 /// Runs an admitted command; parks its client if it has to wait.
-pub fn run(
+pub(crate) fn run(
     srv: &mut Server,
     id: ClientId,
     row: &'static Row,
@@ -54,7 +54,7 @@ pub fn run(
 }
 
 /// Makes a client wait for the end of the pause.
-pub fn postpone(srv: &mut Server, id: ClientId) {
+pub(crate) fn postpone(srv: &mut Server, id: ClientId) {
     if let Some(session) = srv.clients.session_mut(id) {
         session.postponed = true;
         srv.pause.waiting.push(id);
@@ -81,7 +81,7 @@ fn park(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>, db: u
 }
 
 /// Takes a client off its keys and cancels its time-out; its command is handed back.
-pub fn unpark(srv: &mut Server, id: ClientId) -> Option<Box<Parked>> {
+pub(crate) fn unpark(srv: &mut Server, id: ClientId) -> Option<Box<Parked>> {
     let parked = srv.clients.session_mut(id)?.parked.take()?;
     srv.blocked.unpark(id, &parked.keys);
     if let Some(timer) = parked.timer {
@@ -92,7 +92,7 @@ pub fn unpark(srv: &mut Server, id: ClientId) -> Option<Box<Parked>> {
 }
 
 /// Accounts for a parked command that ends without having run again: its time was up, or it was told to give up.
-pub fn account_unblocked(srv: &mut Server, id: ClientId, parked: &Parked, failed: bool) {
+pub(crate) fn account_unblocked(srv: &mut Server, id: ClientId, parked: &Parked, failed: bool) {
     if let Some(session) = srv.clients.session_mut(id) {
         invalidate::end_of_caching(session, None);
     }
@@ -107,7 +107,7 @@ pub fn account_unblocked(srv: &mut Server, id: ClientId, parked: &Parked, failed
 /// Not recursive: a command woken here may make further keys ready; they join the end of the queue, so
 /// clients are served in the order in which keys became ready, then in the order of parking.
 /// `current` is the client whose command made the keys ready: its outbox is lent, its reply is here.
-pub fn serve_ready(srv: &mut Server, current: ClientId, current_reply: &mut Reply) {
+pub(crate) fn serve_ready(srv: &mut Server, current: ClientId, current_reply: &mut Reply) {
     while let Some(key) = srv.blocked.next_ready() {
         // Those that wait now: one that parks again goes to the tail and is not tried twice.
         for id in srv.blocked.waiting_for(&key) {
@@ -176,7 +176,7 @@ fn admit_and_run(
 
 /// Lends a client's outbox to `f` as a reply buffer and schedules it for writing. A client that wants no replies gets
 /// none.
-pub fn with_reply(srv: &mut Server, id: ClientId, f: impl FnOnce(&mut Server, &mut Reply)) {
+pub(crate) fn with_reply(srv: &mut Server, id: ClientId, f: impl FnOnce(&mut Server, &mut Reply)) {
     let spare = srv.clients.spare();
     let Some(client) = srv.clients.get_mut(id) else { return srv.clients.give_back(spare) };
     let mut reply = Reply::new(client.outbox.check_out(spare), client.session.resp3);

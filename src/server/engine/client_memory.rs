@@ -9,7 +9,7 @@ use crate::server::parts::Server;
 const MIN_CLIENT_MEMORY: usize = 128 * 1024;
 
 /// Bytes that all clients together may take; None: no limit.
-pub fn limit(srv: &Server) -> Option<usize> {
+pub(crate) fn limit(srv: &Server) -> Option<usize> {
     let limit = match srv.cfg.clients.max_memory {
         0 => return None,
         bytes if bytes > 0 => bytes as usize,
@@ -21,7 +21,7 @@ pub fn limit(srv: &Server) -> Option<usize> {
 }
 
 /// Copies the settings that clients are measured by.
-pub fn adopt_settings(srv: &mut Server) {
+pub(crate) fn adopt_settings(srv: &mut Server) {
     for (to, from) in srv.clients.limits.iter_mut().zip(&srv.cfg.clients.output_buffer_limits) {
         *to = OutputLimit {
             hard_bytes: from.hard_bytes as usize,
@@ -35,7 +35,7 @@ pub fn adopt_settings(srv: &mut Server) {
 }
 
 /// Makes the largest clients leave while all together take more than `maxmemory-clients`.
-pub fn evict(srv: &mut Server) {
+pub(crate) fn evict(srv: &mut Server) {
     if !srv.clients.tally.files() {
         return;
     }

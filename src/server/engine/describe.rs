@@ -5,12 +5,12 @@ use crate::resp::errors;
 use crate::server::parts::Server;
 
 /// One line of CLIENT LIST, without its end.
-pub fn line(srv: &Server, client: &Client) -> Vec<u8> {
+pub(crate) fn line(srv: &Server, client: &Client) -> Vec<u8> {
     line_with(srv, client, 0)
 }
 
 /// The same; `args` are the bytes of the running command's arguments.
-pub fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
+pub(crate) fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
     let s = &client.session;
     let now = srv.clock.now_ms;
     let running = if srv.exec.unit.client == Some(client.id) { srv.exec.query_bytes } else { 0 };
@@ -55,6 +55,6 @@ pub fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
 }
 
 /// A client as logs name it.
-pub fn describe(srv: &Server, client: &Client) -> String {
+pub(crate) fn describe(srv: &Server, client: &Client) -> String {
     String::from_utf8_lossy(&line(srv, client)).into_owned()
 }

@@ -22,7 +22,7 @@ use crate::server::parts::{Row, Server, Table};
 
 /// Finds the row of a command, down to the subcommand, or the error that says it does not exist.
 #[inline]
-pub fn find(table: &Table, argv: Argv<'_>) -> Result<&'static Row, CmdError> {
+pub(crate) fn find(table: &Table, argv: Argv<'_>) -> Result<&'static Row, CmdError> {
     match table.lookup(argv[0]) {
         Some(row) if row.subs.is_empty() => Ok(row),
         Some(row) => find_sub(row, argv),
@@ -67,7 +67,7 @@ fn unknown_command(argv: Argv<'_>) -> CmdError {
 ///
 /// `known` is the row if it has been looked up already, `memo` the first key with its hash.
 #[inline]
-pub fn process_command(
+pub(crate) fn process_command(
     srv: &mut Server,
     id: ClientId,
     argv: Argv<'_>,

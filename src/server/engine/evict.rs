@@ -25,7 +25,7 @@ fn patience_us(tenacity: u32) -> u64 {
 }
 
 /// Makes room; false if memory is still above the limit and nothing can be evicted.
-pub fn perform(srv: &mut Server) -> bool {
+pub(crate) fn perform(srv: &mut Server) -> bool {
     let limit = srv.cfg.memory.max_memory;
     if limit == 0 || srv.memory.used() <= limit || srv.pause.scope().is_some() {
         return true;
@@ -59,14 +59,14 @@ fn make_room(srv: &mut Server, limit: u64) -> bool {
 }
 
 /// Has room made soon, whether or not another command comes.
-pub fn schedule(srv: &mut Server) {
+pub(crate) fn schedule(srv: &mut Server) {
     if !srv.eviction.scheduled {
         srv.eviction.scheduled = true;
         srv.net.set_timer(srv.clock.now_ms, Timer::Evict);
     }
 }
 
-pub fn on_timer(srv: &mut Server) {
+pub(crate) fn on_timer(srv: &mut Server) {
     srv.eviction.scheduled = false;
     // While data is loaded, what is there is not ours to choose from.
     if srv.loading.is_none() {

@@ -30,7 +30,7 @@ use crate::server::parts::table::Handler;
 
 /// What to do with a command that passed.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Admitted {
+pub(crate) enum Admitted {
     Run,
     /// Keep it for EXEC.
     Queue,
@@ -42,7 +42,7 @@ pub enum Admitted {
 
 /// Writes a refusal; an open transaction is broken by it.
 #[cold]
-pub fn refuse(
+pub(crate) fn refuse(
     srv: &mut Server,
     id: ClientId,
     row: Option<&'static Row>,
@@ -70,7 +70,7 @@ pub fn refuse(
 }
 
 /// What gives a rule something to look at; a set of bits.
-pub type Concerns = u16;
+pub(crate) type Concerns = u16;
 /// Of the command: it is guarded by a setting.
 const GUARDED: Concerns = 1;
 /// Of the client: it has not said who it is.
@@ -149,7 +149,7 @@ static RULES: &[Rule] = &[
 
 /// What there is to look at whoever asks. Kept in `Exec::concerns` by `Server::rearm`; all but
 /// `CROWDED`, which changes as keys are read and is a plain flag already.
-pub fn concerns(srv: &Server) -> Concerns {
+pub(crate) fn concerns(srv: &Server) -> Concerns {
     let bit = |on: bool, bit: Concerns| if on { bit } else { 0 };
     bit(srv.clients.tally.files(), CLIENTS_LIMITED)
         | bit(srv.cfg.memory.max_memory > 0, MEMORY_LIMITED)
@@ -162,7 +162,7 @@ pub fn concerns(srv: &Server) -> Concerns {
 impl Server {
     /// Who listens for consequences, and what the gate has to look at. Called by those who start or
     /// stop listening, and by those who change what `concerns` looks at.
-    pub fn rearm(&mut self) {
+    pub(crate) fn rearm(&mut self) {
         let mut armed = 0;
         if !self.watch.is_empty() || !self.tracking.is_idle() {
             armed |= effects::TOUCHED;
@@ -186,7 +186,7 @@ impl Server {
 
 /// Runs the rules. O(1) but for eviction; two tests where there is nothing to look at.
 #[inline]
-pub fn admit(
+pub(crate) fn admit(
     srv: &mut Server,
     id: ClientId,
     row: &'static Row,
@@ -232,7 +232,11 @@ fn admit_by_rules(srv: &mut Server, id: ClientId, row: &'static Row) -> Result<A
 
 /// Runs the rules that hold for a member of a transaction when EXEC runs it. It has passed the others
 /// when it was queued.
-pub fn admit_member(srv: &mut Server, id: ClientId, row: &'static Row) -> Result<(), CmdError> {
+pub(crate) fn admit_member(
+    srv: &mut Server,
+    id: ClientId,
+    row: &'static Row,
+) -> Result<(), CmdError> {
     let Some(session) = srv.clients.session(id) else { return Ok(()) };
     let mask = concerns_of(session);
     let ask = Ask { id, row, flags: row.flags, in_multi: false };
@@ -354,7 +358,7 @@ fn queued(_: &mut Server, ask: &Ask) -> Verdict {
 }
 
 /// Whether a guarded action is open to a client.
-pub fn allowed(setting: ProtectedAction, loopback: bool) -> bool {
+pub(crate) fn allowed(setting: ProtectedAction, loopback: bool) -> bool {
     match setting {
         ProtectedAction::No => false,
         ProtectedAction::Yes => true,

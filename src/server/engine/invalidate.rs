@@ -81,7 +81,7 @@ impl<'a> Message<'a> {
 /// A read command has run: its keys are remembered with the client that sent it, unless that client does not want
 /// it. O(keys).
 #[cold]
-pub fn remember(srv: &mut Server, call: &Call<'_>) {
+pub(crate) fn remember(srv: &mut Server, call: &Call<'_>) {
     let Server { tracking, clients, exec, .. } = srv;
     let session = exec.unit.client.and_then(|id| clients.session(id));
     let Some(mode) = session.and_then(|s| s.tracking.as_deref()) else { return };
@@ -110,7 +110,7 @@ pub fn remember(srv: &mut Server, call: &Call<'_>) {
 
 /// CLIENT CACHING holds for the next command or transaction: it is over after any command but CLIENT itself.
 #[cold]
-pub fn end_of_caching(session: &mut Session, row: Option<&'static Row>) {
+pub(crate) fn end_of_caching(session: &mut Session, row: Option<&'static Row>) {
     if session.multi.is_some() || row.is_some_and(|r| r.spec.container() == Some("client")) {
         return;
     }
@@ -121,7 +121,7 @@ pub fn end_of_caching(session: &mut Session, row: Option<&'static Row>) {
 
 impl Server {
     /// A key changed, by a client's command or because its time was up. O(clients that read it).
-    pub fn invalidate(&mut self, key: &[u8], by: Option<ClientId>) {
+    pub(crate) fn invalidate(&mut self, key: &[u8], by: Option<ClientId>) {
         if self.tracking.is_idle() {
             return;
         }
@@ -149,7 +149,7 @@ impl Server {
     }
 
     /// Databases are emptied: whatever anybody has cached is void. O(clients).
-    pub fn invalidate_all(&mut self) {
+    pub(crate) fn invalidate_all(&mut self) {
         if self.tracking.is_idle() {
             return;
         }
@@ -171,7 +171,7 @@ impl Server {
     /// Tells a client of what it asked to hear of; what the running command's own client is told comes now, at the
     /// end of its unit, behind what else came for it.
     #[cold]
-    pub fn settle_own(&mut self, id: ClientId) {
+    pub(crate) fn settle_own(&mut self, id: ClientId) {
         for key in std::mem::take(&mut self.tracking.own) {
             match &key {
                 Some(key) => self.tell(id, &mut Message::new(About::Keys(&[&key[..]]))),
@@ -182,7 +182,7 @@ impl Server {
 
     /// Puts what came for the client at hand into its reply, so that it precedes what follows.
     #[cold]
-    pub fn deliver_pushes(&mut self, id: ClientId, reply: &mut Reply) {
+    pub(crate) fn deliver_pushes(&mut self, id: ClientId, reply: &mut Reply) {
         reply.raw(&self.clients.take_pushes(id));
     }
 
@@ -221,14 +221,14 @@ impl Server {
     }
 
     /// The client with this CLIENT ID, unless it is about to be closed.
-    pub fn connected(&self, serial: u64) -> Option<ClientId> {
+    pub(crate) fn connected(&self, serial: u64) -> Option<ClientId> {
         let id = self.clients.by_serial(serial)?;
         self.clients.session(id).filter(|s| s.close != Close::Now).map(|_| id)
     }
 
     /// End of a turn: tells of the keys that changed in it to those who want to hear of their prefixes.
     #[cold]
-    pub fn broadcast_changes(&mut self) {
+    pub(crate) fn broadcast_changes(&mut self) {
         for changed in self.tracking.broadcast.take_changed() {
             let all: Vec<&[u8]> = changed.keys.iter().map(|(key, _)| &key[..]).collect();
             let mut message = Message::new(About::Keys(&all));
@@ -249,7 +249,7 @@ impl Server {
 
     /// Brings the table of keys back under its limit, or closer to it. Runs as a unit of the server.
     #[cold]
-    pub fn limit_tracked_keys(&mut self) {
+    pub(crate) fn limit_tracked_keys(&mut self) {
         // The keys have not changed. Who read them is told, since it would not hear when they do.
         let start = self.clock.watch.ticks();
         let mut next = crate::util::rand::generator(self.exec.draw());
@@ -272,7 +272,7 @@ impl Server {
     }
 
     /// Looks after the table of keys, a few times a second.
-    pub fn tend_tracking(&mut self) {
+    pub(crate) fn tend_tracking(&mut self) {
         if self.tracking.crowded {
             self.limit_tracked_keys();
         }

@@ -22,7 +22,7 @@ use crate::value::Value;
 use crate::value::string::StrBuf;
 
 /// Lends the large argument at `index` to a command that is going to run.
-pub fn begin(srv: &mut Server, argv: Argv<'_>, index: usize) {
+pub(crate) fn begin(srv: &mut Server, argv: Argv<'_>, index: usize) {
     srv.exec.lent = Some(index);
     let row = srv.table.lookup(argv[0]);
     if row.is_some_and(|row| may_keep(row, argv) == Some(index)) {
@@ -31,21 +31,21 @@ pub fn begin(srv: &mut Server, argv: Argv<'_>, index: usize) {
 }
 
 /// The command has run. Says who gets the argument.
-pub fn end(srv: &mut Server) -> Option<Keeper> {
+pub(crate) fn end(srv: &mut Server) -> Option<Keeper> {
     srv.exec.lent = None;
     srv.exec.armed &= !effects::LENT;
     srv.exec.kept.take()
 }
 
 /// The argument that a command may keep: the only large one, so that it can't be taken for another.
-pub fn may_keep(row: &Row, argv: Argv<'_>) -> Option<usize> {
+pub(crate) fn may_keep(row: &Row, argv: Argv<'_>) -> Option<usize> {
     let index = argv.iter().position(|arg| arg.len() >= LARGE)?;
     let only = argv[index + 1..].iter().all(|arg| arg.len() < LARGE);
     (only && KEEPERS.contains(&row.name())).then_some(index)
 }
 
 /// Moves an argument to who asked for it.
-pub fn give(srv: &mut Server, keeper: Keeper, argument: Vec<u8>) {
+pub(crate) fn give(srv: &mut Server, keeper: Keeper, argument: Vec<u8>) {
     match keeper {
         Keeper::Key(kept) => {
             let store = srv.ks.db_mut(kept.db as usize);

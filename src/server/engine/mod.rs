@@ -11,19 +11,19 @@
 //! ahead         prefetching for a batch            lend          large arguments, moved to their place
 //! ```
 
-pub mod account;
-pub mod ahead;
-pub mod blocking;
-pub mod client_memory;
-pub mod describe;
-pub mod dispatch;
-pub mod evict;
-pub mod gate;
-pub mod invalidate;
-pub mod lend;
-pub mod monitor;
-pub mod publish;
-pub mod redact;
-pub mod settle;
-pub mod transaction;
-pub mod unit;
+pub(super) mod account;
+pub(super) mod ahead;
+pub(super) mod blocking;
+pub(super) mod client_memory;
+pub(super) mod describe;
+pub(super) mod dispatch;
+pub(super) mod evict;
+pub(super) mod gate;
+pub(super) mod invalidate;
+pub(super) mod lend;
+pub(super) mod monitor;
+pub(super) mod publish;
+pub(super) mod redact;
+pub(super) mod settle;
+pub(super) mod transaction;
+pub(super) mod unit;

@@ -14,7 +14,7 @@ use crate::util::split::repr_into;
 
 /// Tells the watchers of an EXEC that was refused: they have seen the MULTI.
 #[cold]
-pub fn feed_refused(srv: &mut Server, client: ClientId, row: &'static Row, argv: Argv<'_>) {
+pub(crate) fn feed_refused(srv: &mut Server, client: ClientId, row: &'static Row, argv: Argv<'_>) {
     if srv.clients.monitors().is_empty() {
         return;
     }
@@ -26,7 +26,7 @@ pub fn feed_refused(srv: &mut Server, client: ClientId, row: &'static Row, argv:
 
 /// Tells the watchers of a command that has run: time, database and address of its client, arguments.
 #[cold]
-pub fn feed(srv: &mut Server, call: &Call<'_>) {
+pub(crate) fn feed(srv: &mut Server, call: &Call<'_>) {
     if call.row.has(SKIP_MONITOR | ADMIN) {
         return;
     }

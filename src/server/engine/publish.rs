@@ -30,7 +30,7 @@ impl Encoded<'_> {
 
 impl Server {
     /// Delivers a message to subscribers of the shard channel; to how many.
-    pub fn publish_shard(&mut self, channel: &[u8], message: &[u8]) -> usize {
+    pub(crate) fn publish_shard(&mut self, channel: &[u8], message: &[u8]) -> usize {
         let Server { pubsub, clients, .. } = self;
         let parts = [&b"smessage"[..], channel, message];
         let mut encoded = Encoded::new(&parts);
@@ -43,7 +43,7 @@ impl Server {
     }
 
     /// Delivers a message to subscribers of the channel and of matching patterns; to how many.
-    pub fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
+    pub(crate) fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
         let Server { pubsub, clients, .. } = self;
         let mut count = 0;
         let mut deliver = |ids: &[ClientId], encoded: &mut Encoded<'_>| {

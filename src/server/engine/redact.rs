@@ -5,11 +5,11 @@ use crate::resp::argv::Argv;
 use crate::server::parts::Row;
 
 /// What logs show instead of a secret.
-pub const REDACTED: &[u8] = b"(redacted)";
+pub(crate) const REDACTED: &[u8] = b"(redacted)";
 
 /// The arguments of a command with its secrets replaced; None if it is not one that has any. Then nothing is copied:
 /// an argument may be large.
-pub fn redact(row: &Row, argv: Argv<'_>) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn redact(row: &Row, argv: Argv<'_>) -> Option<Vec<Vec<u8>>> {
     let mut hidden = Vec::new();
     let mut hide = |i: usize| hidden.push(i);
     match row.spec.own.secrets {

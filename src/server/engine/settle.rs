@@ -8,7 +8,7 @@ use crate::server::parts::stream;
 impl Server {
     /// Applies one call's effects; whether there were any. The common call has none, and costs one test.
     #[inline]
-    pub fn settle(&mut self, fx: &mut Effects) -> bool {
+    pub(crate) fn settle(&mut self, fx: &mut Effects) -> bool {
         let aside = fx.take_aside();
         let any = aside.is_some();
         if let Some(aside) = aside {
@@ -29,7 +29,7 @@ impl Server {
     }
 
     /// Frees the values that a call took out of the keyspace.
-    pub fn drop_values(&mut self, dropped: Vec<Dropped>) {
+    pub(crate) fn drop_values(&mut self, dropped: Vec<Dropped>) {
         dropped.into_iter().for_each(|d| self.drop_value(d));
     }
 
@@ -46,7 +46,7 @@ impl Server {
     }
 
     /// A watcher of a key of database `n` that is about to be flushed sees it go.
-    pub fn break_flushed_watches(&mut self, n: u32) {
+    pub(crate) fn break_flushed_watches(&mut self, n: u32) {
         let Server { watch, clients, ks, clock, .. } = self;
         for (_, key, ids) in watch.in_db(Some(n)) {
             if ks.type_of(n, key, clock.now_ms).is_none() {

@@ -4,14 +4,14 @@ use crate::net::clients::ClientId;
 use crate::server::parts::Server;
 
 /// Ends a transaction and forgets its watches.
-pub fn discard(srv: &mut Server, id: ClientId) {
+pub(crate) fn discard(srv: &mut Server, id: ClientId) {
     if let Some(session) = srv.clients.session_mut(id) {
         session.multi = None;
     }
     unwatch_all(srv, id);
 }
 
-pub fn unwatch_all(srv: &mut Server, id: ClientId) {
+pub(crate) fn unwatch_all(srv: &mut Server, id: ClientId) {
     srv.watch.forget(id);
     if let Some(session) = srv.clients.session_mut(id) {
         session.watch_broken = false;

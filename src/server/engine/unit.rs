@@ -33,7 +33,7 @@ use crate::server::parts::{Call, Row, Server};
 impl Server {
     /// Facts for a command of `client` in database `db`.
     #[inline]
-    pub fn env(&mut self, db: u32, origin: Origin, no_touch: bool) -> Env {
+    pub(crate) fn env(&mut self, db: u32, origin: Origin, no_touch: bool) -> Env {
         let policy = self.cfg.memory.policy;
         let lfu = policy.is_lfu().then_some(Lfu {
             log_factor: self.cfg.memory.lfu_log_factor,
@@ -58,7 +58,7 @@ impl Server {
     }
 
     /// Tells the latency monitor how long something took.
-    pub fn note_latency(&mut self, event: &'static str, us: u64) {
+    pub(crate) fn note_latency(&mut self, event: &'static str, us: u64) {
         let threshold = self.cfg.stats.latency_threshold_ms;
         self.latency.note(event, us, threshold, self.clock.now_ms);
     }
@@ -66,7 +66,7 @@ impl Server {
 
 /// Runs `f` as a unit inside whatever runs now, which then goes on as it was. Messages for the unit's
 /// client that came up in it are told at its end.
-pub fn within<R>(srv: &mut Server, unit: Unit, f: impl FnOnce(&mut Server) -> R) -> R {
+pub(crate) fn within<R>(srv: &mut Server, unit: Unit, f: impl FnOnce(&mut Server) -> R) -> R {
     let outer = std::mem::replace(&mut srv.exec.unit, unit);
     let own = std::mem::take(&mut srv.tracking.own);
     let result = f(srv);
@@ -95,7 +95,7 @@ fn close(srv: &mut Server) {
 ///
 /// Returns the bytes that the change has given back. What `tell` and those who hear of it take is not
 /// subtracted: eviction would go on for what its own messages take.
-pub fn act(
+pub(crate) fn act(
     srv: &mut Server,
     db: u32,
     change: impl FnOnce(&mut DbMut<'_>, &mut Effects),
@@ -116,7 +116,7 @@ pub fn act(
 }
 
 /// Runs an admitted command as a unit of its own.
-pub fn command(
+pub(crate) fn command(
     srv: &mut Server,
     id: ClientId,
     row: &'static Row,
@@ -141,7 +141,7 @@ pub fn command(
 }
 
 /// Runs one command: for a client, inside EXEC, for a script, from a file.
-pub fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>) -> CmdResult {
+pub(crate) fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>) -> CmdResult {
     let row = call.row;
     let shares = account::may_share(srv, call);
     if !shares {

@@ -16,10 +16,10 @@ use crate::server::parts::Server;
 use crate::sys::fork::{self, Forked};
 use crate::sys::{clock, log as logfile, mem};
 
-pub const RECORD: usize = 24;
+pub(crate) const RECORD: usize = 24;
 
 /// How a child talks to its parent.
-pub struct Reporter {
+pub(crate) struct Reporter {
     pipe: File,
     total: u64,
     last_ms: i64,
@@ -30,7 +30,7 @@ const REPORT_MS: i64 = 1000;
 
 impl Reporter {
     /// Tells the parent how far the work is; cheap when it was told lately.
-    pub fn keys(&mut self, done: u64) {
+    pub(crate) fn keys(&mut self, done: u64) {
         let now = clock::wall_ms();
         if now - self.last_ms >= REPORT_MS {
             self.last_ms = now;
@@ -38,7 +38,7 @@ impl Reporter {
         }
     }
 
-    pub fn send(&mut self, done: u64) {
+    pub(crate) fn send(&mut self, done: u64) {
         let mut record = [0; RECORD];
         let cow = mem::smaps("Private_Dirty");
         for (slot, n) in record.chunks_exact_mut(8).zip([done, self.total, cow]) {
@@ -50,13 +50,13 @@ impl Reporter {
 }
 
 /// What a child may see.
-pub struct View<'a> {
+pub(crate) struct View<'a> {
     pub ks: &'a Keyspace,
     pub cfg: &'a crate::config::Config,
 }
 
 /// Forks and runs `work` in the child; its result is the exit code.
-pub fn spawn(
+pub(crate) fn spawn(
     srv: &mut Server,
     kind: Kind,
     work: impl FnOnce(View<'_>, &mut Reporter) -> i32,

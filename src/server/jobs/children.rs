@@ -12,7 +12,7 @@ use crate::server::parts::child::Kind;
 use crate::sys::fork::{self, Exit};
 
 /// The pipe has something to say, or has ended.
-pub fn on_report(srv: &mut Server) {
+pub(crate) fn on_report(srv: &mut Server) {
     let Some(child) = &mut srv.child else { return };
     let mut buf = [0; RECORD * 64];
     loop {
@@ -37,7 +37,7 @@ pub fn on_report(srv: &mut Server) {
 }
 
 /// Asks whether the child has ended, and cleans up after it.
-pub fn check(srv: &mut Server) {
+pub(crate) fn check(srv: &mut Server) {
     let Some(child) = &srv.child else { return };
     let exit = match fork::poll_child(child.pid) {
         Ok(None) => return,
@@ -56,7 +56,7 @@ pub fn check(srv: &mut Server) {
 }
 
 /// Ends the child, if there is one, and waits until it is gone.
-pub fn kill(srv: &mut Server) {
+pub(crate) fn kill(srv: &mut Server) {
     let Some(child) = &srv.child else { return };
     fork::kill(child.pid, fork::GIVE_UP);
     fork::wait_for_exit(child.pid);

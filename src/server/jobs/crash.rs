@@ -42,7 +42,7 @@ const START: &str = "\n\n=== REDIS BUG REPORT START: Cut & paste starting from h
 static REPORTED: AtomicBool = AtomicBool::new(false);
 
 /// Takes over what the report needs. Called at start and after CONFIG SET.
-pub fn remember(srv: &Server) {
+pub(crate) fn remember(srv: &Server) {
     let facts = Facts {
         port: srv.cfg.net.port,
         config: crate::config::rewrite::crash_report(&srv.cfg),
@@ -56,7 +56,7 @@ pub fn remember(srv: &Server) {
 }
 
 /// Installs the handlers for panics and fatal signals.
-pub fn install(srv: &Server) {
+pub(crate) fn install(srv: &Server) {
     remember(srv);
     TABLE.get_or_init(|| srv.table);
     std::panic::set_hook(Box::new(|info| {
@@ -92,7 +92,7 @@ pub fn install(srv: &Server) {
 
 /// Makes the watchdog follow `watchdog-period`. Below two ticks of the cron, which shows that the loop
 /// still turns, the period is raised to that, as Redis does.
-pub fn set_watchdog(srv: &mut Server) -> Result<(), String> {
+pub(crate) fn set_watchdog(srv: &mut Server) -> Result<(), String> {
     let p = &mut srv.cfg.process;
     if p.watchdog_period_ms > 0 {
         p.watchdog_period_ms = p.watchdog_period_ms.max(1000 / p.hz.max(1) * 2);

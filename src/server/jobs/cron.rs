@@ -12,7 +12,7 @@ const MIN_CLIENTS: usize = 5;
 /// Rates are sampled this often.
 const SAMPLE_MS: i64 = 100;
 
-pub fn run(srv: &mut Server) {
+pub(crate) fn run(srv: &mut Server) {
     let started = srv.clock.watch.ticks();
     let hz = i64::from(srv.cfg.process.hz.clamp(1, 500));
     srv.net.set_timer(srv.clock.now_ms + 1000 / hz, Timer::Cron);
@@ -35,7 +35,7 @@ pub fn run(srv: &mut Server) {
 }
 
 /// What goes on in a turn within a command or a load.
-pub fn while_busy(srv: &mut Server) {
+pub(crate) fn while_busy(srv: &mut Server) {
     srv.watchdog.rearm();
     if !srv.debug.pause_cron {
         sample(srv);

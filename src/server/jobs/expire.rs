@@ -26,14 +26,14 @@ fn share(effort: u32) -> u64 {
 }
 
 /// Called once a turn: a key with a time to live that was added may be the next one due.
-pub fn notice(srv: &mut Server) {
+pub(crate) fn notice(srv: &mut Server) {
     if srv.ks.settle() {
         schedule_known(srv);
     }
 }
 
 /// Makes sure that a run takes place when the next key is due, having looked at all deadlines again.
-pub fn schedule(srv: &mut Server) {
+pub(crate) fn schedule(srv: &mut Server) {
     srv.ks.settle_deadlines();
     schedule_known(srv);
 }
@@ -56,7 +56,7 @@ fn set_timer(srv: &mut Server, at: i64) {
 }
 
 /// One run over all databases.
-pub fn run(srv: &mut Server) {
+pub(crate) fn run(srv: &mut Server) {
     let now = srv.clock.now_ms;
     if srv.expiry.next_ms.is_some_and(|set| set > now) {
         return; // an earlier timer took this one's place

@@ -20,7 +20,7 @@ const EMPTY_NAMED: u64 = 10;
 
 /// What a snapshot file gave.
 #[derive(Debug)]
-pub enum FromDisk {
+pub(crate) enum FromDisk {
     /// There is no file.
     Absent,
     Loaded,
@@ -28,7 +28,7 @@ pub enum FromDisk {
 
 /// What becomes of the keys that are there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Present {
+pub(crate) enum Present {
     /// They go when the file has been read whole.
     Replaced,
     /// They stay; a key that is in the file as well is an error.
@@ -41,7 +41,7 @@ pub enum Present {
 /// or is added to it key by key.
 ///
 /// Other clients are served meanwhile, with LOADING for most commands.
-pub fn from_disk(
+pub(crate) fn from_disk(
     srv: &mut Server,
     present: Present,
     serve: fn(&mut Server),

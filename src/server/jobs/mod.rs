@@ -1,15 +1,15 @@
 //! What the server does besides running commands, each at its own time.
 
-pub mod child;
-pub mod children;
-pub mod crash;
-pub mod cron;
-pub mod expire;
-pub mod load;
-pub mod pause;
-pub mod restart;
-pub mod save;
-pub mod settings;
-pub mod shutdown;
-pub mod signals;
-pub mod supervisor;
+pub(super) mod child;
+pub(super) mod children;
+pub(super) mod crash;
+pub(super) mod cron;
+pub(super) mod expire;
+pub(super) mod load;
+pub(super) mod pause;
+pub(super) mod restart;
+pub(super) mod save;
+pub(super) mod settings;
+pub(super) mod shutdown;
+pub(super) mod signals;
+pub(super) mod supervisor;

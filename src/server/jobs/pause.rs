@@ -9,7 +9,7 @@ use crate::server::parts::net::Timer;
 use crate::server::parts::pause::Scope;
 
 /// Starts a pause, or extends the one in force: the longer time and the wider scope win.
-pub fn start(srv: &mut Server, scope: Scope, until_ms: i64) {
+pub(crate) fn start(srv: &mut Server, scope: Scope, until_ms: i64) {
     let (scope, until_ms) = match srv.pause.current {
         Some((old, at)) => (scope.max(old), until_ms.max(at)),
         None => (scope, until_ms),
@@ -20,14 +20,14 @@ pub fn start(srv: &mut Server, scope: Scope, until_ms: i64) {
 }
 
 /// A timer says that a pause may be over.
-pub fn on_timer(srv: &mut Server) {
+pub(crate) fn on_timer(srv: &mut Server) {
     if srv.pause.current.is_some_and(|(_, until)| until <= srv.clock.now_ms) {
         end(srv);
     }
 }
 
 /// Ends the pause and lets everybody go on.
-pub fn end(srv: &mut Server) {
+pub(crate) fn end(srv: &mut Server) {
     srv.pause.current = None;
     srv.rearm();
     for id in std::mem::take(&mut srv.pause.waiting) {

@@ -19,7 +19,7 @@ use crate::util::path::os_error;
 /// Ends the loop, to run the program again after `delay_ms` milliseconds. A graceful restart keeps configuration and
 /// data, as far as SHUTDOWN does; the other kind loses what is not on disk. On an error, which the log explains, the
 /// server goes on.
-pub fn ask(srv: &mut Server, graceful: bool, delay_ms: u64) -> Result<(), ()> {
+pub(crate) fn ask(srv: &mut Server, graceful: bool, delay_ms: u64) -> Result<(), ()> {
     let executable = &srv.identity.executable;
     let mode = std::fs::metadata(executable).map_or(0, |file| file.permissions().mode());
     if mode & 0o111 == 0 {
@@ -48,7 +48,7 @@ pub fn ask(srv: &mut Server, graceful: bool, delay_ms: u64) -> Result<(), ()> {
 }
 
 /// Becomes the program anew. Returns only if the system refuses.
-pub fn run(srv: Server, delay: Duration) {
+pub(crate) fn run(srv: Server, delay: Duration) {
     let Server { clients, net, identity, .. } = srv;
     drop(clients);
     drop(net);
@@ -59,7 +59,7 @@ pub fn run(srv: Server, delay: Duration) {
 
 /// The arguments after the program's name, to be given again. The file is named by its full path, since the process
 /// has moved to the directory of its data.
-pub fn arguments(args: &[OsString], config_file: Option<&Path>) -> Vec<OsString> {
+pub(crate) fn arguments(args: &[OsString], config_file: Option<&Path>) -> Vec<OsString> {
     let mut again: Vec<OsString> = args.get(1..).unwrap_or_default().to_vec();
     if let (Some(first), Some(file)) = (again.first_mut(), config_file) {
         *first = file.into();

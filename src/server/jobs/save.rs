@@ -21,7 +21,7 @@ use crate::sys::fork::{self, Exit, GAVE_UP};
 use crate::util::path::os_error;
 
 /// The version of the format that `rdb-target-version` asks for; 0: the lowest that can hold the data.
-pub fn target_version(cfg: &Config) -> u32 {
+pub(crate) fn target_version(cfg: &Config) -> u32 {
     match cfg.snapshot.target_version {
         RdbTarget::Automatic => 0,
         RdbTarget::V10 => 10,
@@ -71,7 +71,7 @@ fn write(
 }
 
 /// SAVE: in the foreground. Errors are logged; the reply only says that there was one.
-pub fn foreground(srv: &mut Server) -> Result<(), ()> {
+pub(crate) fn foreground(srv: &mut Server) -> Result<(), ()> {
     if srv.child.is_some() {
         return Err(());
     }
@@ -133,7 +133,7 @@ fn complain(cfg: &Config, e: &FileError) {
 }
 
 /// BGSAVE: in a child.
-pub fn background(srv: &mut Server) -> std::io::Result<()> {
+pub(crate) fn background(srv: &mut Server) -> std::io::Result<()> {
     if srv.child.is_some() {
         return Err(std::io::ErrorKind::AlreadyExists.into());
     }
@@ -174,7 +174,7 @@ pub fn background(srv: &mut Server) -> std::io::Result<()> {
 }
 
 /// The saving child has ended.
-pub fn finished(srv: &mut Server, child: &Child, exit: Exit) {
+pub(crate) fn finished(srv: &mut Server, child: &Child, exit: Exit) {
     let now = srv.clock.now_ms;
     srv.rdb.last_duration_ms = Some(now - child.started_ms);
     srv.rdb.last_cow = child.progress.cow_peak;
@@ -209,7 +209,7 @@ pub fn finished(srv: &mut Server, child: &Child, exit: Exit) {
 }
 
 /// Starts a save if a save point says so, or if one is scheduled. Called by the cron.
-pub fn on_cron(srv: &mut Server) {
+pub(crate) fn on_cron(srv: &mut Server) {
     if srv.child.is_some() || srv.loading.is_some() {
         return;
     }

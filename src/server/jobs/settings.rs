@@ -8,7 +8,7 @@ use crate::server::engine::client_memory;
 use crate::server::parts::Server;
 use crate::sys::{log as logfile, process};
 
-pub fn set_log_level(cfg: &Config) {
+pub(crate) fn set_log_level(cfg: &Config) {
     logfile::set_level(match cfg.log.level {
         LogLevel::Debug => logfile::Level::Debug,
         LogLevel::Verbose => logfile::Level::Verbose,
@@ -19,7 +19,7 @@ pub fn set_log_level(cfg: &Config) {
 }
 
 /// Copies settings to where the hot path reads them. Called after every change.
-pub fn adopt(srv: &mut Server) {
+pub(crate) fn adopt(srv: &mut Server) {
     srv.exec.brief.forbid();
     let cfg = &srv.cfg;
     let l = &mut srv.limits;
@@ -50,7 +50,7 @@ pub fn adopt(srv: &mut Server) {
 }
 
 /// Says once about each setting that has no effect here that it has none.
-pub fn tell_inert(srv: &mut Server) {
+pub(crate) fn tell_inert(srv: &mut Server) {
     for row in config::table::inert(&srv.cfg) {
         if !srv.identity.told.contains(&row.name) {
             srv.identity.told.push(row.name);
@@ -64,7 +64,7 @@ pub fn tell_inert(srv: &mut Server) {
 }
 
 /// Applies `oom-score-adj` for a class of process: 0 primary, 1 replica, 2 child.
-pub fn set_oom_score(srv: &Server, class: usize) -> std::io::Result<()> {
+pub(crate) fn set_oom_score(srv: &Server, class: usize) -> std::io::Result<()> {
     let p = &srv.cfg.process;
     let base = srv.identity.oom_base.unwrap_or(0);
     let value = match p.oom_score_adj {
@@ -76,7 +76,7 @@ pub fn set_oom_score(srv: &Server, class: usize) -> std::io::Result<()> {
 }
 
 /// In a fresh child: its own title, OOM class and processors.
-pub fn adopt_child_settings(srv: &mut Server, title: &str) {
+pub(crate) fn adopt_child_settings(srv: &mut Server, title: &str) {
     set_title(srv, title);
     // The child works without either; its parent has said so already if they can't be set.
     let _ = set_oom_score(srv, 2);
@@ -87,7 +87,7 @@ pub fn adopt_child_settings(srv: &mut Server, title: &str) {
 }
 
 /// Shows the process's title by `proc-title-template`; `child` names what a child does.
-pub fn set_title(srv: &mut Server, child: &str) {
+pub(crate) fn set_title(srv: &mut Server, child: &str) {
     if !srv.cfg.process.set_proc_title {
         return;
     }

@@ -9,7 +9,7 @@ use crate::sys::signals::SIGINT;
 
 /// How to shut down.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct How {
+pub(crate) struct How {
     pub save: bool,
     pub nosave: bool,
     /// Don't wait for replicas.
@@ -19,7 +19,7 @@ pub struct How {
 }
 
 /// Reads what signals have come.
-pub fn on_signals(srv: &mut Server) {
+pub(crate) fn on_signals(srv: &mut Server) {
     let loading = srv.loading.is_some();
     if !signals::note_signals(&mut srv.net, &mut srv.shutdown, loading) {
         return;
@@ -33,7 +33,7 @@ pub fn on_signals(srv: &mut Server) {
 }
 
 /// SHUTDOWN ABORT: what a signal asked for and has not been done yet is called off; false if there is no such thing.
-pub fn abort(srv: &mut Server) -> bool {
+pub(crate) fn abort(srv: &mut Server) -> bool {
     let pending = srv.shutdown.asked.take().is_some();
     if pending {
         log!(Notice, "Shutdown manually aborted.");
@@ -42,7 +42,7 @@ pub fn abort(srv: &mut Server) -> bool {
 }
 
 /// Does what a signal asked for.
-pub fn on_cron(srv: &mut Server) {
+pub(crate) fn on_cron(srv: &mut Server) {
     let Some(signal) = srv.shutdown.asked else { return };
     if srv.debug.pause_cron {
         return;
@@ -62,7 +62,7 @@ pub fn on_cron(srv: &mut Server) {
 /// Saves if it must and ends the loop. An error leaves the server running.
 ///
 /// However it ends, what a signal asked for is done with: signals that came during the last save ask for no other.
-pub fn shut_down(srv: &mut Server, how: How) -> Result<(), ()> {
+pub(crate) fn shut_down(srv: &mut Server, how: How) -> Result<(), ()> {
     if srv.shutdown.done {
         return Ok(());
     }

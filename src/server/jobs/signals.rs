@@ -10,7 +10,7 @@ use crate::sys::signals::{SIGINT, SIGTERM};
 
 /// Notes what signals ask for; whether there was one. Who insists on it is obeyed here and now, whatever is going on:
 /// a long save asks here now and then.
-pub fn note_signals(net: &mut Net, shutdown: &mut Shutdown, loading: bool) -> bool {
+pub(crate) fn note_signals(net: &mut Net, shutdown: &mut Shutdown, loading: bool) -> bool {
     let mut bytes = [0; 16];
     let mut any = false;
     loop {

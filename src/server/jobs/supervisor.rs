@@ -8,7 +8,7 @@ use crate::util::path::os_error;
 
 /// Who supervises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Supervision {
+pub(crate) struct Supervision {
     /// As INFO names it: `no`, `systemd` or `upstart`.
     pub by: &'static str,
     /// It was reached: such a server does not daemonize.
@@ -16,7 +16,7 @@ pub struct Supervision {
 }
 
 /// Finds out who supervises this process, and tells it that the server is loading.
-pub fn begin(cfg: &Config) -> Supervision {
+pub(crate) fn begin(cfg: &Config) -> Supervision {
     let has = |name| std::env::var_os(name).is_some();
     let mode = match cfg.process.supervised {
         Supervised::Auto if has("UPSTART_JOB") => {
@@ -51,7 +51,7 @@ pub fn begin(cfg: &Config) -> Supervision {
 }
 
 /// Sends systemd a message; whether it got it. The log says why not.
-pub fn notify(message: &str) -> bool {
+pub(crate) fn notify(message: &str) -> bool {
     match process::sd_notify(message) {
         Ok(true) => return true,
         Ok(false) => log!(Warning, "systemd supervision error: NOTIFY_SOCKET not found!"),
@@ -61,7 +61,7 @@ pub fn notify(message: &str) -> bool {
 }
 
 /// Tells that the server is ready.
-pub fn ready(by: &str) {
+pub(crate) fn ready(by: &str) {
     match by {
         "systemd" => {
             notify("STATUS=Ready to accept connections\nREADY=1\n");

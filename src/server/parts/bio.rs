@@ -12,7 +12,7 @@ use crate::util::lines::Lines;
 use crate::value::Value;
 
 /// A value whose freeing costs more than so many steps goes to the helper thread.
-pub const LAZY_FROM: usize = 64;
+pub(crate) const LAZY_FROM: usize = 64;
 
 enum Job {
     Value(Value),
@@ -26,7 +26,7 @@ struct Counters {
     freed: AtomicU64,
 }
 
-pub struct Bio {
+pub(crate) struct Bio {
     jobs: Sender<Job>,
     counters: Arc<Counters>,
     /// The thread's allocation counters; it lives as long as the process.
@@ -35,7 +35,7 @@ pub struct Bio {
 
 impl Bio {
     /// Starts the thread, on the given processors if a list is given.
-    pub fn start(cpus: &str) -> std::io::Result<Bio> {
+    pub(crate) fn start(cpus: &str) -> std::io::Result<Bio> {
         let (jobs, queue) = channel::<Job>();
         let counters = Arc::new(Counters::default());
         let (shared, cpus) = (counters.clone(), cpus.to_string());
@@ -71,18 +71,18 @@ impl Bio {
         Ok(Bio { jobs, counters, memory })
     }
 
-    pub fn free_value(&self, value: Value) {
+    pub(crate) fn free_value(&self, value: Value) {
         self.send(Job::Value(value), 1);
     }
 
     /// Frees whole databases; their keys count as objects.
-    pub fn free_stores(&self, stores: Vec<Store>) {
+    pub(crate) fn free_stores(&self, stores: Vec<Store>) {
         let count = stores.iter().map(|s| s.len() as u64).sum();
         self.send(Job::Stores(stores), count);
     }
 
     /// Frees a table of keys that clients have cached.
-    pub fn free_tracked(&self, table: Table) {
+    pub(crate) fn free_tracked(&self, table: Table) {
         self.send(Job::Tracked(table), 0);
     }
 
@@ -93,23 +93,23 @@ impl Bio {
     }
 
     /// Allocation counters of the thread.
-    pub fn memory(&self) -> Option<ThreadCounters> {
+    pub(crate) fn memory(&self) -> Option<ThreadCounters> {
         self.memory
     }
 
     /// INFO memory.
-    pub fn info(&self, o: &mut Lines) {
+    pub(crate) fn info(&self, o: &mut Lines) {
         o.add("lazyfree_pending_objects", self.pending());
         o.add("lazyfreed_objects", self.freed());
     }
 
-    pub fn pending(&self) -> u64 {
+    pub(crate) fn pending(&self) -> u64 {
         self.counters.pending.load(Ordering::Relaxed)
     }
-    pub fn freed(&self) -> u64 {
+    pub(crate) fn freed(&self) -> u64 {
         self.counters.freed.load(Ordering::Relaxed)
     }
-    pub fn reset_freed(&self) {
+    pub(crate) fn reset_freed(&self) {
         self.counters.freed.store(0, Ordering::Relaxed);
     }
 }

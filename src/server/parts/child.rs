@@ -6,12 +6,12 @@ use crate::util::lines::Lines;
 
 /// What a child does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Rdb,
 }
 
 impl Kind {
-    pub fn title(self) -> &'static str {
+    pub(crate) fn title(self) -> &'static str {
         match self {
             Kind::Rdb => "redis-rdb-bgsave",
         }
@@ -20,7 +20,7 @@ impl Kind {
 
 /// The child that runs now.
 #[derive(Debug)]
-pub struct Child {
+pub(crate) struct Child {
     pub pid: i32,
     pub kind: Kind,
     pub started_ms: i64,
@@ -30,7 +30,7 @@ pub struct Child {
 
 /// What a child has reported.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     pub keys_done: u64,
     pub keys_total: u64,
     pub cow_bytes: u64,
@@ -41,7 +41,7 @@ pub struct Progress {
 
 impl Progress {
     /// INFO persistence: how far the child is.
-    pub fn info(&self, now_ms: i64, o: &mut Lines) {
+    pub(crate) fn info(&self, now_ms: i64, o: &mut Lines) {
         let age = if self.cow_at_ms == 0 { 0 } else { (now_ms - self.cow_at_ms) / 1000 };
         let percent = self.keys_done as f64 * 100.0 / self.keys_total.max(1) as f64;
         o.add("current_cow_peak", self.cow_peak);

@@ -3,14 +3,14 @@
 /// The best candidates seen so far, the best last. What is left over from one victim helps to choose
 /// the next, so a few samples each time come close to looking at all keys.
 #[derive(Debug, Default)]
-pub struct Pool {
+pub(crate) struct Pool {
     pub best: Vec<Candidate>,
     /// A timer will go on where the last command left off.
     pub scheduled: bool,
 }
 
 #[derive(Debug)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     pub score: u64,
     pub db: usize,
     pub key: Vec<u8>,
@@ -20,11 +20,11 @@ const POOL_MAX: usize = 16;
 
 impl Pool {
     /// Scores of one policy mean nothing to another.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.best.clear();
     }
 
-    pub fn offer(&mut self, score: u64, db: usize, key: &[u8]) {
+    pub(crate) fn offer(&mut self, score: u64, db: usize, key: &[u8]) {
         let at = self.best.partition_point(|c| c.score < score);
         if self.best.len() == POOL_MAX && at == 0
             || self.best.iter().any(|c| c.db == db && c.key == key)

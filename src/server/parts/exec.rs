@@ -8,7 +8,7 @@ use crate::net::session::CommandId;
 /// On whose behalf a unit of work runs. A unit is what leaves as one: a command with what follows
 /// from it, a transaction with its members, one expired or evicted key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unit {
+pub(crate) struct Unit {
     pub origin: Origin,
     /// The client whose command it is; None: the server acts by itself.
     pub client: Option<ClientId>,
@@ -18,9 +18,9 @@ pub struct Unit {
 
 impl Unit {
     /// The server's own acts: expiry, eviction, the work between commands.
-    pub const SERVER: Unit = Unit { origin: Origin::Client, client: None, again: false };
+    pub(crate) const SERVER: Unit = Unit { origin: Origin::Client, client: None, again: false };
 
-    pub fn of(client: ClientId) -> Unit {
+    pub(crate) fn of(client: ClientId) -> Unit {
         Unit { origin: Origin::Client, client: Some(client), again: false }
     }
 }
@@ -33,7 +33,7 @@ impl Default for Unit {
 
 /// State of the command that is running, and of the unit it belongs to.
 #[derive(Debug, Default)]
-pub struct Exec {
+pub(crate) struct Exec {
     /// Depth of `call`: 1 for a client's command, 2 inside EXEC.
     pub nesting: u32,
     /// What runs, or what is being looked at before it runs.
@@ -60,7 +60,7 @@ pub struct Exec {
 
 /// Who keeps a large argument.
 #[derive(Debug)]
-pub enum Keeper {
+pub(crate) enum Keeper {
     Key(Kept),
     /// An argument, left empty, of the last command in a client's transaction.
     Queue {
@@ -71,7 +71,7 @@ pub enum Keeper {
 
 impl Exec {
     /// A random number: for sampling and coins, and nothing that secrets may depend on.
-    pub fn draw(&mut self) -> u64 {
+    pub(crate) fn draw(&mut self) -> u64 {
         // xorshift64: they need no more.
         let r = &mut self.random;
         *r ^= *r << 13;
@@ -83,7 +83,7 @@ impl Exec {
 
 /// Brief commands that have run but are not accounted for.
 #[derive(Debug, Default)]
-pub struct Brief {
+pub(crate) struct Brief {
     /// Whether commands may share their time now.
     pub allowed: bool,
     /// Groups until they may again.
@@ -95,12 +95,12 @@ pub struct Brief {
 
 impl Brief {
     /// Settings have changed: until the next group every command is timed by itself.
-    pub fn forbid(&mut self) {
+    pub(crate) fn forbid(&mut self) {
         self.allowed = false;
     }
 
     #[inline]
-    pub fn note(&mut self, id: CommandId) {
+    pub(crate) fn note(&mut self, id: CommandId) {
         self.count += 1;
         match self.runs.last_mut() {
             Some((last, n)) if *last == id => *n += 1,

@@ -4,7 +4,7 @@ use crate::util::lines::Lines;
 
 /// How a run and its pause share time.
 #[derive(Debug)]
-pub struct Cycle {
+pub(crate) struct Cycle {
     /// DEBUG SET-ACTIVE-EXPIRE 0 stops it.
     pub enabled: bool,
     /// When the timer is set for.
@@ -22,7 +22,7 @@ impl Default for Cycle {
 
 impl Cycle {
     /// INFO stats.
-    pub fn info(&self, o: &mut Lines) {
+    pub(crate) fn info(&self, o: &mut Lines) {
         o.add("redust_expire_lag_milliseconds", self.lag_ms);
     }
 }

@@ -7,13 +7,13 @@ use crate::sys::process;
 use crate::util::lines::Lines;
 
 /// The version of redis-server whose behaviour this is.
-pub const REDIS_VERSION: &str = "7.2.6";
+pub(crate) const REDIS_VERSION: &str = "7.2.6";
 /// Our own.
-pub const REDUST_VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const REDUST_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What the process is, for INFO and the log.
 #[derive(Debug, Default)]
-pub struct Identity {
+pub(crate) struct Identity {
     pub run_id: String,
     /// The history that our writes make: replicas that know it could go on from where they are.
     pub replid: String,
@@ -38,7 +38,7 @@ pub struct Identity {
 
 impl Identity {
     /// INFO server: which program this is.
-    pub fn info_versions(&self, o: &mut Lines) {
+    pub(crate) fn info_versions(&self, o: &mut Lines) {
         o.add("redis_version", REDIS_VERSION);
         o.add("redust_version", REDUST_VERSION);
         o.add("redis_git_sha1", "00000000");
@@ -50,21 +50,21 @@ impl Identity {
     }
 
     /// INFO server: which process.
-    pub fn info_process(&self, o: &mut Lines) {
+    pub(crate) fn info_process(&self, o: &mut Lines) {
         o.add("process_id", process::pid());
         o.add("process_supervised", self.supervised);
         o.add("run_id", &self.run_id);
     }
 
     /// INFO server: since when.
-    pub fn info_uptime(&self, now_ms: i64, o: &mut Lines) {
+    pub(crate) fn info_uptime(&self, now_ms: i64, o: &mut Lines) {
         let uptime = (now_ms - self.started_ms).max(0) / 1000;
         o.add("uptime_in_seconds", uptime);
         o.add("uptime_in_days", uptime / 86_400);
     }
 
     /// INFO server: which files.
-    pub fn info_files(&self, o: &mut Lines) {
+    pub(crate) fn info_files(&self, o: &mut Lines) {
         o.add("executable", self.executable.display());
         let file = self.config_file.as_ref().map_or(String::new(), |f| f.display().to_string());
         o.add("config_file", file);
@@ -72,12 +72,12 @@ impl Identity {
 }
 
 /// 40 hexadecimal digits that no other server has.
-pub fn random_id() -> String {
+pub(crate) fn random_id() -> String {
     random_bytes()[..20].iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// 24 bytes from the system; from the clock and addresses only where there are none.
-pub fn random_bytes() -> [u8; 24] {
+pub(crate) fn random_bytes() -> [u8; 24] {
     let mut bytes = [0; 24];
     let read = std::fs::File::open("/dev/urandom")
         .and_then(|mut f| std::io::Read::read_exact(&mut f, &mut bytes));

@@ -10,11 +10,11 @@ const KEEP_MS: i64 = 10_000;
 const MAX_LINKS: usize = 64;
 
 #[derive(Default)]
-pub struct Links {
+pub(crate) struct Links {
     by_address: HashMap<String, Kept>,
 }
 
-pub struct Kept {
+pub(crate) struct Kept {
     pub link: Link,
     /// Database selected on the other side.
     pub db: Option<i64>,
@@ -22,17 +22,17 @@ pub struct Kept {
 }
 
 impl Links {
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.by_address.len()
     }
 
     /// The connection to an address; it is kept no longer.
-    pub fn take(&mut self, address: &str) -> Option<Kept> {
+    pub(crate) fn take(&mut self, address: &str) -> Option<Kept> {
         self.by_address.remove(address)
     }
 
     /// Keeps a connection; another has to leave if there are too many.
-    pub fn keep(&mut self, address: &str, kept: Kept) {
+    pub(crate) fn keep(&mut self, address: &str, kept: Kept) {
         if self.by_address.len() >= MAX_LINKS
             && let Some(any) = self.by_address.keys().next().cloned()
         {
@@ -42,12 +42,12 @@ impl Links {
     }
 
     /// INFO stats.
-    pub fn info(&self, o: &mut Lines) {
+    pub(crate) fn info(&self, o: &mut Lines) {
         o.add("migrate_cached_sockets", self.len());
     }
 
     /// Closes connections that are not used any more.
-    pub fn tend(&mut self, now_ms: i64) {
+    pub(crate) fn tend(&mut self, now_ms: i64) {
         self.by_address.retain(|_, link| now_ms - link.used_ms <= KEEP_MS);
     }
 }

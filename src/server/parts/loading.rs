@@ -5,7 +5,7 @@ use crate::util::lines::Lines;
 
 /// A load in progress, as INFO shows it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Loading {
+pub(crate) struct Loading {
     pub started_ms: i64,
     pub total_bytes: u64,
     pub progress: Progress,
@@ -14,7 +14,7 @@ pub struct Loading {
 
 impl Loading {
     /// INFO persistence.
-    pub fn info(&self, now_ms: i64, o: &mut Lines) {
+    pub(crate) fn info(&self, now_ms: i64, o: &mut Lines) {
         let (read, total) = (self.progress.bytes, self.total_bytes.max(1));
         let elapsed = (now_ms - self.started_ms).max(0) as u64 / 1000;
         let left = total.saturating_sub(read);

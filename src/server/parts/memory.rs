@@ -5,7 +5,7 @@ use crate::util::lines::Lines;
 
 /// What the memory checks need on every write.
 #[derive(Default)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// Counters of the reactor and of the helper thread: nobody else allocates for long.
     pub counters: Vec<ThreadCounters>,
     /// Allocated bytes of the process minus the sum of the counters, at start.
@@ -21,7 +21,7 @@ pub struct Memory {
 
 impl Memory {
     /// Starts counting from what is allocated now.
-    pub fn start(counters: Vec<ThreadCounters>) -> Memory {
+    pub(crate) fn start(counters: Vec<ThreadCounters>) -> Memory {
         let mut memory = Memory { counters, ..Memory::default() };
         memory.refresh();
         memory.base = memory.stats.allocated.wrapping_sub(memory.used());
@@ -32,12 +32,12 @@ impl Memory {
 
     /// Bytes allocated now: four loads, exact.
     #[inline]
-    pub fn used(&self) -> u64 {
+    pub(crate) fn used(&self) -> u64 {
         self.counters.iter().fold(self.base, |sum, c| sum.wrapping_add(c.net()))
     }
 
     /// INFO memory: what the allocator holds, and what the machine has.
-    pub fn info(&self, o: &mut Lines) {
+    pub(crate) fn info(&self, o: &mut Lines) {
         o.add("allocator_allocated", self.stats.allocated);
         o.add("allocator_active", self.stats.active);
         o.add("allocator_resident", self.stats.resident);
@@ -45,7 +45,7 @@ impl Memory {
     }
 
     /// INFO memory: what is lost between the figures.
-    pub fn info_fragmentation(&self, o: &mut Lines) {
+    pub(crate) fn info_fragmentation(&self, o: &mut Lines) {
         let s = &self.stats;
         for (name, more, less) in [
             ("allocator_frag", s.active, s.allocated),
@@ -59,13 +59,13 @@ impl Memory {
     }
 
     /// Notes that much memory is in use now, and may not be for long.
-    pub fn note_peak(&mut self) {
+    pub(crate) fn note_peak(&mut self) {
         self.peak = self.peak.max(self.used());
     }
 
     /// Asks the allocator for its figures. Not for the reactor's regular work: it can take
     /// milliseconds while the allocator gives pages back.
-    pub fn refresh(&mut self) {
+    pub(crate) fn refresh(&mut self) {
         self.shown = self.used();
         self.stats = crate::sys::mem::alloc_stats();
         self.rss = crate::sys::mem::rss();

@@ -3,25 +3,25 @@
 //! This is the lowest floor of `server`. It holds state and the methods of each part on itself;
 //! joining parts is the work of the floors above.
 
-pub mod bio;
-pub mod child;
-pub mod clock;
-pub mod cron;
-pub mod eviction;
-pub mod exec;
-pub mod expiry;
-pub mod identity;
-pub mod links;
-pub mod loading;
-pub mod memory;
-pub mod net;
-pub mod pause;
-pub mod rdb;
-pub mod running;
-pub mod shutdown;
-pub mod stream;
-pub mod switches;
-pub mod table;
+pub(super) mod bio;
+pub(super) mod child;
+pub(super) mod clock;
+pub(super) mod cron;
+pub(super) mod eviction;
+pub(super) mod exec;
+pub(super) mod expiry;
+pub(super) mod identity;
+pub(super) mod links;
+pub(super) mod loading;
+pub(super) mod memory;
+pub(super) mod net;
+pub(super) mod pause;
+pub(super) mod rdb;
+pub(super) mod running;
+pub(super) mod shutdown;
+pub(super) mod stream;
+pub(super) mod switches;
+pub(super) mod table;
 
 use crate::blocked::Blocked;
 use crate::commands::CmdResult;
@@ -60,7 +60,7 @@ use crate::tracking::Tracking;
 use crate::watch::Watch;
 
 /// The process. Fields are parts that never point at each other.
-pub struct Server {
+pub(crate) struct Server {
     pub cfg: Config,
     pub clock: Clock,
     pub ks: Keyspace,
@@ -95,7 +95,7 @@ pub struct Server {
 }
 
 /// What a server handler gets: the parts of a data command, plus who is asking.
-pub struct Call<'a> {
+pub(crate) struct Call<'a> {
     pub client: ClientId,
     pub row: &'static Row,
     pub argv: Argv<'a>,
@@ -105,9 +105,9 @@ pub struct Call<'a> {
 }
 
 /// A command that sees the whole server.
-pub type ServerHandler = fn(&mut Server, &mut Call<'_>) -> CmdResult;
+pub(super) type ServerHandler = fn(&mut Server, &mut Call<'_>) -> CmdResult;
 /// Its name and what runs it, as the files of `admin` list them.
-pub type ServerRow = (&'static str, ServerHandler);
+pub(super) type ServerRow = (&'static str, ServerHandler);
 /// A command of the table. The table itself knows nothing of what its handlers see.
-pub type Row = table::Row<ServerHandler>;
-pub type Table = table::Table<ServerHandler>;
+pub(super) type Row = table::Row<ServerHandler>;
+pub(super) type Table = table::Table<ServerHandler>;

@@ -14,7 +14,7 @@ use crate::sys::clock::Stopwatch;
 use crate::util::lines::Lines;
 
 /// Bytes read from one client in one turn.
-pub const READ_SIZE: usize = 64 * 1024;
+pub(crate) const READ_SIZE: usize = 64 * 1024;
 /// How long one client's commands may run before the others have their turn, in microseconds. A
 /// command that has begun is not interrupted.
 const SLICE_US: u64 = 250;
@@ -27,7 +27,7 @@ const SLICE_US: u64 = 250;
 ///       pipe          pipe           place in the list    generation
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     Signals,
     Child,
     Listener(usize),
@@ -42,7 +42,7 @@ const FIRST_CLIENT: usize = 128;
 const MAX_LISTENERS: usize = FIRST_CLIENT - FIRST_LISTENER;
 
 impl Source {
-    pub fn token(self) -> Token {
+    pub(crate) fn token(self) -> Token {
         match self {
             Source::Signals => Token(SIGNALS),
             Source::Child => Token(CHILD),
@@ -56,7 +56,7 @@ impl Source {
 
     /// None: nobody was given this token.
     #[inline]
-    pub fn of(token: Token) -> Option<Source> {
+    pub(crate) fn of(token: Token) -> Option<Source> {
         match token.0 {
             FIRST_CLIENT.. => Some(Source::Client(ClientId::from_token(token, FIRST_CLIENT))),
             n @ FIRST_LISTENER.. => Some(Source::Listener(n - FIRST_LISTENER)),
@@ -69,7 +69,7 @@ impl Source {
 
 /// What a timer of the reactor is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Timer {
+pub(crate) enum Timer {
     Cron,
     /// A parked client's time is up.
     Unblock(ClientId),
@@ -82,7 +82,7 @@ pub enum Timer {
 }
 
 /// The reactor's own state.
-pub struct Net {
+pub(crate) struct Net {
     pub poll: Poll,
     pub listeners: Vec<Listener>,
     pub signals: Option<mio::net::UnixStream>,
@@ -107,7 +107,7 @@ pub struct Net {
 }
 
 impl Net {
-    pub fn new(now_ms: i64, watch: Stopwatch) -> io::Result<Net> {
+    pub(crate) fn new(now_ms: i64, watch: Stopwatch) -> io::Result<Net> {
         let poll = Poll::new()?;
         Ok(Net {
             poll,
@@ -127,34 +127,37 @@ impl Net {
         })
     }
 
-    pub fn watch_signals(&mut self, socket: std::os::unix::net::UnixStream) -> io::Result<()> {
+    pub(crate) fn watch_signals(
+        &mut self,
+        socket: std::os::unix::net::UnixStream,
+    ) -> io::Result<()> {
         let mut socket = mio::net::UnixStream::from_std(socket);
         self.poll.registry().register(&mut socket, Source::Signals.token(), Interest::READABLE)?;
         self.signals = Some(socket);
         Ok(())
     }
 
-    pub fn signals_mut(&mut self) -> Option<&mut mio::net::UnixStream> {
+    pub(crate) fn signals_mut(&mut self) -> Option<&mut mio::net::UnixStream> {
         self.signals.as_mut()
     }
 
     /// Watches the pipe on which a child reports.
-    pub fn watch_child(&self, fd: std::os::fd::RawFd) -> io::Result<()> {
+    pub(crate) fn watch_child(&self, fd: std::os::fd::RawFd) -> io::Result<()> {
         let mut source = mio::unix::SourceFd(&fd);
         self.poll.registry().register(&mut source, Source::Child.token(), Interest::READABLE)
     }
 
-    pub fn unwatch_child(&self, fd: std::os::fd::RawFd) {
+    pub(crate) fn unwatch_child(&self, fd: std::os::fd::RawFd) {
         // The descriptor is closed right after, which ends the registration as well.
         let _ = self.poll.registry().deregister(&mut mio::unix::SourceFd(&fd));
     }
 
-    pub fn listeners(&self) -> &[Listener] {
+    pub(crate) fn listeners(&self) -> &[Listener] {
         &self.listeners
     }
 
     /// INFO server: a line for each kind of socket, under a number that does not depend on the others.
-    pub fn info_listeners(&self, port: u16, o: &mut Lines) {
+    pub(crate) fn info_listeners(&self, port: u16, o: &mut Lines) {
         let (mut tcp, mut unix) = (None, None);
         for l in &self.listeners {
             match l.kind {
@@ -174,7 +177,7 @@ impl Net {
     }
 
     /// Replaces the listeners of one kind by others.
-    pub fn set_listeners(&mut self, kind: Kind, new: Vec<Listener>) -> io::Result<()> {
+    pub(crate) fn set_listeners(&mut self, kind: Kind, new: Vec<Listener>) -> io::Result<()> {
         let old = std::mem::take(&mut self.listeners);
         let (mut gone, kept): (Vec<_>, Vec<_>) = old.into_iter().partition(|l| l.kind == kind);
         gone.iter_mut().for_each(|l| l.deregister(self.poll.registry()));
@@ -192,32 +195,32 @@ impl Net {
     }
 
     /// Stops listening.
-    pub fn close_listeners(&mut self) {
+    pub(crate) fn close_listeners(&mut self) {
         self.listeners.iter_mut().for_each(|l| l.deregister(self.poll.registry()));
         self.listeners.clear();
         self.accept_again.clear();
     }
 
     /// Sets a timer for a wall-clock time.
-    pub fn set_timer(&mut self, at_ms: i64, what: Timer) -> TimerId {
+    pub(crate) fn set_timer(&mut self, at_ms: i64, what: Timer) -> TimerId {
         self.timers.set(at_ms.max(0) as u64, what)
     }
-    pub fn cancel_timer(&mut self, id: TimerId) {
+    pub(crate) fn cancel_timer(&mut self, id: TimerId) {
         self.timers.cancel(id);
     }
 
-    pub fn registry(&self) -> &mio::Registry {
+    pub(crate) fn registry(&self) -> &mio::Registry {
         self.poll.registry()
     }
 
     /// Lets a client go on with what it has already sent, in the next turn.
-    pub fn resume(&mut self, id: ClientId) {
+    pub(crate) fn resume(&mut self, id: ClientId) {
         self.again.push(id);
     }
 
     /// The same before this turn ends: whoever is told of the end of its wait, or of what it did
     /// when it was served, must find that its later commands have run as well.
-    pub fn wake(&mut self, id: ClientId) {
+    pub(crate) fn wake(&mut self, id: ClientId) {
         self.woken.push(id);
     }
 }

@@ -4,7 +4,7 @@ use crate::net::clients::ClientId;
 
 /// What a pause holds back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// Commands that change data, or that replicas are told of.
     Writes,
     All,
@@ -12,7 +12,7 @@ pub enum Scope {
 
 /// The pause in force, and who waits for its end.
 #[derive(Debug, Default)]
-pub struct Pause {
+pub(crate) struct Pause {
     pub current: Option<(Scope, i64)>,
     pub waiting: Vec<ClientId>,
 }
@@ -20,16 +20,16 @@ pub struct Pause {
 impl Pause {
     /// What is held back now.
     #[inline]
-    pub fn scope(&self) -> Option<Scope> {
+    pub(crate) fn scope(&self) -> Option<Scope> {
         self.current.map(|(scope, _)| scope)
     }
 
     /// Clients that wait.
-    pub fn clients(&self) -> usize {
+    pub(crate) fn clients(&self) -> usize {
         self.waiting.len()
     }
 
-    pub fn forget(&mut self, id: ClientId) {
+    pub(crate) fn forget(&mut self, id: ClientId) {
         self.waiting.retain(|other| *other != id);
     }
 }

@@ -8,7 +8,7 @@ use crate::util::lines::Lines;
 
 /// The state of snapshots.
 #[derive(Debug, Default)]
-pub struct RdbJobs {
+pub(crate) struct RdbJobs {
     /// Changes since the last successful save.
     pub dirty: u64,
     /// `dirty` when the running child was forked.
@@ -41,36 +41,36 @@ const RETRY_MS: i64 = 5_000;
 const RETRY_MAX_MS: i64 = 120_000;
 
 impl RdbJobs {
-    pub fn new(now_ms: i64) -> RdbJobs {
+    pub(crate) fn new(now_ms: i64) -> RdbJobs {
         RdbJobs { last_save_ms: now_ms, last_try_ms: now_ms, ..RdbJobs::default() }
     }
 
     /// Whether writes are refused because the last background save failed.
     #[inline]
-    pub fn write_refused(&self) -> bool {
+    pub(crate) fn write_refused(&self) -> bool {
         self.last_failed && self.stop_writes
     }
 
     /// Whether writes are refused because fewer replicas are there than `min-replicas-to-write` wants.
     #[inline]
-    pub fn replicas_missing(&self) -> bool {
+    pub(crate) fn replicas_missing(&self) -> bool {
         self.few_replicas
     }
 
     /// Whether writes are refused because `appendonly yes` asks for a file that is not available.
     #[inline]
-    pub fn aof_missing(&self) -> bool {
+    pub(crate) fn aof_missing(&self) -> bool {
         self.no_aof
     }
 
     /// Whether writes are refused for any of these reasons.
     #[inline]
-    pub fn writes_limited(&self) -> bool {
+    pub(crate) fn writes_limited(&self) -> bool {
         self.few_replicas || self.no_aof || self.write_refused()
     }
 
     /// Takes over the settings that these depend on.
-    pub fn refresh(&mut self, cfg: &Config) {
+    pub(crate) fn refresh(&mut self, cfg: &Config) {
         self.stop_writes =
             cfg.snapshot.stop_writes_on_error && !cfg.snapshot.save_points.is_empty();
         // Compat: a lag of 0 takes the condition away.
@@ -80,7 +80,7 @@ impl RdbJobs {
     }
 
     /// INFO persistence; `child`: the one that saves now.
-    pub fn info(&self, child: Option<&Child>, now_ms: i64, o: &mut Lines) {
+    pub(crate) fn info(&self, child: Option<&Child>, now_ms: i64, o: &mut Lines) {
         o.add("rdb_changes_since_last_save", self.dirty);
         o.flag("rdb_bgsave_in_progress", child.is_some());
         o.add("rdb_last_save_time", self.last_save_ms / 1000);
@@ -96,27 +96,27 @@ impl RdbJobs {
     }
 
     /// INFO memory.
-    pub fn info_libraries(&self, o: &mut Lines) {
+    pub(crate) fn info_libraries(&self, o: &mut Lines) {
         o.add("number_of_libraries", self.libraries.len());
     }
 
     /// Whether automatic saves are held back after a failure.
-    pub fn stretched(&self) -> bool {
+    pub(crate) fn stretched(&self) -> bool {
         self.failures > 0
     }
 
-    pub fn retry_ms(&self) -> i64 {
+    pub(crate) fn retry_ms(&self) -> i64 {
         (RETRY_MS << self.failures.saturating_sub(1).min(10)).min(RETRY_MAX_MS)
     }
 }
 
 /// What a process writes before the snapshot has its name: tools and people know these names.
-pub fn temporary_name(pid: i32) -> String {
+pub(crate) fn temporary_name(pid: i32) -> String {
     format!("temp-{pid}.rdb")
 }
 
 /// Removes what a process that ended in the middle of a save has left.
-pub fn remove_temporary(pid: i32) {
+pub(crate) fn remove_temporary(pid: i32) {
     // It may have had nothing to leave.
     let _ = std::fs::remove_file(temporary_name(pid));
 }

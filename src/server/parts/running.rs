@@ -12,28 +12,28 @@ static CLIENT: AtomicU64 = AtomicU64::new(0);
 
 /// Notes who runs what. Until the next command, or [`idle`], it counts as running.
 #[inline]
-pub fn note(command: CommandId, db: u32, serial: u64, fd: i32) {
+pub(crate) fn note(command: CommandId, db: u32, serial: u64, fd: i32) {
     resume(pack(command, db, serial, fd));
 }
 
-pub fn pack(command: CommandId, db: u32, serial: u64, fd: i32) -> [u64; 2] {
+pub(crate) fn pack(command: CommandId, db: u32, serial: u64, fd: i32) -> [u64; 2] {
     [u64::from(db) << 32 | (u64::from(command) + 1), serial << 32 | u64::from(fd as u32)]
 }
 
 /// The clients of a turn have been served: what comes now is no command's fault.
 #[inline]
-pub fn idle() {
+pub(crate) fn idle() {
     COMMAND.store(0, Ordering::Relaxed);
 }
 
 /// What was noted last. Neither locks nor allocates.
-pub fn now() -> [u64; 2] {
+pub(crate) fn now() -> [u64; 2] {
     [COMMAND.load(Ordering::Relaxed), CLIENT.load(Ordering::Relaxed)]
 }
 
 /// The command that served others meanwhile goes on.
 #[inline]
-pub fn resume([command, client]: [u64; 2]) {
+pub(crate) fn resume([command, client]: [u64; 2]) {
     COMMAND.store(command, Ordering::Relaxed);
     CLIENT.store(client, Ordering::Relaxed);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 #[derive(Debug, Default)]
-pub struct Shutdown {
+pub(crate) struct Shutdown {
     /// The loop ends.
     pub done: bool,
     /// After its end the program runs anew, so much later.

@@ -30,12 +30,12 @@ use slab::Slab;
 use crate::resp::reply::{Reply, write_command};
 
 /// Kinds of readers; a set of bits.
-pub type Targets = u8;
+pub(crate) type Targets = u8;
 /// The append-only file.
-pub const AOF: Targets = 1;
+pub(crate) const AOF: Targets = 1;
 /// Replicas and their backlog.
-pub const REPLICAS: Targets = 2;
-pub const ALL: Targets = AOF | REPLICAS;
+pub(crate) const REPLICAS: Targets = 2;
+pub(crate) const ALL: Targets = AOF | REPLICAS;
 
 const BLOCK: usize = 16 * 1024;
 /// A unit's buffer is kept for the next one up to this size.
@@ -43,7 +43,7 @@ const UNIT_KEPT: usize = 64 * 1024;
 
 /// A reader of the stream, until it leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReaderId(usize);
+pub(crate) struct ReaderId(usize);
 
 #[derive(Debug)]
 struct Reader {
@@ -60,7 +60,7 @@ struct Partial {
 }
 
 #[derive(Debug, Default)]
-pub struct Stream {
+pub(crate) struct Stream {
     /// Whom there is to read.
     wanted: Targets,
     /// The open unit: its commands (but for a first one behind the end), how many they are, and the
@@ -83,19 +83,19 @@ pub struct Stream {
 
 impl Stream {
     /// Whether somebody reads: only then is anything recorded.
-    pub fn has_readers(&self) -> bool {
+    pub(crate) fn has_readers(&self) -> bool {
         self.wanted != 0
     }
 
     /// Adds a reader of what comes from now on.
-    pub fn join(&mut self, targets: Targets) -> ReaderId {
+    pub(crate) fn join(&mut self, targets: Targets) -> ReaderId {
         self.db = None;
         self.wanted |= targets;
         ReaderId(self.readers.insert(Reader { at: self.end, targets }))
     }
 
     /// Ends a reader.
-    pub fn leave(&mut self, id: ReaderId) {
+    pub(crate) fn leave(&mut self, id: ReaderId) {
         self.readers.try_remove(id.0);
         self.wanted = self.readers.iter().fold(0, |all, (_, reader)| all | reader.targets);
         self.trim();
@@ -104,7 +104,7 @@ impl Stream {
     /// Adds a command to the open unit, to be run in database `db`. O(bytes); allocates nothing but
     /// blocks, and room for longer units than there were before.
     #[inline]
-    pub fn add<'a>(
+    pub(crate) fn add<'a>(
         &mut self,
         db: u32,
         args: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
@@ -160,7 +160,7 @@ impl Stream {
 
     /// Ends the open unit: its commands become readable, as one transaction if they are several.
     #[inline]
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         if self.direct > 0 {
             self.end += self.direct as u64;
             (self.direct, self.commands) = (0, 0);
@@ -216,7 +216,7 @@ impl Stream {
     }
 
     /// The next bytes for a reader, as far as they lie together; empty when it has all.
-    pub fn next(&mut self, id: ReaderId) -> &[u8] {
+    pub(crate) fn next(&mut self, id: ReaderId) -> &[u8] {
         let Some(reader) = self.readers.get_mut(id.0) else { return &[] };
         let mut to = self.end;
         for part in self.partial.iter().filter(|part| part.targets & reader.targets == 0) {
@@ -234,7 +234,7 @@ impl Stream {
     }
 
     /// A reader has dealt with so many of the bytes that `next` gave it.
-    pub fn advance(&mut self, id: ReaderId, bytes: usize) {
+    pub(crate) fn advance(&mut self, id: ReaderId, bytes: usize) {
         if let Some(reader) = self.readers.get_mut(id.0) {
             reader.at += bytes as u64;
         }
@@ -242,7 +242,7 @@ impl Stream {
     }
 
     /// Everything that waits for a reader, at once.
-    pub fn take(&mut self, id: ReaderId) -> Vec<u8> {
+    pub(crate) fn take(&mut self, id: ReaderId) -> Vec<u8> {
         let mut all = Vec::new();
         loop {
             let piece = self.next(id);

@@ -5,7 +5,7 @@ use crate::server::parts::stream::ReaderId;
 
 /// Switches that tests set.
 #[derive(Debug)]
-pub struct Switches {
+pub(crate) struct Switches {
     pub pause_cron: bool,
     pub verify_checksum: bool,
     /// How the reply buffers that clients are charged for follow their use.

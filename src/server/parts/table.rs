@@ -11,7 +11,7 @@ use crate::net::session::CommandId;
 
 /// What runs a command.
 #[derive(Clone, Copy)]
-pub enum Handler<F> {
+pub(crate) enum Handler<F> {
     /// Sees one database, its arguments and its reply; cannot name a client or a socket.
     Data(DataHandler),
     /// Administration, transactions, subscriptions: sees the whole server.
@@ -21,7 +21,7 @@ pub enum Handler<F> {
 }
 
 /// A command that works: what is known of it, and what runs it.
-pub struct Row<F: 'static> {
+pub(crate) struct Row<F: 'static> {
     pub id: CommandId,
     pub spec: &'static Spec,
     pub handler: Handler<F>,
@@ -37,10 +37,10 @@ pub struct Row<F: 'static> {
 }
 
 impl<F> Row<F> {
-    pub fn has(&self, flags: u32) -> bool {
+    pub(crate) fn has(&self, flags: u32) -> bool {
         self.flags & flags != 0
     }
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.spec.name
     }
 }
@@ -49,7 +49,7 @@ const SLOTS: usize = 1024;
 /// A name's word and what it names.
 type Slot<F> = Option<(u64, &'static Row<F>)>;
 
-pub struct Table<F: 'static> {
+pub(crate) struct Table<F: 'static> {
     /// All rows, by number; subcommands included.
     rows: Vec<&'static Row<F>>,
     /// Commands by name (with renames), without subcommands.
@@ -90,7 +90,7 @@ impl<F: Copy> Table<F> {
     /// Builds the table. `renames`: old and new names, an empty new name removes the command.
     ///
     /// Rows are leaked: they live as long as the process. An error says which rename is wrong and why.
-    pub fn build(
+    pub(crate) fn build(
         server: &[&[(&'static str, F)]],
         renames: &[(Vec<u8>, Vec<u8>)],
     ) -> Result<&'static Table<F>, (usize, String)> {
@@ -158,7 +158,7 @@ impl<F: Copy> Table<F> {
 
     /// The command called `name` in any case, without looking at subcommands.
     #[inline]
-    pub fn lookup(&self, name: &[u8]) -> Option<&'static Row<F>> {
+    pub(crate) fn lookup(&self, name: &[u8]) -> Option<&'static Row<F>> {
         if name.len() > 8 {
             return self.lookup_long(name);
         }
@@ -182,28 +182,28 @@ impl<F: Copy> Table<F> {
     }
 
     /// The subcommand of `row` called `name` in any case.
-    pub fn sub(row: &Row<F>, name: &[u8]) -> Option<&'static Row<F>> {
+    pub(crate) fn sub(row: &Row<F>, name: &[u8]) -> Option<&'static Row<F>> {
         let is = |r: &&&'static Row<F>| {
             r.spec.sub().is_some_and(|s| s.as_bytes().eq_ignore_ascii_case(name))
         };
         row.subs.iter().find(is).copied()
     }
 
-    pub fn by_id(&self, id: CommandId) -> &'static Row<F> {
+    pub(crate) fn by_id(&self, id: CommandId) -> &'static Row<F> {
         self.rows[usize::from(id)]
     }
 
     /// All rows with subcommands.
-    pub fn rows(&self) -> &[&'static Row<F>] {
+    pub(crate) fn rows(&self) -> &[&'static Row<F>] {
         &self.rows
     }
 
     /// Commands without subcommands, with the names they go by.
-    pub fn commands(&self) -> impl Iterator<Item = (&[u8], &'static Row<F>)> {
+    pub(crate) fn commands(&self) -> impl Iterator<Item = (&[u8], &'static Row<F>)> {
         self.names.iter().map(|(name, row)| (&name[..], *row))
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.names.len()
     }
 }

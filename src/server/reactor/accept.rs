@@ -17,7 +17,7 @@ use crate::server::parts::net::Source;
 /// Connections accepted from one listener in one turn.
 const ACCEPTS: usize = 64;
 
-pub fn accept(srv: &mut Server, index: usize) {
+pub(crate) fn accept(srv: &mut Server, index: usize) {
     for _ in 0..ACCEPTS {
         let Some(l) = srv.net.listeners.get(index) else { return };
         let kind = l.kind;

@@ -6,7 +6,7 @@ use crate::net::listener::{self, Kind};
 use crate::server::parts::Server;
 
 /// Opens the listeners; nothing to listen on is an error.
-pub fn open(srv: &mut Server) -> Result<(), String> {
+pub(crate) fn open(srv: &mut Server) -> Result<(), String> {
     let net = &srv.cfg.net;
     let mut tcp = Vec::new();
     if net.port != 0 {
@@ -38,10 +38,10 @@ pub fn open(srv: &mut Server) -> Result<(), String> {
 }
 
 /// Says that an address can't be listened on.
-pub fn warn_of_address(e: &listener::ListenError) {
+pub(crate) fn warn_of_address(e: &listener::ListenError) {
     log!(Warning, "Warning: Could not create server TCP listening socket {}: {e}", e.addr);
 }
 
-pub fn bind_words(cfg: &Config) -> Vec<String> {
+pub(crate) fn bind_words(cfg: &Config) -> Vec<String> {
     cfg.net.bind.iter().map(|b| String::from_utf8_lossy(b).into_owned()).collect()
 }

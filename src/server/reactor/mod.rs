@@ -1,8 +1,8 @@
 //! The loop: one turn accepts, reads, runs, writes and frees.
 
-pub mod accept;
-pub mod listen;
-pub mod reading;
-pub mod reap;
-pub mod turn;
-pub mod writing;
+pub(super) mod accept;
+pub(super) mod listen;
+pub(super) mod reading;
+pub(super) mod reap;
+pub(super) mod turn;
+pub(super) mod writing;

@@ -38,7 +38,7 @@ const AT_ONCE: usize = 256;
 const BATCH_KEPT: usize = 64 * 1024;
 
 /// Reads once from a client and runs what is complete.
-pub fn read_client(srv: &mut Server, id: ClientId) {
+pub(crate) fn read_client(srv: &mut Server, id: ClientId) {
     let Some(client) = srv.clients.get_mut(id) else { return };
     if client.session.close != Close::No {
         return;
@@ -426,7 +426,7 @@ fn slice_is_over(srv: &Server) -> bool {
 
 /// Runs what woken clients have sent, in the order in which they were woken, all of it: nobody
 /// else's next command comes in between, and no reply of this turn leaves before.
-pub fn serve_woken(srv: &mut Server) {
+pub(crate) fn serve_woken(srv: &mut Server) {
     while !srv.net.woken.is_empty() {
         for id in std::mem::take(&mut srv.net.woken) {
             while is_behind(srv, id) {

@@ -10,7 +10,7 @@ use crate::server::parts::Server;
 const AT_ONCE: usize = 256;
 
 /// Ends a client's connection now: to every later command it is gone.
-pub fn end(srv: &mut Server, id: ClientId) {
+pub(crate) fn end(srv: &mut Server, id: ClientId) {
     srv.clients.close(id, Close::Now);
     forget(srv, id);
     srv.rearm();
@@ -29,7 +29,7 @@ fn forget(srv: &mut Server, id: ClientId) {
     srv.pause.forget(id);
 }
 
-pub fn reap(srv: &mut Server) {
+pub(crate) fn reap(srv: &mut Server) {
     let marked = srv.clients.marked(AT_ONCE);
     for &client in &marked {
         forget(srv, client);

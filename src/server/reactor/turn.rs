@@ -28,7 +28,7 @@ use crate::server::reactor::reap;
 use crate::server::reactor::writing::{self, write_replies};
 
 /// Runs turns until the server is told to stop.
-pub fn run(srv: &mut Server) {
+pub(crate) fn run(srv: &mut Server) {
     let mut events = Events::with_capacity(1024);
     while !srv.shutdown.done {
         turn(srv, &mut events, Mode::Full);
@@ -37,7 +37,7 @@ pub fn run(srv: &mut Server) {
 
 /// What a turn does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// Everything; it waits for the next event or timer.
     Full,
     /// Input and output only, without waiting: it takes place within something else.
@@ -45,7 +45,7 @@ pub enum Mode {
 }
 
 /// One turn.
-pub fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
+pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
     let wait = match mode {
         Mode::Full => wait_time(srv),
         Mode::Busy => Some(Duration::ZERO),
@@ -100,7 +100,7 @@ pub fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
 }
 
 /// Writes replies, frees marked clients, and does what must happen before the server waits.
-pub fn finish_turn(srv: &mut Server, mode: Mode) {
+pub(crate) fn finish_turn(srv: &mut Server, mode: Mode) {
     if mode == Mode::Full {
         expire::notice(srv);
         if srv.tracking.broadcast.has_changed() {
@@ -169,7 +169,7 @@ fn client_event(srv: &mut Server, id: ClientId, event: &mio::event::Event) {
 
 /// Serves other clients while a command or a load takes long: one turn that does not wait and does
 /// nothing but input and output. Nothing expires, is evicted or saved within another's work.
-pub fn serve_while_busy(srv: &mut Server) {
+pub(crate) fn serve_while_busy(srv: &mut Server) {
     let mut events = Events::with_capacity(256);
     let running = running::now();
     let outer = std::mem::replace(&mut srv.exec.busy, true);

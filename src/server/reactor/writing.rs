@@ -25,7 +25,7 @@ const DELIVER_US: u64 = 250;
 const DELIVER_STEP: usize = 8;
 
 /// Writes what is owed to every client that ran a command, and delivers messages for a while.
-pub fn write_replies(srv: &mut Server) {
+pub(crate) fn write_replies(srv: &mut Server) {
     if !srv.clients.has_to_write() {
         return;
     }
@@ -49,7 +49,7 @@ pub fn write_replies(srv: &mut Server) {
 }
 
 /// The client's socket has room again.
-pub fn on_writable(srv: &mut Server, id: ClientId) {
+pub(crate) fn on_writable(srv: &mut Server, id: ClientId) {
     match srv.clients.get(id) {
         Some(client) if client.wants_writable => write_client(srv, id),
         _ => {}
@@ -110,7 +110,7 @@ fn write_client(srv: &mut Server, id: ClientId) {
 }
 
 /// Logs and counts the clients that were marked for exceeding an output limit.
-pub fn report_over_limit(srv: &mut Server) {
+pub(crate) fn report_over_limit(srv: &mut Server) {
     if !srv.clients.has_over_limit() {
         return;
     }

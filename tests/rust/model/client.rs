@@ -13,45 +13,45 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A reply: a line (`+ - : , # ( _` and nulls), a text (`$ =`), or several replies (`* % ~ >`).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Value {
+pub(super) enum Value {
     Line(u8, Vec<u8>),
     Text(u8, Vec<u8>),
     Many(u8, Vec<Value>),
 }
 
 impl Value {
-    pub fn is_error(&self) -> bool {
+    pub(super) fn is_error(&self) -> bool {
         matches!(self, Value::Line(b'-', _))
     }
 
-    pub fn is_line(&self, kind: u8, text: &[u8]) -> bool {
+    pub(super) fn is_line(&self, kind: u8, text: &[u8]) -> bool {
         matches!(self, Value::Line(k, t) if *k == kind && t == text)
     }
 
     /// The first error in the reply, at any depth.
-    pub fn error(&self) -> Option<&Value> {
+    pub(super) fn error(&self) -> Option<&Value> {
         match self {
             Value::Many(_, all) => all.iter().find_map(Value::error),
             other => other.is_error().then_some(other),
         }
     }
 
-    pub fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Value::Line(_, bytes) | Value::Text(_, bytes) => bytes,
             Value::Many(..) => b"",
         }
     }
 
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(self.bytes()).into_owned()
     }
 
-    pub fn number(&self) -> Option<i64> {
+    pub(super) fn number(&self) -> Option<i64> {
         std::str::from_utf8(self.bytes()).ok()?.parse().ok()
     }
 
-    pub fn members(&self) -> &[Value] {
+    pub(super) fn members(&self) -> &[Value] {
         match self {
             Value::Many(_, all) => all,
             _ => &[],
@@ -59,7 +59,7 @@ impl Value {
     }
 
     /// The same reply with its elements in order: one by one, or by pairs.
-    pub fn sorted(&self, by: usize) -> Value {
+    pub(super) fn sorted(&self, by: usize) -> Value {
         let Value::Many(kind, all) = self else { return self.clone() };
         let by = if *kind == b'%' { 2 } else { by };
         let mut groups: Vec<&[Value]> = all.chunks(by).collect();
@@ -83,7 +83,7 @@ impl fmt::Debug for Value {
 }
 
 /// Parses one reply: it, and its length. `None` if it is not there as a whole.
-pub fn parse(bytes: &[u8]) -> Option<(Value, usize)> {
+pub(super) fn parse(bytes: &[u8]) -> Option<(Value, usize)> {
     let kind = *bytes.first()?;
     let end = bytes.windows(2).position(|pair| pair == b"\r\n")?;
     let line = &bytes[1..end];
@@ -119,7 +119,7 @@ pub fn parse(bytes: &[u8]) -> Option<(Value, usize)> {
 }
 
 /// A command as clients send it.
-pub fn encode<T: AsRef<[u8]>>(args: &[T]) -> Vec<u8> {
+pub(super) fn encode<T: AsRef<[u8]>>(args: &[T]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", args.len()).into_bytes();
     for arg in args {
         let arg = arg.as_ref();
@@ -132,9 +132,9 @@ pub fn encode<T: AsRef<[u8]>>(args: &[T]) -> Vec<u8> {
 
 /// An error of a connection is the end of its server, as far as these tests can tell.
 #[derive(Debug)]
-pub struct Gone(pub String);
+pub(super) struct Gone(pub String);
 
-pub struct Connection {
+pub(super) struct Connection {
     socket: UnixStream,
     unread: Vec<u8>,
     /// Where in `unread` the next reply begins.
@@ -142,18 +142,18 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn open(path: &Path) -> Result<Connection, Gone> {
+    pub(super) fn open(path: &Path) -> Result<Connection, Gone> {
         let socket = UnixStream::connect(path).map_err(|e| Gone(e.to_string()))?;
         socket.set_read_timeout(Some(PATIENCE)).map_err(|e| Gone(e.to_string()))?;
         Ok(Connection { socket, unread: Vec::new(), at: 0 })
     }
 
-    pub fn send(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Gone> {
         self.socket.write_all(bytes).map_err(|e| Gone(e.to_string()))
     }
 
     /// The next reply, which the server owes us.
-    pub fn read(&mut self) -> Result<Value, Gone> {
+    pub(super) fn read(&mut self) -> Result<Value, Gone> {
         loop {
             if let Some(value) = self.buffered() {
                 return Ok(value);
@@ -163,7 +163,7 @@ impl Connection {
     }
 
     /// The next reply if it has come.
-    pub fn poll(&mut self) -> Result<Option<Value>, Gone> {
+    pub(super) fn poll(&mut self) -> Result<Option<Value>, Gone> {
         if let Some(value) = self.buffered() {
             return Ok(Some(value));
         }
@@ -200,13 +200,13 @@ impl Connection {
         }
     }
 
-    pub fn ask<T: AsRef<[u8]>>(&mut self, args: &[T]) -> Result<Value, Gone> {
+    pub(super) fn ask<T: AsRef<[u8]>>(&mut self, args: &[T]) -> Result<Value, Gone> {
         self.send(&encode(args))?;
         self.read()
     }
 
     /// A command of words without spaces.
-    pub fn words(&mut self, line: &str) -> Result<Value, Gone> {
+    pub(super) fn words(&mut self, line: &str) -> Result<Value, Gone> {
         self.ask(&line.split(' ').collect::<Vec<_>>())
     }
 }

@@ -7,11 +7,11 @@ use super::grammar::FAMILIES;
 use super::step::{Arg, Step};
 use crate::rng::Rng;
 
-pub const CLIENTS: usize = 4;
+pub(super) const CLIENTS: usize = 4;
 
 /// What commands are for; it decides which there are, and which times and waits they name.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub(super) enum Purpose {
     /// One server, whose stream of writes is replayed: anything goes.
     Replay,
     /// Two servers side by side: nothing that chance or a slow clock decides.
@@ -19,13 +19,13 @@ pub enum Purpose {
 }
 
 /// The names of all commands that the grammar knows, in lower case.
-pub fn names() -> Vec<String> {
+pub(super) fn names() -> Vec<String> {
     let texts = FAMILIES.iter().flat_map(|f| [f.writes, f.reads, f.later, f.chance]);
     let lines = texts.flat_map(str::lines).filter_map(|line| line.split_whitespace().next());
     lines.map(str::to_lowercase).collect()
 }
 
-pub struct Generator<'a> {
+pub(super) struct Generator<'a> {
     rng: Rng,
     purpose: Purpose,
     /// Lines to choose from, by family.
@@ -41,7 +41,7 @@ pub struct Generator<'a> {
 
 impl<'a> Generator<'a> {
     /// `known` says which commands there are on all servers.
-    pub fn new(
+    pub(super) fn new(
         seed: u64,
         purpose: Purpose,
         dumps: &'a [Vec<u8>],
@@ -76,14 +76,14 @@ impl<'a> Generator<'a> {
         }
     }
 
-    pub fn step(&mut self) -> Step {
+    pub(super) fn step(&mut self) -> Step {
         // Clients take turns of some length, as a pipeline does.
         let client = self.rng.below(CLIENTS);
         self.step_of(client)
     }
 
     /// Some steps of one client.
-    pub fn turn(&mut self) -> Vec<Step> {
+    pub(super) fn turn(&mut self) -> Vec<Step> {
         let client = self.rng.below(CLIENTS);
         let count = 1 + self.rng.below(12);
         (0..count).map(|_| self.step_of(client)).collect()

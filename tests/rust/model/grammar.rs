@@ -8,7 +8,7 @@
 //! What a range by letters gives is unspecified unless all scores are equal, so such sets have keys of
 //! their own (`$y`). A write command of the server's table without a line here fails the tests.
 
-pub struct Family {
+pub(super) struct Family {
     pub name: &'static str,
     pub writes: &'static str,
     /// Commands that change nothing.
@@ -19,7 +19,7 @@ pub struct Family {
     pub chance: &'static str,
 }
 
-pub const FAMILIES: &[Family] = &[
+pub(super) const FAMILIES: &[Family] = &[
     Family {
         name: "string",
         writes: "

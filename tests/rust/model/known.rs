@@ -3,7 +3,7 @@
 use super::side::{Command, may_wait};
 
 /// How the replies of a command are compared.
-pub enum Like {
+pub(super) enum Like {
     /// Byte for byte.
     Exactly,
     /// In any order: the elements, or the pairs of them.
@@ -15,7 +15,7 @@ pub enum Like {
 }
 
 /// How the replies of this command are compared.
-pub fn like(command: &Command) -> Like {
+pub(super) fn like(command: &Command) -> Like {
     let name = String::from_utf8_lossy(&command[0]).to_uppercase();
     match name.as_str() {
         // A table has no order.
@@ -34,12 +34,12 @@ pub fn like(command: &Command) -> Like {
 
 /// Whether a command may look at keys in any order, and so find in any order that they are absent, or
 /// past their time.
-pub fn looks_in_any_order(command: &Command) -> bool {
+pub(super) fn looks_in_any_order(command: &Command) -> bool {
     ["KEYS", "SCAN", "SORT", "SORT_RO"].iter().any(|name| is(command, name))
 }
 
 /// A difference that is meant, or that nobody can foresee: the command is left out of the comparison.
-pub struct Known {
+pub(super) struct Known {
     pub reason: &'static str,
     /// The version of redis-server from which on they are the same.
     pub until: (u32, u32),
@@ -48,7 +48,7 @@ pub struct Known {
 
 const FOREVER: (u32, u32) = (u32::MAX, 0);
 
-pub const KNOWN: &[Known] = &[
+pub(super) const KNOWN: &[Known] = &[
     Known {
         reason: "doc/compat.md: LSET with an index beyond 32 bits is out of range",
         until: FOREVER,
@@ -147,23 +147,23 @@ pub const KNOWN: &[Known] = &[
 
 /// Before 7.2, an encoding may differ: lists and sets are no listpacks, and ZADD counts elements that it
 /// only changes less strictly; HSET counts the fields that are new, not those it is given.
-pub fn encodes_alike(kind: &str, version: (u32, u32)) -> bool {
+pub(super) fn encodes_alike(kind: &str, version: (u32, u32)) -> bool {
     version >= (7, 2) || !matches!(kind, "list" | "set" | "zset" | "hash")
 }
 
 /// Before 7.2, a key past its time was shown by SCAN with TYPE, was no event in RESTORE, and did not
 /// count as gone in WATCH.
-pub fn expires_alike(version: (u32, u32)) -> bool {
+pub(super) fn expires_alike(version: (u32, u32)) -> bool {
     version >= (7, 2)
 }
 
 /// Before 7.2, an element that goes to a client that waits for it counts as one change less.
-pub fn counts_what_is_served(version: (u32, u32)) -> bool {
+pub(super) fn counts_what_is_served(version: (u32, u32)) -> bool {
     version >= (7, 2)
 }
 
 /// The reason why a command is left out beside this version.
-pub fn reason(command: &Command, version: (u32, u32)) -> Option<&'static str> {
+pub(super) fn reason(command: &Command, version: (u32, u32)) -> Option<&'static str> {
     let known = KNOWN.iter().find(|known| version < known.until && (known.applies)(command));
     known.map(|known| known.reason)
 }

@@ -6,10 +6,10 @@ use super::client::Gone;
 use super::side::{Command, Side, words};
 
 /// A key: its database, and its name.
-pub type Name = (usize, Vec<u8>);
+pub(super) type Name = (usize, Vec<u8>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
+pub(super) struct Key {
     pub kind: String,
     pub encoding: String,
     pub digest: String,
@@ -19,7 +19,7 @@ pub struct Key {
     pub fields: Vec<(Vec<u8>, i64)>,
 }
 
-pub struct Picture {
+pub(super) struct Picture {
     pub digest: String,
     /// Keys of each database as DBSIZE counts them.
     pub sizes: Vec<i64>,
@@ -27,7 +27,7 @@ pub struct Picture {
 }
 
 /// Looks at everything. `fields`: whether the server knows times of fields.
-pub fn take(side: &mut Side, fields: bool) -> Result<Picture, Gone> {
+pub(super) fn take(side: &mut Side, fields: bool) -> Result<Picture, Gone> {
     let (mut sizes, mut keys) = (Vec::new(), BTreeMap::new());
     let digest = side.admin.words("DEBUG DIGEST")?.text();
     for db in 0..4 {
@@ -88,7 +88,7 @@ fn with_key(start: &str, key: &[u8]) -> Command {
 }
 
 /// The first difference, by the given comparison of two keys of one name.
-pub fn difference(
+pub(super) fn difference(
     ours: &Picture,
     theirs: &Picture,
     same: impl Fn(&Key, &Key) -> bool,

@@ -16,7 +16,7 @@ const START: Duration = Duration::from_secs(10);
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-pub struct Server {
+pub(super) struct Server {
     child: Child,
     folder: PathBuf,
     /// 0 unless it was asked for.
@@ -24,13 +24,13 @@ pub struct Server {
 }
 
 /// Our server: that of `REDUST_SERVER`, or the one that cargo has built for this test.
-pub fn ours() -> PathBuf {
+pub(super) fn ours() -> PathBuf {
     std::env::var_os("REDUST_SERVER")
         .map_or_else(|| env!("CARGO_BIN_EXE_redust-server").into(), PathBuf::from)
 }
 
 /// The server to compare with: that of `REDUST_PEER`, or the redis-server of the `PATH`.
-pub fn peer() -> Option<PathBuf> {
+pub(super) fn peer() -> Option<PathBuf> {
     if let Some(path) = std::env::var_os("REDUST_PEER") {
         return Some(path.into());
     }
@@ -40,7 +40,7 @@ pub fn peer() -> Option<PathBuf> {
 
 impl Server {
     /// Starts a server with settings as words of a command line, and waits until it answers.
-    pub fn start(binary: &Path, settings: &str, with_port: bool) -> Server {
+    pub(super) fn start(binary: &Path, settings: &str, with_port: bool) -> Server {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("redust-model-{}-{number}", std::process::id());
         let folder = std::env::temp_dir().join(name);
@@ -73,12 +73,12 @@ impl Server {
         self.connect().is_ok_and(|mut c| c.words("PING").is_ok_and(|pong| !pong.is_error()))
     }
 
-    pub fn connect(&self) -> Result<Connection, Gone> {
+    pub(super) fn connect(&self) -> Result<Connection, Gone> {
         Connection::open(&self.folder.join("socket"))
     }
 
     /// The last lines that it logged: a report, if it crashed.
-    pub fn log(&self) -> String {
+    pub(super) fn log(&self) -> String {
         let text = fs::read(self.folder.join("log")).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();

@@ -7,7 +7,7 @@ use super::step::Step;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The smallest case found, and what is wrong with it. `run` gives what is wrong with a case.
-pub fn shrink(
+pub(super) fn shrink(
     steps: Vec<Step>,
     fault: String,
     mut run: impl FnMut(&[Step]) -> Option<String>,

@@ -8,7 +8,7 @@ use super::generate::CLIENTS;
 use super::process::Server;
 use super::step::brief;
 
-pub type Command = Vec<Vec<u8>>;
+pub(super) type Command = Vec<Vec<u8>>;
 
 struct Client {
     connection: Connection,
@@ -20,7 +20,7 @@ struct Client {
 }
 
 /// A command, the reply to it, and who sent it.
-pub struct Answer {
+pub(super) struct Answer {
     pub client: usize,
     pub command: Command,
     pub reply: Value,
@@ -28,21 +28,21 @@ pub struct Answer {
     pub queued: Vec<Command>,
 }
 
-pub struct Side {
+pub(super) struct Side {
     pub server: Server,
     pub admin: Connection,
     clients: Vec<Client>,
 }
 
 impl Side {
-    pub fn start(binary: &Path, settings: &str) -> Result<Side, Gone> {
+    pub(super) fn start(binary: &Path, settings: &str) -> Result<Side, Gone> {
         let server = Server::start(binary, settings, false);
         let admin = server.connect()?;
         Ok(Side { server, admin, clients: Vec::new() })
     }
 
     /// An empty server with new clients; every other one speaks RESP3.
-    pub fn reset(&mut self) -> Result<(), Gone> {
+    pub(super) fn reset(&mut self) -> Result<(), Gone> {
         self.clients.clear();
         self.admin.words("SELECT 0")?;
         self.admin.words("FLUSHALL")?;
@@ -55,12 +55,12 @@ impl Side {
         Ok(())
     }
 
-    pub fn is_waiting(&self, client: usize) -> bool {
+    pub(super) fn is_waiting(&self, client: usize) -> bool {
         self.clients[client].waiting.is_some()
     }
 
     /// Runs commands of one client that don't wait, in one pipeline.
-    pub fn run(&mut self, client: usize, commands: &[Command]) -> Result<Vec<Answer>, Gone> {
+    pub(super) fn run(&mut self, client: usize, commands: &[Command]) -> Result<Vec<Answer>, Gone> {
         let bytes: Vec<u8> = commands.iter().flat_map(|command| encode(command)).collect();
         self.clients[client].connection.send(&bytes)?;
         let mut answers = Vec::new();
@@ -89,7 +89,7 @@ impl Side {
 
     /// Runs a command that may wait; no answer means that the client does. `out`: a wait of a
     /// millisecond is waited out, since nobody can see it in time.
-    pub fn run_waiting(
+    pub(super) fn run_waiting(
         &mut self,
         client: usize,
         command: &Command,
@@ -120,7 +120,7 @@ impl Side {
     }
 
     /// The answers of clients that no longer wait.
-    pub fn woken(&mut self) -> Result<Vec<Answer>, Gone> {
+    pub(super) fn woken(&mut self) -> Result<Vec<Answer>, Gone> {
         let mut answers = Vec::new();
         for client in 0..self.clients.len() {
             if !self.is_waiting(client) || self.is_blocked(client)? {
@@ -134,7 +134,7 @@ impl Side {
     }
 
     /// Ends all waits and all transactions.
-    pub fn finish(&mut self) -> Result<Vec<Answer>, Gone> {
+    pub(super) fn finish(&mut self) -> Result<Vec<Answer>, Gone> {
         for client in 0..self.clients.len() {
             if self.is_waiting(client) {
                 let id = self.clients[client].id;
@@ -151,13 +151,13 @@ impl Side {
     }
 
     /// Several commands of words without spaces, in one pipeline.
-    pub fn ask_all(&mut self, commands: &[Command]) -> Result<Vec<Value>, Gone> {
+    pub(super) fn ask_all(&mut self, commands: &[Command]) -> Result<Vec<Value>, Gone> {
         let bytes: Vec<u8> = commands.iter().flat_map(|command| encode(command)).collect();
         self.admin.send(&bytes)?;
         commands.iter().map(|_| self.admin.read()).collect()
     }
 
-    pub fn info(&mut self, field: &str) -> Result<String, Gone> {
+    pub(super) fn info(&mut self, field: &str) -> Result<String, Gone> {
         let text = self.admin.words("INFO all")?.text();
         let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
         Ok(value.unwrap_or_else(|| panic!("INFO has no {field}")).to_owned())
@@ -165,7 +165,7 @@ impl Side {
 }
 
 /// Whether a command may wait; within a transaction none does.
-pub fn may_wait(command: &Command) -> bool {
+pub(super) fn may_wait(command: &Command) -> bool {
     const WAITING: [&[u8]; 8] = [
         b"BLPOP",
         b"BRPOP",
@@ -179,11 +179,11 @@ pub fn may_wait(command: &Command) -> bool {
     WAITING.contains(&command[0].to_ascii_uppercase().as_slice())
 }
 
-pub fn words(line: &str) -> Command {
+pub(super) fn words(line: &str) -> Command {
     line.split(' ').map(|word| word.as_bytes().to_vec()).collect()
 }
 
-pub fn show(command: &Command) -> String {
+pub(super) fn show(command: &Command) -> String {
     let words: Vec<String> = command.iter().map(|w| brief(&w.escape_ascii().to_string())).collect();
     words.join(" ")
 }

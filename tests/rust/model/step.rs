@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// An argument; those that depend on when and where it is sent are made then.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Arg {
+pub(super) enum Arg {
     Bytes(Vec<u8>),
     /// A time so many milliseconds from now, in seconds and in milliseconds.
     Seconds(i64),
@@ -15,7 +15,7 @@ pub enum Arg {
 }
 
 #[derive(Clone, Debug)]
-pub struct Step {
+pub(super) struct Step {
     pub client: usize,
     pub args: Vec<Arg>,
     /// Whether a key may be past its time a moment later.
@@ -24,14 +24,14 @@ pub struct Step {
 
 impl Step {
     /// The name in capitals.
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match &self.args[0] {
             Arg::Bytes(name) => String::from_utf8_lossy(name).to_uppercase(),
             _ => String::new(),
         }
     }
 
-    pub fn render(&self, now_ms: i64, port: u16) -> Vec<Vec<u8>> {
+    pub(super) fn render(&self, now_ms: i64, port: u16) -> Vec<Vec<u8>> {
         let render = |arg: &Arg| match arg {
             Arg::Bytes(bytes) => bytes.clone(),
             Arg::Seconds(from_now) => ((now_ms + from_now) / 1000).to_string().into_bytes(),
@@ -65,7 +65,7 @@ impl fmt::Display for Step {
 }
 
 /// Long texts of one letter are told by their length.
-pub fn brief(text: &str) -> String {
+pub(super) fn brief(text: &str) -> String {
     let first = text.chars().next().unwrap_or_default();
     match text.len() {
         len if len > 30 && text.chars().all(|c| c == first) => format!("<{first} x {len}>"),
@@ -73,7 +73,7 @@ pub fn brief(text: &str) -> String {
     }
 }
 
-pub fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock past 1970");
     now.as_millis() as i64
 }

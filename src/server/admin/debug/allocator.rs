@@ -13,7 +13,7 @@ fn refused(error: io::Error) -> CmdError {
 }
 
 /// `DEBUG MALLCTL name [number]`: the number, or what it was before it was replaced.
-pub fn number(call: &mut Call<'_>) -> Result<(), CmdError> {
+pub(super) fn number(call: &mut Call<'_>) -> Result<(), CmdError> {
     let name = call.argv.at(2);
     let number = match call.argv.get(3) {
         None => mallctl::read(name),
@@ -25,7 +25,7 @@ pub fn number(call: &mut Call<'_>) -> Result<(), CmdError> {
 
 /// `DEBUG MALLCTL-STR name [text]`: the text, or what it was before it was replaced. VOID in place of a text has the
 /// allocator do something that takes none, as `arena.4096.purge` does.
-pub fn text(call: &mut Call<'_>) -> Result<(), CmdError> {
+pub(super) fn text(call: &mut Call<'_>) -> Result<(), CmdError> {
     let name = call.argv.at(2);
     let new = call.argv.get(3).copied();
     match (mallctl::read_text(name), new) {

@@ -21,7 +21,7 @@ fn quicklist(entry: &Entry) -> Option<&Quicklist> {
 }
 
 /// What DEBUG OBJECT adds for a quicklist.
-pub fn figures(entry: &Entry) -> String {
+pub(super) fn figures(entry: &Entry) -> String {
     let mut text = String::new();
     if let Some(list) = quicklist(entry) {
         let nodes = list.node_count();
@@ -39,7 +39,7 @@ pub fn figures(entry: &Entry) -> String {
 }
 
 /// `DEBUG QUICKLIST-PACKED-THRESHOLD size`, 0 for the default. Joins: limits.
-pub fn packed_threshold(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+pub(super) fn packed_threshold(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     const WRONG: CmdError =
         CmdError::new("ERR argument must be a memory value bigger than 1 and smaller than 4gb");
     let size = num::parse_memory(call.argv[2]).filter(|&n| n <= PLAIN_FROM_MAX).ok_or(WRONG)?;
@@ -49,7 +49,7 @@ pub fn packed_threshold(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 }
 
 /// `DEBUG QUICKLIST key [detail]`: prints the nodes. Joins: keyspace.
-pub fn print_quicklist(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+pub(super) fn print_quicklist(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let store = srv.ks.db(call.env.db as usize);
     let entry = store.find(store.key(call.argv[2])).ok_or(errors::NO_SUCH_KEY)?;
     let list = quicklist(entry).ok_or(CmdError::new("ERR Not a quicklist encoded object."))?;
@@ -62,7 +62,7 @@ pub fn print_quicklist(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 }
 
 /// `DEBUG LISTPACK key`: prints what a value in this encoding holds. Joins: keyspace.
-pub fn print_listpack(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+pub(super) fn print_listpack(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let store = srv.ks.db(call.env.db as usize);
     let entry = store.find(store.key(call.argv[2])).ok_or(errors::NO_SUCH_KEY)?;
     match entry.value() {

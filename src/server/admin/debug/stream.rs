@@ -7,7 +7,11 @@ use crate::server::parts::stream::ALL;
 
 /// `DEBUG STREAM ON|TAKE|OFF`: reads the stream of writes, as replicas and the append-only file will get it.
 /// TAKE replies with the bytes that came since the last one.
-pub fn debug_stream(srv: &mut Server, reply: &mut Reply, word: &[u8]) -> Result<(), CmdError> {
+pub(super) fn debug_stream(
+    srv: &mut Server,
+    reply: &mut Reply,
+    word: &[u8],
+) -> Result<(), CmdError> {
     let reader = srv.debug.stream;
     match (word.to_ascii_lowercase().as_slice(), reader) {
         (b"on", None) => srv.debug.stream = Some(srv.stream.join(ALL)),
