@@ -1,5 +1,6 @@
 //! File formats, over `io::Read` and `io::Write`: what is on disk, not when or why.
 
+pub mod aof;
 pub mod check;
 pub(crate) mod dump;
 pub mod fuzz;
