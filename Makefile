@@ -4,6 +4,7 @@
 # make test-upstream SUITE=dir [FILES="unit/type/string .."]   a Redis or Valkey source tree's own suite
 # make bench       beside redis-server (ARGS=--quick)    make fuzz    TIME seconds a target
 # make differential   random commands beside redis-server, and replayed (ARGS="COMMANDS=1000000 SEED=7 PEER=path")
+# make sanitize    the tests of the layers that hold unsafe code, with the address sanitizer
 # make tidy lint fmt-check bench-parts install
 
 CARGO ?= cargo
@@ -56,6 +57,17 @@ differential: prerequisites
 
 tidy: prerequisites
 	$(CARGO) test --test redust tidy -- --nocapture
+
+# Containers, entries and values are where a mistake in unsafe code would be. It needs the nightly compiler; without
+# it, one line says so.
+.PHONY: sanitize
+sanitize: prerequisites
+	@if ! $(CARGO) +nightly --version >/dev/null 2>&1; then \
+		echo "make: the nightly compiler is missing, so the sanitizer does not run: rustup toolchain install nightly"; \
+	else \
+		CARGO_TARGET_DIR=$(TARGET_DIR)/sanitize RUSTFLAGS="-Zsanitizer=address" ASAN_OPTIONS=detect_leaks=0 \
+			$(CARGO) +nightly test --lib --target $$(rustc -vV | sed -n 's/^host: //p') -- ds:: keyspace:: value::; \
+	fi
 
 lint clippy: prerequisites
 	$(CARGO) clippy --all-targets -- -D warnings

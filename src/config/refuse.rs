@@ -4,7 +4,7 @@
 //! access or data is not: a server that starts all the same stands open, or loses what it was told to keep, and nobody
 //! notices before it matters. So such a directive stops the start, with the reason. `unavailable-directives warn`
 //! (or `REDUST_UNAVAILABLE_DIRECTIVES=warn`) makes it a warning, for tests and for those who know what they do; what
-//! is on disk already (append-only files) or would make another server of this one is refused in any case.
+//! would make another server of this one is refused in any case.
 
 use super::choice::Unavailable;
 use super::file::{ConfigError, Loaded};
@@ -30,24 +30,10 @@ pub(crate) fn check(loaded: &Loaded) -> Result<Vec<String>, ConfigError> {
     if let Some(setting) = loaded.module_settings.first() {
         return Err(setting.error("a setting of a module, but modules can't be loaded"));
     }
-    let aof = to_path(&join_path(&config.process.dir, &config.aof.dir_name));
-    if config.aof.enabled && aof.exists() {
-        // Starting without what these files hold would lose it.
-        return Err(ConfigError::general(format!(
-            "appendonly: the append-only files in '{}' can't be read yet. Save an RDB snapshot with the \
-             server they come from, and start with 'appendonly no'.",
-            aof.display()
-        )));
-    }
     let mut warnings = Vec::new();
     let refused = table::refused(config).map(|(row, why)| (row.name, why.to_owned()));
     let users = acl_file(config).err().map(|why| ("aclfile", why));
     for (name, why) in refused.chain(users) {
-        if name == "appendonly" && config.process.unavailable == Unavailable::Stop {
-            // Compat: like a server that can't write its file, which starts and refuses to write.
-            warnings.push(format!("WARNING: {name}: {why}. Writes are refused until it is 'no'."));
-            continue;
-        }
         let another = matches!(name, "cluster-enabled" | "replicaof");
         if another || config.process.unavailable == Unavailable::Stop {
             return Err(ConfigError::general(format!("{name}: {why}")));
@@ -148,7 +134,7 @@ mod tests {
         for text in [
             "",
             "appendonly no\nappendfsync always",
-            "appendonly yes\nappendonly no",
+            "appendonly yes\nappendfsync always",
             "min-replicas-to-write 1",
             "masterauth secret\nmasteruser u",
             "io-threads 4\nactivedefrag yes\ntls-cert-file a",
@@ -163,15 +149,9 @@ mod tests {
     }
 
     #[test]
-    fn without_an_append_only_file_nothing_is_written() {
-        let warnings = refusal("appendonly yes").expect("it starts");
-        assert!(warnings[0].contains("Writes are refused"), "{warnings:?}");
-    }
-
-    #[test]
     fn it_can_be_made_a_warning_but_not_for_another_kind_of_server() {
         let warn = "unavailable-directives warn\n";
-        let warnings = refusal(&format!("{warn}appendonly yes\ntls-port 1")).expect("warnings");
+        let warnings = refusal(&format!("{warn}import-mode yes\ntls-port 1")).expect("warnings");
         assert_eq!(warnings.len(), 2);
         assert!(refusal(&format!("{warn}replicaof 127.0.0.1 1")).is_err());
         assert!(refusal(&format!("{warn}user a on")).is_err());
@@ -182,14 +162,7 @@ mod tests {
     fn every_directive_that_is_refused_is_known() {
         let refused = table::rows().filter(|row| matches!(row.effect, table::Effect::Refused(_)));
         let names: Vec<&str> = refused.map(|row| row.name).collect();
-        let known = [
-            "tls-port",
-            "appendonly",
-            "replicaof",
-            "cluster-enabled",
-            "import-mode",
-            "unixsocketgroup",
-        ];
+        let known = ["tls-port", "replicaof", "cluster-enabled", "import-mode", "unixsocketgroup"];
         assert_eq!(names, known);
     }
 }

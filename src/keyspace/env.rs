@@ -6,6 +6,8 @@ pub(crate) enum Origin {
     Client,
     Exec,
     Script,
+    /// An append-only file that is loaded.
+    File,
 }
 
 /// What happens to a key that is past its time when a command meets it.

@@ -206,6 +206,16 @@ impl Clients {
         }
     }
 
+    /// The socket of a client who was owed more than it took has room again.
+    pub(crate) fn schedule_writable(&mut self, id: ClientId) {
+        if let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id)
+            && !c.queued_write
+        {
+            c.queued_write = true;
+            self.to_write.push(id);
+        }
+    }
+
     /// Appends an out-of-band message; nobody home is not an error.
     pub(crate) fn push(&mut self, id: ClientId, bytes: &[u8]) {
         self.append(id, |outbox| outbox.push(bytes));

@@ -7,7 +7,6 @@ use mio::Token;
 pub(crate) struct ClientId(u64);
 
 impl ClientId {
-    #[cfg(test)]
     /// What a command has that no client sent: a saved file replayed, the server itself.
     pub(crate) const NOBODY: ClientId = ClientId(u64::MAX);
 

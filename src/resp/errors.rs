@@ -91,10 +91,6 @@ pub(crate) const OOM: CmdError =
     CmdError::new("OOM command not allowed when used memory > 'maxmemory'.");
 pub(crate) const NO_REPLICAS: CmdError =
     CmdError::new("NOREPLICAS Not enough good replicas to write.");
-pub(crate) const MISCONF_AOF: CmdError = CmdError::new(
-    "MISCONF Errors writing to the AOF file: 'appendonly yes' is not available in this version, and \
-     what is written would be lost. Switch it off with 'CONFIG SET appendonly no'.",
-);
 pub(crate) const BUSY: CmdError = CmdError::new(
     "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
 );

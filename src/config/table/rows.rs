@@ -373,24 +373,18 @@ static SNAPSHOT: &[Row] = &[
 
 /// The append-only file.
 static AOF: &[Row] = &[
-    row("appendonly", flag!(aof.enabled))
-        .flags(DENY_LOADING)
-        .refused("the append-only file is not available yet: what is written would be lost"),
-    row("appendfilename", text!(aof.file_name, Empty::Kept, check::aof_filename))
-        .flags(IMMUTABLE)
-        .inert(),
-    row("appenddirname", text!(aof.dir_name, Empty::Kept, check::aof_dirname))
-        .flags(IMMUTABLE)
-        .inert(),
-    row("appendfsync", choice!(aof.fsync: AppendFsync)).inert(),
-    row("no-appendfsync-on-rewrite", flag!(aof.no_fsync_on_rewrite)).inert(),
-    row("auto-aof-rewrite-percentage", int!(aof.rewrite_percentage, 0, I32)).inert(),
-    row("auto-aof-rewrite-min-size", memory!(aof.rewrite_min_size, 0, I64)).inert(),
-    row("aof-load-truncated", flag!(aof.load_truncated)).inert(),
-    row("aof-use-rdb-preamble", flag!(aof.use_rdb_preamble)).inert(),
-    row("aof-timestamp-enabled", flag!(aof.timestamps)).inert(),
-    row("aof-rewrite-incremental-fsync", flag!(aof.rewrite_incremental_fsync)).inert(),
-    row("aof-disable-auto-gc", flag!(aof.disable_auto_gc)).flags(HIDDEN).inert(),
+    row("appendonly", flag!(aof.enabled)).flags(DENY_LOADING),
+    row("appendfilename", text!(aof.file_name, Empty::Kept, check::aof_filename)).flags(IMMUTABLE),
+    row("appenddirname", text!(aof.dir_name, Empty::Kept, check::aof_dirname)).flags(IMMUTABLE),
+    row("appendfsync", choice!(aof.fsync: AppendFsync)),
+    row("no-appendfsync-on-rewrite", flag!(aof.no_fsync_on_rewrite)),
+    row("auto-aof-rewrite-percentage", int!(aof.rewrite_percentage, 0, I32)),
+    row("auto-aof-rewrite-min-size", memory!(aof.rewrite_min_size, 0, I64)),
+    row("aof-load-truncated", flag!(aof.load_truncated)),
+    row("aof-use-rdb-preamble", flag!(aof.use_rdb_preamble)),
+    row("aof-timestamp-enabled", flag!(aof.timestamps)),
+    row("aof-rewrite-incremental-fsync", flag!(aof.rewrite_incremental_fsync)),
+    row("aof-disable-auto-gc", flag!(aof.disable_auto_gc)).flags(HIDDEN),
 ];
 
 /// Replication.

@@ -174,6 +174,12 @@ impl Manifest {
         name
     }
 
+    /// The one file of an old server becomes the base.
+    pub fn adopt_base(&mut self, name: &[u8]) {
+        self.base_seq = 1;
+        self.base = Some(FileInfo { name: name.to_vec(), seq: 1 });
+    }
+
     /// Names a new incremental file.
     pub fn new_incr(&mut self, file_name: &[u8]) -> Vec<u8> {
         self.incr_seq += 1;

@@ -9,3 +9,4 @@
 
 pub mod manifest;
 pub mod reader;
+pub(crate) mod rewrite;

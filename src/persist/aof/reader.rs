@@ -291,7 +291,7 @@ mod tests {
         for round in 0..60 {
             let (mut text, mut model, mut ends) = (Vec::new(), Vec::new(), vec![0]);
             for _ in 0..20 {
-                if next() % 4 == 0 {
+                if next().is_multiple_of(4) {
                     text.extend_from_slice(b"#TS:1700000000\r\n");
                     ends.push(text.len());
                 }

@@ -119,6 +119,8 @@ pub struct Loaded {
     /// Collections without elements, which were left out.
     pub empty: u64,
     pub libraries: Vec<Library>,
+    /// How long the snapshot was.
+    pub bytes: u64,
 }
 
 /// Loads a snapshot into `ks`. After an error, `ks` holds what came before it.
@@ -160,7 +162,9 @@ pub fn load(
         }
     }
     checksum(&mut from, version, opts.verify_checksum)?;
-    Ok(loader.loaded)
+    let mut loaded = loader.loaded;
+    loaded.bytes = from.offset();
+    Ok(loaded)
 }
 
 /// Reads magic and version. With `any_version`, later ones than are known are let through.

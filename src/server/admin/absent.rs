@@ -27,7 +27,7 @@ pub(crate) fn replication_memory(o: &mut Lines) {
 }
 
 pub(crate) fn more_memory(o: &mut Lines) {
-    o.each(&["mem_cluster_links", "mem_aof_buffer"], 0);
+    o.add("mem_cluster_links", 0);
 }
 
 pub(crate) fn defrag(o: &mut Lines) {
@@ -36,15 +36,6 @@ pub(crate) fn defrag(o: &mut Lines) {
 
 pub(crate) fn async_loading(o: &mut Lines) {
     o.add("async_loading", 0);
-}
-
-pub(crate) fn aof(o: &mut Lines) {
-    o.each(&["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"], 0);
-    o.each(&["aof_last_rewrite_time_sec", "aof_current_rewrite_time_sec"], -1);
-    o.add("aof_last_bgrewrite_status", "ok");
-    o.each(&["aof_rewrites", "aof_rewrites_consecutive_failures"], 0);
-    o.add("aof_last_write_status", "ok");
-    o.add("aof_last_cow_size", 0);
 }
 
 pub(crate) fn modules(o: &mut Lines) {

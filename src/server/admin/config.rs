@@ -12,6 +12,7 @@ use crate::log;
 use crate::net::listener::{self, Kind};
 use crate::resp::errors::{self, CmdError};
 use crate::server::engine::{evict, gate};
+use crate::server::jobs::aof::files;
 use crate::server::jobs::crash;
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
@@ -83,6 +84,25 @@ const APPLY: &[(&str, Apply)] = &[
         if !srv.cfg.stats.latency_tracking {
             srv.stats.commands.iter_mut().for_each(|c| c.latency = None);
         }
+        Ok(())
+    }),
+    ("appendonly", |srv, _| match (srv.cfg.aof.enabled, srv.aof.is_on()) {
+        (true, false) => {
+            let failed = "Unable to turn on AOF. Check server logs.";
+            files::start(srv).map_err(|()| failed.to_string())
+        }
+        (false, true) => {
+            files::stop(srv);
+            Ok(())
+        }
+        _ => Ok(()),
+    }),
+    ("appendfsync", |srv, _| {
+        files::policy_changed(srv);
+        Ok(())
+    }),
+    ("aof-disable-auto-gc", |srv, _| {
+        files::delete_history(srv);
         Ok(())
     }),
     ("watchdog-period", |srv, _| crash::set_watchdog(srv)),

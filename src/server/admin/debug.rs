@@ -2,6 +2,7 @@
 
 mod allocator;
 mod lists;
+mod reload;
 mod stream;
 
 use crate::commands::{CmdResult, Flow, arg};
@@ -16,11 +17,10 @@ use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::admin::help;
 use crate::server::jobs::settings;
-use crate::server::jobs::{load, restart, save};
+use crate::server::jobs::{restart, save};
 use crate::server::parts::ServerRow;
 use crate::server::parts::identity::random_id;
 use crate::server::parts::{Call, Server};
-use crate::server::reactor::turn;
 use crate::sys::signals;
 use crate::util::{digest, glob, rand};
 use crate::value::{ObjectRef, ValueRef, View};
@@ -92,7 +92,13 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         (b"quicklist-packed-threshold", 3) => return lists::packed_threshold(srv, call),
         (b"sdslen", 3) => sdslen(srv, call)?,
         (b"populate", 3..=5) => populate(srv, call)?,
-        (b"reload", _) => reload(srv, call)?,
+        (b"reload", _) => reload::snapshot(srv, call)?,
+        (b"loadaof", 2) => reload::append_only_files(srv, call)?,
+        (b"aof-flush-sleep", 3) => {
+            let us = arg::int(call.argv.at(2))?;
+            srv.aof.flush_sleep_us = us.max(0) as u64;
+            call.reply.ok();
+        }
         (b"protocol", 3) => protocol(srv, call, argv[2])?,
         (b"htstats", 3..) => htstats(srv, call)?,
         (b"htstats-key", 3..) => htstats_key(srv, call)?,
@@ -263,44 +269,6 @@ fn populate(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
         store.set(key, SetValue::Bytes(&value), Expire::None, access);
         call.fx.touched(key.bytes);
     }
-    call.reply.ok();
-    Ok(())
-}
-
-fn reload(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
-    let (mut save, mut flush, mut merge) = (true, true, false);
-    for word in call.argv.from(2) {
-        match arg::lower(word).as_slice() {
-            b"nosave" => save = false,
-            b"noflush" => flush = false,
-            b"merge" => merge = true,
-            _ => {
-                return Err(CmdError::new(
-                    "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
-                ));
-            }
-        }
-    }
-    const FAILED: CmdError =
-        CmdError::new("ERR Error trying to load the RDB dump, check server logs.");
-    if save {
-        crate::server::jobs::children::kill(srv);
-        save::foreground(srv).map_err(|()| CmdError::new("ERR"))?;
-    }
-    let present = match (merge, flush) {
-        (true, _) => load::Present::Overwritten,
-        (false, false) => load::Present::Kept,
-        (false, true) => load::Present::Replaced,
-    };
-    match load::from_disk(srv, present, turn::serve_while_busy) {
-        Ok(load::FromDisk::Loaded) => {}
-        Ok(load::FromDisk::Absent) => return Err(FAILED),
-        Err(e) => {
-            crate::log!(Warning, "DEBUG RELOAD: {e}");
-            return Err(FAILED);
-        }
-    }
-    crate::log!(Warning, "DB reloaded by DEBUG RELOAD");
     call.reply.ok();
     Ok(())
 }

@@ -9,6 +9,7 @@
 use crate::server::admin::absent;
 use crate::server::admin::footprint::Footprint;
 use crate::server::parts::Server;
+use crate::server::parts::child::{Child, Kind};
 use crate::sys::mem;
 use crate::sys::process::{self, CpuTime, Whose};
 use crate::util::lines::Lines;
@@ -82,6 +83,7 @@ static SECTIONS: &[Section] = &[
             |_, o| absent::replication_memory(o),
             |srv, o| Footprint::of(srv).info_clients(o),
             |_, o| absent::more_memory(o),
+            |srv, o| o.add("mem_aof_buffer", aof_buffer(srv)),
             |_, o| o.add("mem_allocator", mem::allocator()),
             |_, o| absent::defrag(o),
             |srv, o| srv.bio.info(o),
@@ -94,9 +96,13 @@ static SECTIONS: &[Section] = &[
             |srv, o| o.flag("loading", srv.loading.is_some()),
             |_, o| absent::async_loading(o),
             child,
-            |srv, o| srv.rdb.info(srv.child.as_ref(), srv.clock.now_ms, o),
-            |_, o| absent::aof(o),
+            |srv, o| srv.rdb.info(child_of(srv, Kind::Rdb), srv.clock.now_ms, o),
+            |srv, o| {
+                let rewriting = child_of(srv, Kind::Aof).is_some();
+                srv.aof.info(rewriting, srv.clock.now_ms / 1000, o);
+            },
             |_, o| absent::modules(o),
+            |srv, o| srv.aof.info_sizes(aof_buffer(srv), srv.syncer.pending(), o),
             loading,
         ],
     ),
@@ -132,6 +138,17 @@ static SECTIONS: &[Section] = &[
     section("Keyspace", Usually, &[|srv, o| srv.ks.info(srv.clock.now_ms, o)]),
     section("Debug", Never, &[|srv, o| srv.stats.info_debug(o)]),
 ];
+
+/// The child, if it is of this kind.
+fn child_of(srv: &Server, kind: Kind) -> Option<&Child> {
+    srv.child.as_ref().filter(|child| child.kind == kind)
+}
+
+/// Bytes that wait to be written to the append-only file.
+pub(crate) fn aof_buffer(srv: &Server) -> u64 {
+    let reader = srv.aof.current.as_ref().map(|current| current.reader);
+    reader.map_or(0, |reader| srv.stream.end() - srv.stream.position(reader))
+}
 
 /// The text of the wanted sections (lower case); all usual ones if none is named.
 pub(crate) fn text(srv: &mut Server, wanted: &[String]) -> String {

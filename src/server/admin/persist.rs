@@ -1,21 +1,29 @@
-//! SAVE, BGSAVE, LASTSAVE, SHUTDOWN.
+//! SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF, SHUTDOWN.
 
 use crate::commands::{CmdResult, Flow, arg};
+use crate::keyspace::env::Origin;
 use crate::resp::errors::{self, CmdError};
+use crate::server::jobs::aof::rewrite;
 use crate::server::jobs::shutdown::How;
 use crate::server::jobs::{save, shutdown};
 use crate::server::parts::ServerRow;
+use crate::server::parts::child::Kind;
 use crate::server::parts::{Call, Server};
 
-pub(crate) const COMMANDS: &[ServerRow] =
-    &[("save", save), ("bgsave", bgsave), ("lastsave", lastsave), ("shutdown", shutdown_command)];
+pub(crate) const COMMANDS: &[ServerRow] = &[
+    ("save", save),
+    ("bgsave", bgsave),
+    ("bgrewriteaof", bgrewriteaof),
+    ("lastsave", lastsave),
+    ("shutdown", shutdown_command),
+];
 
 /// What a command replies when the details are in the log.
 const FAILED: CmdError = CmdError::new("ERR");
 
 /// `SAVE`: in the foreground, everybody waits. O(keys). Joins: rdb, child.
 fn save(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    if srv.child.is_some() {
+    if running(srv) == Some(Kind::Rdb) {
         return Err(CmdError::new("ERR Background save already in progress"));
     }
     save::foreground(srv).map_err(|()| FAILED)?;
@@ -23,24 +31,67 @@ fn save(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
+/// What the child does, if there is one.
+fn running(srv: &Server) -> Option<Kind> {
+    srv.child.as_ref().map(|child| child.kind)
+}
+
 /// `BGSAVE [SCHEDULE]`: in a child. Joins: rdb, child.
 fn bgsave(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    match call.argv.len() {
-        1 => {}
-        2 if arg::is(call.argv.at(1), "schedule") => {}
+    let schedule = match call.argv.len() {
+        1 => false,
+        2 if arg::is(call.argv.at(1), "schedule") => true,
         _ => return Err(errors::SYNTAX),
+    };
+    // Forked in the middle of a transaction, the file would hold half of it.
+    let inside = call.env.origin == Origin::Exec;
+    match running(srv) {
+        Some(Kind::Rdb) => Err(CmdError::new("ERR Background save already in progress")),
+        Some(_) if !schedule && !inside => Err(CmdError::new(
+            "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE \
+             SCHEDULE in order to schedule a BGSAVE whenever possible.",
+        )),
+        Some(_) => Ok(true),
+        None => Ok(inside),
     }
-    if srv.child.is_some() {
-        return Err(CmdError::new("ERR Background save already in progress"));
+    .and_then(|later| {
+        if later {
+            srv.rdb.scheduled = true;
+            call.reply.status("Background saving scheduled");
+        } else {
+            save::background(srv).map_err(|_| FAILED)?;
+            call.reply.status("Background saving started");
+        }
+        Ok(Flow::Done)
+    })
+}
+
+/// `BGREWRITEAOF`: a child writes a new base for the append-only file, whether there is one or not.
+/// Joins: aof, child.
+fn bgrewriteaof(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let inside = call.env.origin == Origin::Exec;
+    match running(srv) {
+        Some(Kind::Aof) => {
+            return Err(CmdError::new(
+                "ERR Background append only file rewriting already in progress",
+            ));
+        }
+        other if other.is_some() || inside => {
+            srv.aof.scheduled = true;
+            // Who asks for it does not want to wait for failures of before.
+            srv.aof.failures = 0;
+            call.reply.status("Background append only file rewriting scheduled");
+        }
+        _ => {
+            rewrite::background(srv).map_err(|()| {
+                CmdError::new(
+                    "ERR Can't execute an AOF background rewriting. Please check the server logs for \
+                     more information.",
+                )
+            })?;
+            call.reply.status("Background append only file rewriting started");
+        }
     }
-    if call.env.origin == crate::keyspace::env::Origin::Exec {
-        // Forked in the middle of a transaction, the file would hold half of it.
-        srv.rdb.scheduled = true;
-        call.reply.status("Background saving scheduled");
-        return Ok(Flow::Done);
-    }
-    save::background(srv).map_err(|_| FAILED)?;
-    call.reply.status("Background saving started");
     Ok(Flow::Done)
 }
 

@@ -3,6 +3,8 @@
 mod selftest;
 
 use crate::server::admin;
+use crate::server::jobs::aof::load::Outcome;
+use crate::server::jobs::aof::{self, files};
 use crate::server::jobs::settings;
 use crate::server::parts::Server;
 use crate::server::parts::Table;
@@ -13,6 +15,7 @@ use crate::server::parts::identity::{random_bytes, random_id};
 use crate::server::parts::memory::Memory;
 use crate::server::parts::net::Net;
 use crate::server::parts::rdb::RdbJobs;
+use crate::server::parts::syncer::Syncer;
 use crate::server::reactor::listen;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -189,6 +192,10 @@ fn start(
     log!(Notice, "Server initialized");
     crate::server::jobs::cron::run(&mut srv);
     load_data(&mut srv);
+    if !srv.shutdown.done && srv.cfg.aof.enabled && files::open_on_start(&mut srv).is_err() {
+        fail(&mut srv);
+    }
+    files::delete_history(&mut srv);
     if !srv.shutdown.done {
         ready(&srv);
         turn::run(&mut srv);
@@ -236,7 +243,14 @@ pub(crate) fn assemble(
     let bio =
         crate::server::parts::bio::Bio::start(&String::from_utf8_lossy(&cfg.process.bio_cpulist));
     let bio = bio.map_err(|e| format!("Can't start the helper thread: {}\n", os_error(&e)))?;
-    let counters = mem::ThreadCounters::here().into_iter().chain(bio.memory()).collect();
+    let syncer = net.waker().and_then(|waker| {
+        // A wake that fails is made up for by the next turn.
+        Syncer::start(&String::from_utf8_lossy(&cfg.process.bio_cpulist), move || _ = waker.wake())
+    });
+    let syncer =
+        syncer.map_err(|e| format!("Can't start the helper thread: {}\n", os_error(&e)))?;
+    let here = mem::ThreadCounters::here().into_iter();
+    let counters = here.chain(bio.memory()).chain(syncer.memory()).collect();
     let commands = table.rows().len();
     let mut srv = Server {
         ks: Keyspace::new(cfg.keyspace.databases as usize, seed, now),
@@ -252,6 +266,8 @@ pub(crate) fn assemble(
         child: None,
         cron: Default::default(),
         bio,
+        syncer,
+        aof: Default::default(),
         net,
         stream: Default::default(),
         stats: Default::default(),
@@ -396,8 +412,26 @@ fn warn_about_system() {
     }
 }
 
-/// Loads the snapshot; a broken one ends the process, since starting empty would lose it.
+/// Loads the append-only files or the snapshot; what is broken ends the process, since starting empty
+/// would lose it.
 fn load_data(srv: &mut Server) {
+    if files::load_manifest(srv).is_err() {
+        return fail(srv);
+    }
+    if srv.cfg.aof.enabled {
+        let started_us = crate::sys::clock::wall_us();
+        match aof::load::load_files(srv, turn::serve_while_busy) {
+            Outcome::Absent => {}
+            Outcome::Loaded | Outcome::Empty => {
+                let seconds = (crate::sys::clock::wall_us() - started_us) as f64 / 1e6;
+                log!(Notice, "DB loaded from append only file: {seconds:.3} seconds");
+                srv.rdb.dirty = 0;
+            }
+            Outcome::Failed if srv.shutdown.done => {}
+            Outcome::Failed => fail(srv),
+        }
+        return;
+    }
     match load::from_disk(srv, load::Present::Replaced, turn::serve_while_busy) {
         Ok(load::FromDisk::Absent) => {}
         Ok(load::FromDisk::Loaded) => srv.rdb.dirty = 0,
@@ -411,10 +445,15 @@ fn load_data(srv: &mut Server) {
                     log!(Warning, "Fatal error loading the DB, check server logs. Exiting.");
                 }
             }
-            srv.shutdown.done = true;
-            srv.shutdown.exit_code = 1;
+            fail(srv);
         }
     }
+}
+
+/// The server does not start.
+fn fail(srv: &mut Server) {
+    srv.shutdown.done = true;
+    srv.shutdown.exit_code = 1;
 }
 
 /// Says what is wrong with the snapshot, and how far the checker gets with it.

@@ -27,6 +27,7 @@ use crate::server::parts::Server;
 use crate::server::parts::exec::Unit;
 use crate::server::parts::pause::Scope;
 use crate::server::parts::table::Handler;
+use crate::util::path::os_error;
 
 /// What to do with a command that passed.
 #[derive(Debug, PartialEq, Eq)]
@@ -153,7 +154,7 @@ pub(crate) fn concerns(srv: &Server) -> Concerns {
     let bit = |on: bool, bit: Concerns| if on { bit } else { 0 };
     bit(srv.clients.tally.files(), CLIENTS_LIMITED)
         | bit(srv.cfg.memory.max_memory > 0, MEMORY_LIMITED)
-        | bit(srv.rdb.writes_limited(), WRITES_LIMITED)
+        | bit(srv.rdb.writes_limited() || srv.aof.error() != 0, WRITES_LIMITED)
         | bit(srv.loading.is_some(), LOADS)
         | bit(srv.exec.busy, BUSY)
         | bit(srv.pause.scope().is_some(), PAUSED)
@@ -299,11 +300,17 @@ fn tracking(srv: &mut Server, _: &Ask) -> Verdict {
 
 fn writes(srv: &mut Server, ask: &Ask) -> Verdict {
     let writes = ask.has(WRITE);
-    if (writes || ask.is(own::HEALTH)) && srv.rdb.write_refused() {
-        return Err(errors::MISCONF_RDB);
-    }
-    if writes && srv.rdb.aof_missing() {
-        return Err(errors::MISCONF_AOF);
+    if writes || ask.is(own::HEALTH) {
+        if srv.rdb.write_refused() {
+            return Err(errors::MISCONF_RDB);
+        }
+        if srv.aof.error() != 0 {
+            let error = os_error(&std::io::Error::from_raw_os_error(srv.aof.error()));
+            return Err(CmdError::coded(
+                "MISCONF",
+                format!("Errors writing to the AOF file: {error}"),
+            ));
+        }
     }
     if writes && srv.rdb.replicas_missing() {
         return Err(errors::NO_REPLICAS);

@@ -24,6 +24,7 @@ pub(super) mod lend;
 pub(super) mod monitor;
 pub(super) mod publish;
 pub(super) mod redact;
+pub(super) mod replay;
 pub(super) mod settle;
 pub(super) mod transaction;
 pub(super) mod unit;

@@ -67,7 +67,7 @@ pub(crate) fn spawn(
         Forked::Child => {
             fork::child_signals();
             logfile::set_role(b'C');
-            settings::adopt_child_settings(srv, kind.title());
+            settings::adopt_child_settings(srv, kind);
             let total = srv.ks.len() as u64;
             let mut reporter = Reporter { pipe: writer, total, last_ms: clock::wall_ms() };
             // The first report at once, so that copy-on-write is known to have begun.

@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 
 use crate::ds::dict::{self, Resize};
 use crate::log;
+use crate::server::jobs::aof::rewrite;
 use crate::server::jobs::child::RECORD;
 use crate::server::jobs::save;
 use crate::server::parts::Server;
@@ -52,12 +53,16 @@ pub(crate) fn check(srv: &mut Server) {
     dict::set_resize(Resize::Allow);
     match child.kind {
         Kind::Rdb => save::finished(srv, &child, exit),
+        Kind::Aof => rewrite::finished(srv, &child, exit),
     }
 }
 
 /// Ends the child, if there is one, and waits until it is gone.
 pub(crate) fn kill(srv: &mut Server) {
     let Some(child) = &srv.child else { return };
+    if child.kind == Kind::Aof {
+        log!(Notice, "Killing running AOF rewrite child: {}", child.pid);
+    }
     fork::kill(child.pid, fork::GIVE_UP);
     fork::wait_for_exit(child.pid);
     check(srv);

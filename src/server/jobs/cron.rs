@@ -3,6 +3,7 @@
 use crate::log;
 use crate::net::session::Close;
 use crate::net::usage::Resized;
+use crate::server::jobs::aof::rewrite;
 use crate::server::jobs::{children, save};
 use crate::server::parts::Server;
 use crate::server::parts::net::Timer;
@@ -23,7 +24,9 @@ pub(crate) fn run(srv: &mut Server) {
         let now = srv.clock.now_ms;
         srv.ks.tend(now);
         children::check(srv);
+        rewrite::on_cron(srv);
         save::on_cron(srv);
+        rewrite::on_growth(srv);
         srv.migrate.tend(srv.clock.now_ms);
         srv.tend_tracking();
         crate::server::jobs::expire::schedule(srv);

@@ -1,9 +1,9 @@
-//! Loading the snapshot: at start, and for DEBUG RELOAD.
+//! Loading a snapshot: at start, for DEBUG RELOAD, and as the base of an append-only file.
 
 use crate::server::parts::clock::access_clock;
 use crate::server::parts::loading::Loading;
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 
 use crate::config::choice::VersionCheck;
@@ -37,10 +37,23 @@ pub(crate) enum Present {
     Overwritten,
 }
 
+/// Loading begins: other clients are served meanwhile, with LOADING for most commands.
+pub(crate) fn begin(srv: &mut Server, total_bytes: u64) {
+    let started_ms = crate::sys::clock::wall_ms();
+    srv.loading = Some(Loading { started_ms, total_bytes, ..Loading::default() });
+    srv.rearm();
+}
+
+/// Loading has ended, however it did.
+pub(crate) fn end(srv: &mut Server) {
+    srv.loading = None;
+    srv.rearm();
+    srv.clock.refresh();
+    crate::server::jobs::expire::schedule(srv);
+}
+
 /// Reads the snapshot into a keyspace of its own, which replaces the present one when it is complete,
 /// or is added to it key by key.
-///
-/// Other clients are served meanwhile, with LOADING for most commands.
 pub(crate) fn from_disk(
     srv: &mut Server,
     present: Present,
@@ -61,9 +74,37 @@ pub(crate) fn from_disk(
         }
     };
     let total_bytes = file.metadata().map_or(0, |m| m.len());
+    begin(srv, total_bytes);
     let started_ms = crate::sys::clock::wall_ms();
-    srv.loading = Some(Loading { started_ms, total_bytes, ..Loading::default() });
-    srv.rearm();
+    let source = Source { bytes: total_bytes, before: 0, keeps_expired: false, present };
+    let loaded = snapshot(srv, file, &source, serve);
+    end(srv);
+    loaded?;
+    let seconds = (srv.clock.now_ms - started_ms) as f64 / 1000.0;
+    log!(Notice, "DB loaded from disk: {seconds:.3} seconds");
+    Ok(FromDisk::Loaded)
+}
+
+/// What a snapshot is read from, and for.
+pub(crate) struct Source {
+    /// How long it is; 0: a pipe says nothing.
+    pub bytes: u64,
+    /// Bytes that have been loaded before it.
+    pub before: u64,
+    /// Keys past their time are loaded as well: what follows may be about them.
+    pub keeps_expired: bool,
+    pub present: Present,
+}
+
+/// Reads a snapshot between `begin` and `end`; how many bytes it has.
+pub(crate) fn snapshot(
+    srv: &mut Server,
+    input: impl Read,
+    source: &Source,
+    serve: fn(&mut Server),
+) -> Result<u64, RdbError> {
+    let started_ms = crate::sys::clock::wall_ms();
+    let present = source.present;
     let keep = present != Present::Replaced;
     let mut ks = match keep {
         true => {
@@ -77,25 +118,30 @@ pub(crate) fn from_disk(
     let opts = LoadOptions {
         verify_checksum: srv.cfg.snapshot.checksum && srv.debug.verify_checksum,
         now_ms: srv.clock.now_ms,
-        drop_expired: true,
+        drop_expired: !source.keeps_expired,
         events_interval_bytes: srv.cfg.snapshot.loading_events_interval_bytes,
         fresh_access: srv.env(0, crate::keyspace::env::Origin::Client, false).fresh_access(),
         lru_clock,
         lfu,
         replace: present == Present::Overwritten,
         any_version: srv.cfg.snapshot.version_check == VersionCheck::Relaxed,
-        // A pipe says 0; then it is not known.
-        input_bytes: Some(total_bytes).filter(|&n| n > 0),
+        input_bytes: Some(source.bytes).filter(|&n| n > 0),
         limits: srv.limits.clone(),
     };
     let result = {
         let mut empty = 0;
-        load(file, &opts, &mut ks, &mut |progress| tick(srv, progress, serve), &mut |n| {
-            note(n, &mut empty)
-        })
+        let before = source.before;
+        let mut tick = |progress: &Progress| {
+            let bytes = before + progress.bytes;
+            tick(srv, Progress { bytes, ..*progress }, serve);
+            Pace {
+                key_delay_us: srv.cfg.snapshot.key_load_delay_us,
+                events_interval_bytes: srv.cfg.snapshot.loading_events_interval_bytes,
+                stop: srv.shutdown.done,
+            }
+        };
+        load(input, &opts, &mut ks, &mut tick, &mut |n| note(n, &mut empty))
     };
-    srv.loading = None;
-    srv.rearm();
     if result.is_ok() && !keep {
         // What was there is flushed, even if the same comes back.
         (0..srv.ks.databases()).for_each(|n| srv.break_flushed_watches(n as u32));
@@ -112,9 +158,6 @@ pub(crate) fn from_disk(
     srv.rdb.load_expired = loaded.expired;
     srv.rdb.load_loaded = loaded.keys;
     srv.stats.n.expired_fields += loaded.expired_fields;
-    srv.clock.refresh();
-    crate::server::jobs::expire::schedule(srv);
-    let seconds = (srv.clock.now_ms - started_ms) as f64 / 1000.0;
     let empty = match loaded.empty {
         0 => String::new(),
         n => format!(", empty keys skipped: {n}"),
@@ -125,8 +168,7 @@ pub(crate) fn from_disk(
         loaded.keys,
         loaded.expired
     );
-    log!(Notice, "DB loaded from disk: {seconds:.3} seconds");
-    Ok(FromDisk::Loaded)
+    Ok(loaded.bytes)
 }
 
 /// Keeps the libraries of a file as its keys were kept.
@@ -196,9 +238,10 @@ fn aux(name: &[u8], value: &str) {
     }
 }
 
-fn tick(srv: &mut Server, progress: &Progress, serve: fn(&mut Server)) -> Pace {
+/// So much has been loaded; others are served.
+pub(crate) fn tick(srv: &mut Server, progress: Progress, serve: fn(&mut Server)) {
     if let Some(l) = &mut srv.loading {
-        l.progress = *progress;
+        l.progress = progress;
         // A word every tenth of a large file, so that a long start explains itself.
         let tenth = l.total_bytes / 10;
         if tenth > 64 << 20 && progress.bytes / tenth > l.logged_at {
@@ -207,9 +250,4 @@ fn tick(srv: &mut Server, progress: &Progress, serve: fn(&mut Server)) -> Pace {
         }
     }
     serve(srv);
-    Pace {
-        key_delay_us: srv.cfg.snapshot.key_load_delay_us,
-        events_interval_bytes: srv.cfg.snapshot.loading_events_interval_bytes,
-        stop: srv.shutdown.done,
-    }
 }

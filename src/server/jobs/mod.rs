@@ -1,5 +1,6 @@
 //! What the server does besides running commands, each at its own time.
 
+pub(super) mod aof;
 pub(super) mod child;
 pub(super) mod children;
 pub(super) mod crash;

@@ -30,7 +30,8 @@ pub(crate) fn target_version(cfg: &Config) -> u32 {
     }
 }
 
-fn options(srv: &Server) -> SaveOptions {
+/// How a snapshot is written now.
+pub(crate) fn options(srv: &Server) -> SaveOptions {
     let (cfg, now_ms) = (&srv.cfg, srv.clock.now_ms);
     let policy = cfg.memory.policy;
     SaveOptions {
@@ -72,7 +73,7 @@ fn write(
 
 /// SAVE: in the foreground. Errors are logged; the reply only says that there was one.
 pub(crate) fn foreground(srv: &mut Server) -> Result<(), ()> {
-    if srv.child.is_some() {
+    if srv.child.as_ref().is_some_and(|child| child.kind == Kind::Rdb) {
         return Err(());
     }
     let opts = options(srv);

@@ -6,6 +6,7 @@ use crate::keyspace::lazyfree::Lazyfree;
 use crate::log;
 use crate::server::engine::client_memory;
 use crate::server::parts::Server;
+use crate::server::parts::child::Kind;
 use crate::sys::{log as logfile, process};
 
 pub(crate) fn set_log_level(cfg: &Config) {
@@ -76,11 +77,16 @@ pub(crate) fn set_oom_score(srv: &Server, class: usize) -> std::io::Result<()> {
 }
 
 /// In a fresh child: its own title, OOM class and processors.
-pub(crate) fn adopt_child_settings(srv: &mut Server, title: &str) {
-    set_title(srv, title);
+pub(crate) fn adopt_child_settings(srv: &mut Server, kind: Kind) {
+    set_title(srv, kind.title());
     // The child works without either; its parent has said so already if they can't be set.
     let _ = set_oom_score(srv, 2);
-    let cpus = String::from_utf8_lossy(&srv.cfg.process.bgsave_cpulist).into_owned();
+    let process = &srv.cfg.process;
+    let cpus = match kind {
+        Kind::Rdb => &process.bgsave_cpulist,
+        Kind::Aof => &process.aof_rewrite_cpulist,
+    };
+    let cpus = String::from_utf8_lossy(cpus).into_owned();
     if !cpus.is_empty() {
         let _ = process::set_cpu_list(&cpus);
     }

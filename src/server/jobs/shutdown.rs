@@ -2,9 +2,12 @@
 
 use crate::config::ShutdownFlags;
 use crate::log;
+use crate::server::jobs::aof::flush;
 use crate::server::jobs::signals;
 use crate::server::jobs::{children, save, supervisor};
 use crate::server::parts::Server;
+use crate::server::parts::aof::State;
+use crate::server::parts::child::Kind;
 use crate::sys::signals::SIGINT;
 
 /// How to shut down.
@@ -71,14 +74,42 @@ pub(crate) fn shut_down(srv: &mut Server, how: How) -> Result<(), ()> {
     result
 }
 
+/// The server goes on, and `status` tells systemd why.
+fn refuse(srv: &Server, status: &str) -> Result<(), ()> {
+    log!(Warning, "Errors trying to shut down the server. Check the logs for more information.");
+    if srv.identity.supervised == "systemd" {
+        supervisor::notify(status);
+    }
+    Err(())
+}
+
 fn finish(srv: &mut Server, how: How) -> Result<(), ()> {
     log!(Notice, "User requested shutdown...");
     if srv.identity.supervised == "systemd" {
         supervisor::notify("STOPPING=1\n");
     }
-    if srv.child.is_some() {
-        log!(Warning, "There is a child saving an .rdb. Killing it!");
-        children::kill(srv);
+    match srv.child.as_ref().map(|child| child.kind) {
+        None => {}
+        Some(Kind::Rdb) => {
+            log!(Warning, "There is a child saving an .rdb. Killing it!");
+            children::kill(srv);
+        }
+        Some(Kind::Aof) => {
+            if srv.aof.state == State::Waiting {
+                // There is no file yet that holds what was written.
+                if !how.force {
+                    log!(Warning, "Writing initial AOF, can't exit.");
+                    return refuse(srv, "STATUS=Writing initial AOF, can't exit.\n");
+                }
+                log!(Warning, "Writing initial AOF. Exit anyway.");
+            }
+            log!(Warning, "There is a child rewriting the AOF. Killing it!");
+            children::kill(srv);
+        }
+    }
+    if srv.aof.is_on() {
+        log!(Notice, "Calling fsync() on the AOF file.");
+        flush::flush_and_sync(srv);
     }
     let wanted = !srv.cfg.snapshot.save_points.is_empty() && !how.nosave || how.save;
     if wanted {
@@ -91,14 +122,7 @@ fn finish(srv: &mut Server, how: How) -> Result<(), ()> {
                 log!(Warning, "Error trying to save the DB. Exit anyway.");
             } else {
                 log!(Warning, "Error trying to save the DB, can't exit.");
-                log!(
-                    Warning,
-                    "Errors trying to shut down the server. Check the logs for more information."
-                );
-                if srv.identity.supervised == "systemd" {
-                    supervisor::notify("STATUS=Error trying to save the DB, can't exit.\n");
-                }
-                return Err(());
+                return refuse(srv, "STATUS=Error trying to save the DB, can't exit.\n");
             }
         }
     }

@@ -8,12 +8,14 @@ use crate::util::lines::Lines;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Rdb,
+    Aof,
 }
 
 impl Kind {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Kind::Rdb => "redis-rdb-bgsave",
+            Kind::Aof => "redis-aof-rewrite",
         }
     }
 }

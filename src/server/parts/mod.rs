@@ -3,6 +3,7 @@
 //! This is the lowest floor of `server`. It holds state and the methods of each part on itself;
 //! joining parts is the work of the floors above.
 
+pub(super) mod aof;
 pub(super) mod bio;
 pub(super) mod child;
 pub(super) mod clock;
@@ -21,6 +22,7 @@ pub(super) mod running;
 pub(super) mod shutdown;
 pub(super) mod stream;
 pub(super) mod switches;
+pub(super) mod syncer;
 pub(super) mod table;
 
 use crate::blocked::Blocked;
@@ -36,6 +38,7 @@ use crate::net::clients::{ClientId, Clients};
 use crate::pubsub::PubSub;
 use crate::resp::argv::Argv;
 use crate::resp::reply::Reply;
+use crate::server::parts::aof::Aof;
 use crate::server::parts::bio::Bio;
 use crate::server::parts::child::Child;
 use crate::server::parts::clock::Clock;
@@ -53,6 +56,7 @@ use crate::server::parts::rdb::RdbJobs;
 use crate::server::parts::shutdown::Shutdown;
 use crate::server::parts::stream::Stream;
 use crate::server::parts::switches::Switches;
+use crate::server::parts::syncer::Syncer;
 use crate::slowlog::Slowlog;
 use crate::stats::Stats;
 use crate::sys::watchdog::Watchdog;
@@ -73,9 +77,11 @@ pub(crate) struct Server {
     pub pubsub: PubSub,
     pub tracking: Tracking,
     pub rdb: RdbJobs,
+    pub aof: Aof,
     pub child: Option<Child>,
     pub cron: Cron,
     pub bio: Bio,
+    pub syncer: Syncer,
     pub net: Net,
     pub pause: Pause,
     pub stream: Stream,

@@ -22,20 +22,23 @@ const SLICE_US: u64 = 250;
 /// What an event comes from.
 ///
 /// ```text
-/// token 0             2              16 ..                128 ..
-///       the signals   the child's    listeners, by their  clients, each with its
-///       pipe          pipe           place in the list    generation
+/// token 0             2              4             16 ..               128 ..
+///       the signals   the child's    the helper    listeners, by       clients, each with
+///       pipe          pipe           thread        their place         its generation
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     Signals,
     Child,
+    /// The helper thread has done something.
+    Helper,
     Listener(usize),
     Client(ClientId),
 }
 
 const SIGNALS: usize = 0;
 const CHILD: usize = 2;
+const HELPER: usize = 4;
 const FIRST_LISTENER: usize = 16;
 const FIRST_CLIENT: usize = 128;
 /// Listeners at most.
@@ -46,6 +49,7 @@ impl Source {
         match self {
             Source::Signals => Token(SIGNALS),
             Source::Child => Token(CHILD),
+            Source::Helper => Token(HELPER),
             Source::Listener(i) => {
                 debug_assert!(i < MAX_LISTENERS);
                 Token(FIRST_LISTENER + i)
@@ -62,6 +66,7 @@ impl Source {
             n @ FIRST_LISTENER.. => Some(Source::Listener(n - FIRST_LISTENER)),
             SIGNALS => Some(Source::Signals),
             CHILD => Some(Source::Child),
+            HELPER => Some(Source::Helper),
             _ => None,
         }
     }
@@ -152,6 +157,11 @@ impl Net {
         let _ = self.poll.registry().deregister(&mut mio::unix::SourceFd(&fd));
     }
 
+    /// What wakes the loop from another thread.
+    pub(crate) fn waker(&self) -> io::Result<mio::Waker> {
+        mio::Waker::new(self.poll.registry(), Source::Helper.token())
+    }
+
     pub(crate) fn listeners(&self) -> &[Listener] {
         &self.listeners
     }
@@ -234,7 +244,7 @@ mod tests {
         let client = |n: usize| Source::Client(ClientId::from_token(Token(n), 0));
         let clients = [0, 1, 1 << 31, 7 << 32 | 5, (u32::MAX as usize) << 31];
         let listeners = (0..MAX_LISTENERS).map(Source::Listener);
-        let all = [Source::Signals, Source::Child].into_iter().chain(listeners);
+        let all = [Source::Signals, Source::Child, Source::Helper].into_iter().chain(listeners);
         let mut tokens = std::collections::HashSet::new();
         for source in all.chain(clients.map(client)) {
             assert_eq!(Source::of(source.token()), Some(source));

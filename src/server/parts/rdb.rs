@@ -1,7 +1,6 @@
 //! The state of snapshots: what has changed since the last one, and how the latest attempts ended.
 
 use crate::config::Config;
-use crate::config::choice::Unavailable;
 use crate::persist::rdb::library::Library;
 use crate::server::parts::child::Child;
 use crate::util::lines::Lines;
@@ -27,8 +26,6 @@ pub(crate) struct RdbJobs {
     pub stop_writes: bool,
     /// `min-replicas-to-write` asks for replicas, of which there are none; kept by `refresh`.
     pub few_replicas: bool,
-    /// `appendonly` asks for what is not available; kept by `refresh`.
-    pub no_aof: bool,
     pub load_expired: u64,
     pub load_loaded: u64,
     /// Function libraries of the snapshot that was loaded: kept, to be saved again.
@@ -57,16 +54,10 @@ impl RdbJobs {
         self.few_replicas
     }
 
-    /// Whether writes are refused because `appendonly yes` asks for a file that is not available.
-    #[inline]
-    pub(crate) fn aof_missing(&self) -> bool {
-        self.no_aof
-    }
-
     /// Whether writes are refused for any of these reasons.
     #[inline]
     pub(crate) fn writes_limited(&self) -> bool {
-        self.few_replicas || self.no_aof || self.write_refused()
+        self.few_replicas || self.write_refused()
     }
 
     /// Takes over the settings that these depend on.
@@ -76,7 +67,6 @@ impl RdbJobs {
         // Compat: a lag of 0 takes the condition away.
         self.few_replicas =
             cfg.repl.min_replicas_to_write > 0 && cfg.repl.min_replicas_max_lag_secs > 0;
-        self.no_aof = cfg.aof.enabled && cfg.process.unavailable == Unavailable::Stop;
     }
 
     /// INFO persistence; `child`: the one that saves now.

@@ -10,9 +10,10 @@
 //! passed is freed. A unit of several commands stands between MULTI and EXEC. `SELECT` comes where the
 //! database changes, and before the first unit after a reader has joined, since it knows none.
 //!
-//! A command may be meant for some readers only (PUBLISH is for replicas). Its bytes are in the blocks
-//! like any other, so that offsets mean the same to everybody; `partial` names such ranges, and the
-//! other readers step over them.
+//! Where the file is to tell the time, an annotation goes before the first unit of a second, for the
+//! file alone. A command may be meant for some readers only as well (PUBLISH is for replicas). Such
+//! bytes are in the blocks like any other, so that offsets mean the same to everybody; `partial` names
+//! their ranges, and the other readers step over them.
 //!
 //! Invariants:
 //!
@@ -38,6 +39,8 @@ pub(crate) const REPLICAS: Targets = 2;
 pub(crate) const ALL: Targets = AOF | REPLICAS;
 
 const BLOCK: usize = 16 * 1024;
+/// So many blocks are kept to be used again.
+const SPARE: usize = 16;
 /// A unit's buffer is kept for the next one up to this size.
 const UNIT_KEPT: usize = 64 * 1024;
 
@@ -74,7 +77,13 @@ pub(crate) struct Stream {
     unit_partial: Vec<Partial>,
     /// The database that is selected at the end of the blocks.
     db: Option<u32>,
+    /// The same while a unit may begin right there, with nothing before it.
+    direct_db: Option<u32>,
+    /// The second that an annotation before the next unit names.
+    stamp: Option<i64>,
     blocks: VecDeque<Vec<u8>>,
+    /// Blocks to be used again.
+    spare: Vec<Vec<u8>>,
     start: u64,
     end: u64,
     partial: VecDeque<Partial>,
@@ -89,7 +98,7 @@ impl Stream {
 
     /// Adds a reader of what comes from now on.
     pub(crate) fn join(&mut self, targets: Targets) -> ReaderId {
-        self.db = None;
+        (self.db, self.direct_db) = (None, None);
         self.wanted |= targets;
         ReaderId(self.readers.insert(Reader { at: self.end, targets }))
     }
@@ -113,7 +122,7 @@ impl Stream {
         if targets & self.wanted == 0 {
             return;
         }
-        if self.commands == 0 && targets == ALL && self.db == Some(db) {
+        if self.commands == 0 && targets == ALL && self.direct_db == Some(db) {
             let filled = (self.end - self.start) as usize;
             if filled / BLOCK < self.blocks.len()
                 && let Some(block) = self.blocks.back_mut()
@@ -158,6 +167,11 @@ impl Stream {
         }
     }
 
+    /// A second begins: the file names it before the next unit.
+    pub(crate) fn stamp(&mut self, secs: i64) {
+        (self.stamp, self.direct_db) = (Some(secs), None);
+    }
+
     /// Ends the open unit: its commands become readable, as one transaction if they are several.
     #[inline]
     pub(crate) fn close(&mut self) {
@@ -172,13 +186,19 @@ impl Stream {
     #[inline(never)]
     fn append_unit(&mut self) {
         let several = self.commands > 1;
+        if let Some(secs) = self.stamp.take_if(|_| self.wanted & AOF != 0) {
+            let from = self.end;
+            self.append(format!("#TS:{secs}\r\n").as_bytes());
+            self.partial.push_back(Partial { from, to: self.end, targets: AOF });
+        }
+        if several {
+            self.append(b"*1\r\n$5\r\nMULTI\r\n");
+        }
+        // Compat: within the transaction.
         if self.first_db.is_some() && self.first_db != self.db {
             let mut text = Vec::new();
             select(&mut text, self.first_db.unwrap_or_default());
             self.append(&text);
-        }
-        if several {
-            self.append(b"*1\r\n$5\r\nMULTI\r\n");
         }
         let base = self.end;
         let mut unit = std::mem::take(&mut self.unit);
@@ -194,6 +214,7 @@ impl Stream {
             self.append(b"*1\r\n$4\r\nEXEC\r\n");
         }
         self.db = self.unit_db.or(self.db);
+        self.direct_db = self.db;
         (self.first_db, self.unit_db, self.commands) = (None, None, 0);
         if unit.capacity() <= UNIT_KEPT {
             unit.clear();
@@ -205,7 +226,8 @@ impl Stream {
         while !bytes.is_empty() {
             let at = (self.end - self.start) as usize;
             if at / BLOCK == self.blocks.len() {
-                self.blocks.push_back(vec![0; BLOCK]);
+                let block = self.spare.pop();
+                self.blocks.push_back(block.unwrap_or_else(|| vec![0; BLOCK]));
             }
             let Some(block) = self.blocks.back_mut() else { return };
             let (now, later) = bytes.split_at((BLOCK - at % BLOCK).min(bytes.len()));
@@ -215,22 +237,52 @@ impl Stream {
         }
     }
 
-    /// The next bytes for a reader, as far as they lie together; empty when it has all.
-    pub(crate) fn next(&mut self, id: ReaderId) -> &[u8] {
-        let Some(reader) = self.readers.get_mut(id.0) else { return &[] };
+    /// How far the stream has come, in bytes from the start of the process.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Where a reader stands.
+    pub(crate) fn position(&self, id: ReaderId) -> u64 {
+        self.readers.get(id.0).map_or(self.end, |reader| reader.at)
+    }
+
+    /// The bytes at `at` that are meant for `targets`, as far as they lie together; `at` steps over
+    /// what is not, and stays within what a reader has not passed. Empty at the end.
+    #[inline]
+    pub(crate) fn read_at(&self, targets: Targets, at: &mut u64) -> &[u8] {
         let mut to = self.end;
-        for part in self.partial.iter().filter(|part| part.targets & reader.targets == 0) {
-            if part.from <= reader.at && reader.at < part.to {
-                reader.at = part.to;
-            } else if part.from > reader.at {
+        for part in self.partial.iter().filter(|part| part.targets & targets == 0) {
+            if part.from <= *at && *at < part.to {
+                *at = part.to;
+            } else if part.from > *at {
                 to = part.from;
                 break;
             }
         }
-        let from = (reader.at - self.start) as usize;
+        let from = (*at - self.start) as usize;
         let Some(block) = self.blocks.get(from / BLOCK) else { return &[] };
         let rest = &block[from % BLOCK..];
-        &rest[..rest.len().min((to - reader.at) as usize)]
+        &rest[..rest.len().min((to - *at) as usize)]
+    }
+
+    /// The next bytes for a reader, as far as they lie together; empty when it has all.
+    pub(crate) fn next(&mut self, id: ReaderId) -> &[u8] {
+        let Some(reader) = self.readers.get(id.0) else { return &[] };
+        let (targets, mut at) = (reader.targets, reader.at);
+        self.read_at(targets, &mut at);
+        if let Some(reader) = self.readers.get_mut(id.0) {
+            reader.at = at;
+        }
+        self.read_at(targets, &mut at)
+    }
+
+    /// A reader has dealt with everything before `at`.
+    pub(crate) fn advance_to(&mut self, id: ReaderId, at: u64) {
+        if let Some(reader) = self.readers.get_mut(id.0) {
+            reader.at = at;
+        }
+        self.trim();
     }
 
     /// A reader has dealt with so many of the bytes that `next` gave it.
@@ -259,11 +311,13 @@ impl Stream {
     fn trim(&mut self) {
         let least = self.readers.iter().map(|(_, reader)| reader.at).min().unwrap_or(self.end);
         while self.blocks.len() > 1 && self.start + BLOCK as u64 <= least {
-            self.blocks.pop_front();
+            let block = self.blocks.pop_front();
             self.start += BLOCK as u64;
+            self.spare.extend(block.filter(|_| self.spare.len() < SPARE));
         }
         if self.readers.is_empty() {
             self.blocks.clear();
+            self.spare.clear();
             self.start = self.end;
         }
         while self.partial.front().is_some_and(|part| part.to <= least) {
@@ -330,16 +384,35 @@ mod tests {
         add(&mut stream, 5, "SET a 1", ALL);
         add(&mut stream, 5, "PUBLISH c n", REPLICAS);
         stream.close();
-        assert_eq!(words(&stream.take(aof)), "/ SELECT 5 / MULTI / SET a 1 / EXEC");
+        assert_eq!(words(&stream.take(aof)), "/ MULTI / SELECT 5 / SET a 1 / EXEC");
         assert_eq!(
             words(&stream.take(replica)),
-            "/ PUBLISH c m / SELECT 5 / MULTI / SET a 1 / PUBLISH c n / EXEC"
+            "/ PUBLISH c m / MULTI / SELECT 5 / SET a 1 / PUBLISH c n / EXEC"
         );
         stream.leave(replica);
         let before = stream.end;
         add(&mut stream, 5, "PUBLISH c m", REPLICAS);
         stream.close();
         assert_eq!(stream.end, before, "nobody is left to read it");
+    }
+
+    #[test]
+    fn the_file_is_told_the_time_and_nobody_else() {
+        let mut stream = Stream::default();
+        let (aof, replica) = (stream.join(AOF), stream.join(REPLICAS));
+        stream.stamp(7);
+        add(&mut stream, 0, "SET a 1", ALL);
+        stream.close();
+        add(&mut stream, 0, "SET b 1", ALL);
+        stream.close();
+        stream.stamp(8);
+        stream.stamp(9);
+        add(&mut stream, 0, "SET c 1", ALL);
+        stream.close();
+        let file = words(&stream.take(aof));
+        assert_eq!(file, "#TS:7 / SELECT 0 / SET a 1 / SET b 1 #TS:9 / SET c 1");
+        let link = words(&stream.take(replica));
+        assert_eq!(link, "/ SELECT 0 / SET a 1 / SET b 1 / SET c 1");
     }
 
     /// Against one string of bytes: readers that come, go and read as they like get the same bytes.

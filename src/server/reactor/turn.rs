@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! wait (until the next timer) -> read ready sockets, run what came -> those with more to run
-//!      -> accept -> timers that are due -> woken clients -> replies -> free clients that were marked
+//!      -> accept -> timers that are due -> woken clients -> append-only file -> replies
+//!      -> free clients that were marked
 //! ```
 //! Clients that leave are noticed before others are accepted, so that they make room for them. Replies
 //! leave at the end of the turn, when whatever they tell of is done; nothing else writes to a client.
@@ -18,6 +19,7 @@ use crate::log;
 use crate::net::clients::ClientId;
 use crate::net::session::Close;
 use crate::server::engine::{blocking, client_memory, evict, unit};
+use crate::server::jobs::aof::flush;
 use crate::server::jobs::{children, cron, expire, pause, shutdown};
 use crate::server::parts::exec::Unit;
 use crate::server::parts::net::{Source, Timer};
@@ -58,6 +60,7 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
     }
     srv.clock.refresh();
     srv.clients.now_ms = srv.clock.now_ms;
+    flush::stamp(srv);
     let started = srv.clock.ticks;
     let commands = srv.stats.n.commands;
     let mut listeners = std::mem::take(&mut srv.net.accept_again);
@@ -71,6 +74,7 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
             Some(Source::Listener(i)) => listeners.push(i),
             Some(Source::Signals) => shutdown::on_signals(srv),
             Some(Source::Child) => children::on_report(srv),
+            Some(Source::Helper) => flush::on_synced(srv),
             None => {}
         }
     }
@@ -108,6 +112,7 @@ pub(crate) fn finish_turn(srv: &mut Server, mode: Mode) {
         }
     }
     client_memory::evict(srv);
+    flush::flush(srv);
     write_replies(srv);
     writing::report_over_limit(srv);
     // Within a command nobody is freed: its own client may be among the marked.

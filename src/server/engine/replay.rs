@@ -1,0 +1,50 @@
+//! A command from an append-only file: it changes the keyspace as it did when it was first run, and
+//! nobody counts it, times it, or is asked whether it may.
+//!
+//! What it says is not passed on: it is in a file already. Keys past their time are ordinary keys
+//! meanwhile, as they were for those who ran it.
+
+use crate::commands::Ctx;
+use crate::commands::spec::WRITE;
+use crate::keyspace::db::DbMut;
+use crate::keyspace::effects::{self, Effects};
+use crate::keyspace::env::Origin;
+use crate::keyspace::store::Key;
+use crate::net::clients::ClientId;
+use crate::resp::argv::Argv;
+use crate::resp::reply::Reply;
+use crate::server::parts::table::Handler;
+use crate::server::parts::{Call, Row, Server};
+
+/// Runs a command in database `db`. What it replies goes to `reply`, for nobody to read: an error then
+/// is an error now, and has changed nothing.
+pub(crate) fn replay(
+    srv: &mut Server,
+    db: u32,
+    row: &'static Row,
+    argv: Argv<'_>,
+    memo: Option<Key<'_>>,
+    reply: &mut Reply,
+) {
+    let env = srv.env(db, Origin::File, true);
+    let mut fx = Effects::new(srv.exec.armed & !effects::STREAM, db);
+    srv.exec.nesting += 1;
+    // Its error is among its replies.
+    let _ = match row.handler {
+        Handler::Data(f) => {
+            let Server { ks, limits, lazyfree, .. } = &mut *srv;
+            let db = DbMut::new(ks.db_mut(db as usize), &env, memo, *lazyfree);
+            f(&mut Ctx { db, argv, reply, fx: &mut fx, limits, env: &env })
+        }
+        Handler::Server(f) if row.has(WRITE) => {
+            let mut call = Call { client: ClientId::NOBODY, row, argv, reply, fx, env };
+            let result = f(srv, &mut call);
+            fx = call.fx;
+            result
+        }
+        Handler::Server(_) | Handler::Container => Ok(crate::commands::Flow::Done),
+    };
+    srv.exec.nesting -= 1;
+    srv.rdb.dirty += fx.dirty;
+    srv.settle(&mut fx);
+}

@@ -1,0 +1,344 @@
+//! Which files there are: reading and changing the manifest, opening the file that is written, and
+//! turning all of it on and off.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::choice::AppendFsync;
+use crate::log;
+use crate::persist::aof::manifest::{
+    Manifest, manifest_name, temporary_incr_name, temporary_manifest_name,
+};
+use crate::persist::rdb::file::{FileError, Step};
+use crate::server::jobs::aof::{flush, rewrite};
+use crate::server::jobs::children;
+use crate::server::parts::Server;
+use crate::server::parts::aof::{Current, State, dir, path};
+use crate::server::parts::child::Kind;
+use crate::server::parts::stream;
+use crate::util::path::{os_error, to_path};
+
+/// Reads the manifest, if there is one. An error is in the log, and the server must not start.
+pub(crate) fn load_manifest(srv: &mut Server) -> Result<(), ()> {
+    let path = path(&srv.cfg, &manifest_name(&srv.cfg.aof.file_name));
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            log!(Debug, "The AOF manifest file {} doesn't exist", path.display());
+            srv.aof.manifest = Manifest::default();
+            return Ok(());
+        }
+        Err(e) => {
+            log!(
+                Warning,
+                "Fatal error: can't open the AOF manifest file {} for reading: {}",
+                path.display(),
+                os_error(&e)
+            );
+            return Err(());
+        }
+    };
+    match Manifest::parse(&text) {
+        Ok(manifest) => {
+            srv.aof.manifest = manifest;
+            Ok(())
+        }
+        Err(error) => {
+            error.lines().iter().for_each(|line| log!(Warning, "{line}"));
+            Err(())
+        }
+    }
+}
+
+/// Writes a manifest to disk; an error is in the log.
+pub(crate) fn persist(srv: &Server, manifest: &Manifest) -> Result<(), ()> {
+    let file_name = &srv.cfg.aof.file_name;
+    manifest.persist(&dir(&srv.cfg), file_name).map_err(|e| complain(file_name, &e))
+}
+
+fn complain(file_name: &[u8], e: &FileError) {
+    let temporary = to_path(&temporary_manifest_name(file_name));
+    let (temporary, name) = (temporary.display(), to_path(&manifest_name(file_name)));
+    let error = os_error(&e.error);
+    match e.step {
+        Step::Open => log!(Warning, "Can't open the AOF manifest file {temporary}: {error}"),
+        Step::Write => log!(
+            Warning,
+            "Error trying to write the temporary AOF manifest file {temporary}: {error}"
+        ),
+        Step::Sync => log!(Warning, "Fail to fsync the temp AOF file {temporary}: {error}."),
+        Step::Rename => log!(
+            Warning,
+            "Error trying to rename the temporary AOF manifest file {temporary} into {}: {error}",
+            name.display()
+        ),
+        Step::SyncDirectory => {
+            log!(Warning, "Fail to fsync AOF directory {}: {error}.", name.display());
+        }
+    }
+}
+
+/// Makes the directory unless it is there; an error is in the log.
+pub(crate) fn make_dir(srv: &Server) -> Result<(), ()> {
+    let dir = dir(&srv.cfg);
+    let made = match fs::create_dir(&dir) {
+        // A new name has to survive a crash as well as what is in it.
+        Ok(()) => File::open(".").and_then(|parent| parent.sync_all()),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
+        Err(e) => Err(e),
+    };
+    made.map_err(|e| {
+        let error = os_error(&e);
+        log!(Warning, "Can't open or create append-only dir {}: {error}", dir.display());
+    })
+}
+
+/// Opens a file to be written. `fresh`: what is in it does not belong to us.
+fn open(srv: &Server, name: &[u8], fresh: bool) -> Result<File, ()> {
+    // Always at the end: then what is cut off after an error leaves no hole.
+    let opened = OpenOptions::new().append(true).create(true).open(path(&srv.cfg, name));
+    let emptied = opened.and_then(|file| {
+        if fresh {
+            file.set_len(0)?;
+        }
+        Ok(file)
+    });
+    emptied.map_err(|e| {
+        let name = String::from_utf8_lossy(name);
+        log!(Warning, "Can't open the append-only file {name}: {}", os_error(&e));
+    })
+}
+
+/// After the data has been loaded: opens the file that is written from now on, with a base before it if
+/// there is none. An error is in the log, and the server must not start.
+pub(crate) fn open_on_start(srv: &mut Server) -> Result<(), ()> {
+    make_dir(srv)?;
+    let mut manifest = srv.aof.manifest.clone();
+    let file_name = srv.cfg.aof.file_name.clone();
+    if manifest.is_empty() {
+        let base = manifest.new_base(&file_name, srv.cfg.aof.use_rdb_preamble);
+        rewrite::write_base_now(srv, &base)?;
+        log!(Notice, "Creating AOF base file {} on server start", String::from_utf8_lossy(&base));
+    }
+    let last = manifest.incr.last().map(|file| file.name.clone());
+    let (name, fresh) = match last {
+        Some(name) => (name, false),
+        None => (manifest.new_incr(&file_name), true),
+    };
+    let file = open(srv, &name, fresh)?;
+    if manifest != srv.aof.manifest {
+        persist(srv, &manifest)?;
+    }
+    srv.aof.manifest = manifest;
+    let written = file.metadata().map_or(0, |m| m.len());
+    attach(srv, file, written);
+    srv.aof.state = State::On;
+    let what = if fresh { "Creating" } else { "Opening" };
+    log!(Notice, "{what} AOF incr file {} on server start", String::from_utf8_lossy(&name));
+    Ok(())
+}
+
+/// From now on the stream goes to `file`, which holds `written` bytes.
+fn attach(srv: &mut Server, file: File, written: u64) {
+    let reader = srv.stream.join(stream::AOF);
+    srv.aof.stamped = 0;
+    srv.aof.current = Some(Current { file: Arc::new(file), reader, written, sync_asked: written });
+    srv.rearm();
+}
+
+/// The stream goes to no file any more; what was written reaches the disk on the helper thread.
+fn detach(srv: &mut Server) {
+    if let Some(current) = srv.aof.current.take() {
+        let offset = srv.stream.position(current.reader);
+        srv.stream.leave(current.reader);
+        srv.syncer.finish(current.file, offset);
+        srv.rearm();
+    }
+}
+
+/// A rewrite begins: what is written from now on goes to a new file. Nothing changes on an error, which
+/// is in the log.
+pub(crate) fn switch_incr(srv: &mut Server) -> Result<(), ()> {
+    let file_name = srv.cfg.aof.file_name.clone();
+    let (name, manifest) = match srv.aof.state {
+        State::Off => return Ok(()),
+        State::Waiting => (temporary_incr_name(&file_name), None),
+        State::On => {
+            let mut manifest = srv.aof.manifest.clone();
+            (manifest.new_incr(&file_name), Some(manifest))
+        }
+    };
+    let file = open(srv, &name, true)?;
+    if let Some(manifest) = &manifest {
+        persist(srv, manifest)?;
+    }
+    log!(Notice, "Creating AOF incr file {} on background rewrite", String::from_utf8_lossy(&name));
+    detach(srv);
+    srv.aof.last_sync = srv.clock.now_ms / 1000;
+    attach(srv, file, 0);
+    if let Some(manifest) = manifest {
+        srv.aof.manifest = manifest;
+    }
+    Ok(())
+}
+
+/// The file that gathers writes until the first rewrite is done is of no use: that has failed.
+pub(crate) fn drop_temporary_incr(srv: &mut Server) {
+    if let Some(current) = srv.aof.current.take() {
+        srv.stream.leave(current.reader);
+        srv.rearm();
+    }
+    let name = temporary_incr_name(&srv.cfg.aof.file_name);
+    log!(
+        Notice,
+        "Removing the temp incr aof file {} in the background",
+        String::from_utf8_lossy(&name)
+    );
+    srv.syncer.delete(path(&srv.cfg, &name));
+}
+
+/// Deletes what rewrites have replaced, unless it is to stay. An error only means that the next start
+/// tries again.
+pub(crate) fn delete_history(srv: &mut Server) {
+    if srv.cfg.aof.disable_auto_gc || srv.aof.manifest.history.is_empty() {
+        return;
+    }
+    let mut manifest = srv.aof.manifest.clone();
+    let history = std::mem::take(&mut manifest.history);
+    for file in &history {
+        log!(
+            Notice,
+            "Removing the history file {} in the background",
+            String::from_utf8_lossy(&file.name)
+        );
+    }
+    // A manifest that names files which are gone does no harm; files that none names would stay.
+    history.iter().for_each(|file| srv.syncer.delete(path(&srv.cfg, &file.name)));
+    let _ = persist(srv, &manifest);
+    srv.aof.manifest = manifest;
+}
+
+/// `CONFIG SET appendonly yes`.
+pub(crate) fn start(srv: &mut Server) -> Result<(), ()> {
+    let kind = srv.child.as_ref().map(|child| child.kind);
+    if kind.is_some_and(|kind| kind != Kind::Aof) {
+        srv.aof.state = State::Waiting;
+        srv.aof.scheduled = true;
+        log!(
+            Notice,
+            "AOF was enabled but there is already another background operation. An AOF background \
+             was scheduled to start when possible."
+        );
+    } else if srv.exec.nesting > 1 {
+        srv.aof.state = State::Waiting;
+        srv.aof.scheduled = true;
+        log!(
+            Notice,
+            "AOF was enabled during a transaction. An AOF background was scheduled to start when \
+             possible."
+        );
+    } else {
+        if kind.is_some() {
+            log!(
+                Notice,
+                "AOF was enabled but there is already an AOF rewriting in background. Stopping \
+                 background AOF and starting a rewrite now."
+            );
+            children::kill(srv);
+        }
+        srv.aof.state = State::Waiting;
+        if rewrite::background(srv).is_err() {
+            srv.aof.state = State::Off;
+            log!(
+                Warning,
+                "Redis needs to enable the AOF but can't trigger a background AOF rewrite \
+                 operation. Check the above logs for more info about the error."
+            );
+            return Err(());
+        }
+    }
+    srv.aof.last_sync = srv.clock.now_ms / 1000;
+    if srv.syncer.error() != 0 {
+        log!(Warning, "AOF reopen, just ignore the AOF fsync error in bio job");
+        srv.syncer.forget_error();
+    }
+    if srv.aof.write_error != 0 {
+        log!(Warning, "AOF reopen, just ignore the last error.");
+    }
+    (srv.aof.write_error, srv.aof.sync_error) = (0, 0);
+    Ok(())
+}
+
+/// `CONFIG SET appendonly no`: the files stay as they are.
+pub(crate) fn stop(srv: &mut Server) {
+    flush::flush_and_sync(srv);
+    let state = std::mem::take(&mut srv.aof.state);
+    if srv.child.as_ref().is_some_and(|child| child.kind == Kind::Aof) {
+        children::kill(srv);
+    }
+    if let Some(current) = srv.aof.current.take() {
+        srv.stream.leave(current.reader);
+    }
+    if state == State::Waiting {
+        // What it gathered belongs to a base that there won't be.
+        let name = temporary_incr_name(&srv.cfg.aof.file_name);
+        srv.syncer.delete(path(&srv.cfg, &name));
+    }
+    srv.aof.scheduled = false;
+    (srv.aof.write_error, srv.aof.sync_error) = (0, 0);
+    srv.rearm();
+}
+
+/// `appendfsync` has changed.
+pub(crate) fn policy_changed(srv: &mut Server) {
+    if srv.cfg.aof.fsync == AppendFsync::No && srv.syncer.error() != 0 {
+        // Nobody asks any more; the system's own writing is what there is.
+        srv.syncer.forget_error();
+        srv.aof.sync_error = 0;
+        srv.rearm();
+    }
+}
+
+/// Whether a file of the directory exists.
+pub(crate) fn exists(srv: &Server, name: &[u8]) -> bool {
+    path(&srv.cfg, name).exists()
+}
+
+/// An old server kept one file in the working directory: it becomes the base. An error is in the log.
+pub(crate) fn adopt_old_file(srv: &mut Server) -> Result<(), ()> {
+    let name = srv.cfg.aof.file_name.clone();
+    let old = to_path(&name);
+    if !Path::new(&old).exists() {
+        return Ok(());
+    }
+    let manifest = &srv.aof.manifest;
+    let begun = manifest.incr.is_empty()
+        && manifest.base.as_ref().is_some_and(|base| base.name == name)
+        && !exists(srv, &name);
+    if dir(&srv.cfg).is_dir() && !manifest.is_empty() && !begun {
+        return Ok(());
+    }
+    make_dir(srv)?;
+    let mut manifest = manifest.clone();
+    manifest.adopt_base(&name);
+    persist(srv, &manifest)?;
+    srv.aof.manifest = manifest;
+    let (shown, to) = (old.display(), dir(&srv.cfg));
+    if let Err(e) = fs::rename(&old, path(&srv.cfg, &name)) {
+        log!(
+            Warning,
+            "Error trying to move the old AOF file {shown} into dir {}: {}",
+            to.display(),
+            os_error(&e)
+        );
+        return Err(());
+    }
+    log!(
+        Notice,
+        "Successfully migrated an old-style AOF file ({shown}) into the AOF directory ({}).",
+        to.display()
+    );
+    Ok(())
+}

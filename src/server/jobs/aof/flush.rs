@@ -1,0 +1,299 @@
+//! Writing the append-only file, and syncing it.
+//!
+//! Each turn of the loop ends with one write of everything that its units have put into the stream,
+//! before the first reply leaves: what was acknowledged is in the file, whatever becomes of the
+//! process. When it reaches the disk is the policy's business:
+//!
+//! ```text
+//! always     synced here, before the replies leave; an error ends the process
+//! everysec   the helper thread is asked once a second; while it works, writes go on
+//! no         when the system likes
+//! ```
+//! Unlike Redis, a write is not put off while a sync is running: replies would leave before it.
+//!
+//! A write that fails is taken back to the last whole unit and tried again in the next turn, with all
+//! that has come since. Until it works, commands that write are refused.
+
+use std::io::{self, IoSlice, Write};
+
+use crate::config::choice::AppendFsync;
+use crate::log;
+use crate::server::parts::Server;
+use crate::server::parts::stream;
+use crate::util::path::os_error;
+
+/// Slices given to one system call.
+const SLICES: usize = 64;
+/// Seconds between two lines about the same error.
+const LOG_EVERY_SECS: i64 = 30;
+
+/// What a write that failed leaves behind.
+struct Failed {
+    error: io::Error,
+    written: u64,
+}
+
+/// Writes and syncs what is due. Called each turn before replies leave.
+#[inline]
+pub(crate) fn flush(srv: &mut Server) {
+    if srv.aof.current.is_some() {
+        flush_current(srv);
+    }
+}
+
+fn flush_current(srv: &mut Server) {
+    let Some(current) = &srv.aof.current else { return };
+    let pending = srv.stream.position(current.reader) != srv.stream.end();
+    let unsynced = current.written != current.sync_asked || srv.syncer.error() != 0;
+    if !pending && !unsynced {
+        return;
+    }
+    let started = srv.clock.watch.ticks();
+    if !pending || write(srv) {
+        sync(srv);
+    }
+    let spent = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
+    srv.aof.spent_us += spent;
+}
+
+/// Writes all that the stream holds for the file. Whether that worked.
+fn write(srv: &mut Server) -> bool {
+    if srv.aof.flush_sleep_us > 0 {
+        std::thread::sleep(std::time::Duration::from_micros(srv.aof.flush_sleep_us));
+    }
+    let started = srv.clock.watch.ticks();
+    let Server { aof, stream, .. } = &mut *srv;
+    let Some(current) = &mut aof.current else { return false };
+    let from = stream.position(current.reader);
+    let result = write_from(stream, &current.file, from);
+    let (at, written) = match result {
+        Ok(done) => done,
+        Err(failed) => {
+            on_error(srv, failed, from);
+            return false;
+        }
+    };
+    stream.advance_to(current.reader, at);
+    current.written += written;
+    aof.size += written;
+    if aof.write_error != 0 {
+        log!(Notice, "AOF write error looks solved, Redis can write again.");
+        aof.write_error = 0;
+        srv.rearm();
+    }
+    note_latency(srv, started);
+    true
+}
+
+fn note_latency(srv: &mut Server, started: u64) {
+    if srv.cfg.stats.latency_threshold_ms == 0 {
+        return;
+    }
+    let us = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
+    let event = if srv.syncer.pending() > 0 {
+        "aof-write-pending-fsync"
+    } else if srv.child.is_some() {
+        "aof-write-active-child"
+    } else {
+        "aof-write-alone"
+    };
+    srv.note_latency(event, us);
+    srv.note_latency("aof-write", us);
+}
+
+/// Writes what the stream holds from `at` on: where that ends, and how many bytes were written.
+fn write_from(
+    stream: &stream::Stream,
+    mut file: &std::fs::File,
+    mut at: u64,
+) -> Result<(u64, u64), Failed> {
+    let mut written = 0;
+    loop {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let mut count = 0;
+        for slice in &mut slices {
+            let piece = stream.read_at(stream::AOF, &mut at);
+            if piece.is_empty() {
+                break;
+            }
+            *slice = IoSlice::new(piece);
+            at += piece.len() as u64;
+            count += 1;
+        }
+        let mut rest = &mut slices[..count];
+        if rest.is_empty() {
+            return Ok((at, written));
+        }
+        while !rest.is_empty() {
+            match file.write_vectored(rest) {
+                Ok(0) => {
+                    let error = io::Error::from_raw_os_error(libc::ENOSPC);
+                    return Err(Failed { error, written });
+                }
+                Ok(n) => {
+                    written += n as u64;
+                    IoSlice::advance_slices(&mut rest, n);
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Failed { error, written }),
+            }
+        }
+    }
+}
+
+/// A write has failed: the file is cut back to its last whole unit, and the rest waits in the stream.
+#[cold]
+fn on_error(srv: &mut Server, failed: Failed, from: u64) {
+    let now = srv.clock.now_ms / 1000;
+    let tell = srv.aof.write_error == 0 || now - srv.aof.write_error_logged > LOG_EVERY_SECS;
+    if tell {
+        srv.aof.write_error_logged = now;
+    }
+    let expected = srv.stream.end() - from;
+    let Some(current) = &mut srv.aof.current else { return };
+    let mut left = failed.written;
+    if failed.written == 0 {
+        if tell {
+            log!(Warning, "Error writing to the AOF file: {}", os_error(&failed.error));
+        }
+    } else {
+        if tell {
+            log!(
+                Warning,
+                "Short write while writing to the AOF file: (nwritten={}, expected={expected}): {}",
+                failed.written,
+                os_error(&failed.error)
+            );
+        }
+        match current.file.set_len(current.written) {
+            Ok(()) => left = 0,
+            Err(e) if tell => log!(
+                Warning,
+                "Could not remove short write from the append-only file.  Redis may refuse to load \
+                 the AOF the next time it starts.  ftruncate: {}",
+                os_error(&e)
+            ),
+            Err(_) => {}
+        }
+    }
+    if srv.cfg.aof.fsync == AppendFsync::Always {
+        log!(
+            Warning,
+            "Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting..."
+        );
+        std::process::exit(1);
+    }
+    // What could not be taken back stays, and is gone on from.
+    let mut at = from;
+    let mut rest = left;
+    while rest > 0 {
+        let piece = srv.stream.read_at(stream::AOF, &mut at).len() as u64;
+        let step = piece.min(rest);
+        if step == 0 {
+            break;
+        }
+        at += step;
+        rest -= step;
+    }
+    srv.stream.advance_to(current.reader, at);
+    current.written += left;
+    srv.aof.size += left;
+    srv.aof.write_error = failed.error.raw_os_error().unwrap_or(libc::EIO);
+    srv.rearm();
+}
+
+/// Syncs the file, or asks the helper thread to, if the policy says that it is time.
+fn sync(srv: &mut Server) {
+    if srv.cfg.aof.no_fsync_on_rewrite && srv.child.is_some() {
+        return;
+    }
+    let now = srv.clock.now_ms / 1000;
+    match srv.cfg.aof.fsync {
+        AppendFsync::Always => sync_now(srv, now),
+        AppendFsync::Everysec if now > srv.aof.last_sync => {
+            let Server { aof, stream, syncer, .. } = &mut *srv;
+            let Some(current) = &mut aof.current else { return };
+            if syncer.pending() == 0 {
+                syncer.sync(current.file.clone(), stream.position(current.reader));
+                current.sync_asked = current.written;
+            } else {
+                aof.delayed_syncs += 1;
+                log!(
+                    Notice,
+                    "Asynchronous AOF fsync is taking too long (disk is busy?). The file is written \
+                     on without waiting for it, and synced when it has ended."
+                );
+            }
+            aof.last_sync = now;
+        }
+        AppendFsync::Everysec | AppendFsync::No => {}
+    }
+}
+
+fn sync_now(srv: &mut Server, now: i64) {
+    let started = srv.clock.watch.ticks();
+    let Server { aof, stream, syncer, .. } = &mut *srv;
+    let Some(current) = &mut aof.current else { return };
+    if let Err(e) = current.file.sync_data() {
+        log!(
+            Warning,
+            "Can't persist AOF for fsync error when the AOF fsync policy is 'always': {}. Exiting...",
+            os_error(&e)
+        );
+        std::process::exit(1);
+    }
+    current.sync_asked = current.written;
+    aof.last_sync = now;
+    syncer.note_synced(stream.position(current.reader));
+    if syncer.error() != 0 {
+        syncer.forget_error();
+        srv.aof.sync_error = 0;
+        srv.rearm();
+    }
+    let us = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
+    srv.note_latency("aof-fsync-always", us);
+}
+
+/// Writes everything and syncs it here, whatever the policy: the server ends, or the file does.
+pub(crate) fn flush_and_sync(srv: &mut Server) {
+    flush(srv);
+    let Some(current) = &mut srv.aof.current else { return };
+    match current.file.sync_data() {
+        Ok(()) => {
+            current.sync_asked = current.written;
+            srv.aof.last_sync = srv.clock.now_ms / 1000;
+            srv.syncer.note_synced(srv.stream.position(current.reader));
+        }
+        Err(e) => log!(Warning, "Fail to fsync the AOF file: {}.", os_error(&e)),
+    }
+}
+
+/// The helper thread has done something: writes may have to be refused, or need not be any more.
+pub(crate) fn on_synced(srv: &mut Server) {
+    let error = srv.syncer.error();
+    if error == srv.aof.sync_error {
+        return;
+    }
+    if error == 0 {
+        // What the system could not write it may have dropped; only a new base is sure to hold it.
+        log!(
+            Warning,
+            "AOF fsync works again after an error: a rewrite is to make sure of the data."
+        );
+        srv.aof.scheduled = srv.aof.is_on();
+    }
+    srv.aof.sync_error = error;
+    srv.rearm();
+}
+
+/// A turn begins: if annotations are wanted, the first unit of a second gets one.
+#[inline]
+pub(crate) fn stamp(srv: &mut Server) {
+    if srv.cfg.aof.timestamps && srv.aof.current.is_some() {
+        let now = srv.clock.now_ms / 1000;
+        if now != srv.aof.stamped {
+            srv.aof.stamped = now;
+            srv.stream.stamp(now);
+        }
+    }
+}
