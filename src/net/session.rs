@@ -1,11 +1,10 @@
 //! Who a client is: identity, state of its conversation, what it asked for. No buffers, no socket.
 
+use crate::keyspace::waiting::Waiting;
 use crate::net::conn::{self, Conn};
 use crate::net::listener;
 use crate::net::timers::TimerId;
 use crate::net::usage::Class;
-use crate::resp::reply::Nothing;
-use crate::value::Type;
 
 /// Number of a command in the server's table.
 pub(crate) type CommandId = u16;
@@ -57,19 +56,15 @@ pub(crate) enum Close {
     Now,
 }
 
-/// A client parked on keys: its command runs again when one of them is ready.
+/// A client that waits, with the command that had to.
 #[derive(Debug)]
 pub(crate) struct Parked {
     pub command: Queued,
-    pub keys: Vec<(u32, Vec<u8>)>,
+    pub waiting: Waiting,
     pub since_ms: i64,
     pub timer: Option<TimerId>,
     /// When it gives up; None: never.
     pub until_ms: Option<i64>,
-    /// Only a value of this type can serve it; None: any.
-    pub wants: Option<Type>,
-    /// Its reply then.
-    pub nothing: Nothing,
 }
 
 /// How a client that caches values is told of changes (CLIENT TRACKING).

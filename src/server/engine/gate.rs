@@ -164,7 +164,9 @@ impl Server {
     /// stop listening, and by those who change what `concerns` looks at.
     pub(crate) fn rearm(&mut self) {
         let mut armed = 0;
-        if !self.watch.is_empty() || !self.tracking.is_idle() {
+        // Who has to know when a key goes learns it from what changes.
+        let waits = self.blocked.waits_for_deletion();
+        if waits || !self.watch.is_empty() || !self.tracking.is_idle() {
             armed |= effects::TOUCHED;
         }
         if self.tracking.active() > 0 {
