@@ -35,7 +35,7 @@ fn ping(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if argv.len() > 2 {
         return Err(errors::wrong_arity("ping"));
     }
-    let subscribed = srv.clients.session(*client).is_some_and(|s| s.subscribed());
+    let subscribed = srv.clients.session(*client).is_some_and(|s| s.subscribed);
     if subscribed && !reply.resp3() {
         reply.array(2);
         reply.bulk(b"pong");
@@ -195,9 +195,6 @@ fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         s.resp3 = false;
         s.was_authenticated |= s.authenticated;
         s.authenticated = trusted;
-        // Subscriptions and watches are gone from the registries.
-        s.registry_bytes = 0;
-        (s.channels, s.patterns, s.shard_channels) = (0, 0, 0);
         (s.no_evict, s.no_touch) = (false, false);
         // Compat: if this is the reply that is to be skipped, it is.
         if s.reply_mode != ReplyMode::Skip {
@@ -205,7 +202,7 @@ fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         }
         s.name.clear();
     }
-    srv.rearm();
+    srv.listed(id);
     call.reply.set_resp3(false);
     call.reply.status("RESET");
     Ok(Flow::Done)
