@@ -4,29 +4,47 @@
 //! under every key it waits for. A write that may serve it reports the key as ready; when the writing
 //! command is done, the dispatcher runs the parked commands again, first come first served.
 //!
+//! A key that goes, or comes to hold another type, is reported too if somebody listed under it has to know. Nobody
+//! records deletions for that alone: while `waits_for_deletion` says so, every change of a key is looked at.
+//!
 //! Invariants: a parked client is in `waiters` under each of its keys, once; a key is in `ready` at
-//! most once. Absent by design: nothing here replies to anybody.
+//! most once; `for_deletion` is the number of clients that have to know of deletions. Absent by design: nothing here
+//! replies to anybody.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use crate::keyspace::waiting::{Waiting, Wants};
 use crate::net::clients::ClientId;
 use crate::util::lines::Lines;
+use crate::value::Type;
 
 type BlockedKey = (u32, Vec<u8>);
 
+#[derive(Debug)]
+struct Waiter {
+    id: ClientId,
+    wants: Wants,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Blocked {
-    waiters: HashMap<BlockedKey, VecDeque<ClientId>>,
+    waiters: HashMap<BlockedKey, VecDeque<Waiter>>,
     ready: VecDeque<BlockedKey>,
     queued: HashSet<BlockedKey>,
     clients: usize,
+    for_deletion: usize,
 }
 
 impl Blocked {
-    /// Whether nobody waits for anything.
+    /// Whether nobody waits for a key.
     pub(crate) fn is_empty(&self) -> bool {
         self.waiters.is_empty()
     }
+    /// Whether somebody has to know when a key goes.
+    pub(crate) fn waits_for_deletion(&self) -> bool {
+        self.for_deletion > 0
+    }
+    /// Clients that wait, for whatever.
     pub(crate) fn clients(&self) -> usize {
         self.clients
     }
@@ -40,37 +58,64 @@ impl Blocked {
     /// INFO clients: what is waited for.
     pub(crate) fn info(&self, o: &mut Lines) {
         o.add("total_blocking_keys", self.keys());
-        o.add("total_blocking_keys_on_nokey", 0);
+        o.add("total_blocking_keys_on_nokey", self.keys_for_deletion());
+    }
+
+    /// Keys whose end somebody has to know of. O(waiters), if there are such.
+    fn keys_for_deletion(&self) -> usize {
+        let has = |queue: &&VecDeque<Waiter>| queue.iter().any(|w| w.wants.wakes_on_deletion);
+        if self.waits_for_deletion() { self.waiters.values().filter(has).count() } else { 0 }
     }
 
     /// Lists a client under its keys, behind those who came before.
-    pub(crate) fn park(&mut self, id: ClientId, keys: &[BlockedKey]) {
+    pub(crate) fn park(&mut self, id: ClientId, waiting: &Waiting) {
         self.clients += 1;
+        let Waiting::Keys { db, keys, wants, .. } = waiting else { return };
+        self.for_deletion += usize::from(wants.wakes_on_deletion);
         for key in keys {
-            let queue = self.waiters.entry(key.clone()).or_default();
-            if !queue.contains(&id) {
-                queue.push_back(id);
+            let queue = self.waiters.entry((*db, key.clone())).or_default();
+            if queue.iter().all(|other| other.id != id) {
+                queue.push_back(Waiter { id, wants: *wants });
             }
         }
     }
 
     /// Takes a client off all its keys. O(clients waiting for the same keys).
-    pub(crate) fn unpark(&mut self, id: ClientId, keys: &[BlockedKey]) {
+    pub(crate) fn unpark(&mut self, id: ClientId, waiting: &Waiting) {
         self.clients -= 1;
+        let Waiting::Keys { db, keys, wants, .. } = waiting else { return };
+        self.for_deletion -= usize::from(wants.wakes_on_deletion);
         for key in keys {
-            if let Some(queue) = self.waiters.get_mut(key) {
-                queue.retain(|&other| other != id);
+            let key = (*db, key.clone());
+            if let Some(queue) = self.waiters.get_mut(&key) {
+                queue.retain(|other| other.id != id);
                 if queue.is_empty() {
-                    self.waiters.remove(key);
+                    self.waiters.remove(&key);
                 }
             }
         }
     }
 
     /// Reports that a key came to be or grew.
-    pub(crate) fn signal(&mut self, db: u32, key: &[u8]) {
-        let at = (db, key.to_vec());
-        if self.waiters.contains_key(&at) && self.queued.insert(at.clone()) {
+    pub(crate) fn signal(&mut self, db: u32, key: Vec<u8>) {
+        let at = (db, key);
+        if self.waiters.contains_key(&at) {
+            self.report(at);
+        }
+    }
+
+    /// A key has changed, or is about to, and will hold a value of type `now`, or nothing: reports it if that is the end
+    /// of what somebody waits on. O(clients waiting for it).
+    pub(crate) fn signal_change(&mut self, db: u32, key: Vec<u8>, now: Option<Type>) {
+        let at = (db, key);
+        let lost = |queue: &VecDeque<Waiter>| queue.iter().any(|w| w.wants.is_lost(now));
+        if self.waiters.get(&at).is_some_and(lost) {
+            self.report(at);
+        }
+    }
+
+    fn report(&mut self, at: BlockedKey) {
+        if self.queued.insert(at.clone()) {
             self.ready.push_back(at);
         }
     }
@@ -88,6 +133,55 @@ impl Blocked {
 
     /// Who waits for a key, first come first.
     pub(crate) fn waiting_for(&self, key: &BlockedKey) -> Vec<ClientId> {
-        self.waiters.get(key).map_or_else(Vec::new, |queue| queue.iter().copied().collect())
+        self.waiters.get(key).map_or_else(Vec::new, |queue| queue.iter().map(|w| w.id).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resp::reply::Nothing;
+
+    fn keys(keys: &[&str], wakes_on_deletion: bool) -> Waiting {
+        Waiting::Keys {
+            db: 0,
+            keys: keys.iter().map(|k| k.as_bytes().to_vec()).collect(),
+            wants: Wants { holds: Some(Type::List), wakes_on_deletion },
+            nothing: Nothing::NullArray,
+        }
+    }
+
+    #[test]
+    fn a_key_that_goes_is_reported_if_somebody_has_to_know() {
+        let (mut b, id) = (Blocked::default(), ClientId::NOBODY);
+        let plain = keys(&["a"], false);
+        b.park(id, &plain);
+        b.signal_change(0, b"a".to_vec(), None);
+        assert!(!b.has_ready() && !b.waits_for_deletion());
+        b.unpark(id, &plain);
+        let both = keys(&["a", "b", "a"], true);
+        b.park(id, &both);
+        assert!(b.waits_for_deletion() && b.keys_for_deletion() == 2);
+        b.signal_change(0, b"a".to_vec(), Some(Type::List));
+        b.signal_change(1, b"a".to_vec(), None);
+        b.signal_change(0, b"c".to_vec(), None);
+        assert!(!b.has_ready(), "it holds what is wanted, or is another key");
+        b.signal_change(0, b"a".to_vec(), None);
+        b.signal_change(0, b"a".to_vec(), Some(Type::String));
+        assert_eq!(b.next_ready(), Some((0, b"a".to_vec())));
+        assert!(!b.has_ready(), "once is enough");
+        b.signal_change(0, b"b".to_vec(), Some(Type::String));
+        assert!(b.has_ready());
+        b.unpark(id, &both);
+        assert!(b.is_empty() && !b.waits_for_deletion() && b.clients() == 0);
+    }
+
+    #[test]
+    fn who_waits_for_no_key_only_counts() {
+        let (mut b, id) = (Blocked::default(), ClientId::NOBODY);
+        b.park(id, &Waiting::Offsets { file: false });
+        assert!(b.clients() == 1 && b.is_empty());
+        b.unpark(id, &Waiting::Offsets { file: false });
+        assert_eq!(b.clients(), 0);
     }
 }

@@ -1,4 +1,10 @@
 //! Who listens to which channel, pattern and shard channel. Holds ids only; messages are delivered by the server.
+//!
+//! How many subscriptions a client has, and what they take, is known here alone. Its session knows whether it has any:
+//! whoever changes something here says so by `Server::listed`.
+//!
+//! Invariants: a client with a subscription has an entry in `of_client`, and is listed once under each of its names;
+//! `bytes` is the sum over its subscriptions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -14,12 +20,31 @@ pub(crate) struct PubSub {
     of_client: HashMap<ClientId, Subscriptions>,
 }
 
+/// What a subscription takes beside its name: its place in the client's list and in the channel's.
+const SUBSCRIPTION: usize = 40;
+
 /// What one client is subscribed to. Sets: one client may have a hundred thousand channels.
 #[derive(Debug, Default)]
 struct Subscriptions {
     channels: BTreeSet<Vec<u8>>,
     patterns: BTreeSet<Vec<u8>>,
     shard: BTreeSet<Vec<u8>>,
+    bytes: usize,
+}
+
+/// How many subscriptions of each kind a client has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub channels: usize,
+    pub patterns: usize,
+    pub shard: usize,
+}
+
+impl Counts {
+    /// The number that a change of one kind is answered with. Shard channels are counted on their own.
+    pub(crate) fn told(self, kind: Kind) -> usize {
+        if kind == Kind::Shard { self.shard } else { self.channels + self.patterns }
+    }
 }
 
 /// A plain channel, a glob pattern, or a channel of one shard of a cluster.
@@ -67,10 +92,11 @@ impl PubSub {
             Kind::Pattern => self.patterns.entry(name.to_vec()).or_default(),
             Kind::Shard => self.shard.entry(name.to_vec()).or_default(),
         };
-        let own = self.of_client.entry(id).or_default().of(kind);
-        if !own.insert(name.to_vec()) {
+        let own = self.of_client.entry(id).or_default();
+        if !own.of(kind).insert(name.to_vec()) {
             return false;
         }
+        own.bytes += name.len() + SUBSCRIPTION;
         list.push(id);
         true
     }
@@ -81,6 +107,7 @@ impl PubSub {
         if !own.of(kind).remove(name) {
             return false;
         }
+        own.bytes -= name.len() + SUBSCRIPTION;
         if own.channels.is_empty() && own.patterns.is_empty() && own.shard.is_empty() {
             self.of_client.remove(&id);
         }
@@ -121,12 +148,29 @@ impl PubSub {
         })
     }
 
-    pub(crate) fn forget(&mut self, id: ClientId) {
+    /// How many a client is subscribed to. O(1).
+    pub(crate) fn counts(&self, id: ClientId) -> Counts {
+        self.of_client.get(&id).map_or_else(Counts::default, |own| Counts {
+            channels: own.channels.len(),
+            patterns: own.patterns.len(),
+            shard: own.shard.len(),
+        })
+    }
+
+    /// What its subscriptions take; None if it has none. O(1).
+    pub(crate) fn bytes(&self, id: ClientId) -> Option<usize> {
+        self.of_client.get(&id).map(|own| own.bytes)
+    }
+
+    /// Ends all subscriptions of a client; whether it had any.
+    pub(crate) fn forget(&mut self, id: ClientId) -> bool {
+        let had = self.of_client.contains_key(&id);
         for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
             for name in self.of(id, kind) {
                 self.unsubscribe(id, kind, &name);
             }
         }
+        had
     }
 
     pub(crate) fn subscribers(&self, channel: &[u8]) -> &[ClientId] {
@@ -173,8 +217,13 @@ mod tests {
         assert_eq!((p.subscribers(b"a").len(), p.matching(b"ab").count()), (1, 1));
         assert!(p.subscribe(id, Kind::Shard, b"a") && p.shard_subscribers(b"a").len() == 1);
         assert_eq!(p.active(Kind::Shard, Some(b"*")), [b"a"]);
+        let counts = Counts { channels: 1, patterns: 1, shard: 1 };
+        assert_eq!((p.counts(id), p.bytes(id)), (counts, Some(4 + 3 * SUBSCRIPTION)));
+        assert_eq!((counts.told(Kind::Pattern), counts.told(Kind::Shard)), (2, 1));
         assert!(p.unsubscribe(id, Kind::Channel, b"a") && !p.unsubscribe(id, Kind::Channel, b"a"));
-        p.forget(id);
+        assert_eq!(p.bytes(id), Some(3 + 2 * SUBSCRIPTION));
+        assert!(p.forget(id) && !p.forget(id));
+        assert_eq!((p.counts(id), p.bytes(id)), (Counts::default(), None));
         assert!(p.is_empty() && p.channels() == 0 && p.patterns() == 0 && p.shard_channels() == 0);
     }
 }

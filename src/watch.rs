@@ -3,7 +3,9 @@
 //! Of each watch it is kept whether the key was there when it began: a key that was absent, or past its time, can't
 //! change by expiring.
 //!
-//! Invariant: a client is listed under each key it watches, once.
+//! What its watches take is known here alone; whoever changes something says so by `Server::listed`.
+//!
+//! Invariants: a client is listed under each key it watches, once; `bytes` is the sum over its keys.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,8 +16,18 @@ type WatchedKey = (u32, Vec<u8>);
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     by_key: HashMap<WatchedKey, HashSet<ClientId>>,
-    by_client: HashMap<ClientId, Vec<(WatchedKey, Found)>>,
+    by_client: HashMap<ClientId, Watched>,
 }
+
+/// What one client watches.
+#[derive(Debug, Default)]
+struct Watched {
+    keys: Vec<(WatchedKey, Found)>,
+    bytes: usize,
+}
+
+/// What a watched key takes beside its name, which is there twice: once in each direction.
+const WATCHED_KEY: usize = 48;
 
 /// Whether a key was there when its watch began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +46,9 @@ impl Watch {
         let at = (db, key.to_vec());
         let added = self.by_key.entry(at.clone()).or_default().insert(id);
         if added {
-            self.by_client.entry(id).or_default().push((at, found));
+            let own = self.by_client.entry(id).or_default();
+            own.keys.push((at, found));
+            own.bytes += 2 * (key.len() + WATCHED_KEY);
         }
         added
     }
@@ -55,7 +69,7 @@ impl Watch {
     }
 
     pub(crate) fn keys_of(&self, id: ClientId) -> &[(WatchedKey, Found)] {
-        self.by_client.get(&id).map_or(&[], Vec::as_slice)
+        self.by_client.get(&id).map_or(&[], |own| &own.keys)
     }
 
     /// Whether the key was there when the client began to watch it. O(its keys).
@@ -64,9 +78,15 @@ impl Watch {
         self.keys_of(id).iter().find(is).is_some_and(|w| w.1 == Found::Live)
     }
 
-    /// The client watches nothing any more. O(its keys).
-    pub(crate) fn forget(&mut self, id: ClientId) {
-        for (key, _) in self.by_client.remove(&id).unwrap_or_default() {
+    /// What a client's watches take. O(1).
+    pub(crate) fn bytes(&self, id: ClientId) -> usize {
+        self.by_client.get(&id).map_or(0, |own| own.bytes)
+    }
+
+    /// The client watches nothing any more; whether it did. O(its keys).
+    pub(crate) fn forget(&mut self, id: ClientId) -> bool {
+        let Some(own) = self.by_client.remove(&id) else { return false };
+        for (key, _) in own.keys {
             if let Some(ids) = self.by_key.get_mut(&key) {
                 ids.remove(&id);
                 if ids.is_empty() {
@@ -74,5 +94,22 @@ impl Watch {
                 }
             }
         }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_leaves_takes_its_keys_and_bytes_along() {
+        let (mut w, id) = (Watch::default(), ClientId::NOBODY);
+        assert!(w.add(id, 0, b"a", Found::Live) && !w.add(id, 0, b"a", Found::Absent));
+        assert!(w.add(id, 1, b"bc", Found::Absent));
+        assert_eq!((w.keys_of(id).len(), w.bytes(id)), (2, 2 * (3 + 2 * WATCHED_KEY)));
+        assert!(w.found_live(id, 0, b"a") && !w.found_live(id, 1, b"bc"));
+        assert!(w.forget(id) && !w.forget(id));
+        assert!(w.is_empty() && w.bytes(id) == 0 && w.keys_of(id).is_empty());
     }
 }

@@ -36,19 +36,32 @@ pub(crate) fn float(arg: &[u8]) -> Result<f64, CmdError> {
     num::parse_f64(arg).ok_or(errors::NOT_FLOAT)
 }
 
+const TIMEOUT_NEGATIVE: CmdError = CmdError::new("ERR timeout is negative");
+const TIMEOUT_OUT_OF_RANGE: CmdError = CmdError::new("ERR timeout is out of range");
+
 /// A time-out in seconds, with decimals: the wall clock in milliseconds at which it ends, None for 0, which never
 /// does.
 pub(crate) fn timeout(arg: &[u8], env: &Env) -> Result<Option<i64>, CmdError> {
-    const OUT_OF_RANGE: CmdError = CmdError::new("ERR timeout is out of range");
     let seconds = LongDouble::parse(arg);
     let seconds = seconds.ok_or(CmdError::new("ERR timeout is not a float or out of range"))?;
     match seconds.thousandfold_ceil() {
         0 => Ok(None),
-        ..0 => Err(CmdError::new("ERR timeout is negative")),
+        ..0 => Err(TIMEOUT_NEGATIVE),
         ms => {
-            let ms = i64::try_from(ms).map_err(|_| OUT_OF_RANGE)?;
-            ms.checked_add(env.now_ms).ok_or(OUT_OF_RANGE).map(Some)
+            let ms = i64::try_from(ms).map_err(|_| TIMEOUT_OUT_OF_RANGE)?;
+            ms.checked_add(env.now_ms).ok_or(TIMEOUT_OUT_OF_RANGE).map(Some)
         }
+    }
+}
+
+/// The same in whole milliseconds.
+pub(crate) fn timeout_ms(arg: &[u8], env: &Env) -> Result<Option<i64>, CmdError> {
+    let ms =
+        int(arg).map_err(|_| CmdError::new("ERR timeout is not an integer or out of range"))?;
+    match ms {
+        0 => Ok(None),
+        ..0 => Err(TIMEOUT_NEGATIVE),
+        ms => ms.checked_add(env.now_ms).ok_or(TIMEOUT_OUT_OF_RANGE).map(Some),
     }
 }
 

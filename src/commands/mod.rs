@@ -32,6 +32,7 @@ use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::Effects;
 use crate::keyspace::env::Env;
 use crate::keyspace::limits::Limits;
+use crate::keyspace::waiting::{Wait, Waiting, Wants};
 use crate::resp::argv::Argv;
 use crate::resp::errors::CmdError;
 use crate::resp::reply::{Nothing, Reply};
@@ -52,20 +53,21 @@ pub(crate) struct Ctx<'a> {
 #[derive(Debug)]
 pub(crate) enum Flow {
     Done,
-    /// Nothing to serve the client with: run the command again when one of the keys is ready.
+    /// Nothing to serve the client with: it waits.
     Block(Box<Wait>),
 }
 
-/// What a parked client waits for.
-#[derive(Debug)]
-pub(crate) struct Wait {
-    pub keys: Vec<Vec<u8>>,
-    /// Wall clock in milliseconds at which it gives up; None = never.
-    pub until_ms: Option<i64>,
-    /// Only a value of this type can serve it; None: any.
-    pub wants: Option<Type>,
-    /// What it gets when it gives up.
-    pub nothing: Nothing,
+impl Flow {
+    /// Waits until one of the keys holds a value of a type, to run again then. Compat: a deletion wakes nobody here.
+    fn until_there(env: &Env, keys: &[&[u8]], holds: Type, until_ms: Option<i64>) -> Flow {
+        let waiting = Waiting::Keys {
+            db: env.db,
+            keys: keys.iter().map(|key| key.to_vec()).collect(),
+            wants: Wants { holds: Some(holds), wakes_on_deletion: false },
+            nothing: Nothing::NullArray,
+        };
+        Flow::Block(Box::new(Wait { waiting, until_ms, rewritten: None }))
+    }
 }
 
 pub(crate) type CmdResult = Result<Flow, CmdError>;

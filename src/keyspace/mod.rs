@@ -20,6 +20,7 @@ pub(crate) mod limits;
 pub(crate) mod open;
 pub(crate) mod place;
 pub mod store;
+pub(crate) mod waiting;
 
 use store::Store;
 

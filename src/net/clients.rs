@@ -40,6 +40,8 @@ pub(crate) struct Client {
     pub held: bool,
     /// The reply buffer it is charged for.
     pub room: ReplyRoom,
+    /// Bytes that registries hold for it: watched keys, subscriptions.
+    listed_bytes: usize,
     counted: Counted,
 }
 
@@ -56,6 +58,7 @@ impl Client {
         let waits = self.wants_writable || self.outbox.is_long();
         size_of::<Client>()
             + self.session.memory()
+            + self.listed_bytes
             + self.query.memory()
             + if waits { self.outbox.memory() } else { 0 }
             + if running > FIXED { running } else { 0 }
@@ -166,6 +169,13 @@ impl Clients {
         }
     }
 
+    /// Notes what registries have of a client: whether it is subscribed, and the bytes that they hold for it.
+    pub(crate) fn list(&mut self, id: ClientId, subscribed: bool, bytes: usize) {
+        let Some(client) = self.get_mut(id) else { return };
+        client.session.subscribed = subscribed;
+        client.listed_bytes = bytes;
+    }
+
     /// Adds a client; `session` gets its serial number.
     pub(crate) fn insert(&mut self, conn: Conn, mut session: Session) -> ClientId {
         self.next_serial += 1;
@@ -188,6 +198,7 @@ impl Clients {
             wants_writable: false,
             held: false,
             room: ReplyRoom::new(now_ms),
+            listed_bytes: 0,
             counted: Counted::default(),
         }));
         self.account(id, 0);

@@ -1,11 +1,10 @@
 //! Who a client is: identity, state of its conversation, what it asked for. No buffers, no socket.
 
+use crate::keyspace::waiting::Waiting;
 use crate::net::conn::{self, Conn};
 use crate::net::listener;
 use crate::net::timers::TimerId;
 use crate::net::usage::Class;
-use crate::resp::reply::Nothing;
-use crate::value::Type;
 
 /// Number of a command in the server's table.
 pub(crate) type CommandId = u16;
@@ -57,19 +56,15 @@ pub(crate) enum Close {
     Now,
 }
 
-/// A client parked on keys: its command runs again when one of them is ready.
+/// A client that waits, with the command that had to.
 #[derive(Debug)]
 pub(crate) struct Parked {
     pub command: Queued,
-    pub keys: Vec<(u32, Vec<u8>)>,
+    pub waiting: Waiting,
     pub since_ms: i64,
     pub timer: Option<TimerId>,
     /// When it gives up; None: never.
     pub until_ms: Option<i64>,
-    /// Only a value of this type can serve it; None: any.
-    pub wants: Option<Type>,
-    /// Its reply then.
-    pub nothing: Nothing,
 }
 
 /// How a client that caches values is told of changes (CLIENT TRACKING).
@@ -128,15 +123,14 @@ pub(crate) struct Session {
     pub executing: Option<u32>,
     /// A watched key changed: the next EXEC replies null.
     pub watch_broken: bool,
-    pub watching: u32,
     /// It is told of changes to what it may have cached.
     pub tracking: Option<Box<Tracking>>,
     pub parked: Option<Box<Parked>>,
     /// Its next command waits for the end of a pause.
     pub postponed: bool,
-    pub channels: u32,
-    pub patterns: u32,
-    pub shard_channels: u32,
+    /// It has subscriptions; in RESP2 it may then only subscribe, unsubscribe, ping and leave. `Clients::list` keeps
+    /// this.
+    pub subscribed: bool,
     pub name: Vec<u8>,
     pub lib_name: Vec<u8>,
     pub lib_ver: Vec<u8>,
@@ -148,10 +142,6 @@ pub(crate) struct Session {
     pub loopback: bool,
     pub created_ms: i64,
     pub active_ms: i64,
-    /// Bytes that registries hold for it: watched keys, subscriptions.
-    pub registry_bytes: usize,
-    /// Those of the watched keys.
-    pub watched_bytes: usize,
     /// Since when more output waits than the soft limit allows.
     pub soft_limit_since_ms: Option<i64>,
     /// The peer has closed its side; what it sent before is still read.
@@ -176,13 +166,10 @@ impl Session {
             multi: None,
             executing: None,
             watch_broken: false,
-            watching: 0,
             tracking: None,
             parked: None,
             postponed: false,
-            channels: 0,
-            patterns: 0,
-            shard_channels: 0,
+            subscribed: false,
             name: Vec::new(),
             lib_name: Vec::new(),
             lib_ver: Vec::new(),
@@ -193,24 +180,17 @@ impl Session {
             loopback: listener::is_local(conn),
             created_ms: now_ms,
             active_ms: now_ms,
-            registry_bytes: 0,
-            watched_bytes: 0,
             soft_limit_since_ms: None,
             eof: false,
             last_command: None,
         }
     }
 
-    /// In RESP2 a subscribed client may only subscribe, unsubscribe, ping and leave.
-    pub(crate) fn subscribed(&self) -> bool {
-        self.channels + self.patterns + self.shard_channels > 0
-    }
-
     pub(crate) fn class(&self) -> Class {
-        if self.subscribed() { Class::PubSub } else { Class::Normal }
+        if self.subscribed { Class::PubSub } else { Class::Normal }
     }
 
-    /// Memory of its texts and of the commands kept for it, and what registries hold for it.
+    /// Memory of its texts and of the commands kept for it.
     pub(crate) fn memory(&self) -> usize {
         let texts = self.name.capacity()
             + self.lib_name.capacity()
@@ -223,7 +203,7 @@ impl Session {
         let parked = self.parked.as_deref().map_or(0, |p| size_of::<Parked>() + p.command.bytes());
         let tracking =
             self.tracking.as_deref().map_or(0, |t| size_of::<Tracking>() + t.prefix_bytes);
-        texts + multi + parked + tracking + self.registry_bytes
+        texts + multi + parked + tracking
     }
 
     /// Letters of CLIENT LIST's `flags`.
@@ -235,7 +215,7 @@ impl Session {
             }
         };
         add(self.monitor, 'O');
-        add(self.subscribed(), 'P');
+        add(self.subscribed, 'P');
         add(self.multi.is_some() || self.executing.is_some(), 'x');
         add(self.parked.is_some() || self.postponed, 'b');
         let tracking = self.tracking.as_deref();

@@ -2,11 +2,13 @@
 //! through the one `call`, and their consequences come in the right order.
 
 mod migrate;
+mod waiting;
 
 use std::os::unix::net::UnixStream;
 
-use crate::commands::{CmdResult, Flow, Wait};
+use crate::commands::{CmdResult, Flow};
 use crate::config::Config;
+use crate::keyspace::waiting::{Wait, Waiting, Wants};
 use crate::net::clients::ClientId;
 use crate::net::conn::Conn;
 use crate::net::session::{Close, ReplyMode, Session};
@@ -44,8 +46,13 @@ fn take_or_wait(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     }
     let seconds = crate::commands::arg::int(call.argv[call.argv.len() - 1])?;
     let until_ms = (seconds > 0).then(|| env.now_ms + seconds * 1000);
-    let keys = keys.iter().map(|k| k.to_vec()).collect();
-    Ok(Flow::Block(Box::new(Wait { keys, until_ms, wants: None, nothing: Nothing::NullArray })))
+    let waiting = Waiting::Keys {
+        db: env.db,
+        keys: keys.iter().map(|k| k.to_vec()).collect(),
+        wants: Wants { holds: None, wakes_on_deletion: false },
+        nothing: Nothing::NullArray,
+    };
+    Ok(Flow::Block(Box::new(Wait { waiting, until_ms, rewritten: None })))
 }
 
 struct Bench {

@@ -86,6 +86,7 @@ start_server {tags {strings dialects}} {
 
     test "WAIT, WAITAOF and ROLE of a server that stands alone" {
         assert_equal 0 [r wait 0 100]
+        assert_equal 0 [r wait -1 0]
         assert_error "ERR timeout is negative" {r wait 1 -1}
         assert_equal {0 0} [r waitaof 0 0 100]
         assert_error_like "ERR WAITAOF cannot be used when numlocal is set*" {r waitaof 1 0 100}

@@ -231,3 +231,29 @@ start_server {tags {waiting} overrides {requirepass secret}} {
         $c close
     }
 }
+
+start_server {tags {waiting}} {
+    test "WAIT and WAITAOF for replicas that are not there wait until their time is up" {
+        foreach {command nobody} {{wait 1 200} 0 {waitaof 0 1 200} {0 0}} {
+            r config resetstat
+            set start [clock milliseconds]
+            assert_equal $nobody [r {*}$command]
+            assert_between 195 5000 [expr {[clock milliseconds] - $start}]
+            assert_match {calls=1,*,failed_calls=0} [s cmdstat_[lindex $command 0]]
+        }
+        assert_error "ERR timeout is out of range" {r wait 1 9223372036854775807}
+        set c [redis_client]
+        set id [$c client id]
+        $c send wait 1 0
+        $c send ping
+        wait_for_blocked 1
+        assert_equal 0 [s total_blocking_keys]
+        assert_equal 1 [r client unblock $id]
+        assert_equal {0 PONG} [list [$c read] [$c read]]
+        $c send waitaof 0 1 0
+        wait_for_blocked 1
+        assert_equal 1 [r client unblock $id error]
+        assert_error "UNBLOCKED client unblocked via CLIENT UNBLOCK" {$c read}
+        $c close
+    }
+}

@@ -2,11 +2,10 @@
 
 use super::{delete, end, pushed, reply_item};
 use crate::commands::arg;
-use crate::commands::{CmdResult, Ctx, Flow, Wait};
+use crate::commands::{CmdResult, Ctx, Flow};
 use crate::ds::pack::End;
 use crate::keyspace::effects::EV_LIST;
 use crate::resp::errors::CmdError;
-use crate::resp::reply::Nothing;
 use crate::value::Type;
 use crate::value::list::List;
 
@@ -62,14 +61,8 @@ fn wait(ctx: &mut Ctx<'_>, until_ms: Option<i64>) -> CmdResult {
         ctx.reply.null();
         return Ok(Flow::Done);
     }
-    let keys = vec![ctx.argv.at(1).to_vec()];
     // Compat: refused at once it is a null, but a null array when the time is up.
-    Ok(Flow::Block(Box::new(Wait {
-        keys,
-        until_ms,
-        wants: Some(Type::List),
-        nothing: Nothing::NullArray,
-    })))
+    Ok(Flow::until_there(ctx.env, &[ctx.argv.at(1)], Type::List, until_ms))
 }
 
 /// Moves an element and writes it; false, and nothing written, if there is no source.

@@ -2,10 +2,9 @@
 
 use super::{pop_one, pop_range, popped};
 use crate::commands::arg::{self, Options};
-use crate::commands::{CmdResult, Ctx, Flow, Wait};
+use crate::commands::{CmdResult, Ctx, Flow};
 use crate::ds::pack::End;
 use crate::resp::errors::{self, CmdError};
-use crate::resp::reply::Nothing;
 use crate::value::Type;
 use crate::value::list::List;
 
@@ -50,13 +49,7 @@ fn wait_for(ctx: &mut Ctx<'_>, keys: &[&[u8]], until_ms: Option<i64>) -> CmdResu
         ctx.reply.null_array();
         return Ok(Flow::Done);
     }
-    let keys = keys.iter().map(|key| key.to_vec()).collect();
-    Ok(Flow::Block(Box::new(Wait {
-        keys,
-        until_ms,
-        wants: Some(Type::List),
-        nothing: Nothing::NullArray,
-    })))
+    Ok(Flow::until_there(ctx.env, keys, Type::List, until_ms))
 }
 
 /// `numkeys key [key ...] LEFT|RIGHT [COUNT count]`.

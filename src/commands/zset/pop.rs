@@ -2,12 +2,11 @@
 
 use crate::commands::arg::{self, Options};
 use crate::commands::zset::{delete_emptied, reply_member};
-use crate::commands::{CmdResult, Ctx, DataRow, Flow, Wait};
+use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::ds::listpack::Item;
 use crate::keyspace::effects::EV_ZSET;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
-use crate::resp::reply::Nothing;
 use crate::value::zset::ZSet;
 use crate::value::{Collection, Type};
 
@@ -244,11 +243,5 @@ fn wait(ctx: &mut Ctx<'_>, keys: &[&[u8]], until_ms: Option<i64>) -> CmdResult {
         ctx.reply.null_array();
         return Ok(Flow::Done);
     }
-    let keys = keys.iter().map(|key| key.to_vec()).collect();
-    Ok(Flow::Block(Box::new(Wait {
-        keys,
-        until_ms,
-        wants: Some(Type::ZSet),
-        nothing: Nothing::NullArray,
-    })))
+    Ok(Flow::until_there(ctx.env, keys, Type::ZSet, until_ms))
 }

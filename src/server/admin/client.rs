@@ -343,7 +343,7 @@ fn unblock(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             reply.error(&e);
             srv.stats.error(e.code());
         } else {
-            parked.nothing.write(reply);
+            parked.waiting.write_nothing(reply);
         }
     });
     blocking::account_unblocked(srv, id, &parked, with_error);

@@ -1,6 +1,7 @@
 //! The conversation itself: PING, ECHO, AUTH, HELLO, SELECT, RESET, QUIT, WAIT.
 
 use crate::commands::{CmdResult, Flow, arg};
+use crate::keyspace::waiting::{Wait, Waiting};
 use crate::net::session::{Close, ReplyMode};
 use crate::resp::errors::{self, CmdError};
 use crate::server::engine::transaction;
@@ -34,7 +35,7 @@ fn ping(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if argv.len() > 2 {
         return Err(errors::wrong_arity("ping"));
     }
-    let subscribed = srv.clients.session(*client).is_some_and(|s| s.subscribed());
+    let subscribed = srv.clients.session(*client).is_some_and(|s| s.subscribed);
     if subscribed && !reply.resp3() {
         reply.array(2);
         reply.bulk(b"pong");
@@ -194,9 +195,6 @@ fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         s.resp3 = false;
         s.was_authenticated |= s.authenticated;
         s.authenticated = trusted;
-        // Subscriptions and watches are gone from the registries.
-        s.registry_bytes = 0;
-        (s.channels, s.patterns, s.shard_channels) = (0, 0, 0);
         (s.no_evict, s.no_touch) = (false, false);
         // Compat: if this is the reply that is to be skipped, it is.
         if s.reply_mode != ReplyMode::Skip {
@@ -204,7 +202,7 @@ fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         }
         s.name.clear();
     }
-    srv.rearm();
+    srv.listed(id);
     call.reply.set_resp3(false);
     call.reply.status("RESET");
     Ok(Flow::Done)
@@ -217,18 +215,22 @@ fn quit(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `WAIT numreplicas timeout`: there are no replicas, so none has acknowledged anything.
+/// `WAIT numreplicas timeout`: there are no replicas, so none acknowledges anything.
 ///
-/// Asking for more than none waits for the whole time, as it does in Redis; a time of 0 would wait for
-/// ever for a replica that can't come, and is answered at once instead.
+/// Asking for more than none waits for the whole time; a time of 0 waits for ever.
 fn wait(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    arg::int(call.argv.at(1))?;
-    let timeout = arg::int(call.argv.at(2))
-        .map_err(|_| CmdError::new("ERR timeout is not an integer or out of range"))?;
-    if timeout < 0 {
-        return Err(CmdError::new("ERR timeout is negative"));
+    let replicas = arg::int(call.argv.at(1))?;
+    let until_ms = arg::timeout_ms(call.argv.at(2), &call.env)?;
+    offsets(call, replicas > 0, false, until_ms)
+}
+
+/// Waits for acknowledgements, if any are wanted and the client can.
+fn offsets(call: &mut Call<'_>, wanted: bool, file: bool, until_ms: Option<i64>) -> CmdResult {
+    let waiting = Waiting::Offsets { file };
+    if wanted && !call.env.deny_blocking {
+        return Ok(Flow::Block(Box::new(Wait { waiting, until_ms, rewritten: None })));
     }
-    call.reply.int(0);
+    waiting.write_nothing(call.reply);
     Ok(Flow::Done)
 }
 
@@ -240,21 +242,14 @@ fn waitaof(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
         return Err(CmdError::err(range));
     }
     let positive = "value is out of range, must be positive";
-    arg::int_in(call.argv.at(2), 0, i64::MAX, positive)?;
-    let timeout = arg::int(call.argv.at(3))
-        .map_err(|_| CmdError::new("ERR timeout is not an integer or out of range"))?;
-    if timeout < 0 {
-        return Err(CmdError::new("ERR timeout is negative"));
-    }
+    let replicas = arg::int_in(call.argv.at(2), 0, i64::MAX, positive)?;
+    let until_ms = arg::timeout_ms(call.argv.at(3), &call.env)?;
     if local > 0 {
         return Err(CmdError::new(
             "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
         ));
     }
-    call.reply.array(2);
-    call.reply.int(0);
-    call.reply.int(0);
-    Ok(Flow::Done)
+    offsets(call, replicas > 0, true, until_ms)
 }
 
 /// `ROLE`: a primary at offset 0 without replicas.

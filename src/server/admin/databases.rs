@@ -71,9 +71,13 @@ fn swapdb(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if a != b {
         srv.ks.swap(a as usize, b as usize);
         break_swapped_watches(srv, a, b);
-        for n in [a, b] {
+        for (n, before) in [(a, b), (b, a)] {
             for key in srv.blocked.waited_in(n) {
-                call.fx.ready_in(n, &key);
+                // It has come, or gone.
+                let there = |n| srv.ks.type_of(n, &key, call.env.now_ms).is_some();
+                if there(n) || there(before) {
+                    call.fx.ready_in(n, &key);
+                }
             }
         }
     }
@@ -111,7 +115,7 @@ fn lazily(srv: &Server, call: &Call<'_>) -> Result<bool, CmdError> {
 /// Empties one database or all; how many keys went.
 fn flush(srv: &mut Server, only: Option<u32>, lazily: bool) -> u64 {
     let only = only.map(|n| n as usize);
-    srv.ks.filled(only).into_iter().for_each(|n| srv.break_flushed_watches(n as u32));
+    srv.ks.filled(only).into_iter().for_each(|n| srv.tell_of_flush(n as u32));
     srv.invalidate_all();
     let old = srv.ks.flush(only, srv.clock.now_ms);
     let keys = old.iter().map(|s| s.len() as u64).sum();

@@ -33,9 +33,6 @@ fn multi(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// What a watched key takes beside its name, which is there twice: once in each direction.
-const WATCHED_KEY: usize = 48;
-
 /// `DISCARD`. Joins: clients, watch.
 fn discard_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if srv.clients.session(call.client).is_none_or(|s| s.multi.is_none()) {
@@ -143,16 +140,9 @@ fn watch(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         // A key past its time is gone for the watcher: its deletion later is no change.
         let there = srv.ks.type_of(env.db, key, env.now_ms).is_some();
         let found = if there { Found::Live } else { Found::Absent };
-        if srv.watch.add(id, env.db, key, found)
-            && let Some(s) = srv.clients.session_mut(id)
-        {
-            s.watching += 1;
-            let bytes = 2 * (key.len() + WATCHED_KEY);
-            s.watched_bytes += bytes;
-            s.registry_bytes += bytes;
-        }
+        srv.watch.add(id, env.db, key, found);
     }
-    srv.rearm();
+    srv.listed(id);
     call.reply.ok();
     Ok(Flow::Done)
 }

@@ -25,9 +25,6 @@ pub(crate) const COMMANDS: &[ServerRow] = &[
     ("pubsub|shardnumsub", shard_numsub),
 ];
 
-/// What a subscription takes beside the channel's name: its place in the client's list and in the channel's.
-const SUBSCRIPTION: usize = 40;
-
 /// `SUBSCRIBE channel [channel ...]`. O(channels). Joins: pubsub, clients.
 fn subscribe(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     add(srv, call, Kind::Channel)
@@ -53,37 +50,18 @@ fn add(srv: &mut Server, call: &mut Call<'_>, kind: Kind) -> CmdResult {
         )));
     }
     for name in call.argv.from(1) {
-        let new = srv.pubsub.subscribe(call.client, kind, name);
-        announce(srv, call, kind, call.row.name(), Some(name), i64::from(new));
+        if srv.pubsub.subscribe(call.client, kind, name) {
+            srv.listed(call.client);
+        }
+        announce(srv, call, kind, call.row.name(), Some(name));
     }
-    srv.rearm();
     Ok(Flow::Done)
 }
 
 /// Tells the client of a change and how many subscriptions it has now.
-fn announce(
-    srv: &mut Server,
-    call: &mut Call<'_>,
-    kind: Kind,
-    word: &str,
-    name: Option<&[u8]>,
-    change: i64,
-) {
-    let Some(s) = srv.clients.session_mut(call.client) else { return };
-    let count = match kind {
-        Kind::Channel => &mut s.channels,
-        Kind::Pattern => &mut s.patterns,
-        Kind::Shard => &mut s.shard_channels,
-    };
-    *count = (i64::from(*count) + change) as u32;
-    let bytes = name.map_or(0, |name| name.len() + SUBSCRIPTION);
-    match change {
-        1 => s.registry_bytes += bytes,
-        -1 => s.registry_bytes = s.registry_bytes.saturating_sub(bytes),
-        _ => {}
-    }
-    // Shard channels are counted on their own.
-    let total = if kind == Kind::Shard { s.shard_channels } else { s.channels + s.patterns };
+fn announce(srv: &mut Server, call: &mut Call<'_>, kind: Kind, word: &str, name: Option<&[u8]>) {
+    let Some(s) = srv.clients.session(call.client) else { return };
+    let total = srv.pubsub.counts(call.client).told(kind);
     let write = |reply: &mut Reply| {
         reply.push(3);
         reply.bulk_str(word);
@@ -91,7 +69,7 @@ fn announce(
             Some(name) => reply.bulk(name),
             None => reply.null(),
         }
-        reply.int(i64::from(total));
+        reply.len_int(total);
     };
     if s.reply_mode == ReplyMode::On {
         return write(call.reply);
@@ -123,13 +101,14 @@ fn remove(srv: &mut Server, call: &mut Call<'_>, kind: Kind, word: &str) -> CmdR
         _ => call.argv.from(1).iter().map(|n| n.to_vec()).collect(),
     };
     if names.is_empty() {
-        announce(srv, call, kind, word, None, 0);
+        announce(srv, call, kind, word, None);
     }
     for name in names {
-        let gone = srv.pubsub.unsubscribe(call.client, kind, &name);
-        announce(srv, call, kind, word, Some(&name), -i64::from(gone));
+        if srv.pubsub.unsubscribe(call.client, kind, &name) {
+            srv.listed(call.client);
+        }
+        announce(srv, call, kind, word, Some(&name));
     }
-    srv.rearm();
     Ok(Flow::Done)
 }
 

@@ -1,4 +1,5 @@
-//! Clients that wait: for keys (BLPOP and its like), or for the end of a pause.
+//! Clients that wait: for keys (BLPOP and its like), for others to have what they wrote (WAIT), or for the end of a
+//! pause.
 //!
 //! A command that can't be served replies `Flow::Block`; its client is *parked*: it keeps the command
 //! and is listed under each key that it waits for. A write that may serve it reports the key as ready
@@ -11,8 +12,9 @@
 //! Invariant: a parked client is in `Blocked` under each of its keys, once, and has a timer iff its
 //! time-out is finite.
 
-use crate::commands::{Flow, Wait};
+use crate::commands::Flow;
 use crate::keyspace::store::Key;
+use crate::keyspace::waiting::Wait;
 use crate::net::clients::ClientId;
 use crate::net::session::{Close, Parked, Queued, ReplyMode};
 use crate::resp::argv::Argv;
@@ -45,8 +47,7 @@ pub(crate) fn run(
 ) -> Outcome {
     match unit::command(srv, id, row, argv, memo, reply) {
         Ok(Flow::Block(wait)) => {
-            let db = srv.clients.session(id).map_or(0, |s| s.db);
-            park(srv, id, row, argv, db, *wait);
+            park(srv, id, row, argv, *wait);
             Outcome::Parked
         }
         _ => Outcome::Done,
@@ -61,20 +62,14 @@ pub(crate) fn postpone(srv: &mut Server, id: ClientId) {
     }
 }
 
-fn park(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>, db: u32, wait: Wait) {
-    let keys: Vec<(u32, Vec<u8>)> = wait.keys.into_iter().map(|k| (db, k)).collect();
-    srv.blocked.park(id, &keys);
+fn park(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>, wait: Wait) {
+    let Wait { waiting, until_ms, rewritten } = wait;
+    srv.blocked.park(id, &waiting);
     srv.rearm();
-    let timer = wait.until_ms.map(|at| srv.net.set_timer(at, Timer::Unblock(id)));
-    let parked = Parked {
-        command: Queued { command: row.id, argv: argv.owned() },
-        keys,
-        since_ms: srv.clock.now_ms,
-        timer,
-        until_ms: wait.until_ms,
-        wants: wait.wants,
-        nothing: wait.nothing,
-    };
+    let timer = until_ms.map(|at| srv.net.set_timer(at, Timer::Unblock(id)));
+    let argv = rewritten.unwrap_or_else(|| argv.owned());
+    let command = Queued { command: row.id, argv };
+    let parked = Parked { command, waiting, since_ms: srv.clock.now_ms, timer, until_ms };
     if let Some(session) = srv.clients.session_mut(id) {
         session.parked = Some(Box::new(parked));
     }
@@ -83,7 +78,7 @@ fn park(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>, db: u
 /// Takes a client off its keys and cancels its time-out; its command is handed back.
 pub(crate) fn unpark(srv: &mut Server, id: ClientId) -> Option<Box<Parked>> {
     let parked = srv.clients.session_mut(id)?.parked.take()?;
-    srv.blocked.unpark(id, &parked.keys);
+    srv.blocked.unpark(id, &parked.waiting);
     if let Some(timer) = parked.timer {
         srv.net.cancel_timer(timer);
     }
@@ -107,26 +102,37 @@ pub(crate) fn account_unblocked(srv: &mut Server, id: ClientId, parked: &Parked,
 /// Not recursive: a command woken here may make further keys ready; they join the end of the queue, so
 /// clients are served in the order in which keys became ready, then in the order of parking.
 /// `current` is the client whose command made the keys ready: its outbox is lent, its reply is here.
-pub(crate) fn serve_ready(srv: &mut Server, current: ClientId, current_reply: &mut Reply) {
+pub(crate) fn serve_ready(srv: &mut Server, mut current: Option<(ClientId, &mut Reply)>) {
     while let Some(key) = srv.blocked.next_ready() {
         // Those that wait now: one that parks again goes to the tail and is not tried twice.
         for id in srv.blocked.waiting_for(&key) {
-            let Some(holds) = srv.ks.type_of(key.0, &key.1, srv.clock.now_ms) else { break };
+            let now = srv.ks.type_of(key.0, &key.1, srv.clock.now_ms);
+            if now.is_none() && !srv.blocked.waits_for_deletion() {
+                break;
+            }
             // One that is about to leave takes nothing with it.
             let session = srv.clients.session(id).filter(|s| s.close != Close::Now);
             let parked = session.and_then(|s| s.parked.as_ref());
             // Who waits for another type keeps its place.
-            if parked.is_none_or(|p| p.wants.is_some_and(|wants| wants != holds)) {
+            if parked.is_none_or(|p| !p.waiting.wakes(now)) {
                 continue;
             }
             let Some(parked) = unpark(srv, id) else { continue };
-            if id == current {
-                rerun(srv, id, &parked, current_reply);
-            } else {
-                with_reply(srv, id, |srv, reply| rerun(srv, id, &parked, reply));
-                srv.net.wake(id);
+            match &mut current {
+                Some((current, reply)) if *current == id => rerun(srv, id, &parked, reply),
+                _ => {
+                    with_reply(srv, id, |srv, reply| rerun(srv, id, &parked, reply));
+                    srv.net.wake(id);
+                }
             }
         }
+    }
+}
+
+/// Wakes clients parked on keys that nobody's command made ready: they expired in the background, say.
+pub(crate) fn serve_unclaimed(srv: &mut Server) {
+    if srv.blocked.has_ready() {
+        serve_ready(srv, None);
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
     let now = srv.clock.now_ms;
     let running = if srv.exec.unit.client == Some(client.id) { srv.exec.query_bytes } else { 0 };
     let (qbuf, qbuf_free) = client.query.sizes(running, now);
+    let subscriptions = srv.pubsub.counts(client.id);
     let multi = s.multi.as_ref();
     let multi_bytes = multi.map_or(0, |m| m.arg_bytes);
     let out = client.outbox.waiting_now();
@@ -36,9 +37,9 @@ pub(crate) fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
         (now - s.active_ms) / 1000,
         s.flags(),
         s.db,
-        s.channels,
-        s.patterns,
-        s.shard_channels,
+        subscriptions.channels,
+        subscriptions.patterns,
+        subscriptions.shard,
         multi.map(|m| m.queue.len() as i64).or(s.executing.map(i64::from)).unwrap_or(-1),
         client.room.size,
         client.room.peak,

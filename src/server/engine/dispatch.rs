@@ -154,7 +154,7 @@ fn run(
     }
     let outcome = blocking::run(srv, id, row, argv, memo, reply);
     if srv.blocked.has_ready() && srv.exec.nesting == 0 {
-        blocking::serve_ready(srv, id, reply);
+        blocking::serve_ready(srv, Some((id, reply)));
     }
     outcome
 }

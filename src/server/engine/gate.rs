@@ -165,7 +165,9 @@ impl Server {
     /// stop listening, and by those who change what `concerns` looks at.
     pub(crate) fn rearm(&mut self) {
         let mut armed = 0;
-        if !self.watch.is_empty() || !self.tracking.is_idle() {
+        // Who has to know when a key goes learns it from what changes.
+        let waits = self.blocked.waits_for_deletion();
+        if waits || !self.watch.is_empty() || !self.tracking.is_idle() {
             armed |= effects::TOUCHED;
         }
         if self.tracking.active() > 0 {
@@ -183,6 +185,14 @@ impl Server {
         self.exec.armed = armed;
         self.exec.concerns = concerns(self);
     }
+
+    /// A registry has listed a client, or no longer does: what is asked of it at every command follows. O(1).
+    pub(crate) fn listed(&mut self, id: ClientId) {
+        let subscriptions = self.pubsub.bytes(id);
+        let bytes = subscriptions.unwrap_or(0) + self.watch.bytes(id);
+        self.clients.list(id, subscriptions.is_some(), bytes);
+        self.rearm();
+    }
 }
 
 /// Runs the rules. O(1) but for eviction; two tests where there is nothing to look at.
@@ -199,10 +209,8 @@ pub(crate) fn admit(
     if !row.spec.arity_ok(argv.len()) || matches!(row.handler, Handler::Container) {
         return Err(errors::wrong_arity(row.name()));
     }
-    let plain = session.authenticated
-        && session.multi.is_none()
-        && !session.subscribed()
-        && !session.monitor;
+    let plain =
+        session.authenticated && session.multi.is_none() && !session.subscribed && !session.monitor;
     if plain && srv.exec.concerns == 0 && !srv.tracking.crowded && !row.has(PROTECTED) {
         return Ok(Admitted::Run);
     }
@@ -251,7 +259,7 @@ fn concerns_of(session: &Session) -> Concerns {
     let bit = |on: bool, bit: Concerns| if on { bit } else { 0 };
     bit(!session.authenticated, STRANGER)
         | bit(session.multi.is_some(), IN_MULTI)
-        | bit(session.subscribed() && !session.resp3, SUBSCRIBED)
+        | bit(session.subscribed && !session.resp3, SUBSCRIBED)
         | bit(session.monitor, MONITORS)
 }
 

@@ -198,7 +198,7 @@ impl Server {
             return self.tell_broken(id, redirect);
         };
         // RESP2 knows messages from elsewhere on channels only, so one that is not subscribed can't be told.
-        if receiver.resp3 || redirect != 0 && receiver.subscribed() {
+        if receiver.resp3 || redirect != 0 && receiver.subscribed {
             let resp3 = receiver.resp3;
             self.clients.push_shared(to, message.bytes(resp3));
         }

@@ -39,15 +39,24 @@ impl Server {
                 self.break_watchers(db, &key, own);
                 let by = self.exec.unit.client.filter(|_| own);
                 self.invalidate(&key, by);
+                if self.blocked.waits_for_deletion() {
+                    let now = self.ks.type_of(db, &key, self.clock.now_ms);
+                    self.blocked.signal_change(db, key, now);
+                }
             }
             Effect::Event { db, class, name, key } => self.notify(db, class, name, &key),
-            Effect::Ready { db, key } => self.blocked.signal(db, &key),
+            Effect::Ready { db, key } => self.blocked.signal(db, key),
         }
     }
 
-    /// A watcher of a key of database `n` that is about to be flushed sees it go.
-    pub(crate) fn break_flushed_watches(&mut self, n: u32) {
-        let Server { watch, clients, ks, clock, .. } = self;
+    /// Who watches a key of database `n`, which is about to be flushed, sees it go; so does who waits and has to know.
+    pub(crate) fn tell_of_flush(&mut self, n: u32) {
+        let Server { watch, clients, ks, clock, blocked, .. } = self;
+        if blocked.waits_for_deletion() {
+            let mut keys = blocked.waited_in(n);
+            keys.retain(|key| ks.type_of(n, key, clock.now_ms).is_some());
+            keys.into_iter().for_each(|key| blocked.signal_change(n, key, None));
+        }
         for (_, key, ids) in watch.in_db(Some(n)) {
             if ks.type_of(n, key, clock.now_ms).is_none() {
                 continue;

@@ -12,11 +12,10 @@ pub(crate) fn discard(srv: &mut Server, id: ClientId) {
 }
 
 pub(crate) fn unwatch_all(srv: &mut Server, id: ClientId) {
-    srv.watch.forget(id);
+    if srv.watch.forget(id) {
+        srv.listed(id);
+    }
     if let Some(session) = srv.clients.session_mut(id) {
         session.watch_broken = false;
-        session.watching = 0;
-        session.registry_bytes -= std::mem::take(&mut session.watched_bytes);
     }
-    srv.rearm();
 }

@@ -74,7 +74,7 @@ fn clients(srv: &mut Server, hz: usize) {
     clients.recent.turn(now);
     for client in clients.slots(from, count) {
         let s = &client.session;
-        let exempt = s.parked.is_some() || s.subscribed();
+        let exempt = s.parked.is_some() || s.subscribed;
         if limit > 0 && !exempt && now - s.active_ms > limit {
             idle.push(client.id);
         }

@@ -144,7 +144,7 @@ pub(crate) fn snapshot(
     };
     if result.is_ok() && !keep {
         // What was there is flushed, even if the same comes back.
-        (0..srv.ks.databases()).for_each(|n| srv.break_flushed_watches(n as u32));
+        (0..srv.ks.databases()).for_each(|n| srv.tell_of_flush(n as u32));
     }
     if result.is_ok() || keep {
         let old = std::mem::replace(&mut srv.ks, ks);

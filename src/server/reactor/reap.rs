@@ -19,8 +19,9 @@ pub(crate) fn end(srv: &mut Server, id: ClientId) {
 /// Takes a client out of every registry. Once is enough, twice does no harm.
 fn forget(srv: &mut Server, id: ClientId) {
     blocking::unpark(srv, id);
-    srv.watch.forget(id);
-    srv.pubsub.forget(id);
+    if srv.watch.forget(id) | srv.pubsub.forget(id) {
+        srv.listed(id);
+    }
     srv.clients.set_monitor(id, false);
     if let Some(tracking) = srv.clients.session_mut(id).and_then(|s| s.tracking.take()) {
         srv.tracking.stop(id, &tracking.prefixes);

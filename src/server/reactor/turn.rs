@@ -90,7 +90,10 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
     srv.exec.unit = Unit::SERVER;
     running::idle();
     match mode {
-        Mode::Full => timers(srv),
+        Mode::Full => {
+            timers(srv);
+            blocking::serve_unclaimed(srv);
+        }
         Mode::Busy => cron::while_busy(srv),
     }
     reading::serve_woken(srv);
@@ -150,7 +153,7 @@ fn timers(srv: &mut Server) {
 /// A parked client's time is up: the reply of a command that found nothing.
 fn time_out(srv: &mut Server, id: ClientId) {
     let Some(parked) = blocking::unpark(srv, id) else { return };
-    blocking::with_reply(srv, id, |_, reply| parked.nothing.write(reply));
+    blocking::with_reply(srv, id, |_, reply| parked.waiting.write_nothing(reply));
     blocking::account_unblocked(srv, id, &parked, false);
     srv.net.wake(id);
 }

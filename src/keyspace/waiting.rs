@@ -1,0 +1,84 @@
+//! What a client waits for whose command can't be served yet: one description, from the command to the registry.
+//!
+//! ```text
+//! command    Flow::Block(Wait)   says what it waits for, and until when
+//! session    Parked              keeps the command with it
+//! registry   Blocked             lists the client under its keys, with what it wants there (`Wants`)
+//! ```
+//! Compat: who waits for a key sleeps through its deletion, unless it asked to be told (XREADGROUP, whose group is
+//! gone with the key).
+
+use crate::resp::reply::{Nothing, Reply};
+use crate::value::Type;
+
+/// What a command asks for that has to wait.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    pub waiting: Waiting,
+    /// Wall clock in milliseconds at which it gives up; None: never.
+    pub until_ms: Option<i64>,
+    /// The arguments with which it runs again, if not those that came: some words mean the moment at which they were
+    /// first read (`$` of XREAD).
+    pub rewritten: Option<Vec<Vec<u8>>>,
+}
+
+/// What a parked client waits for.
+#[derive(Debug)]
+pub(crate) enum Waiting {
+    /// Its command runs again when one of the keys is ready.
+    Keys {
+        db: u32,
+        keys: Vec<Vec<u8>>,
+        wants: Wants,
+        /// What it gets when it gives up.
+        nothing: Nothing,
+    },
+    /// For others to have what it has written: replicas (WAIT), and the local append-only file too (WAITAOF). Neither
+    /// is there, so only its time ends this.
+    Offsets { file: bool },
+}
+
+/// What a client wants of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wants {
+    /// Only a value of this type can serve it; None: any.
+    pub holds: Option<Type>,
+    /// It has to know when the key goes or comes to hold another type.
+    pub wakes_on_deletion: bool,
+}
+
+impl Wants {
+    fn is_met(self, now: Option<Type>) -> bool {
+        now.is_some_and(|now| self.holds.is_none_or(|holds| holds == now))
+    }
+
+    /// Whether the client is woken when the key has been reported and holds a value of type `now`, or nothing.
+    pub(crate) fn wakes(self, now: Option<Type>) -> bool {
+        self.is_met(now) || self.wakes_on_deletion
+    }
+
+    /// Whether a key that changed, and is this now, is lost to a client that has to know.
+    pub(crate) fn is_lost(self, now: Option<Type>) -> bool {
+        self.wakes_on_deletion && !self.is_met(now)
+    }
+}
+
+impl Waiting {
+    /// Whether a key that has been reported, and is this now, wakes the client.
+    pub(crate) fn wakes(&self, now: Option<Type>) -> bool {
+        matches!(self, Waiting::Keys { wants, .. } if wants.wakes(now))
+    }
+
+    /// The reply of a client that gives up.
+    pub(crate) fn write_nothing(&self, reply: &mut Reply) {
+        match self {
+            Waiting::Keys { nothing, .. } => nothing.write(reply),
+            Waiting::Offsets { file: false } => reply.int(0),
+            Waiting::Offsets { file: true } => {
+                reply.array(2);
+                reply.int(0);
+                reply.int(0);
+            }
+        }
+    }
+}
