@@ -1,8 +1,8 @@
 //! Clients parked on keys, and the keys that have become ready for them.
 //!
-//! A client that can't be served is parked: its command is kept in its session, and it is listed here
-//! under every key it waits for. A write that may serve it reports the key as ready; when the writing
-//! command is done, the dispatcher runs the parked commands again, first come first served.
+//! A client that can't be served is parked: its command is kept in its session, and it is listed
+//! here under every key it waits for. A write that may serve it reports the key as ready; when the
+//! writing command is done, the dispatcher runs the parked commands again, first come first served.
 //!
 //! Invariants: a parked client is in `waiters` under each of its keys, once; a key is in `ready` at
 //! most once. Absent by design: nothing here replies to anybody.

@@ -1,4 +1,5 @@
-//! Who listens to which channel, pattern and shard channel. Holds ids only; messages are delivered by the server.
+//! Who listens to which channel, pattern and shard channel. Holds ids only; messages are delivered
+//! by the server.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -152,7 +153,8 @@ impl PubSub {
         all.map(|(pattern, ids)| (&pattern[..], &ids[..]))
     }
 
-    /// Channels (`Shard`: shard channels) with subscribers, those that match a pattern if one is given.
+    /// Channels (`Shard`: shard channels) with subscribers, those that match a pattern if one is
+    /// given.
     pub(crate) fn active(&self, kind: Kind, pattern: Option<&[u8]>) -> Vec<&[u8]> {
         let map = if kind == Kind::Shard { &self.shard } else { &self.channels };
         let all = map.keys().map(Vec::as_slice);

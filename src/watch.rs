@@ -1,7 +1,7 @@
 //! Keys that clients WATCH, so that a change breaks their next EXEC.
 //!
-//! Of each watch it is kept whether the key was there when it began: a key that was absent, or past its time, can't
-//! change by expiring.
+//! Of each watch it is kept whether the key was there when it began: a key that was absent, or past
+//! its time, can't change by expiring.
 //!
 //! Invariant: a client is listed under each key it watches, once.
 

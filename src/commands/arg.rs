@@ -36,8 +36,8 @@ pub(crate) fn float(arg: &[u8]) -> Result<f64, CmdError> {
     num::parse_f64(arg).ok_or(errors::NOT_FLOAT)
 }
 
-/// A time-out in seconds, with decimals: the wall clock in milliseconds at which it ends, None for 0, which never
-/// does.
+/// A time-out in seconds, with decimals: the wall clock in milliseconds at which it ends, None for
+/// 0, which never does.
 pub(crate) fn timeout(arg: &[u8], env: &Env) -> Result<Option<i64>, CmdError> {
     const OUT_OF_RANGE: CmdError = CmdError::new("ERR timeout is out of range");
     let seconds = LongDouble::parse(arg);

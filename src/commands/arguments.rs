@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! list      argument argument ...
-//! argument  [TOKEN:] name content { suffix }                         ("" as a token: the empty word)
+//! argument  [TOKEN:] name content { suffix }      ("" as a token: the empty word)
 //! content   nothing: a string   /i integer   /d double   /k key   /p pattern   /t unix time
 //!           /x the token alone, without a value
 //!           <list|list>  one of     (list)  all of
@@ -58,7 +58,8 @@ impl Kind<'_> {
     }
 }
 
-/// Reads what a row notes. Rows are part of the program: a mistake in one ends the reading there, and a test sees it.
+/// Reads what a row notes. Rows are part of the program: a mistake in one ends the reading there,
+/// and a test sees it.
 pub(crate) fn parse(text: &str) -> Vec<Arg<'_>> {
     list(&mut Cursor { rest: text }, ' ')
 }

@@ -1,7 +1,7 @@
 //! BITFIELD and BITFIELD_RO: integers of any width, anywhere in a string.
 //!
-//! Steps: parse all operations (an error changes nothing); make the string long enough for the writes; run the
-//! operations in order, each on a window of at most nine bytes.
+//! Steps: parse all operations (an error changes nothing); make the string long enough for the
+//! writes; run the operations in order, each on a window of at most nine bytes.
 
 use crate::commands::bitmap::bit_offset;
 use crate::commands::string::value_bytes;
@@ -168,7 +168,8 @@ fn patched(bytes: &[u8], op: &Op, value: i64) -> ([u8; 16], usize) {
     (word.to_be_bytes(), len)
 }
 
-/// `BITFIELD key [GET type offset | [OVERFLOW WRAP|SAT|FAIL] SET|INCRBY type offset value ...]`. O(operations).
+/// `BITFIELD key [GET type offset | [OVERFLOW WRAP|SAT|FAIL] SET|INCRBY type offset value ...]`.
+/// O(operations).
 fn bitfield(ctx: &mut Ctx<'_>) -> CmdResult {
     let ops = parse(ctx.argv, ctx.limits.max_bulk, false)?;
     let end = ops.iter().filter(|op| op.action != Action::Get).map(Op::end).max();
@@ -248,8 +249,8 @@ fn run(ctx: &mut Ctx<'_>, ops: &[Op], end: usize) -> CmdResult {
         fx.dirty += changes - 1;
         fx.event(EV_STRING, "setbit", key);
     } else if grown {
-        // Compat: the string is longer though OVERFLOW FAIL let no write pass, and that is no change to
-        // count, or to tell of. It must be as long elsewhere, all the same.
+        // Compat: the string is longer though OVERFLOW FAIL let no write pass, and that is no
+        // change to count, or to tell of. It must be as long elsewhere, all the same.
         fx.also(argv.from(0));
     }
     Ok(Flow::Done)

@@ -129,7 +129,8 @@ impl Range {
         })
     }
 
-    /// The bytes that hold the range, with the bits outside of it made `outside`: the first, those between, the last.
+    /// The bytes that hold the range, with the bits outside of it made `outside`: the first, those
+    /// between, the last.
     fn bytes(self, bytes: &[u8], outside: bool) -> (u8, &[u8], Option<u8>) {
         let (first, last) = (self.from / 8, self.to / 8);
         let (head, tail) = (0xffu8 >> (self.from % 8), 0xffu8 << (7 - self.to % 8));
@@ -163,8 +164,8 @@ fn bitcount(ctx: &mut Ctx<'_>) -> CmdResult {
         4 | 5 => {
             let (start, end) = (arg::int(argv.at(2))?, arg::int(argv.at(3))?);
             if start < 0 && end < 0 && start > end {
-                // Compat: nothing lies in between, though both would stand for the first byte; the unit may be
-                // anything. BITPOS has no such rule.
+                // Compat: nothing lies in between, though both would stand for the first byte; the
+                // unit may be anything. BITPOS has no such rule.
                 reply.int(0);
                 return Ok(Flow::Done);
             }
@@ -193,8 +194,8 @@ fn find(bytes: &[u8], on: bool) -> Option<usize> {
     Some(words.len() * 64 + i * 8 + lead(u64::from(rest[i]) << 56 | (skip >> 8)))
 }
 
-/// `BITPOS key bit [start [end [BYTE|BIT]]]`: the first such bit, -1 if there is none. A string without a 0 is
-/// followed by one, unless an end was given. O(bytes).
+/// `BITPOS key bit [start [end [BYTE|BIT]]]`: the first such bit, -1 if there is none. A string
+/// without a 0 is followed by one, unless an end was given. O(bytes).
 fn bitpos(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let on = match arg::int(argv.at(2))? {
@@ -279,7 +280,8 @@ impl Combine {
         }
     }
 
-    /// Combines the sources into `out`, which is zero and as long as the longest. O(bytes of all sources).
+    /// Combines the sources into `out`, which is zero and as long as the longest. O(bytes of all
+    /// sources).
     fn apply(self, sources: &[Vec<u8>], out: &mut [u8]) {
         let Some((first, others)) = sources.split_first() else { return };
         let each = |out: &mut [u8], source: &[u8], f: fn(u8, u8) -> u8| {
@@ -332,7 +334,8 @@ fn owned_bytes(entry: &Entry) -> Result<Vec<u8>, CmdError> {
     }
 }
 
-/// `BITOP AND|OR|XOR|NOT|DIFF|DIFF1|ANDOR|ONE destination key [key ...]`: length of the result. O(bytes).
+/// `BITOP AND|OR|XOR|NOT|DIFF|DIFF1|ANDOR|ONE destination key [key ...]`: length of the result.
+/// O(bytes).
 fn bitop(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let combine = Combine::parse(*argv)?;

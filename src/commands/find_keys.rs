@@ -1,8 +1,9 @@
 //! Which arguments of a command are keys, and what the command does with them.
 //!
-//! The key specs of the row say so, for nearly all commands. Where a spec leaves something open (an option that may
-//! stand anywhere, a use that depends on other arguments), or the arguments don't fit it, a function of the command's
-//! own looks through the arguments: `native`. What neither finds is not there: the command will say what is wrong.
+//! The key specs of the row say so, for nearly all commands. Where a spec leaves something open (an
+//! option that may stand anywhere, a use that depends on other arguments), or the arguments don't
+//! fit it, a function of the command's own looks through the arguments: `native`. What neither
+//! finds is not there: the command will say what is wrong.
 
 use crate::commands::arg;
 use crate::commands::own::Finder;
@@ -11,11 +12,13 @@ use crate::commands::spec::{
     KEY_UPDATE, KEY_VARIABLE, KeySpec, Spec,
 };
 
-/// The position of a key among the arguments, and its access flags (none where the specs don't tell).
+/// The position of a key among the arguments, and its access flags (none where the specs don't
+/// tell).
 pub(crate) type Found = (usize, u16);
 
 impl Spec {
-    /// Whether the command may have keys at all: channels of shards are looked up like keys, but are none.
+    /// Whether the command may have keys at all: channels of shards are looked up like keys, but
+    /// are none.
     pub(crate) fn may_have_keys(&self) -> bool {
         self.keys.iter().any(|k| k.flags & KEY_NOT_KEY == 0)
     }
@@ -113,8 +116,8 @@ fn native(finder: Finder, argv: &[&[u8]]) -> Vec<Found> {
     }
 }
 
-/// Keys behind their number at `at`. A number is read as far as it is one, so that keys are found though the command
-/// will refuse it.
+/// Keys behind their number at `at`. A number is read as far as it is one, so that keys are found
+/// though the command will refuse it.
 fn counted(argv: &[&[u8]], at: usize) -> Vec<Found> {
     let text = argv.get(at).copied().unwrap_or_default();
     let count = usize::try_from(crate::util::num::parse_i32_prefix(text)).ok();

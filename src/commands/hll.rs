@@ -1,7 +1,8 @@
 //! HyperLogLog commands: PFADD, PFCOUNT, PFMERGE, PFDEBUG, PFSELFTEST.
 //!
-//! The value is a string (`ds::hll` has its layout). A dense one is changed in place, two bytes a register; a sparse
-//! one is small and edited as a copy. The estimate is kept in the string until a register changes.
+//! The value is a string (`ds::hll` has its layout). A dense one is changed in place, two bytes a
+//! register; a sparse one is small and edited as a copy. The estimate is kept in the string until a
+//! register changes.
 
 use crate::commands::{CmdResult, Ctx, DataRow, Flow, arg};
 use crate::ds::hll::{self, Corrupt, Form};
@@ -71,7 +72,8 @@ fn mark_stale(entry: &mut EntryMut<'_>) -> Result<(), CmdError> {
     Ok(())
 }
 
-/// `PFADD key [element ...]`: 1 if the estimate may have changed. O(1) an element in a dense sketch.
+/// `PFADD key [element ...]`: 1 if the estimate may have changed. O(1) an element in a dense
+/// sketch.
 fn pfadd(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let key = argv.at(1);
@@ -112,8 +114,8 @@ fn pfadd(ctx: &mut Ctx<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `PFCOUNT key [key ...]`: the estimate; of several keys that of their union. O(1) while nothing changed, else
-/// O(registers) a key.
+/// `PFCOUNT key [key ...]`: the estimate; of several keys that of their union. O(1) while nothing
+/// changed, else O(registers) a key.
 fn pfcount(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     if argv.len() > 2 {
@@ -160,7 +162,8 @@ fn union(
     Ok((registers, dense))
 }
 
-/// `PFMERGE destination [source ...]`: the destination becomes the union, itself included. O(registers) a key.
+/// `PFMERGE destination [source ...]`: the destination becomes the union, itself included.
+/// O(registers) a key.
 fn pfmerge(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let key = argv.at(1);
@@ -232,8 +235,8 @@ fn pfdebug(ctx: &mut Ctx<'_>) -> CmdResult {
 /// Elements that PFSELFTEST adds.
 const TRIALS: u64 = 200_000;
 
-/// `PFSELFTEST`: adds random elements to a sketch of each form and compares them with plain registers, and the
-/// estimate with the truth. O(trials).
+/// `PFSELFTEST`: adds random elements to a sketch of each form and compares them with plain
+/// registers, and the estimate with the truth. O(trials).
 fn pfselftest(ctx: &mut Ctx<'_>) -> CmdResult {
     let failed = |what: String| CmdError::coded("TESTFAILED", what);
     let mut next = rand::generator(ctx.env.random);

@@ -72,8 +72,8 @@ fn move_key(ctx: &mut Ctx<'_>, replace: bool) -> Result<bool, errors::CmdError> 
         return Ok(false);
     }
     let (value, expire, _) = db.take(from).expect("the key was just there");
-    // What `to` held goes first, so that storing counts as a new key and wakes who waits for it. How often the value
-    // was used under its old name is forgotten, as in Redis 7.2.
+    // What `to` held goes first, so that storing counts as a new key and wakes who waits for it.
+    // How often the value was used under its old name is forgotten, as in Redis 7.2.
     db.delete(to, Why::Overwrite, fx);
     db.add(to, value, expire, None, fx);
     fx.touched(from);

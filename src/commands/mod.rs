@@ -1,9 +1,9 @@
 //! Data commands: functions over one database, `fn(&mut Ctx) -> CmdResult`.
 //!
 //! A command sees its arguments, the database, the reply and the record of effects. It can't name a
-//! client or a socket, so the same function serves a client, EXEC, a script, a replica and a replayed
-//! file, and is tested without any of them. Each file opens with its table of handlers; names,
-//! arities, flags and keys stand in `table.tsv` (see `spec`).
+//! client or a socket, so the same function serves a client, EXEC, a script, a replica and a
+//! replayed file, and is tested without any of them. Each file opens with its table of handlers;
+//! names, arities, flags and keys stand in `table.tsv` (see `spec`).
 
 pub(crate) mod arg;
 pub(crate) mod arguments;

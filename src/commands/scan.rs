@@ -58,8 +58,8 @@ impl<'a> ScanOptions<'a> {
         Ok(o)
     }
 
-    /// Calls `step` with the cursor until enough elements were seen or the end is reached; returns the cursor to go on
-    /// with. `step` returns the next cursor and counts what it saw.
+    /// Calls `step` with the cursor until enough elements were seen or the end is reached; returns
+    /// the cursor to go on with. `step` returns the next cursor and counts what it saw.
     pub(crate) fn steps(&self, mut at: u64, mut step: impl FnMut(u64, &mut u64) -> u64) -> u64 {
         let (mut seen, mut left) = (0, self.count.saturating_mul(STEPS_PER_COUNT));
         loop {
@@ -94,7 +94,8 @@ fn scan(ctx: &mut Ctx<'_>) -> CmdResult {
     at = o.steps(at, |at, seen| {
         db.scan_step(at, |entry, is_due| {
             *seen += 1;
-            // Compat: keys that the pattern leaves out are left alone, though their time has passed.
+            // Compat: keys that the pattern leaves out are left alone, though their time has
+            // passed.
             if o.pattern.is_some_and(|p| !glob::matches(p, entry.key(), false)) {
                 return;
             }

@@ -4,9 +4,10 @@
 //! admission checks, which argument is a key. A row whose command has no handler is not shown to
 //! anybody; the table may know more commands than the server.
 //!
-//! Columns, tab-separated: name (`container|sub`), group, since, arity (negative: at least),
-//! flags, ACL categories, key specs, tips, deprecation, arguments (see `arguments`), complexity, summary.
+//! Columns, tab-separated: name (`container|sub`), group, since, arity (negative: at least), flags,
+//! ACL categories, key specs, tips, deprecation, arguments (see `arguments`), complexity, summary.
 //! Among the flags stand words of ours too, which nobody is shown (see `own`).
+//!
 //! A key spec is `begin/find/flags`, several are separated by ` ; ` (Redis documentation, "Command
 //! key specifications"); a fourth part is a remark on its flags.
 
@@ -134,7 +135,8 @@ pub(crate) enum Begin {
 /// How many keys follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Find {
-    /// Up to `last` (relative to the begin; negative: from the end), every `step`th; `limit` halves.
+    /// Up to `last` (relative to the begin; negative: from the end), every `step`th; `limit`
+    /// halves.
     Range {
         last: i32,
         step: i32,

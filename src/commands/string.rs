@@ -34,7 +34,8 @@ pub(crate) const COMMANDS: &[DataRow] = &[
     ("incrbyfloat", incrbyfloat),
 ];
 
-/// Commands that store one of their arguments as it is, once, at one key: a large one need not be copied.
+/// Commands that store one of their arguments as it is, once, at one key: a large one need not be
+/// copied.
 pub(crate) const KEEPERS: &[&str] = &["set", "setnx", "setex", "psetex", "getset", "append"];
 
 /// Writes a string value, whatever form it is held in.

@@ -1,7 +1,8 @@
 //! What one command does to a key in two databases: MOVE, and COPY with DB.
 //!
-//! Lookups and consequences are each database's own: a key past its time in the way of the other is deleted there, and
-//! its event names that database. So `Effects::db` changes here, and is what it was when these return.
+//! Lookups and consequences are each database's own: a key past its time in the way of the other is
+//! deleted there, and its event names that database. So `Effects::db` changes here, and is what it
+//! was when these return.
 
 use crate::keyspace::Keyspace;
 use crate::keyspace::db::DbMut;
@@ -31,7 +32,8 @@ impl Across<'_> {
         result
     }
 
-    /// MOVE: takes `key` from the call's database to database `to`, unless there is one; whether it did. O(1).
+    /// MOVE: takes `key` from the call's database to database `to`, unless there is one; whether it
+    /// did. O(1).
     pub(crate) fn move_key(&mut self, key: &[u8], to: u32, fx: &mut Effects) -> bool {
         let from = self.env.db;
         if self.in_db(from, fx, |db, fx| db.touch(key, fx).is_none())
@@ -50,8 +52,8 @@ impl Across<'_> {
         true
     }
 
-    /// COPY: stores a copy of the value at `from` under a key of database `n`, in place of what is there if `replace`;
-    /// whether it did. O(size of the value).
+    /// COPY: stores a copy of the value at `from` under a key of database `n`, in place of what is
+    /// there if `replace`; whether it did. O(size of the value).
     pub(crate) fn copy_key(
         &mut self,
         from: &[u8],

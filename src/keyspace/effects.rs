@@ -1,7 +1,8 @@
-//! What follows from a command, recorded as data while it runs and settled by the dispatcher after it.
+//! What follows from a command, recorded while it runs and settled by the server afterwards.
 //!
-//! A command never notifies a watcher, publishes an event or feeds a replica by itself; it says what
-//! it did. So the same function serves a client, EXEC, a script, a replica and a replayed file.
+//! A command never notifies a watcher, publishes an event or feeds a replica by itself; it says
+//! what it did. So the same function serves a client, EXEC, a script, a replica and a replayed
+//! file.
 //!
 //! `armed` says which consequences anybody listens for. It is computed before the call; when nobody
 //! listens, recording is one test and allocates nothing.
@@ -24,7 +25,8 @@ pub(crate) const READY: Armed = 4;
 pub(crate) const STREAM: Armed = 8;
 /// Somebody caches what he reads: reads are remembered.
 pub(crate) const CACHED: Armed = 16;
-/// Nobody listens: the running command may have its large argument, instead of a copy (`Effects::keep`).
+/// Nobody listens: the running command may have its large argument, instead of a copy
+/// (`Effects::keep`).
 pub(crate) const LENT: Armed = 32;
 
 /// Classes of keyspace events, as letters of `notify-keyspace-events` choose them; a set of bits.
@@ -45,7 +47,8 @@ pub(crate) const EV_NEW: EventClass = 1 << 14;
 /// One consequence of a command.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// The key's value changed: watchers and caches must know. `own`: the caller changed it; else its time was up.
+    /// The key's value changed: watchers and caches must know. `own`: the caller changed it; else
+    /// its time was up.
     Modified { db: u32, key: Vec<u8>, own: bool },
     /// A keyspace event of a class.
     Event { db: u32, class: EventClass, name: &'static str, key: Vec<u8> },
@@ -106,7 +109,8 @@ pub(crate) struct Aside {
     pub kept: Option<Kept>,
 }
 
-/// A key that the large argument of the command is to be the value of. An empty value holds its place.
+/// A key that the large argument of the command is to be the value of. An empty value holds its
+/// place.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Kept {
     pub db: u32,
@@ -260,9 +264,11 @@ impl Effects {
         self.propagate = Propagate::Never;
     }
 
-    /// Asks for the large argument of the command to become the value at `key`; false if that must be a copy.
+    /// Asks for the large argument of the command to become the value at `key`; false if that must
+    /// be a copy.
     ///
-    /// The arguments are borrowed while the command runs; the caller who owns them moves this one when it has run.
+    /// The arguments are borrowed while the command runs; the caller who owns them moves this one
+    /// when it has run.
     #[cold]
     pub(crate) fn keep(&mut self, key: &[u8]) -> bool {
         let lent = self.armed & LENT != 0;

@@ -13,7 +13,8 @@ pub(crate) enum Origin {
 pub(crate) enum Expiry {
     /// It is deleted, and the deletion propagated.
     Delete,
-    /// It is treated as missing but stays: replicas wait for their primary, paused servers for later.
+    /// It is treated as missing but stays: replicas wait for their primary, paused servers for
+    /// later.
     Hide,
     /// It is an ordinary key: while loading, and for the primary's own commands.
     Ignore,
@@ -52,7 +53,8 @@ pub(crate) struct Lfu {
 pub(crate) const LFU_INIT: u32 = 5;
 
 impl Lfu {
-    /// The counter of a field `access` (16 bits of minutes, 8 bits of counter) as of `clock` minutes.
+    /// The counter of a field `access` (16 bits of minutes, 8 bits of counter) as of `clock`
+    /// minutes.
     pub(crate) fn decayed(&self, access: u32, clock: u32) -> u32 {
         let (then, counter) = (access >> 8, access & 0xff);
         let minutes = clock.wrapping_sub(then) & 0xffff;

@@ -1,11 +1,11 @@
 //! Which hashes have fields that expire, by the time of the first of them.
 //!
-//! The hash itself knows the order of its own fields; here stands one entry for each such hash, in a table and a wheel
-//! like those of keys (`Timed`), so that active expiry finds what is due without looking at any other. A database keeps
-//! the entries in step (`place::Indexes`).
+//! The hash itself knows the order of its own fields; here stands one entry for each such hash, in
+//! a table and a wheel like those of keys (`Timed`), so that active expiry finds what is due
+//! without looking at any other. A database keeps the entries in step (`place::Indexes`).
 //!
-//! Invariant: there is an entry for a key exactly if it holds a hash with a field that expires; its expiry is the time
-//! of the first such field, its value nothing.
+//! Invariant: there is an entry for a key exactly if it holds a hash with a field that expires; its
+//! expiry is the time of the first such field, its value nothing.
 
 use crate::keyspace::entry::timed::{Due, Expire, Key, Timed};
 use crate::keyspace::entry::{Entry, SetValue};
@@ -71,7 +71,8 @@ impl FieldIndex {
         self.0.soonest()?.expire_ms()
     }
 
-    /// The key of a hash with a field whose time is not after `now_ms`. Bounded work, as `Timed::next_due`.
+    /// The key of a hash with a field whose time is not after `now_ms`. Bounded work, as
+    /// `Timed::next_due`.
     pub(crate) fn next_due(&mut self, now_ms: i64) -> Due<&[u8]> {
         self.0.next_due(now_ms).map(Entry::key)
     }

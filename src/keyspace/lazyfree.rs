@@ -1,6 +1,7 @@
-//! Which values are freed lazily, on a helper thread, by why they leave: the `lazyfree-lazy-..` settings.
+//! Which values are freed on a helper thread, by why they leave (`lazyfree-lazy-..`).
 //!
-//! The stream of writes says the same: a deletion that is lazy here is an UNLINK for replicas, else a DEL.
+//! The stream of writes says the same: a deletion that is lazy here is an UNLINK for replicas, else
+//! a DEL.
 
 use crate::keyspace::effects::Why;
 

@@ -1,12 +1,14 @@
 //! The keys and what follows from changing them. Knows no client, socket or replica: time and role
 //! arrive in `Env`, consequences leave in `Effects`.
 //!
-//! `Keyspace` is all databases and what is known of them together: how many keys there are, how many keys and hashes
-//! have something that expires, and in which database that is due first. A database is lent out by `db_mut`, changed,
-//! and looked at again by `settle`, which costs as much as there were databases lent, however many there are.
+//! `Keyspace` is all databases and what is known of them together: how many keys there are, how
+//! many keys and hashes have something that expires, and in which database that is due first. A
+//! database is lent out by `db_mut`, changed, and looked at again by `settle`, which costs as much
+//! as there were databases lent, however many there are.
 //!
-//! Invariant: `known[n]` is what `dbs[n]` was when it was last looked at; if that is no longer so, `n` is in `lent`.
-//! The totals are the sums of `known`, and `due` holds the deadline of each database in `known` that has one.
+//! Invariant: `known[n]` is what `dbs[n]` was when it was last looked at; if that is no longer so,
+//! `n` is in `lent`. The totals are the sums of `known`, and `due` holds the deadline of each
+//! database in `known` that has one.
 
 pub(crate) mod across;
 pub(crate) mod db;
@@ -39,7 +41,8 @@ struct Known {
 }
 
 impl Known {
-    /// Looks at a database; one that has as many timed keys as before is taken to have the same deadline.
+    /// Looks at a database; one that has as many timed keys as before is taken to have the same
+    /// deadline.
     fn of(store: &Store, before: Known) -> Known {
         let timed = store.timed();
         let due_ms = match timed == before.timed {
@@ -162,7 +165,8 @@ impl Keyspace {
         self.len() == 0
     }
 
-    /// Looks again at what was lent out; whether the number of timed keys or hashes of one of them is another one.
+    /// Looks again at what was lent out; whether the number of timed keys or hashes of one of them
+    /// is another one.
     pub fn settle(&mut self) -> bool {
         let mut changed = false;
         self.last = NOBODY;
@@ -174,8 +178,8 @@ impl Keyspace {
         changed
     }
 
-    /// Looks at the deadlines of the databases that have any, also of those that have changed without `settle` seeing
-    /// it. O(databases with timed keys).
+    /// Looks at the deadlines of the databases that have any, also of those that have changed
+    /// without `settle` seeing it. O(databases with timed keys).
     pub fn settle_deadlines(&mut self) {
         self.settle();
         let timed: Vec<usize> = self.due.iter().map(|&(_, n)| n).collect();
@@ -212,8 +216,9 @@ impl Keyspace {
         entry.expire_ms().is_none_or(|at| at >= now_ms).then(|| entry.value_type())
     }
 
-    /// Small upkeep from time to time: tables that shrink or grow go on with it, and the wheels of databases in which
-    /// nothing expires learn what time it is, as nobody else tells them. O(databases).
+    /// Small upkeep from time to time: tables that shrink or grow go on with it, and the wheels of
+    /// databases in which nothing expires learn what time it is, as nobody else tells them.
+    /// O(databases).
     pub fn tend(&mut self, now_ms: i64) {
         for store in &mut self.dbs {
             store.step(64);
@@ -233,8 +238,8 @@ impl Keyspace {
         self.lend(b);
     }
 
-    /// FLUSHDB, FLUSHALL: replaces one database, or all, by empty ones, and hands over what was not empty, to be freed
-    /// elsewhere. O(databases).
+    /// FLUSHDB, FLUSHALL: replaces one database, or all, by empty ones, and hands over what was not
+    /// empty, to be freed elsewhere. O(databases).
     pub fn flush(&mut self, only: Option<usize>, now_ms: i64) -> Vec<Store> {
         let full = self.filled(only);
         full.into_iter()

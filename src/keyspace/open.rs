@@ -1,9 +1,10 @@
 //! A collection of the keyspace, open to be changed.
 //!
-//! A large one is changed where it is. A small one lies packed in its key's entry: it is copied out, and closing it
-//! puts it back, be it small or large by then. One that is new gets its entry when it is closed, unless it is empty. So
-//! nothing of the database can be looked at while a collection is open, and the compiler sees to that. If its first
-//! element expires at another time when it is closed, the database's index hears of it.
+//! A large one is changed where it is. A small one lies packed in its key's entry: it is copied
+//! out, and closing it puts it back, be it small or large by then. One that is new gets its entry
+//! when it is closed, unless it is empty. So nothing of the database can be looked at while a
+//! collection is open, and the compiler sees to that. If its first element expires at another time
+//! when it is closed, the database's index hears of it.
 //!
 //! Invariant: `Held::Out::value` is there until the drop.
 

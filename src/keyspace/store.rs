@@ -1,9 +1,9 @@
 //! `Store`: one database without policy: keys, values, expiry times, access data.
 //!
 //! It does what it is told: expired keys are found until somebody removes them, nothing is evicted,
-//! nobody is notified. That is the business of `DbMut`. Every operation takes a `Key`, whose hash the
-//! caller computed once (`Store::hash`), typically for a whole batch, with `prefetch_bucket` and
-//! `prefetch_item` in between.
+//! nobody is notified. That is the business of `DbMut`. Every operation takes a `Key`, whose hash
+//! the caller computed once (`Store::hash`), typically for a whole batch, with `prefetch_bucket`
+//! and `prefetch_item` in between.
 //!
 //! Absent by design: a clock. Times are absolute milliseconds, given by the caller.
 
@@ -23,8 +23,9 @@ pub struct Store {
 }
 
 impl Store {
-    /// An empty database; allocates nothing. All databases of a process share the seed. Expiry times are
-    /// sorted by their distance from `now_ms`, later from the last time that `next_due` was told.
+    /// An empty database; allocates nothing. All databases of a process share the seed. Expiry
+    /// times are sorted by their distance from `now_ms`, later from the last time that `next_due`
+    /// was told.
     pub fn new(seed: Seed, now_ms: i64) -> Store {
         Store { table: Timed::new(seed, now_ms), indexes: Indexes::new(seed, now_ms) }
     }
@@ -81,7 +82,8 @@ impl Store {
         Some(EntryMut { entry, indexes: &mut self.indexes })
     }
 
-    /// The entry of `key`, to change it in place, or its place when there is none; one search. O(1).
+    /// The entry of `key`, to change it in place, or its place when there is none; one search.
+    /// O(1).
     #[inline(always)]
     pub fn find_or_vacant<'a>(&'a mut self, key: Key<'a>) -> Result<EntryMut<'a>, Vacant<'a>> {
         let Store { table, indexes, .. } = self;
@@ -153,8 +155,8 @@ impl Store {
         self.expires() + self.timed_hashes()
     }
 
-    /// About when the first of them is due: never later than the first of the nearest slot's keys that
-    /// was looked at, and at most a slot's width off.
+    /// About when the first of them is due: never later than the first of the nearest slot's keys
+    /// that was looked at, and at most a slot's width off.
     pub fn next_timed_ms(&self) -> Option<i64> {
         let fields = self.indexes.fields.soonest_ms();
         self.next_deadline_ms().into_iter().chain(fields).min()
@@ -170,8 +172,8 @@ impl Store {
         }
     }
 
-    /// The key of a hash with a field whose time is not after `now_ms`; nothing is removed. Bounded work, as
-    /// `next_due` for keys.
+    /// The key of a hash with a field whose time is not after `now_ms`; nothing is removed. Bounded
+    /// work, as `next_due` for keys.
     pub fn next_due_hash(&mut self, now_ms: i64) -> Due<&[u8]> {
         self.indexes.fields.next_due(now_ms)
     }

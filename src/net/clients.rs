@@ -1,15 +1,16 @@
 //! All clients: a slab, ids that never name a newcomer by mistake, and who needs attention.
 //!
 //! `ClientId` is slot and generation; a registry entry or an event that outlived its client finds
-//! nobody. Clients are only *marked* for closing; `reap` hands them out between events, so a handler
-//! may keep an id across anything.
+//! nobody. Clients are only *marked* for closing; `reap` hands them out between events, so a
+//! handler may keep an id across anything.
 //!
-//! Replies are written at the end of the turn (`to_write`). Messages from others (`to_deliver`) go out in
-//! turns' shares, first come first served: a channel with ten thousand subscribers holds nobody up, and what
-//! is published meanwhile leaves in one write with what waits already.
+//! Replies are written at the end of the turn (`to_write`). Messages from others (`to_deliver`) go
+//! out in turns' shares, first come first served: a channel with ten thousand subscribers holds
+//! nobody up, and what is published meanwhile leaves in one write with what waits already.
 //!
-//! Invariants: `serials` has one entry per client, except for evicted ones; a client is in `to_write` (`to_deliver`, `to_close`) at
-//! most once, its `queued_write` (`queued_deliver`, `queued_close`) flag says so.
+//! Invariants: `serials` has one entry per client, except for evicted ones; a client is in
+//! `to_write` (`to_deliver`, `to_close`) at most once, its `queued_write` (`queued_deliver`,
+//! `queued_close`) flag says so.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -46,7 +47,8 @@ pub(crate) struct Client {
 impl Client {
     /// Memory it holds, without what other parts hold for it by shares. O(1).
     ///
-    /// A buffer of the pool that a reply passes through is not its own: output counts when it has to wait.
+    /// A buffer of the pool that a reply passes through is not its own: output counts when it has
+    /// to wait.
     pub(crate) fn memory(&self) -> usize {
         self.memory_with(0)
     }
@@ -143,7 +145,8 @@ impl Clients {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Client> {
         self.serials.values().filter_map(|&id| self.get(id))
     }
-    /// A part of the clients, for work that is spread over turns: those in slots `from..from+count`.
+    /// A part of the clients, for work that is spread over turns: those in slots
+    /// `from..from+count`.
     pub(crate) fn slots(&mut self, from: usize, count: usize) -> impl Iterator<Item = &mut Client> {
         self.slab.iter_mut().map(|(_, c)| c.as_mut()).skip(from).take(count)
     }
@@ -194,8 +197,8 @@ impl Clients {
         id
     }
 
-    /// Notes that the client has something to be written at the end of the turn. One whose socket is full
-    /// is written to when it has room again.
+    /// Notes that the client has something to be written at the end of the turn. One whose socket
+    /// is full is written to when it has room again.
     pub(crate) fn schedule_write(&mut self, id: ClientId) {
         if let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id)
             && !c.queued_write
@@ -242,8 +245,8 @@ impl Clients {
         }
     }
 
-    /// Marks a client for closing and frees its buffers at once: its memory is what it is closed for.
-    /// Nobody sees it any more.
+    /// Marks a client for closing and frees its buffers at once: its memory is what it is closed
+    /// for. Nobody sees it any more.
     pub(crate) fn evict(&mut self, id: ClientId) {
         self.close(id, Close::Now);
         if let Some(c) = self.get_mut(id) {
@@ -253,7 +256,8 @@ impl Clients {
         }
     }
 
-    /// A reply has been put into the outbox: it is written at the end of the turn, unless it is too much.
+    /// A reply has been put into the outbox: it is written at the end of the turn, unless it is too
+    /// much.
     pub(crate) fn after_reply(&mut self, id: ClientId) {
         let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return };
         if c.outbox.is_long() {
@@ -284,8 +288,8 @@ impl Clients {
         }
     }
 
-    /// Marks a client for closing when more waits for it than its class allows; `reply` is what its running
-    /// command has written so far. Whether it is to be closed.
+    /// Marks a client for closing when more waits for it than its class allows; `reply` is what its
+    /// running command has written so far. Whether it is to be closed.
     pub(crate) fn check_output(&mut self, id: ClientId, reply: usize) -> bool {
         let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return false };
         if c.session.close == Close::Now {
@@ -361,7 +365,8 @@ impl Clients {
         self.pushed_to_lent = false;
     }
 
-    /// Messages that came for a client while its command ran: they follow that command's reply, and precede the next.
+    /// Messages that came for a client while its command ran: they follow that command's reply, and
+    /// precede the next.
     pub(crate) fn take_pushes(&mut self, id: ClientId) -> Vec<u8> {
         self.get_mut(id).map_or_else(Vec::new, |c| c.outbox.take_pushes())
     }

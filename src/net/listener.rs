@@ -117,8 +117,8 @@ fn bind_word(word: &str, port: u16) -> io::Result<(SocketAddr, bool)> {
 
 /// Opens a TCP socket for every word of `bind`.
 ///
-/// An optional address that this machine does not have is left out, and so is one of a protocol that it does not
-/// speak; anything else that fails fails all of it.
+/// An optional address that this machine does not have is left out, and so is one of a protocol
+/// that it does not speak; anything else that fails fails all of it.
 pub(crate) fn tcp(
     bind: &[String],
     port: u16,
@@ -142,7 +142,8 @@ pub(crate) fn tcp(
     Ok(open)
 }
 
-/// Errors that mean "this machine has no such protocol", or, where that is tolerated, no such address.
+/// Errors that mean "this machine has no such protocol", or, where that is tolerated, no such
+/// address.
 fn is_absent(e: &io::Error, optional: bool) -> bool {
     let protocol = [
         libc::EAFNOSUPPORT,

@@ -4,21 +4,22 @@
 //! chunks: [own][shared][own] ...   then   tail: the buffer that replies are appended to
 //!          ^ `sent` bytes of the first piece are already written
 //! ```
-//! In the ordinary case there are no chunks, and the tail is written once a turn and handed back to the
-//! pool. A shared chunk is one encoded message that many clients wait for.
+//! In the ordinary case there are no chunks, and the tail is written once a turn and handed back to
+//! the pool. A shared chunk is one encoded message that many clients wait for.
 //!
 //! While a client's own command runs, the tail is out of the slot, in the hands of the command
-//! (`check_out`); messages that arrive meanwhile wait in the slot and follow the reply (`check_in`).
+//! (`check_out`); messages that arrive meanwhile wait in the slot and follow the reply
+//! (`check_in`).
 //!
-//! A tail that has filled up and could not be written becomes a chunk, so what a slow reader has taken is
-//! freed a piece at a time, and nothing that waits is ever moved.
+//! A tail that has filled up and could not be written becomes a chunk, so what a slow reader has
+//! taken is freed a piece at a time, and nothing that waits is ever moved.
 //!
-//! What CLIENT LIST and the output limits see of it are Redis's figures: up to 16 KiB that wait are in
-//! the client's fixed buffer (`obl`) and count for nothing; more than that are list nodes (`oll`, `omem`).
-//! A shared message counts in full for each client that waits for it.
+//! What CLIENT LIST and the output limits see of it are Redis's figures: up to 16 KiB that wait are
+//! in the client's fixed buffer (`obl`) and count for nothing; more than that are list nodes
+//! (`oll`, `omem`). A shared message counts in full for each client that waits for it.
 //!
-//! Invariants: `chunk_bytes` and `chunk_room` are the sums over `chunks`; `sent` is less than the first
-//! piece's length unless nothing waits.
+//! Invariants: `chunk_bytes` and `chunk_room` are the sums over `chunks`; `sent` is less than the
+//! first piece's length unless nothing waits.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -55,7 +56,8 @@ const SHARE_FROM: usize = 64;
 const MAX_PIECES: usize = 64;
 /// Bytes written in one turn: then others go first, however fast the peer reads.
 const FLUSH_MAX: usize = 256 * 1024;
-/// What may wait before it counts as output memory, and the size of the pieces of a slow reader's tail.
+/// What may wait before it counts as output memory, and the size of the pieces of a slow reader's
+/// tail.
 pub(crate) const FIXED: usize = 16 * 1024;
 /// The list of pieces is kept for the next message while it is no longer than this.
 const FEW_CHUNKS: usize = 32;
@@ -173,7 +175,8 @@ impl Outbox {
         self.chunks.push_back(chunk);
     }
 
-    /// Gives back the room that a long tail doesn't use, and an empty list; for a client that has to wait.
+    /// Gives back the room that a long tail doesn't use, and an empty list; for a client that has
+    /// to wait.
     pub(crate) fn trim(&mut self) {
         if self.chunks.is_empty() {
             self.chunks = VecDeque::new();

@@ -11,9 +11,11 @@ use crate::resp::parser::Partial;
 pub(crate) struct Query {
     /// The unfinished command (or commands not yet run), from its first byte.
     pub pending: Vec<u8>,
-    /// A large argument of that command: `pending` is what comes before and behind it, and not empty.
+    /// A large argument of that command: `pending` is what comes before and behind it, and not
+    /// empty.
     pub large: Option<Box<Large>>,
-    /// What is known of the command that `pending` starts with; of its tail if there is a large argument.
+    /// What is known of the command that `pending` starts with; of its tail if there is a large
+    /// argument.
     pub partial: Partial,
     /// `pending` holds whole commands that had to wait: nothing more is read before they have run.
     pub behind: bool,
@@ -21,8 +23,8 @@ pub(crate) struct Query {
     pub touched_ms: i64,
     /// Largest size seen since the buffer was last looked after.
     pub peak: usize,
-    /// Room it is charged for without having it. Compat: Redis expects a large argument to be followed by others,
-    /// and keeps a buffer of that size for a while.
+    /// Room it is charged for without having it. Compat: Redis expects a large argument to be
+    /// followed by others, and keeps a buffer of that size for a while.
     pub charged: usize,
 }
 
@@ -30,7 +32,8 @@ pub(crate) struct Query {
 const SHARE: usize = 20 * 1024 - 6;
 /// Bytes of a long argument that one read takes at most.
 const READ_MAX: usize = 32 << 20;
-/// More room is made when less than this is left of it: moving the argument for every read would be quadratic.
+/// More room is made when less than this is left of it: moving the argument for every read would be
+/// quadratic.
 const LEAST_ROOM: usize = 64 * 1024;
 /// Buffers below this many bytes are left alone.
 const SHRINK_FROM: usize = 32 * 1024;
@@ -113,11 +116,11 @@ impl Query {
         }
     }
 
-    /// Bytes of input that are no argument yet, and free room: `qbuf` and `qbuf-free` in CLIENT LIST.
-    /// `running` are those of the batch that is being run.
+    /// Bytes of input that are no argument yet, and free room: `qbuf` and `qbuf-free` in CLIENT
+    /// LIST. `running` are those of the batch that is being run.
     ///
-    /// A client that was active lately is charged for its share of the shared read buffer, as far as
-    /// it has no buffer of its own.
+    /// A client that was active lately is charged for its share of the shared read buffer, as far
+    /// as it has no buffer of its own.
     pub(crate) fn sizes(&self, running: usize, now_ms: i64) -> (usize, usize) {
         let (came, room) = self.arriving().map_or((0, 0), |large| (large.bytes(), large.room()));
         let used = self.unfinished().saturating_sub(self.partial.parsed()) + came + running;
@@ -170,8 +173,8 @@ mod tests {
         query
     }
 
-    /// An argument of 200 MB in pieces as a socket hands them out is not moved, and ends in a buffer that
-    /// has room for nothing else.
+    /// An argument of 200 MB in pieces as a socket hands them out is not moved, and ends in a
+    /// buffer that has room for nothing else.
     #[test]
     fn a_large_argument_is_never_moved() {
         const SIZE: usize = 200 << 20;

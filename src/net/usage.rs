@@ -4,17 +4,18 @@
 //! Client::memory  -> noted in `Client::counted`, summed in `Tally::bytes` by class
 //!                 -> while `maxmemory-clients` is set, also filed in a bucket by power of two
 //! ```
-//! The sums are not recomputed when somebody asks: the cron looks at every client once a second, and
-//! while evictions are possible each client is noted whenever its buffers have changed. Nothing else is
-//! paid for while the setting is off.
+//! The sums are not recomputed when somebody asks: the cron looks at every client once a second,
+//! and while evictions are possible each client is noted whenever its buffers have changed. Nothing
+//! else is paid for while the setting is off.
 //!
-//! A client's memory is what it really holds, except that a message shared by many counts in full for
-//! each: a limit is to find those who don't read. Two figures of CLIENT LIST are a charge rather than a
-//! holding, because our buffers are pooled and an idle client has none: `rbs` and `rbp` are the size and
-//! the recent peak of the reply buffer that Redis would keep for it, by Redis's rules ([`ReplyRoom`]).
+//! A client's memory is what it really holds, except that a message shared by many counts in full
+//! for each: a limit is to find those who don't read. Two figures of CLIENT LIST are a charge
+//! rather than a holding, because our buffers are pooled and an idle client has none: `rbs` and
+//! `rbp` are the size and the recent peak of the reply buffer that Redis would keep for it, by
+//! Redis's rules ([`ReplyRoom`]).
 //!
-//! Invariants: `bytes` are the sums of `counted`; a client is in the bucket that its `Filed` names, and
-//! in no other.
+//! Invariants: `bytes` are the sums of `counted`; a client is in the bucket that its `Filed` names,
+//! and in no other.
 
 use std::collections::BTreeMap;
 
@@ -127,8 +128,8 @@ impl Tally {
         self.of(Class::Normal) + self.of(Class::PubSub)
     }
 
-    /// Notes what a client has now. Exempt ones are summed but not filed. O(1), O(log clients) when the
-    /// bucket changes.
+    /// Notes what a client has now. Exempt ones are summed but not filed. O(1), O(log clients) when
+    /// the bucket changes.
     pub(crate) fn note(
         &mut self,
         old: Counted,
@@ -151,7 +152,8 @@ impl Tally {
         }
     }
 
-    /// The filed clients by size, smallest sizes first; None while clients are not filed. O(clients).
+    /// The filed clients by size, smallest sizes first; None while clients are not filed.
+    /// O(clients).
     pub(crate) fn filed(&self) -> Option<impl Iterator<Item = Bucket>> {
         let lists = self.buckets.as_deref()?.lists.iter().zip(MIN_LOG..);
         Some(lists.map(|(list, log)| Bucket {
@@ -225,7 +227,8 @@ pub(crate) enum Resized {
     Expanded,
 }
 
-/// The reply buffer that a client is charged for: it doubles when full, and falls to the recent peak.
+/// The reply buffer that a client is charged for: it doubles when full, and falls to the recent
+/// peak.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReplyRoom {
     pub size: u32,

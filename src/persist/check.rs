@@ -1,11 +1,11 @@
 //! redust-check-rdb: reads snapshots through, and says what is in them or where they break.
 //!
-//! Each value is read as the server reads it, and forgotten; so what the server would refuse is refused here. Two things
-//! only the server finds: a key that occurs twice, and a database beyond `databases`. Streams and modules' values, which
-//! this server does not have, are walked.
+//! Each value is read as the server reads it, and forgotten; so what the server would refuse is
+//! refused here. Two things only the server finds: a key that occurs twice, and a database beyond
+//! `databases`. Streams and modules' values, which this server does not have, are walked.
 //!
-//! The lines are those that users of redis-check-rdb and their scripts know, with what was counted of each
-//! type at the end:
+//! The lines are those that users of redis-check-rdb and their scripts know, with what was counted
+//! of each type at the end:
 //!
 //! ```text
 //!   [offset 0] Checking RDB file dump.rdb
@@ -247,7 +247,8 @@ impl Checker {
             _ => kind.name(),
         };
         match kind.type_name() {
-            // Nothing is to be known of a string but that it can be read, and nobody here has the others.
+            // Nothing is to be known of a string but that it can be read, and nobody here has the
+            // others.
             "string" | "stream" | "module" => skip::value(from, kind)?,
             // As the server reads it: what it would refuse is refused here.
             _ => match value(from, kind, &self.limits) {

@@ -35,13 +35,14 @@ pub(crate) enum DumpError {
     Format(RdbError),
 }
 
-/// Strings from this length on get memory of just their size: growing in steps would take twice as much for a while.
+/// Strings from this length on get memory of just their size: growing in steps would take twice as
+/// much for a while.
 const LONG: usize = 64 << 10;
 /// Bytes of a payload besides a long string: type, lengths and footer.
 const AROUND: usize = 40;
 
-/// Serializes a value. `version` 0: the lowest that can hold it, so that any server since Redis 7.0 takes it. Long
-/// strings are compressed if `compression`, where that makes them shorter.
+/// Serializes a value. `version` 0: the lowest that can hold it, so that any server since Redis 7.0
+/// takes it. Long strings are compressed if `compression`, where that makes them shorter.
 pub(crate) fn dump(entry: &Entry, version: u32, compression: bool) -> Vec<u8> {
     let version = save::version(version, fields::of_entry(entry).is_some());
     let mut payload = match entry.value() {

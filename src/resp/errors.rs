@@ -1,4 +1,4 @@
-//! Errors a client sees. Texts that clients match on stand here once, byte for byte as Redis has them.
+//! Errors that a client sees. Texts that clients match on stand here once, exactly as in Redis.
 //!
 //! A command fails with `Err(CmdError)`; the dispatcher writes it and counts it by its first word
 //! (`errorstat_<WORD>`), nobody else does.
@@ -45,15 +45,16 @@ impl CmdError {
     }
 }
 
-/// Text may quote what the client sent; a line end in it would be read as the next reply. Compat: those
-/// at the end go, others become spaces.
+/// Text may quote what the client sent; a line end in it would be read as the next reply. Compat:
+/// those at the end go, others become spaces.
 fn one_line(text: &[u8]) -> impl Iterator<Item = u8> + '_ {
     let is_end = |c: &u8| matches!(c, b'\r' | b'\n');
     let len = text.iter().rposition(|c| !is_end(c)).map_or(0, |last| last + 1);
     text[..len].iter().map(move |c| if is_end(c) { b' ' } else { *c })
 }
 
-/// What error texts show of what a client sent. Compat: they are made of C strings, which end at a NUL.
+/// What error texts show of what a client sent. Compat: they are made of C strings, which end at a
+/// NUL.
 pub(crate) fn shown(text: &[u8]) -> &[u8] {
     &text[..memchr::memchr(0, text).unwrap_or(text.len())]
 }
@@ -129,7 +130,8 @@ pub(crate) fn no_subcommand(container: &str, sub: &[u8]) -> CmdError {
     CmdError::err([head, shown_128(sub), tail.as_bytes()].concat())
 }
 
-/// What a command that looks at its subcommand itself replies to one that it has not, or that has other arguments.
+/// What a command that looks at its subcommand itself replies to one that it has not, or that has
+/// other arguments.
 #[cold]
 pub(crate) fn unknown_subcommand(container: &str, sub: &[u8]) -> CmdError {
     let mut text = b"unknown subcommand or wrong number of arguments for '".to_vec();

@@ -1,9 +1,9 @@
 //! A large argument, received in memory of its own.
 //!
 //! An argument that lies in a client's buffer has to be copied to be kept: for a moment it is there
-//! twice. So when a large one is announced, its bytes go into a vector of exactly its size, which is
-//! never moved and which a command can keep as it is. What comes before and behind it stays in the
-//! client's buffer:
+//! twice. So when a large one is announced, its bytes go into a vector of exactly its size, which
+//! is never moved and which a command can keep as it is. What comes before and behind it stays in
+//! the client's buffer:
 //!
 //! ```text
 //! buffer   *5\r\n $3\r\nSET\r\n $1\r\nk\r\n $400000\r\n | $2\r\nEX\r\n $2\r\n10\r\n   *1\r\n...
@@ -11,11 +11,12 @@
 //! body     xxxxxxxx ... xxxxxxxx\r\n
 //! ```
 //!
-//! The tail is parsed like a command that has only the arguments behind the large one, so the parser
-//! knows nothing of all this. A command has one such argument: a second one lies in the tail.
+//! The tail is parsed like a command that has only the arguments behind the large one, so the
+//! parser knows nothing of all this. A command has one such argument: a second one lies in the
+//! tail.
 //!
-//! Invariants: the head is complete, and stays at the start of the buffer until the command has run;
-//! `body` never has more than `len` + 2 bytes.
+//! Invariants: the head is complete, and stays at the start of the buffer until the command has
+//! run; `body` never has more than `len` + 2 bytes.
 
 use crate::resp::parser::{Batch, Cmd, INLINE_MAX, Limits, Parsed, Partial, ProtoError, parse};
 use std::ops::Range;
@@ -39,8 +40,9 @@ pub struct Large {
 }
 
 impl Large {
-    /// Begins to receive the argument that is arriving, if it has at least `from` bytes. `command` is
-    /// what has come of the command; its head remains with the caller. `partial` becomes the tail's.
+    /// Begins to receive the argument that is arriving, if it has at least `from` bytes. `command`
+    /// is what has come of the command; its head remains with the caller. `partial` becomes the
+    /// tail's.
     pub fn begin(command: &[u8], partial: &mut Partial, from: usize) -> Option<Box<Large>> {
         let len = partial.bulk.filter(|&len| len >= from)?;
         let Partial { args: before, left, pos: head, .. } = std::mem::take(partial);
@@ -147,8 +149,8 @@ impl Large {
     }
 }
 
-/// Fuzz entry: any bytes, in any pieces, give the same commands as the whole though every argument that is not short
-/// is received as a large one.
+/// Fuzz entry: any bytes, in any pieces, give the same commands as the whole though every argument
+/// that is not short is received as a large one.
 pub fn fuzz(data: &[u8]) {
     let limits = Limits { max_bulk: 1 << 20, trusted: true };
     let mut whole = Batch::default();

@@ -1,18 +1,17 @@
 //! Requests: RESP arrays of bulk strings and inline lines, parsed in place.
 //!
-//! The parser copies nothing. It walks a buffer and notes each argument as a slice of it; a batch of
-//! pipelined commands is parsed in one go before the first of them runs. What it knows of an
+//! The parser copies nothing. It walks a buffer and notes each argument as a slice of it; a batch
+//! of pipelined commands is parsed in one go before the first of them runs. What it knows of an
 //! unfinished command it keeps (`Partial`), so that a command which arrives in a thousand pieces is
 //! still parsed once.
 //!
 //! ```text
-//! *3\r\n $3\r\nSET\r\n $1\r\nk\r\n $5\r\nhello\r\n       an array: count, then length and bytes each
-//! SET k "hello world"\r\n                              inline: split at spaces, quotes as in the shell
+//! *3\r\n $3\r\nSET\r\n $1\r\nk\r\n $5\r\nhello\r\n    an array: count, then length and bytes each
+//! SET k "hello world"\r\n                           inline: split at spaces, quotes as in a shell
 //! ```
 //!
-//! Invariants: slices in `args` never overlap; `Partial` positions count
-//! from the first byte of the unfinished command, so that moving the command to another buffer
-//! keeps them right.
+//! Invariants: slices in `args` never overlap; `Partial` positions count from the first byte of the
+//! unfinished command, so that moving the command to another buffer keeps them right.
 
 use std::ops::Range;
 
@@ -208,7 +207,8 @@ fn one_digit(buf: &[u8], pos: usize, line: &[u8; 4]) -> Option<usize> {
     (word & 0xff == 0 && digit < 10).then_some(digit as usize)
 }
 
-/// The number of a line like `$5\r\n` or `$15\r\n` at the start of `rest`, and the length of the line.
+/// The number of a line like `$5\r\n` or `$15\r\n` at the start of `rest`, and the length of the
+/// line.
 #[inline(always)]
 fn short_length(rest: &[u8]) -> Option<(usize, usize)> {
     let Some(word) = rest.first_chunk() else {
@@ -234,7 +234,8 @@ struct Cursor<'a, 'b> {
 }
 
 impl Cursor<'_, '_> {
-    /// A command from its first byte on. `keep` gets what is known of it if it has not arrived whole.
+    /// A command from its first byte on. `keep` gets what is known of it if it has not arrived
+    /// whole.
     #[inline(always)]
     fn command(&mut self, keep: &mut Partial, limits: Limits) -> Result<Step, ProtoError> {
         // The common case first: `*`, one digit, line end.
@@ -266,7 +267,8 @@ impl Cursor<'_, '_> {
         self.arguments(first, left, bulk, partial, limits)
     }
 
-    /// Reads the number of arguments, which begins at the cursor, and moves past it; None when it has not arrived.
+    /// Reads the number of arguments, which begins at the cursor, and moves past it; None when it
+    /// has not arrived.
     #[cold]
     fn count(&mut self, limits: Limits) -> Result<Option<usize>, ProtoError> {
         let Some((count, next)) = self.number(self.pos + 1, ProtoError::TooBigCountLine)? else {
@@ -281,8 +283,8 @@ impl Cursor<'_, '_> {
         Ok(Some(count.max(0) as usize))
     }
 
-    /// Reads `left` arguments; those from `first` on belong to the command. `bulk` is the length of the next one if
-    /// it is known.
+    /// Reads `left` arguments; those from `first` on belong to the command. `bulk` is the length of
+    /// the next one if it is known.
     #[inline(always)]
     fn arguments(
         &mut self,
@@ -319,8 +321,8 @@ impl Cursor<'_, '_> {
         Ok(Step::Complete)
     }
 
-    /// Reads up to `most` arguments and moves past them, as long as their lengths have one or two digits and all
-    /// is there; returns how many. Nearly all are like that.
+    /// Reads up to `most` arguments and moves past them, as long as their lengths have one or two
+    /// digits and all is there; returns how many. Nearly all are like that.
     #[inline(always)]
     fn short_arguments(&mut self, most: usize) -> usize {
         let Some(mut rest) = self.buf.get(self.pos..) else { return 0 };

@@ -5,8 +5,8 @@
 //! pid  role  date   time           level  message
 //! ```
 //! Roles: M primary, S replica, C child, X sentinel. Levels: `.` debug, `-` verbose, `*` notice,
-//! `#` warning. A line is written with one write(2), so lines of parent and child never mix, and the
-//! file is opened for each line, so that it can be rotated under a running server.
+//! `#` warning. A line is written with one write(2), so lines of parent and child never mix, and
+//! the file is opened for each line, so that it can be rotated under a running server.
 //!
 //! Process-wide by nature: a child, a helper thread and a crash handler log as well.
 

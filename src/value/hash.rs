@@ -2,15 +2,16 @@
 //!
 //! ```text
 //!   Packed  field value, field value ...            none of them expires
-//!   Timed   field value time, field value time ...  time in ms, 0: never; ascending, those that never expire last
+//!   Timed   field value time, field value time ...  time in ms, ascending; 0: never, and last
 //!   Table   cells of field and value; the head of a cell is its field's time
 //! ```
 //!
-//! A hash moves from `Packed` to `Timed` with the first time that a field gets, from either to `Table` when it has more
-//! than hash-max-listpack-entries fields or one of more than hash-max-listpack-value bytes, and never back, as in
-//! Redis.
+//! A hash moves from `Packed` to `Timed` with the first time that a field gets, from either to
+//! `Table` when it has more than hash-max-listpack-entries fields or one of more than
+//! hash-max-listpack-value bytes, and never back, as in Redis.
 //!
-//! Nothing here knows what time it is: a field whose time has passed is one like all others until it is removed.
+//! Nothing here knows what time it is: a field whose time has passed is one like all others until
+//! it is removed.
 
 use crate::ds::cell::Field;
 use crate::ds::dict::{Dict, Thin};
@@ -63,7 +64,8 @@ impl Default for Hash {
 }
 
 impl Hash {
-    /// Changes to a table if what is about to come doesn't fit a listpack: so many fields, or an argument so long.
+    /// Changes to a table if what is about to come doesn't fit a listpack: so many fields, or an
+    /// argument so long.
     pub fn expect<'a>(
         &mut self,
         fields: usize,

@@ -1,10 +1,10 @@
-//! What a key holds: the value types, how they are named to clients, and how they are passed
-//! around.
+//! What a key holds: the types of values, their names for clients, and how they are passed around.
 //!
 //! A `Value` is a value that stands alone: on its way into the keyspace, out of it, or to the
 //! thread that frees large ones. Inside the keyspace small values live in their key's allocation
-//! (`keyspace/entry`) and are seen through `ValueRef`. So there are two forms of each type: one that
-//! is owned and can be changed (`Hash`), and one to read it wherever its bytes are (`HashRef`).
+//! (`keyspace/entry`) and are seen through `ValueRef`. So there are two forms of each type: one
+//! that is owned and can be changed (`Hash`), and one to read it wherever its bytes are
+//! (`HashRef`).
 //!
 //! The encoding a client is told (`OBJECT ENCODING`) is a property of its own: it follows Redis's
 //! rules and not from how the bytes happen to be stored here.
@@ -159,9 +159,11 @@ pub(crate) trait View: Copy {
     fn duplicate(self, room: usize) -> Object;
     /// Steps that freeing it takes, in allocations. O(1).
     fn free_effort(self) -> usize;
-    /// Allocated bytes, the object's own box not counted; extrapolated from `samples` elements, from all if 0.
+    /// Allocated bytes, the object's own box not counted; extrapolated from `samples` elements,
+    /// from all if 0.
     fn mem_bytes(self, samples: usize) -> usize;
-    /// Continues a hash with the content, whatever the encoding and the order of insertion. O(size).
+    /// Continues a hash with the content, whatever the encoding and the order of insertion.
+    /// O(size).
     fn digest(self, sum: &mut [u8; 20]);
 }
 

@@ -5,7 +5,8 @@
 //!   2..  the entries of a listpack, without its header and end marker; an intset whole
 //! ```
 //!
-//! Invariant: what follows the two bytes was taken from a sound listpack (or intset) with that number of entries.
+//! Invariant: what follows the two bytes was taken from a sound listpack (or intset) with that
+//! number of entries.
 
 use crate::ds::intset::IntsetRef;
 use crate::ds::listpack::ListpackRef;

@@ -6,9 +6,9 @@
 //!   Table   everything else
 //! ```
 //!
-//! A set only ever moves down this list by being written to, never back up: removing members leaves the encoding as it
-//! is, as in Redis. All tables of a process hash with one seed, so that the hash of a member, taken once, finds it in
-//! each of several sets (`Probe`).
+//! A set only ever moves down this list by being written to, never back up: removing members leaves
+//! the encoding as it is, as in Redis. All tables of a process hash with one seed, so that the hash
+//! of a member, taken once, finds it in each of several sets (`Probe`).
 
 use crate::ds::cell::Member;
 use crate::ds::dict::Dict;
@@ -291,7 +291,8 @@ impl<'a> SetRef<'a> {
         }
     }
 
-    /// All members: integers ascending, those of a listpack in order of insertion, those of a table in any order.
+    /// All members: integers ascending, those of a listpack in order of insertion, those of a table
+    /// in any order.
     pub fn iter(self) -> Items<'a> {
         match self {
             SetRef::Ints(ints) => Items::Ints(ints.iter()),

@@ -1,11 +1,12 @@
 //! Sorted sets: a listpack while small, a table with an order-statistics tree above.
 //!
-//! The listpack holds member, score, member, score ... in order; a score that is a whole number is stored as
-//! an integer, any other as text (`num::write_f64`). That is what snapshots hold. Whatever is larger than the limits
-//! allow becomes a `SortedTable`, which is reported as `skiplist`, and stays one.
+//! The listpack holds member, score, member, score ... in order; a score that is a whole number is
+//! stored as an integer, any other as text (`num::write_f64`). That is what snapshots hold.
+//! Whatever is larger than the limits allow becomes a `SortedTable`, which is reported as
+//! `skiplist`, and stays one.
 //!
-//! Ranges are ranks, whatever they were given by: a [`Cut`] says where one begins or ends, and the number of
-//! elements before it is the rank.
+//! Ranges are ranks, whatever they were given by: a [`Cut`] says where one begins or ends, and the
+//! number of elements before it is the rank.
 //!
 //! Invariants: elements ascend by score, then by member; no member is there twice; no score is NaN.
 
@@ -124,7 +125,8 @@ fn may_pack(table: &SortedTable) -> bool {
     // What an element takes beside its member's text, at most.
     const BESIDE: usize = 48;
     let text = table.ascend(0, table.len()).map(|(member, _)| member.len()).sum();
-    // Compat: it is the texts that are limited; the rest makes a difference only for millions of short ones.
+    // Compat: it is the texts that are limited; the rest makes a difference only for millions of
+    // short ones.
     listpack::may_grow(0, text) && text + BESIDE * table.len() <= u32::MAX as usize
 }
 
@@ -148,7 +150,8 @@ impl ZSet {
         ZSet::from_table(elements.sort(), longest, limits)
     }
 
-    /// A sorted listpack from elsewhere, in the encoding that the number of its elements asks for. O(n).
+    /// A sorted listpack from elsewhere, in the encoding that the number of its elements asks for.
+    /// O(n).
     pub fn from_packed(lp: Listpack, limits: &ZSetLimits) -> ZSet {
         let mut zset = ZSet::Packed(lp);
         if zset.len() > limits.entries {
@@ -157,7 +160,8 @@ impl ZSet {
         zset
     }
 
-    /// A table, packed if the limits allow that; `longest` is the length of its longest member. O(n).
+    /// A table, packed if the limits allow that; `longest` is the length of its longest member.
+    /// O(n).
     pub fn from_table(table: SortedTable, longest: usize, limits: &ZSetLimits) -> ZSet {
         let fits = table.len() <= limits.entries && longest <= limits.value && may_pack(&table);
         if !fits {
@@ -233,8 +237,8 @@ impl ZSet {
         }
     }
 
-    /// Removes up to `n` elements from rank `from` on, each shown to `see` before, upwards. O(n + log of all) in a
-    /// table.
+    /// Removes up to `n` elements from rank `from` on, each shown to `see` before, upwards. O(n +
+    /// log of all) in a table.
     pub fn remove_range(
         &mut self,
         from: usize,

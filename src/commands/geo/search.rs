@@ -1,7 +1,8 @@
 //! Searching for places: inside a circle, a box or a polygon.
 //!
-//! The shape is covered by up to nine cells of the grid, each of which is a range of scores; what lies in them is
-//! decoded and measured. Order and texts of the replies are those of redis-server, as far as distances differ.
+//! The shape is covered by up to nine cells of the grid, each of which is a range of scores; what
+//! lies in them is decoded and measured. Order and texts of the replies are those of redis-server,
+//! as far as distances differ.
 
 use super::{place, reply_distance, reply_place, unit};
 use crate::commands::arg::{self, Options};
@@ -182,8 +183,8 @@ fn radius(radius: &[u8], word: &[u8]) -> Result<(Shape, f64), CmdError> {
 }
 
 impl<'a> Request<'a> {
-    /// Parses the options from argument `at` on. Members are looked for when they are met: which error comes first
-    /// is the same as in redis-server.
+    /// Parses the options from argument `at` on. Members are looked for when they are met: which
+    /// error comes first is the same as in redis-server.
     fn options(
         &mut self,
         argv: Argv<'a>,
@@ -283,8 +284,8 @@ impl<'a> Request<'a> {
         Ok(true)
     }
 
-    /// The corners of a polygon; distances are measured from their middle, in meters: where the sum of the corners
-    /// points to, seen from the middle of the earth.
+    /// The corners of a polygon; distances are measured from their middle, in meters: where the sum
+    /// of the corners points to, seen from the middle of the earth.
     fn polygon(&mut self, options: &mut Options<'a>) -> Result<(), CmdError> {
         let n = arg::int_in(
             options.value()?,
@@ -407,8 +408,8 @@ impl<'a> Request<'a> {
     }
 }
 
-/// `GEORADIUS key longitude latitude radius unit [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC|DESC]
-/// [STORE key|STOREDIST key]`. O(places in the cells + log n).
+/// `GEORADIUS key longitude latitude radius unit [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count
+/// [ANY]] [ASC|DESC] [STORE key|STOREDIST key]`. O(places in the cells + log n).
 fn georadius(ctx: &mut Ctx<'_>) -> CmdResult {
     search(ctx, Kind::Radius { store: true }, Around::LonLat)
 }
@@ -428,9 +429,9 @@ fn georadiusbymember_ro(ctx: &mut Ctx<'_>) -> CmdResult {
     search(ctx, Kind::Radius { store: false }, Around::Member)
 }
 
-/// `GEOSEARCH key FROMMEMBER member|FROMLONLAT longitude latitude BYRADIUS radius unit|BYBOX width height unit
-/// [ASC|DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]`; as in Valkey 9 also `GEOSEARCH key BYPOLYGON
-/// vertices longitude latitude ...`. O(places in the cells + log n).
+/// `GEOSEARCH key FROMMEMBER member|FROMLONLAT longitude latitude BYRADIUS radius unit|BYBOX width
+/// height unit [ASC|DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]`; as in Valkey 9
+/// also `GEOSEARCH key BYPOLYGON vertices longitude latitude ...`. O(places in the cells + log n).
 fn geosearch(ctx: &mut Ctx<'_>) -> CmdResult {
     search(ctx, Kind::Search, Around::Options)
 }

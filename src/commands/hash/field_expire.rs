@@ -1,8 +1,8 @@
 //! The times of fields: the HEXPIRE family, HTTL and friends, HPERSIST.
 //!
-//! Each replies an array with a number for every field named: -2 no such field, -1 it has no time, and what else the
-//! command says. Files and replicas get HPEXPIREAT with the fields that were given a time, and HDEL for each that was
-//! given one in the past.
+//! Each replies an array with a number for every field named: -2 no such field, -1 it has no time,
+//! and what else the command says. Files and replicas get HPEXPIREAT with the fields that were
+//! given a time, and HDEL for each that was given one in the past.
 
 use super::{Seen, changed, horizon, is_due, with_hash};
 use crate::commands::arg;
@@ -40,8 +40,8 @@ const WRONG_COUNT: CmdError =
     CmdError::new("ERR The `numfields` parameter must match the number of arguments");
 const NOT_POSITIVE: &str = "Number of fields must be a positive integer";
 
-/// `FIELDS count field [field ...]`, which begins at `at` and must be the rest; `positive` is the error of a count that
-/// is none.
+/// `FIELDS count field [field ...]`, which begins at `at` and must be the rest; `positive` is the
+/// error of a count that is none.
 pub(super) fn named<'a>(
     argv: Argv<'a>,
     at: usize,
@@ -98,7 +98,8 @@ impl Only {
         }
     }
 
-    /// Whether a field that expires at `old` may be given the time `new`. No time counts as an infinite one.
+    /// Whether a field that expires at `old` may be given the time `new`. No time counts as an
+    /// infinite one.
     fn allows(self, old: Option<i64>, new: i64) -> bool {
         match self {
             Only::Always => true,
@@ -174,7 +175,8 @@ fn hexpireat(ctx: &mut Ctx<'_>) -> CmdResult {
     set_expire(ctx, Form { seconds: true, relative: false })
 }
 
-/// `HPEXPIREAT key unix-time-milliseconds [NX|XX|GT|LT] FIELDS numfields field [field ...]`. O(fields).
+/// `HPEXPIREAT key unix-time-milliseconds [NX|XX|GT|LT] FIELDS numfields field [field ...]`.
+/// O(fields).
 fn hpexpireat(ctx: &mut Ctx<'_>) -> CmdResult {
     set_expire(ctx, Form { seconds: false, relative: false })
 }
@@ -236,7 +238,8 @@ fn hpttl(ctx: &mut Ctx<'_>) -> CmdResult {
     times(ctx, |at, now| at - now)
 }
 
-/// `HEXPIRETIME key FIELDS numfields field [field ...]`: the date in seconds, rounded up. O(fields).
+/// `HEXPIRETIME key FIELDS numfields field [field ...]`: the date in seconds, rounded up.
+/// O(fields).
 fn hexpiretime(ctx: &mut Ctx<'_>) -> CmdResult {
     times(ctx, |at, _| (at + 999) / 1000)
 }

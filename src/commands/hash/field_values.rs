@@ -64,8 +64,8 @@ fn form(word: &[u8]) -> Option<Form> {
     Some(Form { seconds, relative: when == When::Relative })
 }
 
-/// `HGETEX key [EX s|PX ms|EXAT s|PXAT ms|PERSIST] FIELDS numfields field [field ...]`: HMGET that can change the times
-/// of the fields. O(fields).
+/// `HGETEX key [EX s|PX ms|EXAT s|PXAT ms|PERSIST] FIELDS numfields field [field ...]`: HMGET that
+/// can change the times of the fields. O(fields).
 fn hgetex(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let key = argv.at(1);
@@ -188,8 +188,8 @@ fn pairs(argv: Argv<'_>, at: usize) -> Result<&[&[u8]], CmdError> {
     if pairs.len() as i64 == count * 2 { Ok(pairs) } else { Err(wrong()) }
 }
 
-/// `HSETEX key [FNX|FXX] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL] FIELDS numfields field value [field value ...]`: HSET that
-/// sets the times as well. O(fields).
+/// `HSETEX key [FNX|FXX] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL] FIELDS numfields field value [field
+/// value ...]`: HSET that sets the times as well. O(fields).
 fn hsetex(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, env } = ctx;
     let (key, limits) = (argv.at(1), limits.hash());

@@ -16,7 +16,8 @@ use std::collections::HashSet;
 
 pub(crate) const COMMANDS: &[DataRow] = &[("hrandfield", hrandfield)];
 
-/// `HRANDFIELD key [count [WITHVALUES]]`: a negative count may give a field more than once. O(count).
+/// `HRANDFIELD key [count [WITHVALUES]]`: a negative count may give a field more than once.
+/// O(count).
 fn hrandfield(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let key = argv.at(1);

@@ -52,7 +52,8 @@ pub(super) fn brpoplpush(ctx: &mut Ctx<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// Compat: commands that wait look the source up to see whether it is there, and again to move from it: two accesses.
+/// Compat: commands that wait look the source up to see whether it is there, and again to move from
+/// it: two accesses.
 fn look_first(ctx: &mut Ctx<'_>) -> Result<(), CmdError> {
     ctx.db.touch_as::<List>(ctx.argv.at(1), ctx.fx).map(|_| ())
 }

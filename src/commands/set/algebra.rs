@@ -1,15 +1,18 @@
 //! Intersection, union and difference.
 //!
-//! A reply is written while the sets are walked: no set is built for it. Two tables of about the same size are joined
-//! bucket by bucket (`Dict::join`), which hashes nothing. Else each member is hashed once, since all tables share a
-//! seed, and what it leads to in the others is fetched for a batch of members before the first of them is looked up.
+//! A reply is written while the sets are walked: no set is built for it. Two tables of about the
+//! same size are joined bucket by bucket (`Dict::join`), which hashes nothing. Else each member is
+//! hashed once, since all tables share a seed, and what it leads to in the others is fetched for a
+//! batch of members before the first of them is looked up.
 //!
 //! - Intersection: the smallest set is walked, each member looked up in the others.
-//! - Union: the largest set is written as it is, of each further one the members that none before has.
+//! - Union: the largest set is written as it is, of each further one the members that none before
+//!   has.
 //! - Difference: the first set is walked, each member looked up in the others.
 //!
-//! The number of lookups grows with the number of sets; beyond `DIRECT_MAX` a result is built instead. The STORE forms
-//! always build one, in the order in which Redis does, since the encoding of the result hangs on it.
+//! The number of lookups grows with the number of sets; beyond `DIRECT_MAX` a result is built
+//! instead. The STORE forms always build one, in the order in which Redis does, since the encoding
+//! of the result hangs on it.
 
 use super::{reply_item, reply_set};
 use crate::commands::arg::{self, Options};
@@ -71,7 +74,8 @@ impl Found {
     }
 }
 
-/// Visits the members of `set`, each with whether it was found in `others`, until `visit` says false.
+/// Visits the members of `set`, each with whether it was found in `others`, until `visit` says
+/// false.
 fn each_checked<'s>(
     set: SetRef<'s>,
     others: &[SetRef<'_>],
@@ -100,7 +104,8 @@ fn each_checked<'s>(
     });
 }
 
-/// `each_checked` by looking each member up: hashed once, and what it leads to fetched for many together.
+/// `each_checked` by looking each member up: hashed once, and what it leads to fetched for many
+/// together.
 fn each_looked_up<'s>(
     set: SetRef<'s>,
     others: &[SetRef<'_>],
@@ -139,7 +144,8 @@ fn each_looked_up<'s>(
     }
 }
 
-/// Visits the members that all sets have until `visit` says false. `sets` are in ascending order of size.
+/// Visits the members that all sets have until `visit` says false. `sets` are in ascending order of
+/// size.
 fn intersect<'s>(sets: &[SetRef<'s>], seed: Seed, mut visit: impl FnMut(Item<'s>) -> bool) {
     let Some((&first, others)) = sets.split_first() else { return };
     let others: Vec<SetRef<'_>> = others.iter().copied().filter(|other| !other.is(first)).collect();
@@ -282,7 +288,8 @@ struct Diff<'d> {
     first: SetRef<'d>,
     /// What is subtracted.
     others: Vec<SetRef<'d>>,
-    /// Looking each member up everywhere costs more than taking the members of all others out of a copy.
+    /// Looking each member up everywhere costs more than taking the members of all others out of a
+    /// copy.
     subtract: bool,
 }
 

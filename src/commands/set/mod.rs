@@ -1,4 +1,5 @@
-//! Set commands on one key, and SMOVE. Random members stand in `random`, operations on several sets in `algebra`.
+//! Set commands on one key, and SMOVE. Random members stand in `random`, operations on several sets
+//! in `algebra`.
 
 pub(crate) mod algebra;
 pub(crate) mod random;

@@ -1,7 +1,8 @@
 //! SPOP and SRANDMEMBER.
 //!
-//! What is drawn must not cost more than its number: from a table, few members are drawn one by one; many are chosen
-//! while the whole is walked once, each with the chance that its kind leaves it (selection sampling).
+//! What is drawn must not cost more than its number: from a table, few members are drawn one by
+//! one; many are chosen while the whole is walked once, each with the chance that its kind leaves
+//! it (selection sampling).
 
 use super::{changed, reply_item, reply_set};
 use crate::commands::arg;
@@ -145,7 +146,8 @@ fn pop_many(ctx: &mut Ctx<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// The set that is left with `stay` random members of `set`; all others are given to `out`. O(size).
+/// The set that is left with `stay` random members of `set`; all others are given to `out`.
+/// O(size).
 fn leave(
     set: SetRef<'_>,
     mut stay: usize,
@@ -266,7 +268,8 @@ fn repeated(
 
 /// Writes `count` draws by calling `one`, behind a header that begins at `start`.
 ///
-/// How many there are is the client's word alone, so the reply has a bound: it must not take all memory.
+/// How many there are is the client's word alone, so the reply has a bound: it must not take all
+/// memory.
 pub(crate) fn draw(
     reply: &mut Reply,
     start: usize,

@@ -294,7 +294,8 @@ fn rank(ctx: &mut Ctx<'_>, place: fn(usize, usize) -> usize) -> CmdResult {
 
 /// `ZRANDMEMBER key [count [WITHSCORES]]`
 ///
-/// A member, `count` different ones, or `-count` with repetitions; each as likely as any other. O(log n) for each.
+/// A member, `count` different ones, or `-count` with repetitions; each as likely as any other.
+/// O(log n) for each.
 fn zrandmember(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let mut words = rand::generator(env.random);
@@ -362,7 +363,8 @@ fn random_options(args: &[&[u8]]) -> Result<(i64, bool), CmdError> {
     }
 }
 
-/// `ZSCAN key cursor [MATCH pattern] [COUNT count] [NOSCORES]`. O(count) a call; a listpack comes at once.
+/// `ZSCAN key cursor [MATCH pattern] [COUNT count] [NOSCORES]`. O(count) a call; a listpack comes
+/// at once.
 fn zscan(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let mut at = scan::cursor(argv.at(2))?;

@@ -50,7 +50,8 @@ enum Form {
     KeyPairs,
 }
 
-/// Takes up to `count` members (one at least) of the set at `key`; how many, or None if there is no such key.
+/// Takes up to `count` members (one at least) of the set at `key`; how many, or None if there is no
+/// such key.
 fn pop(
     ctx: &mut Ctx<'_>,
     key: &[u8],
@@ -190,7 +191,8 @@ impl<'a> Many<'a> {
 
 /// `ZMPOP numkeys key [key ...] MIN|MAX [COUNT count]`
 ///
-/// Takes members of the first set that there is. O(keys + log n for each). Reply: the key and pairs, or null.
+/// Takes members of the first set that there is. O(keys + log n for each). Reply: the key and
+/// pairs, or null.
 fn zmpop(ctx: &mut Ctx<'_>) -> CmdResult {
     if !Many::parse(ctx.argv, 1, Waits::No)?.pop(ctx)? {
         ctx.reply.null_array();
@@ -210,7 +212,8 @@ fn bzmpop(ctx: &mut Ctx<'_>) -> CmdResult {
 
 /// `BZPOPMIN key [key ...] timeout`
 ///
-/// Takes the lowest member of the first set that there is, waiting for one. Reply: key, member, score, or null.
+/// Takes the lowest member of the first set that there is, waiting for one. Reply: key, member,
+/// score, or null.
 fn bzpopmin(ctx: &mut Ctx<'_>) -> CmdResult {
     pop_or_wait(ctx, End::Min)
 }
@@ -234,7 +237,8 @@ fn pop_or_wait(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     wait(ctx, keys, until_ms)
 }
 
-/// Compat: commands that wait look a key up to see whether it is there, and again to take from it: two accesses.
+/// Compat: commands that wait look a key up to see whether it is there, and again to take from it:
+/// two accesses.
 fn look_first(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), CmdError> {
     ctx.db.touch_as::<ZSet>(key, ctx.fx).map(|_| ())
 }

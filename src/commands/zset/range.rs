@@ -1,7 +1,7 @@
 //! Ranges of sorted sets, by rank, score or alphabet: reading, counting, removing and storing them.
 //!
-//! Whatever a range was given by, it is resolved to ranks first (`Range::ranks`), so that there is one way to
-//! read, count and remove it.
+//! Whatever a range was given by, it is resolved to ranks first (`Range::ranks`), so that there is
+//! one way to read, count and remove it.
 
 use crate::commands::arg::{self, Options};
 use crate::commands::zset::store::store;
@@ -104,7 +104,8 @@ impl<'a> Range<'a> {
         }
     }
 
-    /// The rank of the first element, and the number of them. Ranks count from the other end if `reverse`.
+    /// The rank of the first element, and the number of them. Ranks count from the other end if
+    /// `reverse`.
     fn ranks(&self, zset: ZSetRef<'_>, reverse: bool) -> (usize, usize) {
         let (from, to) = match self {
             Range::Rank(start, end) => return ranks(*start, *end, zset.len(), reverse),
@@ -200,7 +201,8 @@ impl<'a> Request<'a> {
     }
 }
 
-/// `ZRANGE key start stop [BYSCORE|BYLEX] [REV] [LIMIT offset count] [WITHSCORES]`. O(log n + elements).
+/// `ZRANGE key start stop [BYSCORE|BYLEX] [REV] [LIMIT offset count] [WITHSCORES]`. O(log n +
+/// elements).
 fn zrange(ctx: &mut Ctx<'_>) -> CmdResult {
     range(ctx, Fixed { by: None, reverse: None, store: false })
 }

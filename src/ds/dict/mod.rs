@@ -35,8 +35,8 @@
 //! - D2  every item is in the chain of `index(hash(key))`, its tag is `tag(hash)`, keys are
 //!   distinct;
 //! - D3  `len` items in all; each was made by `T::into_raw` and is owned by the table alone;
-//! - D4  `Occupied` names a slot of the chain of its hash that holds an item, for as long as it lives: it has the table
-//!   to itself, and whatever takes the item out takes the `Occupied` too.
+//! - D4  `Occupied` names a slot of the chain of its hash that holds an item, for as long as it
+//!   lives: it has the table to itself, and whatever takes the item out takes the `Occupied` too.
 
 #![allow(unsafe_code)] // Owns items through raw pointers; see D3 and `Thin`.
 
@@ -101,8 +101,8 @@ pub(crate) fn set_resize(resize: Resize) {
     RESIZE.set(resize);
 }
 
-/// Items per bucket above which a bucket is split. Measured: see `tools/bench/table.rs`; 7.5 is as fast and takes more
-/// memory.
+/// Items per bucket above which a bucket is split. Measured: see `tools/bench/table.rs`; 7.5 is as
+/// fast and takes more memory.
 const LOAD: usize = 8;
 /// Under `Resize::Avoid` splits wait for this many times the load.
 const AVOID_FACTOR: usize = 4;

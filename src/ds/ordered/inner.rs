@@ -7,7 +7,8 @@ use super::{Cut, Elements, LEAF, Leaf};
 const FANOUT: usize = 64;
 /// Room is made for so many kids at a time.
 const KIDS_STEP: usize = 8;
-/// What stays behind when the node at an end of its row is split: whoever inserts in order fills the other part.
+/// What stays behind when the node at an end of its row is split: whoever inserts in order fills
+/// the other part.
 const EDGE: usize = FANOUT - 4;
 /// A neighbour with fewer free places is no help: it would be full again at once.
 const SPARE: usize = 8;
@@ -89,7 +90,8 @@ impl Inner {
         self.kids.insert(i, kid);
     }
 
-    /// The kid in which the cut is: the last whose first element stands before it, or else the first.
+    /// The kid in which the cut is: the last whose first element stands before it, or else the
+    /// first.
     #[inline]
     pub(super) fn kid_at(&self, elements: &impl Elements, cut: &impl Cut) -> usize {
         self.kids[1..]

@@ -8,8 +8,8 @@
 //!   fsync    the directory, so that the rename survives too
 //! ```
 //!
-//! When a step fails, the temporary file is removed and the error names the step. A crash leaves it behind: its
-//! name is the caller's to choose and to remember.
+//! When a step fails, the temporary file is removed and the error names the step. A crash leaves it
+//! behind: its name is the caller's to choose and to remember.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

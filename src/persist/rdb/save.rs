@@ -1,8 +1,8 @@
 //! The writer of snapshots.
 //!
-//! The order is that of redis-server, which is also what makes loading fast: facts about the file (AUX), functions,
-//! then for each database its number, its size (so that the loader makes room at once) and its keys, in
-//! table order, each fetched into the cache before its turn.
+//! The order is that of redis-server, which is also what makes loading fast: facts about the file
+//! (AUX), functions, then for each database its number, its size (so that the loader makes room at
+//! once) and its keys, in table order, each fetched into the cache before its turn.
 
 use super::library::Library;
 use super::types::{TIMED_FIELDS_SINCE, ValueKind, WRITE_MAX, WRITE_MIN, opcode};
@@ -87,11 +87,11 @@ pub fn save(
     Ok(Summary { keys: pace.keys, bytes: to.offset() })
 }
 
-/// The version to write when `wanted` is asked for; 0 asks for the lowest that can hold the data, among which are
-/// fields that expire if `timed_fields`.
+/// The version to write when `wanted` is asked for; 0 asks for the lowest that can hold the data,
+/// among which are fields that expire if `timed_fields`.
 ///
-/// A version that is asked for is written even if it can't hold these: they then stay for ever, as a server of that
-/// version would have them.
+/// A version that is asked for is written even if it can't hold these: they then stay for ever, as
+/// a server of that version would have them.
 pub fn version(wanted: u32, timed_fields: bool) -> u32 {
     match wanted {
         0 if timed_fields => TIMED_FIELDS_SINCE,

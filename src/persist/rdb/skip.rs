@@ -1,8 +1,8 @@
 //! Walks what it does not build: every kind of value of every version, and the facts between keys.
 //!
-//! For the checker, which wants to know that a file is sound, and for the loader, which can then say of a value
-//! of a type it lacks that this is all that is wrong with it. Lengths are checked against what is there;
-//! packed encodings are walked to their ends.
+//! For the checker, which wants to know that a file is sound, and for the loader, which can then
+//! say of a value of a type it lacks that this is all that is wrong with it. Lengths are checked
+//! against what is there; packed encodings are walked to their ends.
 
 use super::blob::{self, Fault};
 use super::error::RdbError as Error;

@@ -17,7 +17,8 @@ const DIRECT: usize = 64 << 10;
 /// The memory for packing is given back if a string needed more than this.
 const PACKED_KEEP: usize = 1 << 20;
 
-/// Writes the elements of the format to `out`. Call `flush` when done: dropping it loses what is buffered.
+/// Writes the elements of the format to `out`. Call `flush` when done: dropping it loses what is
+/// buffered.
 pub(crate) struct Writer<W> {
     out: W,
     buf: Vec<u8>,
@@ -191,7 +192,8 @@ impl<W: Write> Writer<W> {
         let mut packed = std::mem::take(&mut self.packed);
         packed.clear();
         if bytes.len() > PACKED_KEEP {
-            // At once: growing in steps would take twice as much for a while. What is not written costs nothing.
+            // At once: growing in steps would take twice as much for a while. What is not written
+            // costs nothing.
             packed.reserve_exact(bytes.len());
         }
         let shorter = self.compressor.compress(bytes, &mut packed, bytes.len() - 4);

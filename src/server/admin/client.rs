@@ -45,7 +45,8 @@ fn getname(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// Whether a text breaks no columns of CLIENT LIST. Compat: nothing behind a NUL is looked at, or shown there.
+/// Whether a text breaks no columns of CLIENT LIST. Compat: nothing behind a NUL is looked at, or
+/// shown there.
 fn is_plain(text: &[u8]) -> bool {
     errors::shown(text).iter().all(|c| (b'!'..=b'~').contains(c))
 }

@@ -37,8 +37,8 @@ fn get(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 type Apply = fn(&mut Server, &crate::config::Config) -> Result<(), String>;
 
-/// What follows from a change, by the directive's name. The configuration already holds the new value;
-/// the old one is passed. An error takes the whole CONFIG SET back.
+/// What follows from a change, by the directive's name. The configuration already holds the new
+/// value; the old one is passed. An error takes the whole CONFIG SET back.
 const APPLY: &[(&str, Apply)] = &[
     ("repl-backlog-size", |srv, _| {
         // Compat: Redis makes it larger without a word.
@@ -182,8 +182,8 @@ fn oom(srv: &mut Server, old: &crate::config::Config) -> Result<(), String> {
     Ok(())
 }
 
-/// `CONFIG SET name value [name value ...]`: all of them or none. Joins: every part that a setting is
-/// about.
+/// `CONFIG SET name value [name value ...]`: all of them or none. Joins: every part that a setting
+/// is about.
 fn set(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let (pairs, rest) = call.argv.from(2).as_chunks::<2>();
     if !rest.is_empty() {

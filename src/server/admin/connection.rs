@@ -219,8 +219,8 @@ fn quit(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 /// `WAIT numreplicas timeout`: there are no replicas, so none has acknowledged anything.
 ///
-/// Asking for more than none waits for the whole time, as it does in Redis; a time of 0 would wait for
-/// ever for a replica that can't come, and is answered at once instead.
+/// Asking for more than none waits for the whole time, as it does in Redis; a time of 0 would wait
+/// for ever for a replica that can't come, and is answered at once instead.
 fn wait(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
     arg::int(call.argv.at(1))?;
     let timeout = arg::int(call.argv.at(2))
@@ -232,7 +232,8 @@ fn wait(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `WAITAOF numlocal numreplicas timeout`: nothing is synced to an append-only file, here or elsewhere.
+/// `WAITAOF numlocal numreplicas timeout`: nothing is synced to an append-only file, here or
+/// elsewhere.
 fn waitaof(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let range = "value is out of range, value must between 0 and 1";
     let local = arg::int(call.argv.at(1))?;

@@ -82,8 +82,8 @@ fn swapdb(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// Two databases have been swapped: whoever found a watched key there has lost it, whoever found none and has one now
-/// has gained it. A key past its time is as good as absent, before and after.
+/// Two databases have been swapped: whoever found a watched key there has lost it, whoever found
+/// none and has one now has gained it. A key past its time is as good as absent, before and after.
 fn break_swapped_watches(srv: &mut Server, a: u32, b: u32) {
     let Server { watch, clients, ks, clock, .. } = srv;
     for n in [a, b] {

@@ -186,8 +186,8 @@ fn dataset(srv: &Server) -> [u8; 20] {
     whole
 }
 
-/// Continues a hash with a value and whether it expires, independent of its encoding. The dataset's hash
-/// starts with the key, DIGEST-VALUE with nothing.
+/// Continues a hash with a value and whether it expires, independent of its encoding. The dataset's
+/// hash starts with the key, DIGEST-VALUE with nothing.
 fn value_digest(entry: &Entry, mut sum: [u8; 20]) -> [u8; 20] {
     digest::mix(&mut sum, &(entry.value_type().number() as u32).to_be_bytes());
     match entry.value() {
@@ -365,8 +365,8 @@ fn protocol(srv: &mut Server, call: &mut Call<'_>, kind: &[u8]) -> Result<(), Cm
     Ok(())
 }
 
-/// Matches random texts against random patterns: whatever they are, that comes to an end. O(1), some hundred
-/// milliseconds.
+/// Matches random texts against random patterns: whatever they are, that comes to an end. O(1),
+/// some hundred milliseconds.
 fn stringmatch_test(seed: u64) {
     const TIMES: usize = 1_000_000;
     // Of any byte but mostly of those that mean something, so that they meet.
@@ -426,8 +426,8 @@ const MAIN_TABLE: &str = "Hash table 0 stats (main hash table):\n";
 const NO_TABLE: &str =
     "Hash table 0 stats (main hash table):\nNo stats available for empty dictionaries\n";
 
-/// The shape of a table in Redis's words. There never is a second table: it grows by a bucket at a time. A chain is all
-/// that is in a bucket.
+/// The shape of a table in Redis's words. There never is a second table: it grows by a bucket at a
+/// time. A chain is all that is in a bucket.
 fn describe_table(text: &mut String, stats: &Stats, full: bool) {
     if stats.items == 0 {
         return text.push_str(NO_TABLE);

@@ -1,6 +1,7 @@
 //! HELP of every container command: a head, its subcommands with what they do, a foot.
 //!
-//! Clients count lines and look for the forms of subcommands, so those are Redis's; the words are ours.
+//! Clients count lines and look for the forms of subcommands, so those are Redis's; the words are
+//! ours.
 
 use crate::commands::{CmdResult, Flow};
 use crate::resp::reply::Reply;
@@ -176,7 +177,8 @@ const SLOWLOG: &[&str] = &[
     "    Forget them.",
 ];
 
-/// DEBUG looks at its subcommands itself, so it shows its HELP itself. The last ones are not Redis's.
+/// DEBUG looks at its subcommands itself, so it shows its HELP itself. The last ones are not
+/// Redis's.
 pub(crate) const DEBUG: &[&str] = &[
     "ASSERT",
     "    End the process as a broken assertion does.",

@@ -25,7 +25,8 @@ pub(crate) const COMMANDS: &[ServerRow] = &[
     ("pubsub|shardnumsub", shard_numsub),
 ];
 
-/// What a subscription takes beside the channel's name: its place in the client's list and in the channel's.
+/// What a subscription takes beside the channel's name: its place in the client's list and in the
+/// channel's.
 const SUBSCRIPTION: usize = 40;
 
 /// `SUBSCRIBE channel [channel ...]`. O(channels). Joins: pubsub, clients.

@@ -1,4 +1,4 @@
-//! CLIENT TRACKING, CACHING, GETREDIR, TRACKINGINFO: how a client that caches values is told of changes.
+//! CLIENT TRACKING, CACHING, GETREDIR, TRACKINGINFO: how a caching client is told of changes.
 //!
 //! The mode is part of the client's session; `server::invalidate` acts on it.
 
@@ -28,10 +28,11 @@ struct Options<'a> {
     prefixes: Vec<&'a [u8]>,
 }
 
-/// `CLIENT TRACKING ON|OFF [REDIRECT id] [PREFIX p [PREFIX p ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]`
+/// `CLIENT TRACKING ON|OFF [REDIRECT id] [PREFIX p [PREFIX p ...]] [BCAST] [OPTIN] [OPTOUT]
+/// [NOLOOP]`
 ///
-/// From ON on, the client is told when a key changes that it has read (BCAST: any key with one of the prefixes).
-/// O(1); O(prefixes) with BCAST. Joins: clients, tracking.
+/// From ON on, the client is told when a key changes that it has read (BCAST: any key with one of
+/// the prefixes). O(1); O(prefixes) with BCAST. Joins: clients, tracking.
 fn tracking(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let options = parse(srv, call)?;
     let word = call.argv.at(2);
@@ -111,8 +112,8 @@ fn check(o: &Options<'_>, now: Option<&Tracking>) -> Result<(), CmdError> {
 
 /// A key must not have two of a client's prefixes: the client would be told of it twice.
 ///
-/// Compat: Redis 7.2 goes on with the command after this error when the first prefix has no part in it, and so
-/// replies twice.
+/// Compat: Redis 7.2 goes on with the command after this error when the first prefix has no part in
+/// it, and so replies twice.
 fn check_prefixes(new: &[&[u8]], present: &[Vec<u8>]) -> Result<(), CmdError> {
     let overlap = |prefix: &[u8], which: &[u8], other: &[u8]| {
         let text = [
@@ -180,7 +181,8 @@ pub(crate) fn stop(srv: &mut Server, id: ClientId) {
     srv.rearm();
 }
 
-/// `CLIENT CACHING YES|NO`: whether what the next command or transaction reads is tracked. Joins: clients.
+/// `CLIENT CACHING YES|NO`: whether what the next command or transaction reads is tracked. Joins:
+/// clients.
 fn caching(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let session = srv.clients.session_mut(call.client);
     let Some(mode) = session.and_then(|s| s.tracking.as_deref_mut()) else {

@@ -1,13 +1,15 @@
 //! What a command's time is, and what is made of it: statistics, latency events, the slow log.
 //!
-//! The stopwatch reading that ends one command starts the next. Reading it costs as much as a part of a short command,
-//! so in a pipeline it is not read between commands that are brief by their nature (`Row::brief`) and turned out so: they
-//! share the time of their group. Nobody looks that closely unless told to: a slow log or a latency monitor that is
-//! after single milliseconds has every command timed by itself, and so has a command that waits for no other. When a group
-//! took long after all, those that follow are looked at one by one for a while: what is slow again is found then.
+//! The stopwatch reading that ends one command starts the next. Reading it costs as much as a part
+//! of a short command, so in a pipeline it is not read between commands that are brief by their
+//! nature (`Row::brief`) and turned out so: they share the time of their group. Nobody looks that
+//! closely unless told to: a slow log or a latency monitor that is after single milliseconds has
+//! every command timed by itself, and so has a command that waits for no other. When a group took
+//! long after all, those that follow are looked at one by one for a while: what is slow again is
+//! found then.
 //!
-//! Invariant: `Clock::ticks` is the end of the last command that is accounted for, or where its client's turn began;
-//! the commands in `Brief` ran after it.
+//! Invariant: `Clock::ticks` is the end of the last command that is accounted for, or where its
+//! client's turn began; the commands in `Brief` ran after it.
 
 use crate::server::engine::redact::redact;
 use std::num::NonZeroU64;
@@ -27,7 +29,8 @@ const SLOW_NS: u64 = 1_000_000;
 /// So many groups after it are timed command by command.
 const WARY_GROUPS: u32 = 1000;
 
-/// Says that a group of so many commands of a pipeline runs from now on; their arguments have `bytes` in all at most.
+/// Says that a group of so many commands of a pipeline runs from now on; their arguments have
+/// `bytes` in all at most.
 pub(crate) fn begin_group(srv: &mut Server, commands: usize, bytes: usize) {
     const LARGE: usize = 64 * 1024;
     let s = &srv.cfg.stats;
@@ -76,8 +79,8 @@ fn record_brief(srv: &mut Server, each_ns: u64) {
     stats.n.commands += std::mem::take(&mut exec.brief.count);
 }
 
-/// Accounts for a command that has run since `started`, in ticks. `shares`: it may be brief; `reply` is how much it
-/// has replied in bytes.
+/// Accounts for a command that has run since `started`, in ticks. `shares`: it may be brief;
+/// `reply` is how much it has replied in bytes.
 ///
 /// One that blocks is accounted for when it has run to its end.
 #[inline]

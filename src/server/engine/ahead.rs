@@ -1,5 +1,4 @@
-//! What a batch of commands will look up, fetched before they run, so that the cache misses of sixteen
-//! commands overlap.
+//! Fetches what a batch of commands will look up, so that the cache misses of sixteen overlap.
 //!
 //! ```text
 //! keys: hash, bucket -> entry        elements of large collections: hash, bucket -> element

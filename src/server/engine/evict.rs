@@ -1,9 +1,10 @@
 //! Eviction: making room when `maxmemory` is reached, by the configured policy.
 //!
 //! LRU and LFU keep a small pool of the best candidates seen, fed by samples, as Redis does;
-//! `volatile-ttl` takes the key that expires soonest, which the wheel knows; the random policies draw.
-//! Each victim is a unit of its own, before the command that needed the room. `maxmemory-eviction-tenacity`
-//! bounds the time that one command spends on it; what is left goes on in the following turns.
+//! `volatile-ttl` takes the key that expires soonest, which the wheel knows; the random policies
+//! draw. Each victim is a unit of its own, before the command that needed the room.
+//! `maxmemory-eviction-tenacity` bounds the time that one command spends on it; what is left goes
+//! on in the following turns.
 
 use crate::config::choice::EvictionPolicy as Policy;
 use crate::keyspace::db::DbMut;
@@ -14,8 +15,9 @@ use crate::server::parts::Server;
 use crate::server::parts::exec::Unit;
 use crate::server::parts::net::Timer;
 
-/// Time one command may spend on making room, in microseconds: 50 for each step of the tenacity up to 10, then
-/// 15% more for each, and at 100 without end. The rest is left to the next ones and to a timer.
+/// Time one command may spend on making room, in microseconds: 50 for each step of the tenacity up
+/// to 10, then 15% more for each, and at 100 without end. The rest is left to the next ones and to
+/// a timer.
 fn patience_us(tenacity: u32) -> u64 {
     match tenacity {
         0..=10 => 50 * u64::from(tenacity),
@@ -33,13 +35,14 @@ pub(crate) fn perform(srv: &mut Server) -> bool {
     if srv.cfg.memory.policy == Policy::Noeviction || srv.exec.nesting > 0 {
         return false;
     }
-    // Keys that go here are not changed by the client at hand: it is told like any other, and before the reply to
-    // its command, which deals with what is left.
+    // Keys that go here are not changed by the client at hand: it is told like any other, and
+    // before the reply to its command, which deals with what is left.
     unit::within(srv, Unit::SERVER, |srv| make_room(srv, limit))
 }
 
-/// Evicts until memory is below the limit, or as much was freed as it was above: what clients must be told of
-/// evicted keys takes memory as well, and would evict more keys, of which they must be told.
+/// Evicts until memory is below the limit, or as much was freed as it was above: what clients must
+/// be told of evicted keys takes memory as well, and would evict more keys, of which they must be
+/// told.
 fn make_room(srv: &mut Server, limit: u64) -> bool {
     let start = srv.clock.watch.ticks();
     let patience = patience_us(srv.cfg.memory.eviction_tenacity);

@@ -1,11 +1,11 @@
 //! Admission: the ordered rules between finding a command and running it.
 //!
-//! A rule names what it is concerned with, as a bit, and is asked only if that is there: something about
-//! the command, its client or the server. The server's bits are kept in one mask (`Exec::concerns`, by
-//! `Server::rearm`), so that in the calm case a command passes by two tests.
+//! A rule names what it is concerned with, as a bit, and is asked only if that is there: something
+//! about the command, its client or the server. The server's bits are kept in one mask
+//! (`Exec::concerns`, by `Server::rearm`), so that in the calm case a command passes by two tests.
 //!
-//! The order is Redis's. What EXEC runs has passed when it was queued; the rules that say `members` hold
-//! once more when it runs.
+//! The order is Redis's. What EXEC runs has passed when it was queued; the rules that say `members`
+//! hold once more when it runs.
 
 use crate::commands::own;
 use crate::commands::spec::{
@@ -49,7 +49,8 @@ pub(crate) fn refuse(
     e: &CmdError,
     reply: &mut Reply,
 ) {
-    // EXEC itself, refused, ends the transaction (if there is one) instead of waiting for another EXEC.
+    // EXEC itself, refused, ends the transaction (if there is one) instead of waiting for another
+    // EXEC.
     if row.is_some_and(|r| r.spec.own.has(own::EXEC)) {
         transaction::discard(srv, id);
         let why = e.bytes().strip_prefix(b"ERR ").unwrap_or(e.bytes());
@@ -230,8 +231,8 @@ fn admit_by_rules(srv: &mut Server, id: ClientId, row: &'static Row) -> Result<A
     Ok(Admitted::Run)
 }
 
-/// Runs the rules that hold for a member of a transaction when EXEC runs it. It has passed the others
-/// when it was queued.
+/// Runs the rules that hold for a member of a transaction when EXEC runs it. It has passed the
+/// others when it was queued.
 pub(crate) fn admit_member(
     srv: &mut Server,
     id: ClientId,

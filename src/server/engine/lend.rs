@@ -4,12 +4,13 @@
 //!
 //! ```text
 //! begin    the owner lends an argument
-//!   (run)    SET stores an empty value in its place (`Effects::keep`); MULTI queues an empty argument
+//!   (run)    SET stores an empty value in its place (`Effects::keep`); MULTI queues an empty
+//!            argument
 //! end      who asked for it, if anybody
 //! give     the owner moves it there
 //! ```
-//! Nobody sees the empty value: events, MONITOR and the stream tell of arguments, and no other command reads a
-//! string in between.
+//! Nobody sees the empty value: events, MONITOR and the stream tell of arguments, and no other
+//! command reads a string in between.
 
 use crate::commands::string::KEEPERS;
 use crate::keyspace::effects;

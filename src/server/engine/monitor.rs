@@ -24,7 +24,8 @@ pub(crate) fn feed_refused(srv: &mut Server, client: ClientId, row: &'static Row
     feed(srv, &Call { client, row, argv, reply: &mut Reply::default(), fx, env });
 }
 
-/// Tells the watchers of a command that has run: time, database and address of its client, arguments.
+/// Tells the watchers of a command that has run: time, database and address of its client,
+/// arguments.
 #[cold]
 pub(crate) fn feed(srv: &mut Server, call: &Call<'_>) {
     if call.row.has(SKIP_MONITOR | ADMIN) {

@@ -6,11 +6,12 @@
 //! act       what the server does to one database by itself: expiry, eviction
 //!   call      one command: Env and Effects, handler, error, effects, stream, statistics, slow log
 //! ```
-//! EXEC runs its members through `call` within its own unit; scripts, links and files will do the same.
-//! Writes go into the stream as they happen; the unit closes when the outermost call has ended.
+//! EXEC runs its members through `call` within its own unit; scripts, links and files will do the
+//! same. Writes go into the stream as they happen; the unit closes when the outermost call has
+//! ended.
 //!
-//! Order within a call: keys that were past their time leave first (they are in the effects), then comes
-//! the command itself, in the form that it asked for.
+//! Order within a call: keys that were past their time leave first (they are in the effects), then
+//! comes the command itself, in the form that it asked for.
 
 use crate::commands::spec;
 use crate::commands::{CmdResult, Ctx};
@@ -64,8 +65,8 @@ impl Server {
     }
 }
 
-/// Runs `f` as a unit inside whatever runs now, which then goes on as it was. Messages for the unit's
-/// client that came up in it are told at its end.
+/// Runs `f` as a unit inside whatever runs now, which then goes on as it was. Messages for the
+/// unit's client that came up in it are told at its end.
 pub(crate) fn within<R>(srv: &mut Server, unit: Unit, f: impl FnOnce(&mut Server) -> R) -> R {
     let outer = std::mem::replace(&mut srv.exec.unit, unit);
     let own = std::mem::take(&mut srv.tracking.own);
@@ -90,11 +91,11 @@ fn close(srv: &mut Server) {
     }
 }
 
-/// Changes a database on the server's own behalf, as a unit of its own; `tell` records what is to be
-/// told of it.
+/// Changes a database on the server's own behalf, as a unit of its own; `tell` records what is to
+/// be told of it.
 ///
-/// Returns the bytes that the change has given back. What `tell` and those who hear of it take is not
-/// subtracted: eviction would go on for what its own messages take.
+/// Returns the bytes that the change has given back. What `tell` and those who hear of it take is
+/// not subtracted: eviction would go on for what its own messages take.
 pub(crate) fn act(
     srv: &mut Server,
     db: u32,

@@ -1,8 +1,8 @@
 //! The forked child: one at a time, what it reports, and what becomes of it.
 //!
 //! A child gets a view of the server made of shared borrows only, so it cannot touch a client. It
-//! reports on a pipe in records of 24 bytes (keys done, keys in all, bytes copied on write); the pipe's
-//! end tells the reactor that the child is gone, without waiting for the next cron.
+//! reports on a pipe in records of 24 bytes (keys done, keys in all, bytes copied on write); the
+//! pipe's end tells the reactor that the child is gone, without waiting for the next cron.
 
 use crate::server::jobs::settings;
 use crate::server::parts::child::{Child, Kind, Progress};

@@ -1,4 +1,4 @@
-//! What becomes of a forked child: its reports are read, and what it was for is finished when it ends.
+//! What becomes of a forked child: the server reads its reports, and finishes its job when it ends.
 
 use std::io::Read;
 use std::os::fd::AsRawFd;

@@ -2,8 +2,8 @@
 //! watchdog's report says beyond the stack, which is the same.
 //!
 //! A broken invariant panics; a fault raises a signal. Both end here, then the process dies by its
-//! signal: no half-done state is served. The report needs the server's state, which the crashing thread
-//! holds; a copy of the parts that matter is kept here instead, refreshed where they change.
+//! signal: no half-done state is served. The report needs the server's state, which the crashing
+//! thread holds; a copy of the parts that matter is kept here instead, refreshed where they change.
 
 use crate::server::parts::identity;
 use crate::server::parts::running;
@@ -90,8 +90,8 @@ pub(crate) fn install(srv: &Server) {
     });
 }
 
-/// Makes the watchdog follow `watchdog-period`. Below two ticks of the cron, which shows that the loop
-/// still turns, the period is raised to that, as Redis does.
+/// Makes the watchdog follow `watchdog-period`. Below two ticks of the cron, which shows that the
+/// loop still turns, the period is raised to that, as Redis does.
 pub(crate) fn set_watchdog(srv: &mut Server) -> Result<(), String> {
     let p = &mut srv.cfg.process;
     if p.watchdog_period_ms > 0 {

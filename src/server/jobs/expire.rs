@@ -1,8 +1,9 @@
-//! Active expiry: keys, and fields of hashes, go at their time, not when somebody next asks for them.
+//! Active expiry: keys and fields of hashes are deleted soon after their time, unasked.
 //!
-//! A wheel of each database knows which keys are due, another which hashes have fields that are. A run works through
-//! them until its share of time is used up (a quarter of a core at `active-expire-effort` 1) and leaves the rest to the
-//! next one, a few milliseconds later; how far it lags behind is in INFO.
+//! A wheel of each database knows which keys are due, another which hashes have fields that are. A
+//! run works through them until its share of time is used up (a quarter of a core at
+//! `active-expire-effort` 1) and leaves the rest to the next one, a few milliseconds later; how far
+//! it lags behind is in INFO.
 
 use crate::keyspace::entry::Entry;
 use crate::keyspace::store::Due;
@@ -32,7 +33,8 @@ pub(crate) fn notice(srv: &mut Server) {
     }
 }
 
-/// Makes sure that a run takes place when the next key is due, having looked at all deadlines again.
+/// Makes sure that a run takes place when the next key is due, having looked at all deadlines
+/// again.
 pub(crate) fn schedule(srv: &mut Server) {
     srv.ks.settle_deadlines();
     schedule_known(srv);

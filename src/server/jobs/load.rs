@@ -37,8 +37,8 @@ pub(crate) enum Present {
     Overwritten,
 }
 
-/// Reads the snapshot into a keyspace of its own, which replaces the present one when it is complete,
-/// or is added to it key by key.
+/// Reads the snapshot into a keyspace of its own, which replaces the present one when it is
+/// complete, or is added to it key by key.
 ///
 /// Other clients are served meanwhile, with LOADING for most commands.
 pub(crate) fn from_disk(

@@ -20,7 +20,8 @@ use crate::server::parts::Server;
 use crate::sys::fork::{self, Exit, GAVE_UP};
 use crate::util::path::os_error;
 
-/// The version of the format that `rdb-target-version` asks for; 0: the lowest that can hold the data.
+/// The version of the format that `rdb-target-version` asks for; 0: the lowest that can hold the
+/// data.
 pub(crate) fn target_version(cfg: &Config) -> u32 {
     match cfg.snapshot.target_version {
         RdbTarget::Automatic => 0,

@@ -32,7 +32,8 @@ pub(crate) fn on_signals(srv: &mut Server) {
     }
 }
 
-/// SHUTDOWN ABORT: what a signal asked for and has not been done yet is called off; false if there is no such thing.
+/// SHUTDOWN ABORT: what a signal asked for and has not been done yet is called off; false if there
+/// is no such thing.
 pub(crate) fn abort(srv: &mut Server) -> bool {
     let pending = srv.shutdown.asked.take().is_some();
     if pending {
@@ -61,7 +62,8 @@ pub(crate) fn on_cron(srv: &mut Server) {
 
 /// Saves if it must and ends the loop. An error leaves the server running.
 ///
-/// However it ends, what a signal asked for is done with: signals that came during the last save ask for no other.
+/// However it ends, what a signal asked for is done with: signals that came during the last save
+/// ask for no other.
 pub(crate) fn shut_down(srv: &mut Server, how: How) -> Result<(), ()> {
     if srv.shutdown.done {
         return Ok(());

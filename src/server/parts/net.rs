@@ -1,4 +1,4 @@
-//! What the loop waits for: the poller, listeners, timers, and the clients that go on without an event.
+//! What the loop waits for: poller, listeners, timers, and clients that go on without an event.
 //!
 //! `Source` is what an event comes from; only here it is a number.
 
@@ -156,7 +156,8 @@ impl Net {
         &self.listeners
     }
 
-    /// INFO server: a line for each kind of socket, under a number that does not depend on the others.
+    /// INFO server: a line for each kind of socket, under a number that does not depend on the
+    /// others.
     pub(crate) fn info_listeners(&self, port: u16, o: &mut Lines) {
         let (mut tcp, mut unix) = (None, None);
         for l in &self.listeners {

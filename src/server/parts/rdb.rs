@@ -51,7 +51,8 @@ impl RdbJobs {
         self.last_failed && self.stop_writes
     }
 
-    /// Whether writes are refused because fewer replicas are there than `min-replicas-to-write` wants.
+    /// Whether writes are refused because fewer replicas are there than `min-replicas-to-write`
+    /// wants.
     #[inline]
     pub(crate) fn replicas_missing(&self) -> bool {
         self.few_replicas

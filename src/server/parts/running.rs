@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::net::session::CommandId;
 
 /// The command that runs (its number plus one; 0: none) below its database, and its client's serial
-/// number and descriptor. Two relaxed stores a command; the crashing thread reads them when nothing else
-/// can be trusted, the watchdog when it comes in between.
+/// number and descriptor. Two relaxed stores a command; the crashing thread reads them when nothing
+/// else can be trusted, the watchdog when it comes in between.
 static COMMAND: AtomicU64 = AtomicU64::new(0);
 static CLIENT: AtomicU64 = AtomicU64::new(0);
 

@@ -30,7 +30,8 @@ pub(crate) struct Row<F: 'static> {
     pub key_first: bool,
     /// Which argument names an element that is looked up in the first key's collection; 0: none.
     pub element: u8,
-    /// It takes so little time that it need not be measured by itself, as long as its arguments and its reply are short.
+    /// It takes so little time that it need not be measured by itself, as long as its arguments and
+    /// its reply are short.
     pub brief: bool,
     /// By name of the subcommand, in order of name.
     pub subs: Vec<&'static Row<F>>,
@@ -69,8 +70,8 @@ fn fold(name: &[u8]) -> u64 {
     // Sets the bit that tells lower case from upper in letters; other bytes of names are digits,
     // '-', '|' and '_', which no other name turns into.
     let word = word | 0x2020_2020_2020_2020;
-    // The length tells a name from the same with blanks or NULs behind it; of names of eight bytes the highest bits
-    // can't be as few.
+    // The length tells a name from the same with blanks or NULs behind it; of names of eight bytes
+    // the highest bits can't be as few.
     match name.len() {
         8 => word,
         len => word & (u64::MAX >> 8) | (len as u64) << 56,
@@ -89,7 +90,8 @@ fn is_brief<F>(spec: &Spec, handler: &Handler<F>) -> bool {
 impl<F: Copy> Table<F> {
     /// Builds the table. `renames`: old and new names, an empty new name removes the command.
     ///
-    /// Rows are leaked: they live as long as the process. An error says which rename is wrong and why.
+    /// Rows are leaked: they live as long as the process. An error says which rename is wrong and
+    /// why.
     pub(crate) fn build(
         server: &[&[(&'static str, F)]],
         renames: &[(Vec<u8>, Vec<u8>)],

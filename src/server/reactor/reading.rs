@@ -1,14 +1,15 @@
 //! From a socket's bytes to commands that have run.
 //!
-//! A socket is read into one buffer that all clients share; only an unfinished rest is kept with its
-//! client. mio is edge-triggered: a read that did not fill its buffer has drained the socket; one that
-//! did puts the client on the list for the next turn, so a flood waits for everybody else's turn. So
-//! does a client whose commands have run for its slice of the turn.
+//! A socket is read into one buffer that all clients share; only an unfinished rest is kept with
+//! its client. mio is edge-triggered: a read that did not fill its buffer has drained the socket;
+//! one that did puts the client on the list for the next turn, so a flood waits for everybody
+//! else's turn. So does a client whose commands have run for its slice of the turn.
 //!
-//! A large argument is read into memory of its own (`resp::large`). Its command runs by itself, and may keep it.
+//! A large argument is read into memory of its own (`resp::large`). Its command runs by itself, and
+//! may keep it.
 //!
-//! A client that waits (for a key, for the end of a pause) is read as well, up to its limit, so that its
-//! end is noticed; what it sends runs when it is woken.
+//! A client that waits (for a key, for the end of a pause) is read as well, up to its limit, so
+//! that its end is noticed; what it sends runs when it is woken.
 //!
 //! Before a batch of commands runs, what they will look up is prefetched (`ahead`).
 
@@ -172,7 +173,8 @@ fn run_pending(srv: &mut Server, id: ClientId) {
     }
 }
 
-/// Runs the command that a client's large argument belongs to, if it has come whole. Whether later commands may run.
+/// Runs the command that a client's large argument belongs to, if it has come whole. Whether later
+/// commands may run.
 #[cold]
 fn run_large(srv: &mut Server, id: ClientId) -> bool {
     let Some(client) = srv.clients.get_mut(id) else { return false };
@@ -287,7 +289,8 @@ fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> 
         trusted: client.session.authenticated,
     };
     let mut batch = std::mem::take(&mut srv.net.batch).reuse();
-    // Before a client has authenticated its limits are narrow, and AUTH lifts them for what follows it.
+    // Before a client has authenticated its limits are narrow, and AUTH lifts them for what follows
+    // it.
     let mut at_once = if limits.trusted { AT_ONCE } else { 1 };
     let (mut used, mut partial) = (0, partial);
     srv.exec.query_bytes = data.len();
@@ -327,7 +330,8 @@ fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> 
     (used, partial)
 }
 
-/// Runs the parsed commands of `bytes` in all, and replies to what could not be parsed. `Some(offset)`: stopped early.
+/// Runs the parsed commands of `bytes` in all, and replies to what could not be parsed.
+/// `Some(offset)`: stopped early.
 #[inline(always)] // It has a second caller, which is cold; see `parse`.
 fn run_parsed(
     srv: &mut Server,
@@ -361,7 +365,8 @@ fn run_parsed(
     stopped
 }
 
-/// Runs the commands of a batch. `Some(offset)`: stopped early, the client goes on from there later.
+/// Runs the commands of a batch. `Some(offset)`: stopped early, the client goes on from there
+/// later.
 #[inline(always)] // For the same reason.
 fn run_batch(
     srv: &mut Server,
@@ -417,8 +422,8 @@ fn run_batch(
     None
 }
 
-/// Whether the running client has had its share of the turn. The time is that of the latest end of a command that was
-/// accounted for.
+/// Whether the running client has had its share of the turn. The time is that of the latest end of
+/// a command that was accounted for.
 #[inline]
 fn slice_is_over(srv: &Server) -> bool {
     srv.clock.ticks.wrapping_sub(srv.net.slice_from) > srv.net.slice_ticks

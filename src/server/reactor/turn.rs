@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! wait (until the next timer) -> read ready sockets, run what came -> those with more to run
-//!      -> accept -> timers that are due -> woken clients -> replies -> free clients that were marked
+//!   -> accept -> timers that are due -> woken clients -> replies -> free clients that were marked
 //! ```
-//! Clients that leave are noticed before others are accepted, so that they make room for them. Replies
-//! leave at the end of the turn, when whatever they tell of is done; nothing else writes to a client.
+//! Clients that leave are noticed before others are accepted, so that they make room for them.
+//! Replies leave at the end of the turn, when whatever they tell of is done; nothing else writes to
+//! a client.
 //!
 //! A turn within a command or a load (`Mode::Busy`) serves others with input and output alone.
 

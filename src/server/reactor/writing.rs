@@ -1,13 +1,14 @@
 //! What clients are owed goes out, and those who don't take it or hold too much are dealt with.
 //!
 //! ```text
-//! write_replies       end of a turn: one writev a client, a bounded number of bytes; messages for a bounded time
-//! report_over_limit   who exceeded an output limit is logged and counted (Clients marked it when it happened)
+//! write_replies       end of a turn: one writev a client, of a bounded number of bytes; messages
+//!                     for a bounded time
+//! report_over_limit   who exceeded an output limit is logged and counted (`Clients` has marked it)
 //! ```
 //! A client whose socket is full is not tried again before the socket says that it has room. What a
-//! client leaves unread grows up to the limit of its class or `maxmemory-clients`, and ends it there, as
-//! in Redis. Where `client-backpressure-limit` is set, a client of a class without a limit is held above
-//! it instead: neither read nor served until it has read half.
+//! client leaves unread grows up to the limit of its class or `maxmemory-clients`, and ends it
+//! there, as in Redis. Where `client-backpressure-limit` is set, a client of a class without a
+//! limit is held above it instead: neither read nor served until it has read half.
 
 use mio::Interest;
 

@@ -1,8 +1,8 @@
 //! The fast path of the loader: keys with string values that lie in the buffer as a whole.
 //!
-//! Of each batch, all keys are parsed and hashed and their buckets asked for, then all are inserted: the
-//! cache misses of a batch overlap. Nothing is judged here: whatever is not plainly a short string is
-//! left where it is, for the general path to read or to refuse.
+//! Of each batch, all keys are parsed and hashed and their buckets asked for, then all are
+//! inserted: the cache misses of a batch overlap. Nothing is judged here: whatever is not plainly a
+//! short string is left where it is, for the general path to read or to refuse.
 
 use super::super::error::RdbError as Error;
 use super::super::read::Reader;
