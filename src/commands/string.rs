@@ -1,4 +1,18 @@
 //! String commands on one key: SET and its family, GET and its family, counters, ranges.
+//!
+//! A command reads its options, looks the key up, checks its condition, stores, and then records
+//! what follows: the change, the events, the form for files and replicas. An option that is wrong
+//! is an error before the key is changed.
+//!
+//! What must hold:
+//!
+//! - A command counts as one access of its key. `DbMut::set` looks the key up by itself; a command
+//!   that has looked already stores with `set_touched`.
+//! - Files and replicas get commands that mean the same whenever they run: dates instead of
+//!   durations, the sum instead of a floating-point increment, SET instead of a condition that
+//!   held.
+//! - Those in `KEEPERS` may be handed their large argument itself (`engine::lend`). They store it
+//!   once, unchanged, at one key.
 
 use crate::commands::arg::{self, ExpireArg, Options, When};
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};

@@ -1,10 +1,16 @@
-//! Eviction: making room when `maxmemory` is reached, by the configured policy.
+//! Eviction: makes room when `maxmemory` is reached, by the configured policy.
 //!
-//! LRU and LFU keep a small pool of the best candidates seen, fed by samples, as Redis does;
-//! `volatile-ttl` takes the key that expires soonest, which the wheel knows; the random policies
-//! draw. Each victim is a unit of its own, before the command that needed the room.
-//! `maxmemory-eviction-tenacity` bounds the time that one command spends on it; what is left goes
-//! on in the following turns.
+//! LRU and LFU keep a small pool of the best candidates seen, fed by samples, as Redis does.
+//! `volatile-ttl` takes the key that expires soonest, which the wheel knows. The random policies
+//! draw.
+//!
+//! The gate asks for room before a command runs, never within one: what a command works on must
+//! stay. Each victim is a unit of its own, before the command that needed the room, so its deletion
+//! and its events come before those of the command. During a pause nothing is evicted, since a
+//! pause promises that the data stays as it is.
+//!
+//! `maxmemory-eviction-tenacity` bounds the time that one command spends on it. A timer goes on
+//! with the rest in the following turns, whether or not a command comes.
 
 use crate::config::choice::EvictionPolicy as Policy;
 use crate::keyspace::db::DbMut;

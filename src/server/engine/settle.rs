@@ -1,4 +1,18 @@
-//! Consequences of a command, applied in the order in which it recorded them.
+//! What must follow from a call, done when its handler has returned.
+//!
+//! The handler has changed the keyspace, and recorded in `Effects` what else there is to do.
+//! `settle` does it in this order:
+//!
+//! 1. The log, as the command wrote it. A change breaks the watches on its key, and clients that
+//!    cache the key are told. An event is published. A key that became ready is noted.
+//! 2. The commands that stand in the stream before the command itself, such as the deletion of a
+//!    key that was past its time. The command itself follows in `unit::call`.
+//! 3. The values that were taken out are freed, here or on the helper thread.
+//! 4. A large argument that the command wants to keep is noted for its owner, who moves it
+//!    (`lend`).
+//!
+//! Nothing here runs a command: clients that wait for a key that became ready are served when the
+//! unit is over (`blocking`). So the effects of one call are complete before another call begins.
 
 use crate::keyspace::effects::{self, Aside, Dropped, Effect, Effects, EventClass};
 use crate::server::parts::Server;

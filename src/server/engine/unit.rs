@@ -4,14 +4,17 @@
 //! within    a unit inside another: what ran before goes on as it was
 //! command   a client's command, admitted by the gate, as a unit
 //! act       what the server does to one database by itself: expiry, eviction
-//!   call      one command: Env and Effects, handler, error, effects, stream, statistics, slow log
+//!   call      one command
 //! ```
-//! EXEC runs its members through `call` within its own unit; scripts, links and files will do the
-//! same. Writes go into the stream as they happen; the unit closes when the outermost call has
-//! ended.
+//! `call` runs the handler with `Env` (what it may know) and `Effects` (what it leaves to be done).
+//! Then, in this order: an error becomes the reply; the effects are settled; the command goes into
+//! the stream, in the form that it asked for; its keys are remembered for a client that caches;
+//! MONITOR shows it; its time is accounted for. Keys that were past their time are among the
+//! effects, so they leave the stream's readers before the command that found them.
 //!
-//! Order within a call: keys that were past their time leave first (they are in the effects), then
-//! comes the command itself, in the form that it asked for.
+//! EXEC runs its members through `call` within its own unit; scripts, links and files will do the
+//! same. Writes go into the stream as they happen. The unit closes when the outermost call has
+//! ended: `Exec::nesting` is 0 then, and at no other time.
 
 use crate::commands::spec;
 use crate::commands::{CmdResult, Ctx};

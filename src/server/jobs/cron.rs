@@ -1,4 +1,15 @@
-//! What is done `hz` times a second: samples, clients that idle, tables that shrink, save points.
+//! What is done `hz` times a second, whether or not a client asks for anything.
+//!
+//! A run sets the timer for the next one first. Then it samples rates and the memory peak, looks
+//! after a part of the clients (idle ones, their buffers, the time of soft output limits), lets
+//! tables grow or shrink, and asks for the child, save points, kept connections, the table of
+//! cached keys and expiry. Each client has its turn about once a second, however many there are.
+//!
+//! The child is asked for before the save points, so that a save that waited for its end can start
+//! in the same run. A shutdown that a signal asked for comes last.
+//!
+//! A turn within a command or a load calls `while_busy` instead: the command in progress must not
+//! see clients leave, or a save begin.
 
 use crate::log;
 use crate::net::session::Close;

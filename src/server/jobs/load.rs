@@ -1,4 +1,17 @@
 //! Loading the snapshot: at start, and for DEBUG RELOAD.
+//!
+//! 1. The file is opened, and `Server::loading` is set: from now on the gate lets few commands in.
+//! 2. The loader fills a keyspace that is not the server's. If the file replaces the data, it is a
+//!    new one, and the present one stays untouched until the file has been read whole: a broken
+//!    file must not cost the data that is there. If the present keys stay, it is the present one,
+//!    and the server holds an empty one meanwhile.
+//! 3. Now and then the loader calls `tick`, which serves other clients for one turn.
+//! 4. `loading` is cleared, and the keyspace becomes the server's. Watches on keys that were
+//!    replaced break, clients that cache forget all, and the helper thread frees what was there
+//!    before.
+//! 5. The file's function libraries are kept, counters are set, and expiry is scheduled.
+//!
+//! If the present keys stay, an error leaves the keys that were read before it.
 
 use crate::server::parts::clock::access_clock;
 use crate::server::parts::loading::Loading;

@@ -1,4 +1,17 @@
 //! Ending the server: SHUTDOWN and the signals that mean it.
+//!
+//! A signal is noted where it is read (`signals`), and done here, between commands. While data is
+//! loaded it ends the server at once and without saving. During a SAVE it is only noted.
+//!
+//! `finish` goes in this order:
+//!
+//! 1. The child that saves is killed.
+//! 2. The last snapshot is written, if there are save points or SAVE was given. If it can't be, the
+//!    server goes on as before, unless FORCE was given.
+//! 3. The pid file and the Unix socket are removed, and the listeners are closed.
+//! 4. `done` is set. The loop ends after its turn, which still writes the replies it owes.
+//!
+//! So nothing that a running server needs is removed before its data is safe.
 
 use crate::config::ShutdownFlags;
 use crate::log;

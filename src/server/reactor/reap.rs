@@ -1,4 +1,14 @@
 //! Clients that were marked for closing leave, and every registry forgets them.
+//!
+//! Closing a client only marks it (`Clients::close`): a command may be running for it, and hold its
+//! id. Marked clients are freed at the end of a turn, when no command runs (`turn::finish_turn`).
+//! The registries forget a client before its slot is freed, because they find what it had there.
+//! Some of them may be empty afterwards, so `rearm` asks them again.
+//!
+//! `AT_ONCE` bounds the clients that leave in one turn; the loop doesn't wait while any is left.
+//!
+//! CLIENT KILL uses `end`: the registries forget that client at once, so that no later command of
+//! the turn still meets it. Its slot is freed like any other.
 
 use crate::log;
 use crate::net::clients::ClientId;
