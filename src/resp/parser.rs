@@ -10,6 +10,14 @@
 //! SET k "hello world"\r\n                           inline: split at spaces, quotes as in a shell
 //! ```
 //!
+//! Nearly all requests are arrays of few short arguments. So each step tries the short form first:
+//! a count of one digit, and arguments whose lengths have one or two digits and which have come
+//! whole. What is not like that goes through `count` and `bulk_length`, which also find the errors;
+//! what has not come whole is put aside by `suspend`, and `resume` goes on with it.
+//!
+//! An error is found when the line that holds it is complete, or longer than a line may be. The
+//! commands before it stand in the batch, and run.
+//!
 //! Invariants: slices in `args` never overlap; `Partial` positions count from the first byte of the
 //! unfinished command, so that moving the command to another buffer keeps them right.
 

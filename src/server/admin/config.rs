@@ -50,7 +50,7 @@ const APPLY: &[(&str, Apply)] = &[
     ("dir", |srv, _| change_dir(srv)),
     ("maxclients", |srv, old| raise_maxclients(srv, old)),
     ("requirepass", |srv, _| {
-        // Who is in stays in; a password that is taken away lets everybody in.
+        // Clients that are authenticated stay so. If the password is taken away, all clients are.
         if srv.cfg.acl.require_pass.is_empty() {
             let ids: Vec<_> = srv.clients.iter().map(|c| c.id).collect();
             for id in ids {
@@ -110,8 +110,8 @@ fn reopen(srv: &mut Server, message: &str) -> Result<(), String> {
     let open = if net.port == 0 {
         Ok(listener::Opened::default())
     } else {
-        // The old sockets stay open until the new ones are there; on the same port that would fail
-        // for addresses that stay, so those are closed first.
+        // The old sockets stay open until the new ones are there. On the same port that fails for
+        // addresses that stay, so those are closed first.
         let words = listen::bind_words(&srv.cfg);
         let (port, backlog, mark) = (net.port, net.tcp_backlog as i32, net.socket_mark_id);
         match listener::tcp(&words, port, backlog, mark) {
@@ -227,7 +227,7 @@ fn undo(
 ) -> CmdError {
     let failed = srv.cfg.clone();
     undo.restore(&mut srv.cfg);
-    // What was applied is applied again with the old values; they worked before.
+    // What has been applied is applied again with the old values, which worked before.
     for apply in done {
         if let Err(e) = apply(srv, &failed) {
             log!(Warning, "Failed to restore a setting after CONFIG SET failed: {e}");

@@ -34,7 +34,7 @@ fn bgsave(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         return Err(CmdError::new("ERR Background save already in progress"));
     }
     if call.env.origin == crate::keyspace::env::Origin::Exec {
-        // Forked in the middle of a transaction, the file would hold half of it.
+        // A child that is forked in the middle of a transaction would save half of it.
         srv.rdb.scheduled = true;
         call.reply.status("Background saving scheduled");
         return Ok(Flow::Done);

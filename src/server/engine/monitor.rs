@@ -36,7 +36,7 @@ pub(crate) fn feed(srv: &mut Server, call: &Call<'_>) {
         Origin::Script => "lua",
         _ => srv.clients.session(call.client).map_or("", |s| s.peer.as_str()),
     };
-    // Where the client is now: SELECT is shown in the database that it led to.
+    // The database is the one after the command: SELECT is shown in the database that it chose.
     let db = srv.clients.session(call.client).map_or(call.env.db, |s| s.db);
     let unix = srv.clients.session(call.client).is_some_and(|s| s.unix);
     let from =

@@ -8,8 +8,8 @@
 //! The child is asked for before the save points, so that a save that waited for its end can start
 //! in the same run. A shutdown that a signal asked for comes last.
 //!
-//! A turn within a command or a load calls `while_busy` instead: the command in progress must not
-//! see clients leave, or a save begin.
+//! A turn within a command or a load calls `while_busy` instead, which changes no data and starts
+//! no job: the work in progress does not expect that.
 
 use crate::log;
 use crate::net::session::Close;
@@ -45,7 +45,7 @@ pub(crate) fn run(srv: &mut Server) {
     srv.stats.cron_us += used;
 }
 
-/// What goes on in a turn within a command or a load.
+/// The part of it that goes on in a turn within a command or a load.
 pub(crate) fn while_busy(srv: &mut Server) {
     srv.watchdog.rearm();
     if !srv.debug.pause_cron {
@@ -107,7 +107,8 @@ fn clients(srv: &mut Server, hz: usize) {
         srv.clients.recent.note(now, input, output);
         srv.clients.account(id, 0);
         if output > 0 {
-            // Without traffic nobody else would notice that the time of a soft limit is up.
+            // A client without traffic is checked nowhere else, and the time of its soft limit may
+            // be up.
             srv.clients.check_output(id, 0);
         }
     }

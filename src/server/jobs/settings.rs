@@ -78,7 +78,7 @@ pub(crate) fn set_oom_score(srv: &Server, class: usize) -> std::io::Result<()> {
 /// In a fresh child: its own title, OOM class and processors.
 pub(crate) fn adopt_child_settings(srv: &mut Server, title: &str) {
     set_title(srv, title);
-    // The child works without either; its parent has said so already if they can't be set.
+    // The child works without either. If they can't be set, its parent has said so already.
     let _ = set_oom_score(srv, 2);
     let cpus = String::from_utf8_lossy(&srv.cfg.process.bgsave_cpulist).into_owned();
     if !cpus.is_empty() {

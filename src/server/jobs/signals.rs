@@ -8,8 +8,8 @@ use crate::server::parts::net::Net;
 use crate::server::parts::shutdown::Shutdown;
 use crate::sys::signals::{SIGINT, SIGTERM};
 
-/// Notes what signals ask for; whether there was one. Who insists on it is obeyed here and now,
-/// whatever is going on: a long save asks here now and then.
+/// Notes which signals have come; true if one asks for the end. A second SIGINT ends the process
+/// here and now, whatever is going on: a long save calls this now and then.
 pub(crate) fn note_signals(net: &mut Net, shutdown: &mut Shutdown, loading: bool) -> bool {
     let mut bytes = [0; 16];
     let mut any = false;

@@ -6,10 +6,10 @@
 //! blocks   [ 16 KiB ][ 16 KiB ][ 16 KiB ][ .. ]      offsets count from the start of the process
 //!                ^ reader 1         ^ reader 2   ^ end
 //! ```
-//! The append-only file and the replicas are readers; each has a position of its own, and what all
+//! The append-only file and the replicas are readers. Each has a position of its own, and what all
 //! have passed is freed. A unit of several commands stands between MULTI and EXEC. `SELECT` comes
-//! where the database changes, and before the first unit after a reader has joined, since it knows
-//! none.
+//! where the database changes. It also comes before the first unit after a reader has joined, since
+//! that reader knows no database.
 //!
 //! A command may be meant for some readers only (PUBLISH is for replicas). Its bytes are in the
 //! blocks like any other, so that offsets mean the same to everybody; `partial` names such ranges,
@@ -62,10 +62,10 @@ struct Partial {
 
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
-    /// Whom there is to read.
+    /// Which kinds of readers there are.
     wanted: Targets,
-    /// The open unit: its commands (but for a first one behind the end), how many they are, and the
-    /// databases that they begin and end in.
+    /// The open unit: its commands (except a first one that is already behind the end), how many
+    /// they are, and the databases that they begin and end in.
     unit: Vec<u8>,
     direct: usize,
     commands: usize,
@@ -142,7 +142,8 @@ impl Stream {
             self.direct = 0;
             (self.first_db, self.unit_db) = (self.db, self.db);
         }
-        // What not everybody gets must not be what selects the database for all.
+        // A `SELECT` that only some readers get must not be the one that selects the database for
+        // all.
         if targets == ALL && self.unit_db != Some(db) {
             match self.unit_db {
                 None => self.first_db = Some(db),

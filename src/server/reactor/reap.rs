@@ -16,7 +16,8 @@ use crate::net::session::Close;
 use crate::server::engine::blocking;
 use crate::server::parts::Server;
 
-/// Clients that leave in one turn: closing a connection takes the system some microseconds.
+/// The most clients that leave in one turn: the system takes some microseconds to close a
+/// connection.
 const AT_ONCE: usize = 256;
 
 /// Ends a client's connection now: to every later command it is gone.
@@ -26,7 +27,7 @@ pub(crate) fn end(srv: &mut Server, id: ClientId) {
     srv.rearm();
 }
 
-/// Takes a client out of every registry. Once is enough, twice does no harm.
+/// Takes a client out of every registry. A second time changes nothing.
 fn forget(srv: &mut Server, id: ClientId) {
     blocking::unpark(srv, id);
     srv.watch.forget(id);
@@ -46,7 +47,7 @@ pub(crate) fn reap(srv: &mut Server) {
     }
     let gone = srv.clients.reap(marked);
     for client in &gone {
-        // A child has the socket too: closing ours alone would not end the connection.
+        // A child has the socket too, so closing ours would not end the connection.
         if srv.child.is_some() {
             client.conn.shut_down();
         }
