@@ -36,8 +36,8 @@ pub(crate) fn float(arg: &[u8]) -> Result<f64, CmdError> {
     num::parse_f64(arg).ok_or(errors::NOT_FLOAT)
 }
 
-/// A time-out in seconds, with decimals: the wall clock in milliseconds at which it ends, None for
-/// 0, which never does.
+/// A time-out in seconds, with decimals. Returns the wall clock in milliseconds at which it ends;
+/// None for 0, which never ends.
 pub(crate) fn timeout(arg: &[u8], env: &Env) -> Result<Option<i64>, CmdError> {
     const OUT_OF_RANGE: CmdError = CmdError::new("ERR timeout is out of range");
     let seconds = LongDouble::parse(arg);
@@ -52,7 +52,7 @@ pub(crate) fn timeout(arg: &[u8], env: &Env) -> Result<Option<i64>, CmdError> {
     }
 }
 
-/// Option words are matched without regard to case. Compat: what stands behind a NUL is not seen.
+/// Option words are matched in any case. Compat: what stands behind a NUL is not seen.
 pub(crate) fn is(arg: &[u8], word: &str) -> bool {
     let seen = match arg.get(word.len()) {
         None | Some(0) => &arg[..arg.len().min(word.len())],
@@ -94,7 +94,7 @@ impl<'a> Iterator for Options<'a> {
     }
 }
 
-/// How an expiry was given; decides the form in which it is propagated.
+/// How an expiry was given. This decides the form in which it is propagated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
     /// EX, PX: from now.
@@ -103,8 +103,8 @@ pub(crate) enum When {
     Absolute,
 }
 
-/// EX, PX, EXAT or PXAT with its argument, not yet evaluated (Redis reports a bad number later than
-/// a bad combination of words).
+/// EX, PX, EXAT or PXAT with its argument. The number is not read yet: Redis reports a bad number
+/// later than a bad combination of words.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ExpireArg<'a> {
     pub text: &'a [u8],

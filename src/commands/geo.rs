@@ -1,7 +1,7 @@
 //! Geo commands: sorted sets whose scores are places (`util::geohash`).
 //!
-//! Adding a place is ZADD with a score; whatever is done with the set then is a sorted set's
-//! business. Searching is in `geo/search.rs`.
+//! To add a place is ZADD with a score, and what is done with the set then is done by the sorted
+//! set commands. Searching is in `geo/search.rs`.
 
 pub(crate) mod search;
 

@@ -1,7 +1,7 @@
 //! HyperLogLog commands: PFADD, PFCOUNT, PFMERGE, PFDEBUG, PFSELFTEST.
 //!
 //! The value is a string (`ds::hll` has its layout). A dense one is changed in place, two bytes a
-//! register; a sparse one is small and edited as a copy. The estimate is kept in the string until a
+//! register. A sparse one is small, and is edited as a copy. The string keeps the estimate until a
 //! register changes.
 
 use crate::commands::{CmdResult, Ctx, DataRow, Flow, arg};
@@ -51,7 +51,7 @@ fn store(db: &mut DbMut<'_>, key: &[u8], bytes: Vec<u8>, fx: &mut Effects) {
     db.set_touched(key, raw(bytes), Expire::Keep, fx);
 }
 
-/// Raises registers in a dense sketch where it lies; how many times one grew.
+/// Raises registers in a dense sketch in place. Returns how many have grown.
 fn raise_dense(
     entry: &mut EntryMut<'_>,
     places: impl Iterator<Item = (usize, u8)>,
@@ -87,7 +87,7 @@ fn pfadd(ctx: &mut Ctx<'_>) -> CmdResult {
             grew
         }
         found => {
-            // Making the key counts as a change, and so does each element that raises a register.
+            // A new key counts as a change, and so does each element that raises a register.
             let mut changes = u64::from(found.is_none());
             let mut bytes = match found {
                 Some(entry) => sketch(&entry)?.0.to_vec(),
@@ -133,7 +133,7 @@ fn pfcount(ctx: &mut Ctx<'_>) -> CmdResult {
         Some(count) => count,
         None => {
             let count = hll::count(bytes).map_err(corrupt)?;
-            // The value changes by a read, so replicas are told.
+            // This read changes the value, so replicas are told.
             if let Some(mut entry) = db.find_mut(key, fx) {
                 entry.set_range(8, &count.to_le_bytes());
             }
@@ -203,7 +203,7 @@ fn pfdebug(ctx: &mut Ctx<'_>) -> CmdResult {
         }
         let dense = hll::to_dense(&bytes).map_err(corrupt)?;
         store(db, key, dense.clone(), fx);
-        // Compat: the change is counted, but watchers see none.
+        // Compat: the change is counted, but no watch breaks.
         fx.dirty += 1;
         Ok(dense)
     };

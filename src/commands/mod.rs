@@ -1,9 +1,9 @@
 //! Data commands: functions over one database, `fn(&mut Ctx) -> CmdResult`.
 //!
 //! A command sees its arguments, the database, the reply and the record of effects. It can't name a
-//! client or a socket, so the same function serves a client, EXEC, a script, a replica and a
-//! replayed file, and is tested without any of them. Each file opens with its table of handlers;
-//! names, arities, flags and keys stand in `table.tsv` (see `spec`).
+//! client or a socket. So the same function serves a client, EXEC, a script, a replica and a
+//! replayed file, and it is tested without any of them. Each file opens with its table of handlers;
+//! names, arities, flags and keys are in `table.tsv` (see `spec`).
 
 pub(crate) mod arg;
 pub(crate) mod arguments;
@@ -52,7 +52,7 @@ pub(crate) struct Ctx<'a> {
 #[derive(Debug)]
 pub(crate) enum Flow {
     Done,
-    /// Nothing to serve the client with: run the command again when one of the keys is ready.
+    /// There is nothing for the client yet: run the command again when one of the keys is ready.
     Block(Box<Wait>),
 }
 

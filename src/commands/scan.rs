@@ -1,5 +1,5 @@
-//! SCAN: the whole database in steps, with Redis's guarantee: a key that is there from the first
-//! call to the last is returned at least once, however the table grows or shrinks in between.
+//! SCAN: the whole database in steps. As in Redis, a key that is there from the first call to the
+//! last is returned at least once, even if the table grows or shrinks in between.
 
 use crate::commands::arg::{self, Options};
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
@@ -10,7 +10,7 @@ use crate::util::{glob, num};
 
 pub(crate) const COMMANDS: &[DataRow] = &[("scan", scan)];
 
-/// Steps of the table per element asked for, so that a sparse table can't hold a call up.
+/// Steps of the table for each element asked for. The bound keeps a call short in a sparse table.
 const STEPS_PER_COUNT: u64 = 10;
 
 /// Options that all commands of the SCAN family share.
@@ -94,7 +94,7 @@ fn scan(ctx: &mut Ctx<'_>) -> CmdResult {
     at = o.steps(at, |at, seen| {
         db.scan_step(at, |entry, is_due| {
             *seen += 1;
-            // Compat: keys that the pattern leaves out are left alone, though their time has
+            // Compat: keys that don't match the pattern are not deleted, even if their time has
             // passed.
             if o.pattern.is_some_and(|p| !glob::matches(p, entry.key(), false)) {
                 return;

@@ -100,7 +100,7 @@ impl<'a> SetOptions<'a> {
     fn parse(options: &mut Options<'a>) -> Result<SetOptions<'a>, CmdError> {
         let mut o = SetOptions::default();
         while let Some(word) = options.next() {
-            // A repeated word is accepted, a contradicting one is not, as in Redis.
+            // As in Redis a word may be repeated, but must not contradict another.
             if arg::is(word, "nx") && matches!(o.only, Only::Always | Only::Absent) {
                 o.only = Only::Absent;
             } else if arg::is(word, "xx") && matches!(o.only, Only::Always | Only::Present) {
@@ -493,7 +493,7 @@ fn incrbyfloat(ctx: &mut Ctx<'_>) -> CmdResult {
     db.set_touched(key, SetValue::Text(&text), Expire::Keep, fx);
     fx.modified(key);
     fx.event(EV_STRING, "incrbyfloat", key);
-    // Floating point differs between machines; the result does not.
+    // Floating point differs between machines, so the stream gets the result.
     fx.rewrite(&[b"SET", key, &text, b"KEEPTTL"]);
     reply.bulk(&text);
     Ok(Flow::Done)

@@ -1,8 +1,8 @@
 //! One database as one command may see it: lookups that expire, touch and count.
 //!
-//! `DbMut` joins a database (`Store`), the facts of the call (`Env`) and nothing else. Consequences
-//! go into the `Effects` that the caller passes, so a borrow of a value is tied to `DbMut` alone
-//! and the reply and the effects stay free to use.
+//! `DbMut` joins a database (`Store`) and the facts of the call (`Env`). Effects go into the
+//! `Effects` that the caller passes. So a borrowed value borrows `DbMut` alone, and the reply and
+//! the effects can be used beside it.
 //!
 //! The first word of a lookup's name says what it does beside finding the key:
 //!
@@ -14,10 +14,10 @@
 //! | `find` | no | no | yes | looks that leave no trace: OBJECT; a second look, to write |
 //! | `peek` | no | no | no | a second look, to read |
 //!
-//! The second word says what they give: nothing follows for the entry, `at` takes a key whose hash
-//! is known, `string` refuses other types, `as` gives a collection to read, `open` one to change,
-//! `or_new` makes it if it is not there. A key past its time is deleted or only hidden, as
-//! `Env::expiry` says.
+//! The second word says what it gives. Without one it gives the entry. `at` takes a key whose hash
+//! is known; `string` refuses other types; `as` gives a collection to read, `open` one to change;
+//! `or_new` makes the collection if there is none. A key past its time is deleted, or only hidden,
+//! as `Env::expiry` says.
 //!
 //! Values are stored by these:
 //!
@@ -27,9 +27,9 @@
 //! | `set_touched` | kept | those that have (SET NX, GETSET), so that one command counts once |
 //! | `add` | given, or as new | RENAME, RESTORE, COPY: what was there has been deleted |
 //!
-//! A new value is no reason to forget how often a key is used; a new key is. What one of them meets
-//! past its time leaves first, as by any lookup, whoever listens. `delete` alone takes what is
-//! there, whatever its time.
+//! A new value keeps the access data of its key; a new key starts anew. If a key past its time is
+//! there, these delete it first, as any lookup does, whether or not anybody listens. Only `delete`
+//! takes what is there, whatever its time.
 
 use crate::keyspace::effects::{self, Effects, Why};
 use crate::keyspace::entry::Entry;
@@ -71,13 +71,13 @@ fn open<T: Collection>(entry: EntryMut<'_>) -> Result<Open<'_, T>, CmdError> {
     Open::entry(entry).ok_or(errors::WRONG_TYPE)
 }
 
-/// Tells who listens that a key has come to be.
+/// Records that a key is new.
 fn announce_new(key: &[u8], fx: &mut Effects) {
     fx.ready(key);
     fx.event(effects::EV_NEW, "new", key);
 }
 
-/// What is stored of a large argument: nothing yet if it is going to be moved here.
+/// What is stored for a large argument: an empty value if the argument is going to be moved here.
 #[cold]
 fn large<'v>(k: Key<'_>, bytes: &'v [u8], fx: &mut Effects) -> SetValue<'v> {
     if fx.keep(k.bytes) { SetValue::Text(b"") } else { SetValue::Bytes(bytes) }
@@ -169,7 +169,7 @@ impl<'a> DbMut<'a> {
         Some(entry)
     }
 
-    /// The entry at a key, or its place; what is there past its time makes room.
+    /// The entry at a key, or its place. A key past its time is removed first.
     #[inline(always)]
     fn live_or_vacant<'s>(
         &'s mut self,
@@ -428,8 +428,8 @@ impl<'a> DbMut<'a> {
         self.store_at(self.key(key), SetValue::Owned(value), expire, access, false, fx);
     }
 
-    /// The one way in which a value is stored: at the place found by one search, after what is past
-    /// its time there.
+    /// Every value is stored here. One search finds the place, and a key past its time is removed
+    /// from it first.
     #[inline(always)]
     fn store_at(
         &mut self,
@@ -474,7 +474,7 @@ impl<'a> DbMut<'a> {
         removed.map(|entry| drop_entry(entry, why, fx)).is_some()
     }
 
-    /// The command by which a deletion travels that is not what the client sent.
+    /// DEL or UNLINK, for a deletion that the stream does not get as the client sent it.
     pub(crate) fn deletion(&self, why: Why) -> &'static [u8] {
         self.lapse.0.word(why)
     }
@@ -490,7 +490,7 @@ impl<'a> DbMut<'a> {
         true
     }
 
-    /// Number of keys, those past their time that are not yet gone included. O(1).
+    /// Number of keys, with those past their time that are not deleted yet. O(1).
     pub(crate) fn len(&self) -> usize {
         self.store.len()
     }
@@ -528,7 +528,7 @@ impl<'a> DbMut<'a> {
         }
     }
 
-    /// `expire_fields` that leaves the key, for a caller who will fill or delete it; whether no
+    /// As `expire_fields`, but the key stays: the caller will fill or delete it. Returns whether no
     /// field is left.
     #[cold]
     pub(crate) fn lapse_fields(

@@ -1,4 +1,5 @@
-//! Facts frozen for the length of one call: nothing below the dispatcher reads a clock or a role.
+//! The facts that one call sees. They stay the same during the call: nothing below the dispatcher
+//! reads a clock or a role.
 
 /// On whose behalf a command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +14,8 @@ pub(crate) enum Origin {
 pub(crate) enum Expiry {
     /// It is deleted, and the deletion propagated.
     Delete,
-    /// It is treated as missing but stays: replicas wait for their primary, paused servers for
-    /// later.
+    /// It is treated as missing, but stays: a replica waits for its primary, and a paused server
+    /// for the end of the pause.
     Hide,
     /// It is an ordinary key: while loading, and for the primary's own commands.
     Ignore,

@@ -1,9 +1,9 @@
 //! Lists: one packed row while they are small, a quicklist above.
 //!
-//! The first is reported as `listpack`, which it is in snapshots. When a list changes from one to
-//! the other follows Redis 7.2: it becomes a quicklist before elements are added that would make
-//! the row longer than a node may be (`list-max-listpack-size`), and a row again when only one node
-//! is left and that is at most half as long.
+//! The row is reported as `listpack`, which it is in snapshots. When a list changes from one to the
+//! other follows Redis 7.2. It becomes a quicklist before elements are added that would make the
+//! row longer than a node may be (`list-max-listpack-size`). It becomes a row again when only one
+//! node is left and that is at most half as long.
 
 use crate::ds::listpack::{Item, Needle, Scratch};
 use crate::ds::pack::{Element, End, Pack};
@@ -68,7 +68,7 @@ impl List {
         let mut nodes = None;
         for text in elements {
             if nodes.is_none() {
-                // What a node thinks that one more element takes beside its text.
+                // What a node counts for one more element beside its text.
                 const BESIDE: usize = 8;
                 if text.len() < shape.plain_from
                     && (row.is_empty()
@@ -170,7 +170,7 @@ impl List {
     /// Moves the element at one end, which is `text`, to an end of the same list. Amortised O(its
     /// length).
     ///
-    /// Compat: whether the list has become small is asked when it is whole again.
+    /// Compat: whether the list has become small is decided when the element is back in it.
     pub fn rotate(&mut self, from: End, to: End, text: &[u8], shape: Shape) {
         match self {
             List::Row(row) => row.pop(from),

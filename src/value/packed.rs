@@ -17,7 +17,8 @@ use crate::value::{ObjectRef, Type};
 
 /// Bytes of the head.
 pub(crate) const HEAD: usize = 2;
-/// Larger ones have an allocation of their own: what is edited is copied out and in again.
+/// Larger ones have an allocation of their own, since each change copies the bytes out and in
+/// again.
 pub(crate) const MAX: usize = 512;
 
 const COUNT_BITS: u32 = 13;

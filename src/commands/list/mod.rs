@@ -41,7 +41,7 @@ pub(crate) const COMMANDS: &[DataRow] = &[
     ("brpop", pop::brpop),
 ];
 
-/// A new list gets room for what is pushed first, up to so many bytes.
+/// A new list gets room for the first elements, up to so many bytes.
 const ROOM_MAX: usize = 4 << 10;
 
 /// Writes an element.
@@ -88,7 +88,7 @@ fn popped(db: &mut DbMut<'_>, fx: &mut Effects, key: &[u8], end: End, n: usize, 
     fx.modified(key);
 }
 
-/// A list without elements is no list.
+/// A list without elements is deleted.
 #[cold]
 fn delete(db: &mut DbMut<'_>, fx: &mut Effects, key: &[u8]) {
     db.delete(key, Why::Overwrite, fx);
@@ -287,7 +287,7 @@ fn lset(ctx: &mut Ctx<'_>) -> CmdResult {
     let key = argv.at(1);
     let mut list = db.touch_open::<List>(key, fx)?.ok_or(errors::NO_SUCH_KEY)?;
     let index = arg::int(argv.at(2))?;
-    // Even if there is no such index, the encoding may change, as in Redis.
+    // The encoding may change even if there is no such index, as in Redis.
     let index = place(index, list.len()).unwrap_or(usize::MAX);
     if !list.replace(index, argv.at(3), limits.list()) {
         return Err(errors::INDEX_RANGE);

@@ -1,4 +1,4 @@
-//! Taking members from an end of a sorted set, at once or when there are some.
+//! Takes members from an end of a sorted set, at once or when there are some.
 
 use crate::commands::arg::{self, Options};
 use crate::commands::zset::{delete_emptied, reply_member};
@@ -37,7 +37,7 @@ impl End {
     }
 }
 
-/// How what was taken is replied.
+/// The form of the reply.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// Members and scores in a row.
@@ -126,7 +126,7 @@ fn pop_one_key(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     };
     let key = argv.at(1);
     if count == 0 {
-        // Still an error if the key holds something else.
+        // It is still an error if the key holds another type.
         ctx.db.touch_as::<ZSet>(key, ctx.fx)?;
         ctx.reply.array(0);
     } else if pop(ctx, key, end, count, form)?.is_none() {
@@ -237,8 +237,8 @@ fn pop_or_wait(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     wait(ctx, keys, until_ms)
 }
 
-/// Compat: commands that wait look a key up to see whether it is there, and again to take from it:
-/// two accesses.
+/// Compat: commands that wait look a key up twice, to see whether it is there and to take from it.
+/// That makes two accesses.
 fn look_first(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), CmdError> {
     ctx.db.touch_as::<ZSet>(key, ctx.fx).map(|_| ())
 }

@@ -1,7 +1,7 @@
 //! Unions, intersections and differences of sorted sets (and plain sets), replied or stored.
 //!
-//! Sources are borrowed side by side (`Source`), the result is gathered without an order, as each
-//! member's score may still change, and sorted once.
+//! All sources are borrowed at once (`Source`). The result is gathered without an order, because
+//! the score of a member may still change, and is sorted once at the end.
 
 use crate::commands::arg::{self, Options};
 use crate::commands::zset::{reply_element, reply_elements};
@@ -59,7 +59,7 @@ enum Aggregate {
 impl Aggregate {
     fn join(self, a: f64, b: f64) -> f64 {
         match self {
-            // Infinities of both signs make nothing.
+            // The sum of +inf and -inf counts as 0.
             Aggregate::Sum => not_nan(a + b),
             Aggregate::Min => {
                 if b < a {
@@ -125,7 +125,7 @@ impl<'a> Source<'a> {
         let on = std::cell::Cell::new(true);
         match self {
             Source::None => {}
-            // In parts, so that it is no long way to the end once nobody wants more.
+            // It is visited in parts, so that it ends soon when `visit` says to stop.
             Source::ZSet(zset) => {
                 for from in (0..zset.len()).step_by(PART).take_while(|_| on.get()) {
                     zset.ascend(from, PART, |member, score| {
@@ -160,7 +160,7 @@ struct Request<'a> {
     limit: usize,
 }
 
-/// What a command does with the result, and with that which options it has.
+/// What a command does with the result, and so which options it has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
     Reply,

@@ -43,12 +43,12 @@ impl Expire {
     }
 }
 
-/// What a wheel answers to the question whose time has come.
+/// What a wheel answers when asked for an entry whose time has come.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Due<T> {
     This(T),
-    /// Nobody's, as far as the wheel got in the time of one call: it has more to sort. Ask again
-    /// when there is time.
+    /// No entry was found in the time of one call, and the wheel has more to sort. Ask again when
+    /// there is time.
     Unsorted,
     Nothing,
 }
@@ -63,7 +63,7 @@ impl<T> Due<T> {
     }
 }
 
-/// Items dealt out by one call of `next_due` at most: some 50 microseconds.
+/// The most items that one call of `next_due` sorts, which takes some 50 microseconds.
 const DEAL: usize = 512;
 
 /// Entries as the wheel sees them.
@@ -97,7 +97,7 @@ impl Items for Entries {
     }
 }
 
-/// The clock side of a database: the wheel and the sum of all deadlines.
+/// The times of a database: the wheel and the sum of all deadlines.
 struct Clock {
     wheel: Wheel,
     sum_ms: i128,
@@ -378,8 +378,8 @@ impl<'a> EntryMut<'a> {
         self.kind().is_boxed()
     }
 
-    /// The key and a collection of its own allocation, for as long as the table is borrowed; None
-    /// if the value is none.
+    /// The key and a collection of its own allocation, for as long as the table is borrowed. None
+    /// if the value is no such collection.
     #[inline]
     pub(crate) fn into_boxed(self) -> Option<(&'a [u8], &'a mut Object)> {
         let entry: &'a Entry = self.place.into_view();
