@@ -1,7 +1,7 @@
 //! The fields of the configuration with their defaults, one struct per subsystem.
 //!
-//! The defaults are those of Redis 7.2. Which directive a field belongs to stands in `table`, where
-//! the ranges are too; units are in the names.
+//! The defaults are those of Redis 7.2. `table` says which directive a field belongs to, and its
+//! range. Units are in the names.
 
 use super::choice::{
     AclPubsubDefault, AppendFsync, ConfigSave, DisklessLoad, EndpointType, EvictionPolicy,

@@ -30,7 +30,7 @@ const HEAD: u8 = 0x80;
 const KEY_WIDE: u8 = 0x7f;
 const VALUE_WIDE: u8 = 0xff;
 const HEAD_BYTES: usize = 8;
-/// From here on a length takes 8 bytes more.
+/// From this length on, 8 bytes more are needed.
 const HUGE: usize = u32::MAX as usize;
 
 /// An element, owned. `VALUE`: whether it has a value beside its key.
@@ -121,7 +121,7 @@ impl<const VALUE: bool> View<VALUE> {
         if self.has_head() { HEAD_BYTES } else { 0 }
     }
 
-    /// The owner's eight bytes, if the cell was made with them.
+    /// The owner's eight bytes, if the cell has them.
     #[inline]
     pub fn head(&self) -> Option<[u8; 8]> {
         let (.., at) = self.lens();

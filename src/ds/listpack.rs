@@ -34,8 +34,8 @@
 //!
 //! All code here is safe: a position is an offset, never a pointer. Thresholds are the callers'.
 //!
-//! Whoever only reads needs a [`ListpackRef`]: the entries alone, wherever they are kept. A
-//! [`Listpack`] owns them, in the stored form, and can be edited.
+//! To read, a [`ListpackRef`] is enough: the entries alone, wherever they are kept. A [`Listpack`]
+//! owns them, in the stored form, and can be edited.
 
 use crate::util::num;
 use crate::util::size_class;
@@ -366,7 +366,7 @@ impl Listpack {
         self.bytes.truncate(at);
         self.bytes.push(EOF);
         size_class::shrink(&mut self.bytes);
-        // Not the difference: the number may have been unknown.
+        // The elements are counted: the number may have been unknown.
         self.recount();
         tail
     }

@@ -1,9 +1,9 @@
 //! Pack: a row of strings and integers in one allocation, cheap to extend and shorten at both ends.
 //!
 //! It holds what a listpack holds, element by element in the same form, and turns into the bytes of
-//! one for snapshots. In memory two things differ: there may be room before the first element, so
-//! that pushing and popping at the front moves nothing, and while all elements take equally many
-//! bytes nothing is kept but them.
+//! a listpack for snapshots. Two things differ in memory. There may be room before the first
+//! element, so that pushing and popping at the front moves nothing. And while all elements have the
+//! same size, only the elements are kept.
 //!
 //! ```text
 //! +------------+------------+-------------+-- ... --+-----------+-- ... --+-----------+
@@ -15,9 +15,9 @@
 //!   stride = 0   every element is followed by its backlen, as in a listpack: see there for both
 //! ```
 //!
-//! A row of equal sizes becomes one with backlens when an element of another size comes in, never
-//! the other way: lists of ids, dates or records stay in the first form, others leave it within a
-//! few elements.
+//! A row of equal sizes becomes one with backlens when an element of another size comes in, and
+//! never turns back. Lists of ids, dates or records stay in the first form; others leave it within
+//! a few elements.
 //!
 //! Invariants: `HEADER <= start <= buf.len()`; `buf[start..]` are exactly `count` elements in the
 //! form that `stride` says; as a listpack they have less than 4 GiB. Positions are offsets from
@@ -289,7 +289,7 @@ impl Pack {
     pub fn push(&mut self, end: End, element: &Element<'_>) {
         let [start, count, stride] = self.header();
         if stride == element.size() && end == End::Front && start - HEADER >= stride {
-            // What lists of equal elements do most.
+            // Lists of equal elements mostly do this.
             element.write(&mut self.buf[start - stride..start]);
             let words = (start - stride) as u64 | (count as u64 + 1) << 32;
             *self.buf.first_chunk_mut().expect("a header") = words.to_le_bytes();
@@ -387,8 +387,8 @@ impl Pack {
         let (start, used, capacity) = (self.start(), self.used(), self.buf.capacity());
         let spare = capacity - HEADER - used;
         if spare >= 2 * more && spare >= used / MOVE_FOR {
-            // Half of the room at either end: whoever pushes at both does not move the row each
-            // time.
+            // Half of the room is put at either end, so that a list that is pushed at both ends is
+            // not moved each time.
             let to = match end {
                 End::Front => HEADER + spare - spare / 2,
                 End::Back => HEADER + spare / 2,

@@ -11,10 +11,10 @@
 //! - *lzf*: either of them, compressed. What is compressed is the form that snapshots hold (for
 //!   packed nodes the listpack), so that saving needs no second look.
 //!
-//! The nodes lie in a ring, so both ends are O(1) and a node in the middle costs a move of 32 bytes
-//! for each on the shorter side. Reading never changes a node: a compressed one is unpacked beside
-//! it for as long as that takes. Whoever changes one unpacks it in place and ends with `settle`
-//! (the number of nodes changed) or `settle_at`.
+//! The nodes lie in a ring. So both ends are O(1), and a node in the middle costs a move of 32
+//! bytes for each node on the shorter side. Reading never changes a node: a compressed one is
+//! unpacked into other memory for that time. Whoever changes a node unpacks it in place, and ends
+//! with `settle` (if the number of nodes changed) or `settle_at`.
 //!
 //! Invariants: no node is empty; `len` is the sum of the nodes' counts; a node's `count` is that of
 //! its body; the `depth` outermost nodes at both ends, and all if `depth` is 0, are not compressed.
@@ -513,7 +513,7 @@ impl Quicklist {
         true
     }
 
-    /// Sees to it that the nodes around one are compressed if they should be.
+    /// Makes sure that the nodes around one are compressed if they should be.
     fn settle_near(&mut self, k: usize) {
         for k in k.saturating_sub(1)..=k + 1 {
             self.settle_at(k);

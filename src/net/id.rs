@@ -8,7 +8,7 @@ pub(crate) struct ClientId(u64);
 
 impl ClientId {
     #[cfg(test)]
-    /// What a command has that no client sent: a saved file replayed, the server itself.
+    /// The id for commands that no client sent: a saved file that is replayed, the server itself.
     pub(crate) const NOBODY: ClientId = ClientId(u64::MAX);
 
     pub(super) fn new(index: usize, generation: u32) -> ClientId {

@@ -35,8 +35,8 @@ pub(crate) enum DumpError {
     Format(RdbError),
 }
 
-/// Strings from this length on get memory of just their size: growing in steps would take twice as
-/// much for a while.
+/// A string of this length or more gets memory of exactly its size. To grow in steps would take
+/// twice as much for a while.
 const LONG: usize = 64 << 10;
 /// Bytes of a payload besides a long string: type, lengths and footer.
 const AROUND: usize = 40;
@@ -52,7 +52,7 @@ pub(crate) fn dump(entry: &Entry, version: u32, compression: bool) -> Vec<u8> {
                 ValueRef::Object(_) => entry.mem_bytes(SAMPLES),
                 _ => 0,
             };
-            // What is small may grow as it likes.
+            // A small string may grow in steps.
             let room = if about >= LONG { about } else { 0 };
             let mut payload = Vec::with_capacity(room);
             write_value(&mut payload, entry, version, compression).expect(ROOM);
@@ -73,7 +73,7 @@ fn long_string(bytes: &[u8], compression: bool) -> Vec<u8> {
     };
     let stored = if shorter { packed.len() } else { bytes.len() };
     if !shorter {
-        // Before as much is taken again.
+        // This frees memory before as much is allocated again.
         packed = Vec::new();
     }
     let mut payload = Vec::with_capacity(stored + AROUND);

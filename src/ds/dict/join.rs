@@ -1,15 +1,15 @@
-//! Walking one table while looking each of its items up in another, without hashing a single key.
+//! Walks one table and looks each of its items up in another, without hashing any key.
 //!
-//! Where an item stands says the low bits of its hash, its tag says the high ones. So the items of
-//! a bucket can only have their equals in one bucket of a table that is not larger, and in a few of
-//! one that is; there, tags are compared before keys are. Both tables must hash with one seed.
+//! An item's bucket tells the low bits of its hash, and its tag the high ones. So in another table
+//! that is not larger, equal items can only be in one bucket; in a larger one, in a few. There,
+//! tags are compared before keys. Both tables must hash with one seed.
 //!
-//! Which buckets: let bucket `i` of this table know the low `k` bits of its items' hashes, which
-//! are those of `i` (`k` bits cover `n` rounded up to a power of two, one less where the bucket is
-//! yet to be split). An equal's bucket agrees with `i` in these bits. A table with fewer buckets
-//! tells no more than `k` bits apart, but for buckets that are yet to be split here and therefore
-//! there; so there is one candidate, the one `i` itself leads to. A table with more has a candidate
-//! every `2^k` buckets.
+//! Which buckets they are: let bucket `i` of this table know the low `k` bits of its items' hashes,
+//! which are those of `i`. (`k` bits cover `n` rounded up to a power of two; it is one less where
+//! the bucket is still to be split.) The bucket of an equal item agrees with `i` in these bits. A
+//! table with fewer buckets tells no more than `k` bits apart, except for buckets that are still to
+//! be split here, and therefore there. So it has one candidate, the one that `i` itself leads to. A
+//! table with more buckets has a candidate every `2^k` buckets.
 
 #![allow(unsafe_code)] // Shows items where they stand; see D3.
 

@@ -87,12 +87,14 @@ pub(crate) enum Resize {
     /// Split and merge as the load demands.
     #[default]
     Allow,
-    /// A fork child shares our pages: only when the load is far off, since each split dirties them.
+    /// A fork child shares our pages, and each split makes copies of them: only when the load is
+    /// far off.
     Avoid,
 }
 
 thread_local! {
-    /// For all tables that this thread changes: those of members can't be told one by one.
+    /// It holds for all tables that this thread changes, since the tables in values can't be told
+    /// one by one.
     static RESIZE: Cell<Resize> = const { Cell::new(Resize::Allow) };
 }
 
@@ -393,7 +395,7 @@ impl<T: Thin> Dict<T> {
         self.must_grow() || self.must_shrink()
     }
 
-    /// The fork's copy of a page costs more than a longer chain.
+    /// A copied page costs more than a longer chain.
     #[inline]
     fn must_grow(&self) -> bool {
         self.len > self.grow_at
@@ -429,7 +431,7 @@ impl<T: Thin> Dict<T> {
     fn grow_if_due(&mut self) {
         if self.must_grow() {
             self.split_next();
-            // After `Avoid` there is a backlog; two at a time catch up without a pause.
+            // After `Avoid` there may be much to do. Two steps at a time catch up without a pause.
             if self.must_grow() {
                 self.split_next();
             }

@@ -16,8 +16,8 @@
 //! estimate is the one of O. Ertl, "New cardinality estimation algorithms for HyperLogLog sketches"
 //! (2017), which needs no corrections.
 //!
-//! A string from a client can claim anything: a sparse one whose runs don't add up is `Corrupt`,
-//! wherever that is noticed, and nothing here panics on it.
+//! A client can send any string. A sparse one whose runs don't add up is `Corrupt` wherever that is
+//! noticed, and nothing here panics on it.
 
 mod sparse;
 

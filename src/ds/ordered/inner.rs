@@ -7,10 +7,10 @@ use super::{Cut, Elements, LEAF, Leaf};
 const FANOUT: usize = 64;
 /// Room is made for so many kids at a time.
 const KIDS_STEP: usize = 8;
-/// What stays behind when the node at an end of its row is split: whoever inserts in order fills
+/// What stays in the node when the one at an end of its row is split: inserts in order will fill
 /// the other part.
 const EDGE: usize = FANOUT - 4;
-/// A neighbour with fewer free places is no help: it would be full again at once.
+/// A neighbour with fewer free places does not help, as it would be full again at once.
 const SPARE: usize = 8;
 
 pub(super) enum Node {
@@ -163,7 +163,7 @@ impl Inner {
     #[cold]
     fn insert_full(&mut self, elements: &impl Elements, i: usize, pos: usize, at: u64) {
         let (left, right) = (self.room(i.checked_sub(1)), self.room(Some(i + 1)));
-        // In order, upwards or downwards: the full leaf is left alone.
+        // Elements come in order, upwards or downwards: the full leaf stays as it is.
         let alone = || Kid::of(Node::Leaf(Leaf::of(&[pack(at)])), elements);
         if pos == LEAF && right.is_none_or(|room| room == 0) {
             return self.push_kid(i + 1, alone());
@@ -261,7 +261,7 @@ impl Inner {
         taken
     }
 
-    /// Sees to a kid that has lost elements, perhaps its first.
+    /// Repairs a kid that has lost elements, perhaps its first.
     fn settle(&mut self, i: usize, at_front: bool, elements: &impl Elements) {
         let kid = &mut self.kids[i];
         if kid.count == 0 {

@@ -1,8 +1,8 @@
 //! `SortedTable`: members by name and by score: a large sorted set.
 //!
-//! The table of members and the tree of their addresses, kept in step. Whatever adds, frees or
-//! re-scores a member must tell the tree, and this file is the only place that can do any of the
-//! three to a member in the table: a safe interface over
+//! It keeps a table of members and a tree of their addresses in step. Whatever adds, frees or
+//! re-scores a member must tell the tree. Only this file can do any of the three to a member in the
+//! table, so the interface is safe over
 //!
 //! - S1  the tree holds the address of each member of the table, once, and no other;
 //! - S2  each member has a head, its score, which is not NaN; the tree's order is by these scores.
@@ -195,8 +195,8 @@ impl SortedTable {
         self.tree.insert(&cells, at, cut);
     }
 
-    /// Adds a member behind all others: the caller vouches that it is not there, and that it
-    /// belongs there. O(log n) without a look at any other member.
+    /// Adds a member after all others. The caller knows that it is not there and that it belongs
+    /// there. O(log n) without a look at any other member.
     pub fn push_back(&mut self, member: &[u8], score: f64) {
         self.add(self.dict.hash(member), member, score, &End::Back);
     }

@@ -1,14 +1,14 @@
 //! The loader of snapshots.
 //!
-//! Most of a file is short strings, and what they cost is a cache miss each in the table. So keys
-//! are parsed in place, a batch at a time, and the bucket of each is asked for as soon as its key
-//! is known; when the batch is complete, the first buckets have arrived and the batch is inserted
-//! (`batch`). Whatever else comes (opcodes, long strings, the last key of a buffer) takes the
-//! general path, one item at a time.
+//! Most of a file is short strings, and each costs a cache miss in the table. So keys are parsed in
+//! place, a batch at a time, and the bucket of each is prefetched as soon as its key is known. When
+//! the batch is complete the first buckets have arrived, and the batch is inserted (`batch`).
+//! Everything else (opcodes, long strings, the last key of a buffer) takes the general path, one
+//! item at a time.
 //!
-//! Nothing is dropped silently: a server that starts on a file will write it anew, and what it
-//! passed over would be gone. So each thing that a file can hold is kept, refused, or told of, and
-//! whoever adds one adds its line here.
+//! Nothing is dropped silently: a server that starts with a file will write it anew, and what was
+//! left out would be lost. So each thing that a file can hold is kept, refused, or told of. Whoever
+//! adds one adds its line here.
 //!
 //! ```text
 //!   EXPIRETIME, _MS  IDLE  FREQ   kept with the key; IDLE and FREQ only if the policy uses them
@@ -100,7 +100,7 @@ pub struct Pace {
     pub stop: bool,
 }
 
-/// What the loader comes upon that somebody may want to know before the end.
+/// What the loader finds and somebody may want to know before the end.
 #[derive(Clone, Copy, Debug)]
 pub enum Note<'a> {
     /// An AUX field: its name and its value.
@@ -178,7 +178,7 @@ pub(crate) fn signature<R: Read>(
         Some(digits) => (Dialect::Valkey, digits, VALKEY_VERSION..=VALKEY_VERSION),
         None => (Dialect::Redis, head.strip_prefix(b"REDIS").ok_or(Error::BadMagic)?, VERSIONS),
     };
-    // As atoi has it: whatever digits there are.
+    // As atoi reads it: the digits that there are.
     let digits = digits.iter().take_while(|d| d.is_ascii_digit());
     let version = digits.fold(0, |n, &d| n * 10 + u32::from(d - b'0'));
     let later = any_version && version > *known.end();
@@ -313,7 +313,7 @@ impl Loader<'_> {
         }
     }
 
-    /// What is not about a key.
+    /// Reads an item that is not about a key.
     fn fact<R: Read>(
         &mut self,
         from: &mut Reader<R>,
