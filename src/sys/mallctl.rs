@@ -1,9 +1,9 @@
 //! The allocator's figures and settings by name, for an operator who knows jemalloc:
 //! `DEBUG MALLCTL`.
 //!
-//! jemalloc takes whatever bytes it is given for a value of the type that the name has. A number
-//! may be where it expects an address; some names discard what is allocated, or take a function to
-//! call from then on. So this module does not pass everything on:
+//! jemalloc takes any bytes for a value of the type that the name has. So a number may come where
+//! it expects an address. Some names discard what is allocated, or take a function that is called
+//! from then on. So this module does not pass everything on:
 //!
 //!   M1  a value goes in or comes out through a buffer of at least the size that jemalloc is told;
 //!   M2  a number is written only to names in `NUMBERS`, and to one of a single byte, a C `bool`,
@@ -64,7 +64,7 @@ const ARENAS: u32 = (1 << 12) - 1;
 /// Stands for all arenas.
 const ALL_ARENAS: u32 = 1 << 12;
 
-/// The number that goes by `name`, from whatever width it has; unsigned numbers of 64 bits wrap.
+/// The number called `name`, of any width; unsigned numbers of 64 bits wrap.
 ///
 /// Errors are those of jemalloc: ENOENT for a name that there is not, EPERM for one that can't be
 /// read, EINVAL for one that is no number.
@@ -72,8 +72,8 @@ pub(crate) fn read(name: &[u8]) -> io::Result<i64> {
     number(name, None)
 }
 
-/// Replaces the number that goes by `name`; returns what it was. Errors as of [`read`], EPERM for a
-/// name that must not be written, EFAULT and EINVAL for a value that jemalloc does not take.
+/// Replaces the number called `name`; returns what it was. Errors as of [`read`]; EPERM for a name
+/// that must not be written, EFAULT and EINVAL for a value that jemalloc does not take.
 pub(crate) fn write(name: &[u8], value: i64) -> io::Result<i64> {
     if !listed(NUMBERS, name) {
         number(name, None)?;
@@ -82,7 +82,7 @@ pub(crate) fn write(name: &[u8], value: i64) -> io::Result<i64> {
     number(name, Some(value))
 }
 
-/// The text that goes by `name`, None where it has none. EINVAL for a name that is no text.
+/// The text called `name`; None if it has none. EINVAL for a name that is no text.
 pub(crate) fn read_text(name: &[u8]) -> io::Result<Option<Vec<u8>>> {
     let mut at = [0; size_of::<usize>()];
     let name_z = checked(name)?;
@@ -95,7 +95,7 @@ pub(crate) fn read_text(name: &[u8]) -> io::Result<Option<Vec<u8>>> {
     Ok((!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_bytes().to_vec()))
 }
 
-/// Replaces the text that goes by `name`, up to a NUL. EPERM for a name that must not be written.
+/// Replaces the text called `name`, up to a NUL. EPERM for a name that must not be written.
 pub(crate) fn write_text(name: &[u8], text: &[u8]) -> io::Result<()> {
     if !listed(&["arena.<i>.dss"], name) {
         return Err(error(libc::EPERM));
@@ -105,8 +105,8 @@ pub(crate) fn write_text(name: &[u8], text: &[u8]) -> io::Result<()> {
     call(&checked(name)?, None, Some(&at))
 }
 
-/// Has jemalloc do what goes by `name`, such as `arena.0.purge`; arena 4096 stands for all. EPERM
-/// for other names.
+/// Has jemalloc do what `name` stands for, such as `arena.0.purge`; arena 4096 stands for all.
+/// EPERM for other names.
 pub(crate) fn act(name: &[u8]) -> io::Result<()> {
     if !listed(ACTIONS, name) {
         return Err(error(libc::EPERM));

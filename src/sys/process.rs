@@ -110,7 +110,7 @@ impl Title {
         if start == 0 || end <= start {
             return None;
         }
-        // Old kernels do not tell of the environment: then there is no more room.
+        // Old kernels don't say where the environment is. Then there is no more room.
         let end = match (field(50), field(51)) {
             (Some(env), Some(env_end)) if env == end && env_end > end => {
                 move_environment();
@@ -166,7 +166,7 @@ pub(crate) fn sd_notify(message: &str) -> io::Result<bool> {
 /// Whether the system has a locale of this name for the order of text. The process's own stays as
 /// it is.
 pub(crate) fn has_locale(name: &[u8]) -> bool {
-    // What follows a zero is no part of the name to C.
+    // To C, what follows a zero is not part of the name.
     let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
     let Ok(name) = std::ffi::CString::new(name) else { return false };
     // SAFETY: the name is a C string; a null base asks for a new locale, which is freed at once.
@@ -205,7 +205,7 @@ pub(crate) fn set_cpu_list(list: &str) -> io::Result<()> {
     }
 }
 
-/// Lets others go first: the calling thread runs when nobody else wants the processor.
+/// Lowers the priority: the calling thread runs when no other wants the processor.
 pub(crate) fn lower_priority() {
     // On Linux the "process" named 0 is the calling thread.
     // SAFETY: sets a scheduling value of this thread; no memory is involved. Failure changes

@@ -5,11 +5,11 @@
 //!                  |             |            period passes  |       the helper, goes on
 //! helper thread    .             .                           `-----> names them, writes the report
 //! ```
-//! The timer is one-shot; whoever is not stuck sets it anew in time. The handler runs on the main
-//! thread between any two instructions, inside the allocator for instance: it takes no lock and
-//! allocates nothing. What it finds goes into statics, and a byte into a pipe. The helper, which
-//! only lives while the watchdog is on, does the rest: the server may be stuck for good, so the
-//! report can't wait for it.
+//! The timer fires once, so a thread that is not stuck sets it again in time. The handler runs on
+//! the main thread between any two instructions, perhaps inside the allocator. So it takes no lock
+//! and allocates nothing. It writes what it finds into statics, and a byte into a pipe. The helper
+//! does the rest; it lives only while the watchdog is on. The report can't wait for the main
+//! thread, which may be stuck for good.
 //!
 //! Invariants:
 //!   W1  `STATE` is FREE, or one report is under way: FILLING on the main thread, then FULL until

@@ -1,7 +1,7 @@
 //! The table of keys that clients may have cached: millions, most known to one or two clients.
 //!
-//! A key is one cell of a hash table (`ds::cell`, `ds::dict`): the key itself behind eight bytes
-//! that say who knows it.
+//! A key is one cell of a hash table (`ds::cell`, `ds::dict`): eight bytes that say who knows the
+//! key, then the key.
 //!
 //! ```text
 //!   [number][0]          one client

@@ -84,7 +84,7 @@ impl Place {
 
     /// The place that a score stands for: the middle of its cell.
     pub(crate) fn of_score(score: f64) -> Place {
-        // As C's conversion has it: negative numbers wrap.
+        // As C converts it: negative numbers wrap.
         let bits = if score < 0.0 { score as i64 as u64 } else { score as u64 };
         let area = GeoCell { bits, step: STEP_MAX }.bounds();
         Place {
@@ -162,7 +162,7 @@ impl GeoCell {
     /// The neighbour so many cells to the east and to the north (-1, 0 or 1 each); the grid has no
     /// ends.
     fn neighbour(self, east: i32, north: i32) -> GeoCell {
-        // Adding to bits with gaps: ones in the gaps hand the carry on.
+        // The bits have gaps. Ones in the gaps hand the carry on.
         let mask = u64::MAX >> (64 - self.step * 2);
         let add = |bits: u64, d: i32| {
             let (mine, gaps) = (bits & mask, !bits & mask);
@@ -242,8 +242,8 @@ pub(crate) fn cover(center: Place, meters: f64, bounds: Bounds) -> Vec<GeoCell> 
     let mut cells = vec![cell];
     for (east, north) in around.into_iter().filter(|&(east, north)| needed(east, north)) {
         let next = cell.neighbour(east, north);
-        // Compat: only what is the same as the last one is left out, and the first doesn't count as
-        // one.
+        // Compat: a cell is left out only if it is the same as the one before it; the first cell
+        // does not count as one before.
         if cells.len() == 1 || cells.last() != Some(&next) {
             cells.push(next);
         }

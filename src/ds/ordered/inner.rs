@@ -1,4 +1,15 @@
 //! Inner nodes: the way down, and what keeps nodes neither too full nor too empty.
+//!
+//! An inner node knows of each kid how many elements are below it and the score of the first. A
+//! change goes down to a leaf, and on the way back each node repairs what it knows of that kid.
+//!
+//! The parent of a full leaf makes room (`insert_full`). It shares the leaf's elements and those of
+//! the neighbour with more room out anew, over one leaf more if they don't fit well. An element at
+//! the outer edge of a full leaf starts a new one instead. A full inner kid is split before an
+//! insert goes through it, so there is always room for one kid more.
+//!
+//! A kid that is less than half full is joined with a neighbour, if both together fill at most
+//! three quarters of a node.
 
 use super::leaf::{Packed, pack, unpack};
 use super::{Cut, Elements, LEAF, Leaf};

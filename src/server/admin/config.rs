@@ -1,4 +1,15 @@
 //! CONFIG: reading, changing and rewriting settings, and acting on the changes.
+//!
+//! CONFIG SET goes in this order:
+//!
+//! 1. `config::get_set` checks all names and sets all values, or none.
+//! 2. For each directive that changed, `APPLY` has the act that makes the server follow, such as
+//!    opening sockets. An act sees the new configuration and gets the old one.
+//! 3. If an act fails, the old values come back, and the acts that were done are done again with
+//!    them.
+//! 4. At the end `settings::adopt` copies what the hot path reads, and the crash report is renewed.
+//!
+//! What must hold: an act may run twice, and either does its whole work or leaves what was there.
 
 use crate::server::jobs::settings;
 use crate::server::reactor::listen;

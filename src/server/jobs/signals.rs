@@ -1,4 +1,9 @@
 //! Signals that ask for the end.
+//!
+//! The handler only writes a byte (`sys::signals`). The reactor reads it here between commands, and
+//! a long save on the main thread does so now and then. What is asked for is only noted here, and
+//! `shutdown` does it when nothing else runs. The one exception is a second SIGINT: it ends the
+//! process at once.
 
 use crate::server::parts::rdb::remove_temporary;
 use std::io::Read;
