@@ -280,8 +280,8 @@ impl Combine {
         }
     }
 
-    /// Combines the sources into `out`, which is zero and as long as the longest. O(bytes of all
-    /// sources).
+    /// Combines the sources into `out`, which is zero and as long as the longest.
+    /// O(bytes of all sources).
     fn apply(self, sources: &[Vec<u8>], out: &mut [u8]) {
         let Some((first, others)) = sources.split_first() else { return };
         let each = |out: &mut [u8], source: &[u8], f: fn(u8, u8) -> u8| {

@@ -104,8 +104,8 @@ impl FieldTable {
         false
     }
 
-    /// Gives a field a time to expire at, or takes it away. No such field: nothing happens. O(log
-    /// n).
+    /// Gives a field a time to expire at, or takes it away. No such field: nothing happens.
+    /// O(log n).
     pub fn set_expire(&mut self, field: &[u8], expire: Option<i64>) {
         let hash = self.fields.hash(field);
         let Some(mut found) = self.fields.get_mut(hash, field) else { return };

@@ -228,8 +228,8 @@ impl Listpack {
         self.view().get(pos)
     }
 
-    /// The element with this index; negative ones count from the end. O(distance to the nearer
-    /// end).
+    /// The element with this index; negative ones count from the end.
+    /// O(distance to the nearer end).
     pub fn at(&self, index: i64) -> Option<Pos> {
         self.view().at(index)
     }
@@ -544,8 +544,8 @@ impl<'a> ListpackRef<'a> {
         decode(&self.entries[pos.0..]).expect("I2: a Pos is an entry").0
     }
 
-    /// The element with this index; negative ones count from the end. O(distance to the nearer
-    /// end).
+    /// The element with this index; negative ones count from the end.
+    /// O(distance to the nearer end).
     pub fn at(self, index: i64) -> Option<Pos> {
         let forward = match self.count {
             COUNT_UNKNOWN => index,

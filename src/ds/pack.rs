@@ -202,8 +202,8 @@ impl Pack {
         decode(&self.entries()[at..]).expect("an element is here").0
     }
 
-    /// Where the element with this index begins; the end for `len()`. O(1) or O(distance to the
-    /// nearer end).
+    /// Where the element with this index begins; the end for `len()`. O(1) or
+    /// O(distance to the nearer end).
     fn offset(&self, index: usize) -> usize {
         let (len, stride) = (self.len(), self.stride());
         assert!(index <= len);

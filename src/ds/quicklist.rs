@@ -267,8 +267,8 @@ impl Quicklist {
         self.settle();
     }
 
-    /// The node that holds the element with this index, and the element's index there. O(nodes to
-    /// the nearer end).
+    /// The node that holds the element with this index, and the element's index there.
+    /// O(nodes to the nearer end).
     fn locate(&self, index: usize) -> (usize, usize) {
         assert!(index < self.len);
         if index <= self.len / 2 {

@@ -95,6 +95,7 @@ pub(crate) fn raw(text: &str) {
     if file.is_empty() {
         if !QUIET_STDOUT.load(Ordering::Relaxed) {
             // This avoids the standard library's lock and buffer, which a forked child can't trust.
+            // SAFETY: descriptor 1 is open for the life of the process, and is not closed here.
             let mut out = ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(1) });
             let _ = out.write_all(text.as_bytes());
         }

@@ -167,8 +167,8 @@ impl List {
         }
     }
 
-    /// Moves the element at one end, which is `text`, to an end of the same list. Amortised O(its
-    /// length).
+    /// Moves the element at one end, which is `text`, to an end of the same list. Amortised
+    /// O(its length).
     ///
     /// Compat: whether the list has become small is decided when the element is back in it.
     pub fn rotate(&mut self, from: End, to: End, text: &[u8], shape: Shape) {

@@ -236,8 +236,8 @@ impl ZSet {
         }
     }
 
-    /// Removes up to `n` elements from rank `from` on, each shown to `see` before, upwards. O(n +
-    /// log of all) in a table.
+    /// Removes up to `n` elements from rank `from` on, each shown to `see` before, upwards.
+    /// O(n + log of all) in a table.
     pub fn remove_range(
         &mut self,
         from: usize,

@@ -265,8 +265,8 @@ fn lindex(ctx: &mut Ctx<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `LRANGE key start stop`, both inclusive, negative from the end. O(nodes to the nearer end +
-/// elements).
+/// `LRANGE key start stop`, both inclusive, negative from the end.
+/// O(nodes to the nearer end + elements).
 fn lrange(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let (start, end) = (arg::int(argv.at(2))?, arg::int(argv.at(3))?);

@@ -201,8 +201,8 @@ impl<'a> Request<'a> {
     }
 }
 
-/// `ZRANGE key start stop [BYSCORE|BYLEX] [REV] [LIMIT offset count] [WITHSCORES]`. O(log n +
-/// elements).
+/// `ZRANGE key start stop [BYSCORE|BYLEX] [REV] [LIMIT offset count] [WITHSCORES]`.
+/// O(log n + elements).
 fn zrange(ctx: &mut Ctx<'_>) -> CmdResult {
     range(ctx, Fixed { by: None, reverse: None, store: false })
 }

@@ -328,8 +328,8 @@ fn zunion(ctx: &mut Ctx<'_>) -> CmdResult {
     combine(ctx, Op::Union)
 }
 
-/// `ZINTER numkeys key [key ...] [WEIGHTS w ...] [AGGREGATE SUM|MIN|MAX] [WITHSCORES]`. O(smallest
-/// * keys).
+/// `ZINTER numkeys key [key ...] [WEIGHTS w ...] [AGGREGATE SUM|MIN|MAX] [WITHSCORES]`.
+/// O(smallest * keys).
 fn zinter(ctx: &mut Ctx<'_>) -> CmdResult {
     combine(ctx, Op::Inter)
 }
@@ -361,8 +361,8 @@ fn zintercard(ctx: &mut Ctx<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS w ...] [AGGREGATE SUM|MIN|MAX]`. O(n log
-/// n).
+/// `ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS w ...] [AGGREGATE SUM|MIN|MAX]`.
+/// O(n log n).
 fn zunionstore(ctx: &mut Ctx<'_>) -> CmdResult {
     combine_and_store(ctx, Op::Union)
 }

@@ -214,8 +214,8 @@ impl SortedTable {
         Some(score)
     }
 
-    /// Removes up to `n` members from rank `from` on, each shown to `see` before it goes. O(n + log
-    /// of all).
+    /// Removes up to `n` members from rank `from` on, each shown to `see` before it goes.
+    /// O(n + log of all).
     pub fn remove_range(
         &mut self,
         from: usize,

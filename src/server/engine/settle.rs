@@ -20,8 +20,8 @@ use crate::server::parts::exec::Keeper;
 use crate::server::parts::stream;
 
 impl Server {
-    /// Applies one call's effects; whether there were any. The common call has none, and costs one
-    /// test.
+    /// Applies one call's effects. Returns whether there were any. Most calls have none, and then
+    /// it costs one test.
     #[inline]
     pub(crate) fn settle(&mut self, fx: &mut Effects) -> bool {
         let aside = fx.take_aside();
@@ -75,8 +75,8 @@ impl Server {
         }
     }
 
-    /// A key has changed, or its time was up: that is no change for whoever began to watch it when
-    /// it was dead already.
+    /// A key has changed, or its time was up. The latter is no change for a client whose watch
+    /// began when the key was past its time already.
     fn break_watchers(&mut self, db: u32, key: &[u8], own: bool) {
         let Server { watch, clients, .. } = self;
         for id in watch.of(db, key).filter(|&id| own || watch.found_live(id, db, key)) {
@@ -103,7 +103,7 @@ impl Server {
     }
 
     /// Frees a value that left the keyspace: here, or on the helper thread if the settings say so
-    /// and it is worth the trip.
+    /// and it takes long enough.
     fn drop_value(&mut self, dropped: Dropped) {
         let lazily = self.lazyfree.is_lazy(dropped.why);
         if lazily && dropped.value.free_effort() > crate::server::parts::bio::LAZY_FROM {

@@ -10,11 +10,11 @@
 //! Then, in this order: an error becomes the reply; the effects are settled; the command goes into
 //! the stream, in the form that it asked for; its keys are remembered for a client that caches;
 //! MONITOR shows it; its time is accounted for. Keys that were past their time are among the
-//! effects, so they leave the stream's readers before the command that found them.
+//! effects, so the stream has their deletion before the command that found them.
 //!
 //! EXEC runs its members through `call` within its own unit; scripts, links and files will do the
-//! same. Writes go into the stream as they happen. The unit closes when the outermost call has
-//! ended: `Exec::nesting` is 0 then, and at no other time.
+//! same. Writes go into the stream as they happen. `close` ends the unit, but only when the
+//! outermost call has ended (`Exec::nesting` is 0).
 
 use crate::commands::spec;
 use crate::commands::{CmdResult, Ctx};
@@ -94,11 +94,11 @@ fn close(srv: &mut Server) {
     }
 }
 
-/// Changes a database on the server's own behalf, as a unit of its own; `tell` records what is to
-/// be told of it.
+/// Changes a database on the server's own behalf, as a unit of its own. `tell` records who must be
+/// told of it.
 ///
-/// Returns the bytes that the change has given back. What `tell` and those who hear of it take is
-/// not subtracted: eviction would go on for what its own messages take.
+/// Returns the bytes that the change has freed. The messages about it take memory, but are not
+/// subtracted: otherwise eviction would go on because of its own messages.
 pub(crate) fn act(
     srv: &mut Server,
     db: u32,
