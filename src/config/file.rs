@@ -121,7 +121,7 @@ pub struct Loaded {
     pub module_settings: Vec<Placed<(Vec<u8>, Vec<u8>)>>,
     /// `sentinel`: its arguments.
     pub sentinel: Vec<Placed<Vec<Vec<u8>>>>,
-    /// What the log should say about values that were accepted all the same.
+    /// What the log should say about values that were accepted although they are doubtful.
     pub warnings: Vec<String>,
 }
 

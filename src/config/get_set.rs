@@ -53,7 +53,7 @@ pub(crate) struct Rights {
 pub(crate) struct Changed {
     /// They, under the names they were given by, in that order.
     pub rows: Vec<Named>,
-    /// What the log should say about values that were accepted all the same.
+    /// What the log should say about values that were accepted although they are doubtful.
     pub warnings: Vec<&'static str>,
     /// The configuration before.
     pub undo: Undo,

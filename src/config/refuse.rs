@@ -1,11 +1,11 @@
 //! What a configuration must not ask for: things we lack and somebody would rely on.
 //!
-//! A directive without effect is harmless as long as nobody is worse off than with its default. One
-//! that protects access or data is not: a server that starts all the same stands open, or loses
-//! what it was told to keep, and nobody notices before it matters. So such a directive stops the
-//! start, with the reason. `unavailable-directives warn` (or `REDUST_UNAVAILABLE_DIRECTIVES=warn`)
-//! makes it a warning, for tests and for those who know what they do; what is on disk already
-//! (append-only files) or would make another server of this one is refused in any case.
+//! A directive without effect does no harm if nobody is worse off than with its default. One that
+//! protects access or data does. A server that starts without it is open to anybody, or loses what
+//! it was told to keep, and nobody notices in time. So such a directive stops the start, with the
+//! reason. `unavailable-directives warn` (or `REDUST_UNAVAILABLE_DIRECTIVES=warn`) makes it a
+//! warning, for tests and for people who know what they do. Some things are refused in any case:
+//! append-only files that are on disk already, and whatever would make this server another one.
 
 use super::choice::Unavailable;
 use super::file::{ConfigError, Loaded};
@@ -58,8 +58,8 @@ pub(crate) fn check(loaded: &Loaded) -> Result<Vec<String>, ConfigError> {
     Ok(warnings)
 }
 
-/// An ACL file may be there as long as it says nothing but that everybody may do everything. Redis
-/// goes by it rather than by `requirepass`.
+/// An ACL file may be there if all that it says is that everybody may do everything. Redis obeys
+/// it, and not `requirepass`.
 fn acl_file(config: &super::Config) -> Result<(), String> {
     if config.acl.file.is_empty() {
         return Ok(());

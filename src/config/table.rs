@@ -172,7 +172,7 @@ pub(crate) struct Setting {
     pub from_file: bool,
     /// Whether a `save` line has been read, which replaces the default save points.
     pub save_seen: bool,
-    /// What the log should say about values that are accepted all the same.
+    /// What the log should say about values that are accepted although they are doubtful.
     pub warnings: Vec<&'static str>,
 }
 

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 
 /// An error reply without the leading `-` and the line end: `CODE text`.
 ///
-/// Invariant: holds no CR or LF, which would end the reply early; the constructors see to it.
+/// Invariant: it holds no CR or LF, which would end the reply early. The constructors make sure of
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CmdError(Cow<'static, [u8]>);
 

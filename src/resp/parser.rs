@@ -152,7 +152,7 @@ impl ProtoError {
             ProtoError::InvalidCount => b"invalid multibulk length",
             ProtoError::UnauthCount => b"unauthenticated multibulk length",
             ProtoError::TooBigLengthLine => b"too big bulk count string",
-            // The byte as it came, be it ASCII or not.
+            // The byte is shown as it came, even if it is not ASCII.
             ProtoError::ExpectedDollar(c) => {
                 return [b"expected '$', got '", &[*c][..], b"'"].concat();
             }

@@ -453,8 +453,8 @@ mod tests {
     use crate::resp::argv::Argv;
     use crate::util::siphash::Seed;
 
-    /// Runs a line at a time, as somebody to whom `expiry` applies; the reply and how many commands
-    /// of its own it put into the stream.
+    /// Runs a line at a time, with `expiry` in force. Returns the reply and how many commands of
+    /// its own it put into the stream.
     fn run(store: &mut Store, now_ms: i64, expiry: Expiry, line: &str) -> (String, usize) {
         let env = Env {
             now_ms,

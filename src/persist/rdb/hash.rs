@@ -150,7 +150,7 @@ fn triples(lp: &Listpack, limits: &Limits) -> Option<Hash> {
     let (mut items, mut last) = (lp.iter(), 1);
     while let (Some(field), Some(value), Some(time)) = (items.next(), items.next(), items.next()) {
         let time = time.as_int().filter(|t| (0..=TIME_MAX).contains(t))?;
-        // Compat: whoever reads them goes by the order, so another one is refused.
+        // Compat: readers rely on this order, so another one is refused.
         if time != 0 && (last == 0 || time < last) {
             return None;
         }

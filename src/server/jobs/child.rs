@@ -29,7 +29,7 @@ pub(crate) struct Reporter {
 const REPORT_MS: i64 = 1000;
 
 impl Reporter {
-    /// Tells the parent how far the work is; cheap when it was told lately.
+    /// Tells the parent how far the work is, once a second at most.
     pub(crate) fn keys(&mut self, done: u64) {
         let now = clock::wall_ms();
         if now - self.last_ms >= REPORT_MS {
