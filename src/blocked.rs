@@ -1,15 +1,16 @@
 //! Clients parked on keys, and the keys that have become ready for them.
 //!
-//! A client that can't be served is parked: its command is kept in its session, and it is listed here
-//! under every key it waits for. A write that may serve it reports the key as ready; when the writing
-//! command is done, the dispatcher runs the parked commands again, first come first served.
+//! A client that can't be served is parked: its command is kept in its session, and it is listed
+//! here under every key it waits for. A write that may serve it reports the key as ready; when the
+//! writing command is done, the dispatcher runs the parked commands again, first come first served.
 //!
-//! A key that goes, or comes to hold another type, is reported too if somebody listed under it has to know. Nobody
-//! records deletions for that alone: while `waits_for_deletion` says so, every change of a key is looked at.
+//! A key that goes, or comes to hold another type, is reported too if somebody listed under it has
+//! to know. Nobody records deletions for that alone: while `waits_for_deletion` says so, every
+//! change of a key is looked at.
 //!
 //! Invariants: a parked client is in `waiters` under each of its keys, once; a key is in `ready` at
-//! most once; `for_deletion` is the number of clients that have to know of deletions. Absent by design: nothing here
-//! replies to anybody.
+//! most once; `for_deletion` is the number of clients that have to know of deletions. Absent by
+//! design: nothing here replies to anybody.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -104,8 +105,8 @@ impl Blocked {
         }
     }
 
-    /// A key has changed, or is about to, and will hold a value of type `now`, or nothing: reports it if that is the end
-    /// of what somebody waits on. O(clients waiting for it).
+    /// A key has changed, or is about to, and will hold a value of type `now`, or nothing: reports
+    /// it if that is the end of what somebody waits on. O(clients waiting for it).
     pub(crate) fn signal_change(&mut self, db: u32, key: Vec<u8>, now: Option<Type>) {
         let at = (db, key);
         let lost = |queue: &VecDeque<Waiter>| queue.iter().any(|w| w.wants.is_lost(now));

@@ -1,4 +1,4 @@
-//! The latency monitor: for each kind of event that took longer than a threshold, its latest occurrences.
+//! The latency monitor: of each kind of event, the latest that took longer than a threshold.
 //!
 //! One row a second at most: several events of one kind within a second leave the longest of them.
 

@@ -1,10 +1,11 @@
-//! Who listens to which channel, pattern and shard channel. Holds ids only; messages are delivered by the server.
+//! Who listens to which channel, pattern and shard channel. Holds ids only; messages are delivered
+//! by the server.
 //!
-//! How many subscriptions a client has, and what they take, is known here alone. Its session knows whether it has any:
-//! whoever changes something here says so by `Server::listed`.
+//! How many subscriptions a client has, and what they take, is known here alone. Its session knows
+//! whether it has any: whoever changes something here says so by `Server::listed`.
 //!
-//! Invariants: a client with a subscription has an entry in `of_client`, and is listed once under each of its names;
-//! `bytes` is the sum over its subscriptions.
+//! Invariants: a client with a subscription has an entry in `of_client`, and is listed once under
+//! each of its names; `bytes` is the sum over its subscriptions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -41,7 +42,8 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// The number that a change of one kind is answered with. Shard channels are counted on their own.
+    /// The number that a change of one kind is answered with. Shard channels are counted on their
+    /// own.
     pub(crate) fn told(self, kind: Kind) -> usize {
         if kind == Kind::Shard { self.shard } else { self.channels + self.patterns }
     }
@@ -196,7 +198,8 @@ impl PubSub {
         all.map(|(pattern, ids)| (&pattern[..], &ids[..]))
     }
 
-    /// Channels (`Shard`: shard channels) with subscribers, those that match a pattern if one is given.
+    /// Channels (`Shard`: shard channels) with subscribers, those that match a pattern if one is
+    /// given.
     pub(crate) fn active(&self, kind: Kind, pattern: Option<&[u8]>) -> Vec<&[u8]> {
         let map = if kind == Kind::Shard { &self.shard } else { &self.channels };
         let all = map.keys().map(Vec::as_slice);

@@ -1,11 +1,13 @@
 //! Keys that clients WATCH, so that a change breaks their next EXEC.
 //!
-//! Of each watch it is kept whether the key was there when it began: a key that was absent, or past its time, can't
-//! change by expiring.
+//! Of each watch it is kept whether the key was there when it began: a key that was absent, or past
+//! its time, can't change by expiring.
 //!
-//! What its watches take is known here alone; whoever changes something says so by `Server::listed`.
+//! What its watches take is known here alone; whoever changes something says so by
+//! `Server::listed`.
 //!
-//! Invariants: a client is listed under each key it watches, once; `bytes` is the sum over its keys.
+//! Invariants: a client is listed under each key it watches, once; `bytes` is the sum over its
+//! keys.
 
 use std::collections::{HashMap, HashSet};
 

@@ -39,8 +39,8 @@ pub(crate) fn float(arg: &[u8]) -> Result<f64, CmdError> {
 const TIMEOUT_NEGATIVE: CmdError = CmdError::new("ERR timeout is negative");
 const TIMEOUT_OUT_OF_RANGE: CmdError = CmdError::new("ERR timeout is out of range");
 
-/// A time-out in seconds, with decimals: the wall clock in milliseconds at which it ends, None for 0, which never
-/// does.
+/// A time-out in seconds, with decimals: the wall clock in milliseconds at which it ends, None for
+/// 0, which never does.
 pub(crate) fn timeout(arg: &[u8], env: &Env) -> Result<Option<i64>, CmdError> {
     let seconds = LongDouble::parse(arg);
     let seconds = seconds.ok_or(CmdError::new("ERR timeout is not a float or out of range"))?;
@@ -107,7 +107,7 @@ impl<'a> Iterator for Options<'a> {
     }
 }
 
-/// How an expiry was given; decides the form in which it is propagated.
+/// How an expiry was given. This decides the form in which it is propagated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
     /// EX, PX: from now.
@@ -116,8 +116,8 @@ pub(crate) enum When {
     Absolute,
 }
 
-/// EX, PX, EXAT or PXAT with its argument, not yet evaluated (Redis reports a bad number later than
-/// a bad combination of words).
+/// EX, PX, EXAT or PXAT with its argument. The number is not read yet: Redis reports a bad number
+/// later than a bad combination of words.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ExpireArg<'a> {
     pub text: &'a [u8],

@@ -1,8 +1,9 @@
-//! The arguments of a command as its row notes them: a small language, read when somebody asks.
+//! The arguments of a command, as its row describes them in a small language. It is parsed when
+//! somebody asks.
 //!
 //! ```text
 //! list      argument argument ...
-//! argument  [TOKEN:] name content { suffix }                         ("" as a token: the empty word)
+//! argument  [TOKEN:] name content { suffix }      ("" as a token: the empty word)
 //! content   nothing: a string   /i integer   /d double   /k key   /p pattern   /t unix time
 //!           /x the token alone, without a value
 //!           <list|list>  one of     (list)  all of
@@ -58,7 +59,8 @@ impl Kind<'_> {
     }
 }
 
-/// Reads what a row notes. Rows are part of the program: a mistake in one ends the reading there, and a test sees it.
+/// Parses the arguments of a row. Rows are part of the program: parsing ends at a mistake, and a
+/// test finds it.
 pub(crate) fn parse(text: &str) -> Vec<Arg<'_>> {
     list(&mut Cursor { rest: text }, ' ')
 }
@@ -108,7 +110,7 @@ fn is_name(c: char) -> bool {
 }
 
 fn argument<'a>(text: &mut Cursor<'a>) -> Option<Arg<'a>> {
-    // Tokens are words, or one of a few signs.
+    // A token is a word, or one of a few signs.
     let sign = ["\"\"", "*", "=", "~", "$"].iter().find(|s| text.rest.starts_with(*s));
     let token = sign.map_or_else(|| text.rest.find(|c| !is_name(c)), |s| Some(s.len()));
     let token = token.filter(|&len| text.rest[len..].starts_with(':')).map(|len| {

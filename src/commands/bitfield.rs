@@ -1,7 +1,7 @@
 //! BITFIELD and BITFIELD_RO: integers of any width, anywhere in a string.
 //!
-//! Steps: parse all operations (an error changes nothing); make the string long enough for the writes; run the
-//! operations in order, each on a window of at most nine bytes.
+//! Steps: parse all operations (an error changes nothing); make the string long enough for the
+//! writes; run the operations in order. Each works on a window of at most nine bytes.
 
 use crate::commands::bitmap::bit_offset;
 use crate::commands::string::value_bytes;
@@ -56,7 +56,7 @@ impl Width {
         if self.signed { ((raw << shift) as i64) >> shift } else { (raw << shift >> shift) as i64 }
     }
 
-    /// Whether `n` fits, and what it becomes if not; None if it is then not written.
+    /// Whether `n` fits, and what it becomes if it does not; None if it is not written then.
     fn fit(self, n: i128, overflow: Overflow) -> Option<i64> {
         let (min, max) = self.bounds();
         if (min..=max).contains(&n) {
@@ -168,7 +168,8 @@ fn patched(bytes: &[u8], op: &Op, value: i64) -> ([u8; 16], usize) {
     (word.to_be_bytes(), len)
 }
 
-/// `BITFIELD key [GET type offset | [OVERFLOW WRAP|SAT|FAIL] SET|INCRBY type offset value ...]`. O(operations).
+/// `BITFIELD key [GET type offset | [OVERFLOW WRAP|SAT|FAIL] SET|INCRBY type offset value ...]`.
+/// O(operations).
 fn bitfield(ctx: &mut Ctx<'_>) -> CmdResult {
     let ops = parse(ctx.argv, ctx.limits.max_bulk, false)?;
     let end = ops.iter().filter(|op| op.action != Action::Get).map(Op::end).max();
@@ -196,7 +197,7 @@ fn get_all(ctx: &mut Ctx<'_>, ops: &[Op]) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// Runs operations of which some write, the furthest into byte `end - 1`.
+/// Runs operations, of which some write. The furthest writes into byte `end - 1`.
 fn run(ctx: &mut Ctx<'_>, ops: &[Op], end: usize) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
@@ -248,8 +249,8 @@ fn run(ctx: &mut Ctx<'_>, ops: &[Op], end: usize) -> CmdResult {
         fx.dirty += changes - 1;
         fx.event(EV_STRING, "setbit", key);
     } else if grown {
-        // Compat: the string is longer though OVERFLOW FAIL let no write pass, and that is no change to
-        // count, or to tell of. It must be as long elsewhere, all the same.
+        // Compat: if OVERFLOW FAIL let no write pass, the string is longer even so. That counts as
+        // no change, and nobody is told of it. But it must be as long on replicas and in files.
         fx.also(argv.from(0));
     }
     Ok(Flow::Done)

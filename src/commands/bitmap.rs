@@ -1,5 +1,4 @@
-//! Bitmap commands: strings seen as rows of bits, the highest bit of the first byte first.
-//! (BITFIELD has a file of its own.)
+//! Bitmap commands: a string as a row of bits. The highest bit of each byte comes first.
 
 use crate::commands::arg;
 use crate::commands::string::value_bytes;
@@ -114,7 +113,8 @@ impl Unit {
 }
 
 impl Range {
-    /// From `start` to `end`, negative ones counted from the end; None if nothing is in between.
+    /// From `start` to `end`, where negative ones count from the end. None if nothing is in
+    /// between.
     fn new(start: i64, end: i64, unit: Unit, len: usize) -> Option<Range> {
         let total = (len * if unit == Unit::Bit { 8 } else { 1 }) as i64;
         let absolute = |n: i64| if n < 0 { n.saturating_add(total).max(0) } else { n };
@@ -129,7 +129,8 @@ impl Range {
         })
     }
 
-    /// The bytes that hold the range, with the bits outside of it made `outside`: the first, those between, the last.
+    /// The bytes that hold the range, in three parts: the first byte, those between, the last byte.
+    /// Bits outside of the range are set to `outside`.
     fn bytes(self, bytes: &[u8], outside: bool) -> (u8, &[u8], Option<u8>) {
         let (first, last) = (self.from / 8, self.to / 8);
         let (head, tail) = (0xffu8 >> (self.from % 8), 0xffu8 << (7 - self.to % 8));
@@ -163,8 +164,8 @@ fn bitcount(ctx: &mut Ctx<'_>) -> CmdResult {
         4 | 5 => {
             let (start, end) = (arg::int(argv.at(2))?, arg::int(argv.at(3))?);
             if start < 0 && end < 0 && start > end {
-                // Compat: nothing lies in between, though both would stand for the first byte; the unit may be
-                // anything. BITPOS has no such rule.
+                // Compat: this counts as an empty range, though both ends would be the first byte.
+                // The unit is not looked at, so a wrong one is no error. BITPOS has no such rule.
                 reply.int(0);
                 return Ok(Flow::Done);
             }
@@ -193,8 +194,8 @@ fn find(bytes: &[u8], on: bool) -> Option<usize> {
     Some(words.len() * 64 + i * 8 + lead(u64::from(rest[i]) << 56 | (skip >> 8)))
 }
 
-/// `BITPOS key bit [start [end [BYTE|BIT]]]`: the first such bit, -1 if there is none. A string without a 0 is
-/// followed by one, unless an end was given. O(bytes).
+/// `BITPOS key bit [start [end [BYTE|BIT]]]`: the first such bit, -1 if there is none. A string
+/// without a 0 is followed by one, unless an end was given. O(bytes).
 fn bitpos(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let on = match arg::int(argv.at(2))? {
@@ -227,7 +228,7 @@ fn bitpos(ctx: &mut Ctx<'_>) -> CmdResult {
     reply.int(match found {
         None => -1,
         Some(Some(at)) => at as i64,
-        // The zeroes behind the end count, as far as nobody said where to end.
+        // If no end was given, the zeroes after the string count as well.
         Some(None) if !on && argv.len() < 5 => (bytes.len() * 8) as i64,
         Some(None) => -1,
     });
@@ -241,13 +242,13 @@ enum Combine {
     Or,
     Xor,
     Not,
-    /// In the first and in no other.
+    /// Bits that are in the first source and in no other.
     Diff,
-    /// In another but not in the first.
+    /// Bits that are in another source but not in the first.
     Diff1,
-    /// In the first and in another.
+    /// Bits that are in the first source and in another.
     AndOr,
-    /// In exactly one.
+    /// Bits that are in exactly one source.
     One,
 }
 
@@ -279,7 +280,8 @@ impl Combine {
         }
     }
 
-    /// Combines the sources into `out`, which is zero and as long as the longest. O(bytes of all sources).
+    /// Combines the sources into `out`, which is zero and as long as the longest.
+    /// O(bytes of all sources).
     fn apply(self, sources: &[Vec<u8>], out: &mut [u8]) {
         let Some((first, others)) = sources.split_first() else { return };
         let each = |out: &mut [u8], source: &[u8], f: fn(u8, u8) -> u8| {
@@ -332,7 +334,8 @@ fn owned_bytes(entry: &Entry) -> Result<Vec<u8>, CmdError> {
     }
 }
 
-/// `BITOP AND|OR|XOR|NOT|DIFF|DIFF1|ANDOR|ONE destination key [key ...]`: length of the result. O(bytes).
+/// `BITOP AND|OR|XOR|NOT|DIFF|DIFF1|ANDOR|ONE destination key [key ...]`: length of the result.
+/// O(bytes).
 fn bitop(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let combine = Combine::parse(*argv)?;

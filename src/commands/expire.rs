@@ -1,4 +1,15 @@
 //! Time to live: the EXPIRE family, TTL and friends, PERSIST.
+//!
+//! The four commands that set a time differ in what their number means (`Form`) and share
+//! `set_expire`; the four that show it share `time_left`.
+//!
+//! `set_expire` reads the conditions, then the number, then looks the key up: clients see which
+//! error comes first. A date that has passed deletes the key at once, if this server decides about
+//! expiry (`Env::expiry`); otherwise it is stored like any other, and the one who decides deletes
+//! the key.
+//!
+//! Files and replicas get PEXPIREAT with the date in milliseconds, or the deletion, so that it does
+//! not matter when they run it.
 
 use crate::commands::arg::{self, Options};
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};

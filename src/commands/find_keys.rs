@@ -1,8 +1,9 @@
 //! Which arguments of a command are keys, and what the command does with them.
 //!
-//! The key specs of the row say so, for nearly all commands. Where a spec leaves something open (an option that may
-//! stand anywhere, a use that depends on other arguments), or the arguments don't fit it, a function of the command's
-//! own looks through the arguments: `native`. What neither finds is not there: the command will say what is wrong.
+//! For nearly all commands the key specs of the row say so. A spec may leave something open: an
+//! option that may stand anywhere, or a use that depends on other arguments. Then, and also if the
+//! arguments don't fit the spec, a function for that command looks through the arguments
+//! (`native`). If neither finds keys, there are none: the command will say what is wrong.
 
 use crate::commands::arg;
 use crate::commands::own::Finder;
@@ -11,11 +12,12 @@ use crate::commands::spec::{
     KEY_UPDATE, KEY_VARIABLE, KeySpec, Spec,
 };
 
-/// The position of a key among the arguments, and its access flags (none where the specs don't tell).
+/// The position of a key among the arguments, and its access flags (none if the specs don't tell).
 pub(crate) type Found = (usize, u16);
 
 impl Spec {
-    /// Whether the command may have keys at all: channels of shards are looked up like keys, but are none.
+    /// Whether the command may have keys at all. Shard channels are looked up like keys, but are
+    /// none.
     pub(crate) fn may_have_keys(&self) -> bool {
         self.keys.iter().any(|k| k.flags & KEY_NOT_KEY == 0)
     }
@@ -28,7 +30,7 @@ impl Spec {
     }
 }
 
-/// None where a spec is not the whole truth, or the arguments don't fit it.
+/// None if a spec does not tell everything, or the arguments don't fit it.
 fn by_specs(spec: &Spec, argv: &[&[u8]]) -> Option<Vec<Found>> {
     let mut out = Vec::new();
     for k in spec.keys.iter().filter(|k| k.flags & KEY_NOT_KEY == 0) {
@@ -52,7 +54,7 @@ fn begin(k: &KeySpec, argv: &[&[u8]]) -> Option<Option<usize>> {
         Begin::Index(i) => Some(Some(*i)),
         Begin::Keyword(word, from) => {
             let is = |i: &usize| arg::is(argv[*i], word);
-            // A keyword with nothing behind it, or in the place of the first argument, is none.
+            // A keyword does not count if nothing follows it, or if it is the first argument.
             let found = if *from > 0 {
                 (*from as usize..argc.saturating_sub(1)).find(is)
             } else {
@@ -90,7 +92,7 @@ fn range(k: &KeySpec, first: usize, argv: &[&[u8]]) -> Option<(usize, usize, usi
     }
 }
 
-/// What a look at the arguments finds, by the rule that the command's row names.
+/// What the function named in the command's row finds in the arguments.
 fn native(finder: Finder, argv: &[&[u8]]) -> Vec<Found> {
     match finder {
         Finder::Specs => Vec::new(),
@@ -113,8 +115,8 @@ fn native(finder: Finder, argv: &[&[u8]]) -> Vec<Found> {
     }
 }
 
-/// Keys behind their number at `at`. A number is read as far as it is one, so that keys are found though the command
-/// will refuse it.
+/// The keys after their number at `at`. Digits are read as far as they go, so that keys are found
+/// even if the command will refuse the number.
 fn counted(argv: &[&[u8]], at: usize) -> Vec<Found> {
     let text = argv.get(at).copied().unwrap_or_default();
     let count = usize::try_from(crate::util::num::parse_i32_prefix(text)).ok();
@@ -131,7 +133,7 @@ fn set_flags(argv: &[&[u8]]) -> u16 {
     }
 }
 
-/// BITFIELD that only has GET, rightly written, only reads.
+/// BITFIELD only reads if it has only valid GETs.
 fn bitfield_flags(argv: &[&[u8]]) -> u16 {
     let mut at = 2;
     while let Some(word) = argv.get(at) {
@@ -145,7 +147,7 @@ fn bitfield_flags(argv: &[&[u8]]) -> u16 {
     KEY_RO | KEY_ACCESS
 }
 
-/// STORE can stand anywhere behind the key; the last one counts.
+/// STORE can stand anywhere after the key; the last one counts.
 fn sort(argv: &[&[u8]]) -> Vec<Found> {
     let (mut at, mut target) = (2, None);
     while let Some(word) = argv.get(at) {
@@ -163,7 +165,7 @@ fn sort(argv: &[&[u8]]) -> Vec<Found> {
     std::iter::once((1, KEY_RO | KEY_ACCESS)).chain(target).collect()
 }
 
-/// The key, or those behind KEYS if the key is empty; both is a mistake.
+/// The key, or those after KEYS if the key is empty. To give both is a mistake.
 fn migrate(argv: &[&[u8]]) -> Vec<Found> {
     const FLAGS: u16 = KEY_RW | KEY_ACCESS | KEY_DELETE;
     let mut at = 6;
@@ -192,7 +194,7 @@ fn georadius(argv: &[&[u8]]) -> Vec<Found> {
     std::iter::once((1, 0)).chain(target).collect()
 }
 
-/// The first half of what stands behind STREAMS, which may be a name elsewhere.
+/// The first half of the arguments after STREAMS, a word that may also be a name elsewhere.
 fn xread(argv: &[&[u8]]) -> Vec<Found> {
     let mut at = 1;
     while let Some(word) = argv.get(at) {

@@ -1,7 +1,7 @@
 //! Geo commands: sorted sets whose scores are places (`util::geohash`).
 //!
-//! Adding a place is ZADD with a score; whatever is done with the set then is a sorted set's business. Searching is
-//! in `geo/search.rs`.
+//! To add a place is ZADD with a score, and what is done with the set then is done by the sorted
+//! set commands. Searching is in `geo/search.rs`.
 
 pub(crate) mod search;
 
@@ -61,7 +61,8 @@ fn reply_place(reply: &mut Reply, place: Place) {
 
 /// `GEOADD key [NX|XX] [CH] longitude latitude member [longitude latitude member ...]`
 ///
-/// Adds places, or moves them. O(log n) for each. Reply: how many were added (with CH also those moved).
+/// Adds places, or moves them. O(log n) for each. Reply: how many were added (with CH also those
+/// moved).
 fn geoadd(ctx: &mut Ctx<'_>) -> CmdResult {
     let argv = ctx.argv;
     let (mut options, mut first) = (AddOptions::default(), 2);

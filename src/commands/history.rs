@@ -1,8 +1,8 @@
-//! What versions have changed about commands, for COMMAND DOCS: one line of `history.tsv` for each change.
+//! What versions have changed about commands, for COMMAND DOCS: a line of `history.tsv` a change.
 //!
-//! Columns, tab-separated: name (`container|sub`), version, change. Lines are in order of name, those of one
-//! command in order of version. Versions are those of Redis; where it is Valkey, which counts by itself from 7.2
-//! on, the change says so.
+//! Columns, tab-separated: name (`container|sub`), version, change. Lines are in order of name,
+//! those of one command in order of version. Versions are those of Redis. Valkey counts its own
+//! from 7.2 on; a change that is Valkey's says so.
 
 use std::sync::OnceLock;
 
@@ -61,7 +61,7 @@ mod tests {
         for change in all() {
             let spec = spec::find(change.name).unwrap_or_else(|| panic!("{}: no row", change.name));
             assert_eq!(numbers(change.version).len(), 3, "{}", change.name);
-            // A change may go by the development version that came before the release of its command.
+            // A change may name the development version before the release of its command.
             assert!(numbers(change.version)[0] >= numbers(spec.since)[0], "{}", change.name);
             assert!(change.what.len() > 5 && !change.what.ends_with('.'), "{}", change.name);
         }

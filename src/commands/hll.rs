@@ -1,7 +1,8 @@
 //! HyperLogLog commands: PFADD, PFCOUNT, PFMERGE, PFDEBUG, PFSELFTEST.
 //!
-//! The value is a string (`ds::hll` has its layout). A dense one is changed in place, two bytes a register; a sparse
-//! one is small and edited as a copy. The estimate is kept in the string until a register changes.
+//! The value is a string (`ds::hll` has its layout). A dense one is changed in place, two bytes a
+//! register. A sparse one is small, and is edited as a copy. The string keeps the estimate until a
+//! register changes.
 
 use crate::commands::{CmdResult, Ctx, DataRow, Flow, arg};
 use crate::ds::hll::{self, Corrupt, Form};
@@ -50,7 +51,7 @@ fn store(db: &mut DbMut<'_>, key: &[u8], bytes: Vec<u8>, fx: &mut Effects) {
     db.set_touched(key, raw(bytes), Expire::Keep, fx);
 }
 
-/// Raises registers in a dense sketch where it lies; how many times one grew.
+/// Raises registers in a dense sketch in place. Returns how many have grown.
 fn raise_dense(
     entry: &mut EntryMut<'_>,
     places: impl Iterator<Item = (usize, u8)>,
@@ -71,7 +72,8 @@ fn mark_stale(entry: &mut EntryMut<'_>) -> Result<(), CmdError> {
     Ok(())
 }
 
-/// `PFADD key [element ...]`: 1 if the estimate may have changed. O(1) an element in a dense sketch.
+/// `PFADD key [element ...]`: 1 if the estimate may have changed. O(1) an element in a dense
+/// sketch.
 fn pfadd(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let key = argv.at(1);
@@ -85,7 +87,7 @@ fn pfadd(ctx: &mut Ctx<'_>) -> CmdResult {
             grew
         }
         found => {
-            // Making the key counts as a change, and so does each element that raises a register.
+            // A new key counts as a change, and so does each element that raises a register.
             let mut changes = u64::from(found.is_none());
             let mut bytes = match found {
                 Some(entry) => sketch(&entry)?.0.to_vec(),
@@ -112,8 +114,8 @@ fn pfadd(ctx: &mut Ctx<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `PFCOUNT key [key ...]`: the estimate; of several keys that of their union. O(1) while nothing changed, else
-/// O(registers) a key.
+/// `PFCOUNT key [key ...]`: the estimate; of several keys that of their union. O(1) while nothing
+/// changed, else O(registers) a key.
 fn pfcount(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     if argv.len() > 2 {
@@ -131,7 +133,7 @@ fn pfcount(ctx: &mut Ctx<'_>) -> CmdResult {
         Some(count) => count,
         None => {
             let count = hll::count(bytes).map_err(corrupt)?;
-            // The value changes by a read, so replicas are told.
+            // This read changes the value, so replicas are told.
             if let Some(mut entry) = db.find_mut(key, fx) {
                 entry.set_range(8, &count.to_le_bytes());
             }
@@ -160,7 +162,8 @@ fn union(
     Ok((registers, dense))
 }
 
-/// `PFMERGE destination [source ...]`: the destination becomes the union, itself included. O(registers) a key.
+/// `PFMERGE destination [source ...]`: the destination becomes the union, itself included.
+/// O(registers) a key.
 fn pfmerge(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let key = argv.at(1);
@@ -200,7 +203,7 @@ fn pfdebug(ctx: &mut Ctx<'_>) -> CmdResult {
         }
         let dense = hll::to_dense(&bytes).map_err(corrupt)?;
         store(db, key, dense.clone(), fx);
-        // Compat: the change is counted, but watchers see none.
+        // Compat: the change is counted, but no watch breaks.
         fx.dirty += 1;
         Ok(dense)
     };
@@ -232,8 +235,8 @@ fn pfdebug(ctx: &mut Ctx<'_>) -> CmdResult {
 /// Elements that PFSELFTEST adds.
 const TRIALS: u64 = 200_000;
 
-/// `PFSELFTEST`: adds random elements to a sketch of each form and compares them with plain registers, and the
-/// estimate with the truth. O(trials).
+/// `PFSELFTEST`: adds random elements to a sketch of each form and compares them with plain
+/// registers, and the estimate with the truth. O(trials).
 fn pfselftest(ctx: &mut Ctx<'_>) -> CmdResult {
     let failed = |what: String| CmdError::coded("TESTFAILED", what);
     let mut next = rand::generator(ctx.env.random);

@@ -72,8 +72,8 @@ fn move_key(ctx: &mut Ctx<'_>, replace: bool) -> Result<bool, errors::CmdError> 
         return Ok(false);
     }
     let (value, expire, _) = db.take(from).expect("the key was just there");
-    // What `to` held goes first, so that storing counts as a new key and wakes who waits for it. How often the value
-    // was used under its old name is forgotten, as in Redis 7.2.
+    // The value at `to` is removed first, so that storing counts as a new key and wakes clients
+    // that wait for it. The access data of the old name is forgotten, as in Redis 7.2.
     db.delete(to, Why::Overwrite, fx);
     db.add(to, value, expire, None, fx);
     fx.touched(from);
@@ -87,7 +87,7 @@ fn move_key(ctx: &mut Ctx<'_>, replace: bool) -> Result<bool, errors::CmdError> 
 fn randomkey(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, reply, fx, env, .. } = ctx;
     let mut draw = crate::util::rand::generator(env.random);
-    // A replica can't delete what has expired; after so many tries it shows an expired key.
+    // A replica can't delete expired keys. After so many tries it shows one.
     for tries in 0.. {
         let Some(entry) = db.random(&mut draw) else { break };
         let key = entry.key().to_vec();
@@ -110,7 +110,6 @@ fn keys(ctx: &mut Ctx<'_>) -> CmdResult {
     let every = pattern == b"*";
     let at = reply.begin_array();
     let mut count = 0;
-    // Collected by `for_each` on a shared borrow, so `is_due` is asked of the same database.
     db.for_each_live(|entry| {
         if !reply.is_too_long() && (every || glob::matches(pattern, entry.key(), false)) {
             reply.bulk(entry.key());

@@ -59,7 +59,7 @@ fn looked_up(
 ) -> CmdResult {
     let key = ctx.argv.at(2);
     let there = ctx.db.find(key, ctx.fx).is_some();
-    // Counted as a read, though no event tells of a miss.
+    // It counts as a read, though there is no event for a miss.
     match there {
         true => ctx.fx.counters.hits += 1,
         false => ctx.fx.counters.misses += 1,

@@ -19,7 +19,7 @@ const TOO_MUCH: CmdError =
 fn lcs(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let mut is_other = |key| db.read(key, fx).is_some_and(|e| e.value_type() != Type::String);
-    // Both are looked up before either is refused.
+    // Both keys are looked up before a wrong type is refused.
     let others = [is_other(argv.at(1)), is_other(argv.at(2))];
     if others.contains(&true) {
         return Err(NOT_STRINGS);
@@ -102,7 +102,8 @@ impl Table {
         let width = b.len() + 1;
         let size = (a.len() + 1) * width;
         let mut cells = Vec::new();
-        // The size comes from a client: running out of memory is its error, not our end.
+        // A client chooses the size. So if memory runs out, the client gets an error and the server
+        // goes on.
         cells.try_reserve_exact(size).map_err(|_| TOO_MUCH)?;
         cells.resize(size, 0u32);
         for (i, x) in a.iter().enumerate() {

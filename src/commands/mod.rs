@@ -1,9 +1,9 @@
 //! Data commands: functions over one database, `fn(&mut Ctx) -> CmdResult`.
 //!
 //! A command sees its arguments, the database, the reply and the record of effects. It can't name a
-//! client or a socket, so the same function serves a client, EXEC, a script, a replica and a replayed
-//! file, and is tested without any of them. Each file opens with its table of handlers; names,
-//! arities, flags and keys stand in `table.tsv` (see `spec`).
+//! client or a socket. So the same function serves a client, EXEC, a script, a replica and a
+//! replayed file, and it is tested without any of them. Each file opens with its table of handlers;
+//! names, arities, flags and keys are in `table.tsv` (see `spec`).
 
 pub(crate) mod arg;
 pub(crate) mod arguments;
@@ -58,7 +58,8 @@ pub(crate) enum Flow {
 }
 
 impl Flow {
-    /// Waits until one of the keys holds a value of a type, to run again then. Compat: a deletion wakes nobody here.
+    /// Waits until one of the keys holds a value of a type, to run again then. Compat: a deletion
+    /// wakes nobody here.
     fn until_there(env: &Env, keys: &[&[u8]], holds: Type, until_ms: Option<i64>) -> Flow {
         let waiting = Waiting::Keys {
             db: env.db,

@@ -1,6 +1,6 @@
-//! What this server wants to know of a command beside what COMMAND shows: words of ours in its row.
+//! What this server must know of a command beside what COMMAND shows: words of ours in its row.
 //!
-//! They stand in the column of flags, and nobody is shown them:
+//! They stand in the column of flags. Clients don't see them:
 //!
 //! ```text
 //! ends_multi       ends a transaction, or the client with it: takes no room in a full memory
@@ -13,7 +13,8 @@
 //! secrets=RULE     which arguments are hidden from logs and watchers
 //! finds=RULE       how its keys are found where the key specs leave something open
 //! ```
-//! A new word is added here, and used wherever its name says; no other file has lists of commands.
+//! A new word is added here, and is used where its meaning matters. No other file has lists of
+//! commands.
 
 pub(crate) const ENDS_MULTI: u16 = 1;
 pub(crate) const RUNS_IN_MULTI: u16 = 1 << 1;
@@ -56,10 +57,10 @@ const SECRETS: &[(&str, Secrets)] = &[
 /// How keys are found by a look at all the arguments.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Finder {
-    /// There are none but those that the key specs tell.
+    /// There are no keys but those that the key specs give.
     #[default]
     Specs,
-    /// SET: one key, its use depends on the options.
+    /// SET: one key, whose use depends on the options.
     Set,
     /// BITFIELD: the same.
     BitField,
@@ -93,7 +94,7 @@ const FINDERS: &[(&str, Finder)] = &[
     ("counted_store", Finder::CountedStore),
 ];
 
-/// What the words of a row add up to.
+/// All words of a row together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Own {
     flags: u16,
@@ -108,7 +109,7 @@ impl Own {
         self.flags & flags != 0
     }
 
-    /// Takes a word of a row in; false if it is none of ours.
+    /// Adds a word of a row; false if it is not ours.
     pub(crate) fn take(&mut self, word: &str) -> bool {
         match word.split_once('=') {
             Some(("element", n)) => n.parse().map(|n| self.element = n).is_ok(),

@@ -1,5 +1,5 @@
-//! SCAN: the whole database in steps, with Redis's guarantee: a key that is there from the first
-//! call to the last is returned at least once, however the table grows or shrinks in between.
+//! SCAN: the whole database in steps. As in Redis, a key that is there from the first call to the
+//! last is returned at least once, even if the table grows or shrinks in between.
 
 use crate::commands::arg::{self, Options};
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
@@ -10,7 +10,7 @@ use crate::util::{glob, num};
 
 pub(crate) const COMMANDS: &[DataRow] = &[("scan", scan)];
 
-/// Steps of the table per element asked for, so that a sparse table can't hold a call up.
+/// Steps of the table for each element asked for. The bound keeps a call short in a sparse table.
 const STEPS_PER_COUNT: u64 = 10;
 
 /// Options that all commands of the SCAN family share.
@@ -58,8 +58,8 @@ impl<'a> ScanOptions<'a> {
         Ok(o)
     }
 
-    /// Calls `step` with the cursor until enough elements were seen or the end is reached; returns the cursor to go on
-    /// with. `step` returns the next cursor and counts what it saw.
+    /// Calls `step` with the cursor until enough elements were seen or the end is reached; returns
+    /// the cursor to go on with. `step` returns the next cursor and counts what it saw.
     pub(crate) fn steps(&self, mut at: u64, mut step: impl FnMut(u64, &mut u64) -> u64) -> u64 {
         let (mut seen, mut left) = (0, self.count.saturating_mul(STEPS_PER_COUNT));
         loop {
@@ -94,7 +94,8 @@ fn scan(ctx: &mut Ctx<'_>) -> CmdResult {
     at = o.steps(at, |at, seen| {
         db.scan_step(at, |entry, is_due| {
             *seen += 1;
-            // Compat: keys that the pattern leaves out are left alone, though their time has passed.
+            // Compat: keys that don't match the pattern are not deleted, even if their time has
+            // passed.
             if o.pattern.is_some_and(|p| !glob::matches(p, entry.key(), false)) {
                 return;
             }

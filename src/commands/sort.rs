@@ -1,10 +1,10 @@
-//! SORT and SORT_RO: the elements of a list, set or sorted set in another order, or what they lead to.
+//! SORT and SORT_RO: the elements of a list, set or sorted set in order, or what they lead to.
 //!
-//! Steps: parse; copy the elements; look up what they are ordered by (`BY`); sort, only as far as `LIMIT` asks;
-//! reply or store the elements, or the values that `GET` patterns lead to.
+//! Steps: parse; copy the elements; look up what they are ordered by (`BY`); sort, only as far as
+//! `LIMIT` asks; reply or store the elements, or the values that `GET` patterns lead to.
 //!
-//! A pattern is a key with `*` in place of the element, and may go on with `->field` into a hash. Text is compared by
-//! bytes. A constant `BY` means: leave the elements in their own order.
+//! A pattern is a key with `*` in place of the element, and may go on with `->field` into a hash.
+//! Text is compared by bytes. If `BY` has no `*`, the elements stay in their own order.
 
 use crate::commands::arg::{self, Options};
 use crate::commands::string::value_bytes;
@@ -77,8 +77,8 @@ impl<'a> Request<'a> {
     }
 }
 
-/// `SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC|DESC] [ALPHA] [STORE destination]`.
-/// O(n + m log m) with n elements, m of them wanted.
+/// `SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC|DESC] [ALPHA] [STORE
+/// destination]`. O(n + m log m) with n elements, m of them wanted.
 fn sort(ctx: &mut Ctx<'_>) -> CmdResult {
     run(ctx, false)
 }
@@ -107,11 +107,11 @@ fn run(ctx: &mut Ctx<'_>, read_only: bool) -> CmdResult {
         spread(db, argv.at(1), limits, fx);
     }
     if is_set && (request.store.is_some() || env.origin == Origin::Script) {
-        // A set has no order of its own; what is stored must be the same everywhere.
+        // A set has no order of its own, but what is stored must be the same on every server.
         if keep_order {
             (keep_order, request.alpha, request.by) = (false, true, None);
         } else if request.alpha && request.by.is_some() {
-            // Elements that lead to the same text are not told apart, but stay as they come.
+            // Elements that lead to the same text keep the order in which they come.
             elements.sort_unstable();
         }
     }
@@ -127,7 +127,7 @@ fn run(ctx: &mut Ctx<'_>, read_only: bool) -> CmdResult {
     }
 }
 
-/// Compat: a sorted set that is sorted is no listpack any more.
+/// Compat: after SORT a sorted set is no listpack any more.
 #[cold]
 fn spread(db: &mut DbMut<'_>, key: &[u8], limits: &Limits, fx: &mut Effects) {
     if let Ok(Some(mut zset)) = db.find_open::<ZSet>(key, fx) {
@@ -135,8 +135,8 @@ fn spread(db: &mut DbMut<'_>, key: &[u8], limits: &Limits, fx: &mut Effects) {
     }
 }
 
-/// The elements in their own order; those of a list or sorted set backwards if it is to be `descending`. None for other
-/// types.
+/// The elements in their own order; those of a list or sorted set backwards if it is to be
+/// `descending`. None for other types.
 fn elements(object: ObjectRef<'_>, descending: bool) -> Option<Vec<Vec<u8>>> {
     let mut out = Vec::with_capacity(object.len());
     match object {
@@ -172,7 +172,8 @@ enum Weight {
 
 fn compare(a: &(Weight, Vec<u8>), b: &(Weight, Vec<u8>)) -> Ordering {
     match (&a.0, &b.0) {
-        // Equal numbers are told apart by the elements, so that the order is one and the same everywhere.
+        // Elements with equal numbers are compared as text, so that the order is the same on every
+        // server.
         (Weight::Number(x), Weight::Number(y)) => {
             x.partial_cmp(y).unwrap_or(Ordering::Equal).then_with(|| a.1.cmp(&b.1))
         }
@@ -190,7 +191,8 @@ fn order(
     elements: Vec<Vec<u8>>,
     wanted: usize,
 ) -> Result<Vec<Vec<u8>>, CmdError> {
-    // Compat: all keys are looked at (which shows in events) before what is no number ends the command.
+    // Compat: all keys are looked up, which shows in events, before a value that is no number ends
+    // the command.
     let mut all_numbers = true;
     let mut number = |text: &[u8]| {
         let parsed = num::parse_f64_c(text, false);
@@ -241,7 +243,7 @@ fn follow(
     }
     let star = memchr::memchr(b'*', pattern)?;
     let behind = &pattern[star + 1..];
-    // An arrow with nothing behind it is part of the key.
+    // An arrow at the end is part of the key.
     let arrow = memchr::memmem::find(behind, b"->").filter(|at| at + 2 < behind.len());
     let (tail, field) = match arrow {
         Some(at) => (&behind[..at], Some(&behind[at + 2..])),
@@ -276,7 +278,7 @@ fn reply(ctx: &mut Ctx<'_>, request: &Request<'_>, chosen: &[Vec<u8>]) -> CmdRes
     Ok(Flow::Done)
 }
 
-/// Makes a list of the outcome; what is missing becomes an empty element.
+/// Stores the outcome as a list. What is missing becomes an empty element.
 fn store(ctx: &mut Ctx<'_>, request: &Request<'_>, chosen: &[Vec<u8>], target: &[u8]) -> CmdResult {
     let Ctx { db, reply, fx, env, limits, .. } = ctx;
     let mut out = Vec::with_capacity(chosen.len() * request.get.len().max(1));

@@ -1,12 +1,13 @@
 //! What is known of a command without running it: one row of `table.tsv` each.
 //!
 //! Everything else is derived from the row: arity checks, COMMAND INFO, DOCS, LIST and GETKEYS, the
-//! admission checks, which argument is a key. A row whose command has no handler is not shown to
-//! anybody; the table may know more commands than the server.
+//! gate's checks, and which argument is a key. A row without a handler is not shown, so the table
+//! may know more commands than the server.
 //!
-//! Columns, tab-separated: name (`container|sub`), group, since, arity (negative: at least),
-//! flags, ACL categories, key specs, tips, deprecation, arguments (see `arguments`), complexity, summary.
+//! Columns, tab-separated: name (`container|sub`), group, since, arity (negative: at least), flags,
+//! ACL categories, key specs, tips, deprecation, arguments (see `arguments`), complexity, summary.
 //! Among the flags stand words of ours too, which nobody is shown (see `own`).
+//!
 //! A key spec is `begin/find/flags`, several are separated by ` ; ` (Redis documentation, "Command
 //! key specifications"); a fourth part is a remark on its flags.
 
@@ -134,7 +135,8 @@ pub(crate) enum Begin {
 /// How many keys follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Find {
-    /// Up to `last` (relative to the begin; negative: from the end), every `step`th; `limit` halves.
+    /// Up to `last` (relative to the begin; negative: from the end), every `step`th; `limit`
+    /// halves.
     Range {
         last: i32,
         step: i32,
@@ -174,7 +176,7 @@ pub(crate) struct Spec {
     /// Number of arguments with the name; negative: at least so many.
     pub arity: i32,
     pub flags: u32,
-    /// What only we want to know.
+    /// Our own words, which clients don't see.
     pub own: Own,
     /// Bits of `CATEGORIES`.
     pub acl: u32,
@@ -184,7 +186,7 @@ pub(crate) struct Spec {
     pub arguments: &'static str,
     pub complexity: &'static str,
     pub summary: &'static str,
-    /// First key, last key, step: what COMMAND has shown since before there were key specs.
+    /// First key, last key and step, which COMMAND showed before there were key specs.
     pub legacy: (i32, i32, i32),
 }
 
@@ -308,7 +310,7 @@ fn parse_keys(name: &str, text: &'static str) -> KeySpec {
     KeySpec { begin, find, flags, note: note.first().copied() }
 }
 
-/// Folds consecutive plain ranges into one triple; whatever does not fit makes the keys "movable".
+/// Joins consecutive plain ranges into one triple. Whatever does not fit makes the keys "movable".
 fn derive_legacy(spec: &mut Spec) {
     let ranges = spec.keys.iter().map(|k| match (&k.begin, &k.find) {
         (Begin::Index(i), Find::Range { last, step, .. }) => Some((*i as i32, *last, *step)),

@@ -1,4 +1,18 @@
 //! String commands on one key: SET and its family, GET and its family, counters, ranges.
+//!
+//! A command reads its options, looks the key up, checks its condition, stores, and then records
+//! what follows: the change, the events, the form for files and replicas. An option that is wrong
+//! is an error before the key is changed.
+//!
+//! What must hold:
+//!
+//! - A command counts as one access of its key. `DbMut::set` looks the key up by itself; a command
+//!   that has looked already stores with `set_touched`.
+//! - Files and replicas get commands that mean the same whenever they run: dates instead of
+//!   durations, the sum instead of a floating-point increment, SET instead of a condition that
+//!   held.
+//! - Those in `KEEPERS` may be handed their large argument itself (`engine::lend`). They store it
+//!   once, unchanged, at one key.
 
 use crate::commands::arg::{self, ExpireArg, Options, When};
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
@@ -34,7 +48,8 @@ pub(crate) const COMMANDS: &[DataRow] = &[
     ("incrbyfloat", incrbyfloat),
 ];
 
-/// Commands that store one of their arguments as it is, once, at one key: a large one need not be copied.
+/// Commands that store one of their arguments as it is, once, at one key: a large one need not be
+/// copied.
 pub(crate) const KEEPERS: &[&str] = &["set", "setnx", "setex", "psetex", "getset", "append"];
 
 /// Writes a string value, whatever form it is held in.
@@ -85,7 +100,7 @@ impl<'a> SetOptions<'a> {
     fn parse(options: &mut Options<'a>) -> Result<SetOptions<'a>, CmdError> {
         let mut o = SetOptions::default();
         while let Some(word) = options.next() {
-            // A repeated word is accepted, a contradicting one is not, as in Redis.
+            // As in Redis a word may be repeated, but must not contradict another.
             if arg::is(word, "nx") && matches!(o.only, Only::Always | Only::Absent) {
                 o.only = Only::Absent;
             } else if arg::is(word, "xx") && matches!(o.only, Only::Always | Only::Present) {
@@ -478,7 +493,7 @@ fn incrbyfloat(ctx: &mut Ctx<'_>) -> CmdResult {
     db.set_touched(key, SetValue::Text(&text), Expire::Keep, fx);
     fx.modified(key);
     fx.event(EV_STRING, "incrbyfloat", key);
-    // Floating point differs between machines; the result does not.
+    // Floating point differs between machines, so the stream gets the result.
     fx.rewrite(&[b"SET", key, &text, b"KEEPTTL"]);
     reply.bulk(&text);
     Ok(Flow::Done)

@@ -115,7 +115,7 @@ fn msetex(ctx: &mut Ctx<'_>) -> CmdResult {
         if at.is_some() {
             fx.event(EV_GENERIC, "expire", key);
         }
-        // A stream of plain SETs is understood by every server, whatever its version.
+        // Every server understands plain SETs, whatever its version.
         match mode {
             Expire::At(at) => {
                 propagate_set(fx, key, value, at);

@@ -71,7 +71,8 @@ pub(crate) fn parse<S: AsRef<OsStr>>(argv: &[S], cwd: &Path) -> Action {
     Action::Run(Run { stdin: options.stdin, options: options.text, ..run })
 }
 
-/// `file` as seen from `cwd`. Each `../` that it begins with takes the last element away, so that the path reads well.
+/// `file` as seen from `cwd`. Each `../` that it begins with takes the last element away, so that
+/// the path reads well.
 fn from(cwd: &Path, mut file: &[u8]) -> PathBuf {
     let mut base = cwd;
     if !file.starts_with(b"/") {

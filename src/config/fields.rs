@@ -1,7 +1,7 @@
 //! The fields of the configuration with their defaults, one struct per subsystem.
 //!
-//! The defaults are those of Redis 7.2. Which directive a field belongs to stands in `table`, where
-//! the ranges are too; units are in the names.
+//! The defaults are those of Redis 7.2. `table` says which directive a field belongs to, and its
+//! range. Units are in the names.
 
 use super::choice::{
     AclPubsubDefault, AppendFsync, ConfigSave, DisklessLoad, EndpointType, EvictionPolicy,
@@ -151,7 +151,8 @@ group! {
         /// Bytes of output above which a client of a class without a limit is neither read nor
         /// served until it has read half; 0: never. Our own.
         backpressure_limit: usize = 0,
-        /// Memory of all clients together: bytes, 0 for no limit, or minus a percentage of `maxmemory`.
+        /// Memory of all clients together: bytes, 0 for no limit, or minus a percentage of
+        /// `maxmemory`.
         max_memory: i64 = 0,
         /// Longest string in the protocol and in a value.
         max_bulk_bytes: u64 = 512 << 20,
@@ -238,7 +239,8 @@ group! {
         /// Exit instead of aborting on a panic.
         exit_on_panic: bool = false,
         unavailable: Unavailable = Unavailable::Stop,
-        /// Milliseconds after which a stuck main thread is reported; 0: never. Two ticks of `hz` at least.
+        /// Milliseconds after which a stuck main thread is reported; 0: never. Two ticks of `hz` at
+        /// least.
         watchdog_period_ms: u32 = 0,
         /// Start-up warnings to suppress.
         ignore_warnings: Vec<u8> = Vec::new(),
@@ -274,7 +276,8 @@ group! {
     Keyspace {
         /// Number of databases.
         databases: u32 = 16,
-        /// Classes of keyspace events to publish; 0: none. See [`EVENT_CLASSES`](super::EVENT_CLASSES).
+        /// Classes of keyspace events to publish; 0: none. See
+        /// [`EVENT_CLASSES`](super::EVENT_CLASSES).
         notify_events: u32 = 0,
         /// How hard expired keys are looked for, 1 to 10.
         expire_effort: u32 = 1,

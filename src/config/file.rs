@@ -4,10 +4,10 @@
 //! defaults < environment < configuration file (with its includes) < standard input < options
 //! ```
 //!
-//! All sources have the same form, one directive a line, and are read in this order into the same
-//! [`Config`], so that the last word counts. What this layer can't judge (users, renamed commands,
-//! modules, Sentinel's directives) is handed on with the line it came from: whoever finds fault
-//! with it makes the same [`ConfigError`] of it as is made here.
+//! All sources have the same form, one directive a line. They are read in this order into the same
+//! [`Config`], so that the last one counts. This layer can't check everything (users, renamed
+//! commands, modules, Sentinel's directives). It hands these on with their line, and whoever finds
+//! a fault makes the same [`ConfigError`] of it.
 
 use super::Config;
 use super::include;
@@ -121,7 +121,7 @@ pub struct Loaded {
     pub module_settings: Vec<Placed<(Vec<u8>, Vec<u8>)>>,
     /// `sentinel`: its arguments.
     pub sentinel: Vec<Placed<Vec<Vec<u8>>>>,
-    /// What the log should say about values that were accepted all the same.
+    /// What the log should say about values that were accepted although they are doubtful.
     pub warnings: Vec<String>,
 }
 
@@ -348,7 +348,7 @@ impl From<ReadError> for ConfigError {
     }
 }
 
-/// Directives of earlier versions that redis-server takes without a word.
+/// Directives of earlier versions, which redis-server ignores silently.
 fn is_forgotten(name: &[u8]) -> bool {
     matches!(
         name,
@@ -363,7 +363,7 @@ fn cannot_open(path: &Path, error: &io::Error) -> String {
     format!("Fatal error, can't open config file '{}': {}", path.display(), os_error(error))
 }
 
-/// The log file must be there before the server cuts its ties to the terminal.
+/// The log file must be writable before the server leaves the terminal.
 fn check_log_file(config: &Config) -> Result<(), ConfigError> {
     if config.log.file.is_empty() {
         return Ok(());

@@ -1,8 +1,8 @@
 //! CONFIG GET and CONFIG SET, as far as they concern values.
 //!
-//! SET is all or nothing: names are looked up and judged first, then all values are set, and the
-//! first failure restores everything. The caller then acts on the rows that changed; when that
-//! fails, it restores them with [`Undo`] and acts on them once more.
+//! SET is all or nothing. Names are looked up and checked first, then all values are set, and the
+//! first failure restores everything. Then the caller acts on the rows that changed. If that fails,
+//! it restores them with [`Undo`] and acts on them once more.
 
 use super::Config;
 use super::table::{
@@ -53,7 +53,7 @@ pub(crate) struct Rights {
 pub(crate) struct Changed {
     /// They, under the names they were given by, in that order.
     pub rows: Vec<Named>,
-    /// What the log should say about values that were accepted all the same.
+    /// What the log should say about values that were accepted although they are doubtful.
     pub warnings: Vec<&'static str>,
     /// The configuration before.
     pub undo: Undo,
@@ -88,7 +88,7 @@ pub(crate) enum SetError {
         /// Why.
         reason: Reason,
     },
-    /// Not while data is being loaded.
+    /// It can't be set while data is being loaded.
     Loading,
 }
 
@@ -183,7 +183,7 @@ fn set_one(
     };
     let changed = row.set(config, &args, setting)?;
     match row.refusal(config) {
-        // What the server was started with in spite of this may stay.
+        // It may stay if the server was started with it.
         Some(why) if changed => Err(why.into()),
         _ => Ok(changed),
     }

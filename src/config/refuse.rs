@@ -1,10 +1,11 @@
-//! What a configuration must not ask for, because the server would neglect it and somebody relies on it.
+//! What a configuration must not ask for: things we lack and somebody would rely on.
 //!
-//! A directive without effect is harmless as long as nobody is worse off than with its default. One that protects
-//! access or data is not: a server that starts all the same stands open, or loses what it was told to keep, and nobody
-//! notices before it matters. So such a directive stops the start, with the reason. `unavailable-directives warn`
-//! (or `REDUST_UNAVAILABLE_DIRECTIVES=warn`) makes it a warning, for tests and for those who know what they do; what
-//! would make another server of this one is refused in any case.
+//! A directive without effect is harmless as long as nobody is worse off than with its default. One
+//! that protects access or data is not: a server that starts all the same stands open, or loses
+//! what it was told to keep, and nobody notices before it matters. So such a directive stops the
+//! start, with the reason. `unavailable-directives warn` (or `REDUST_UNAVAILABLE_DIRECTIVES=warn`)
+//! makes it a warning, for tests and for those who know what they do; what would make another
+//! server of this one is refused in any case.
 
 use super::choice::Unavailable;
 use super::file::{ConfigError, Loaded};
@@ -43,8 +44,8 @@ pub(crate) fn check(loaded: &Loaded) -> Result<Vec<String>, ConfigError> {
     Ok(warnings)
 }
 
-/// An ACL file may be there as long as it says nothing but that everybody may do everything. Redis goes by it rather
-/// than by `requirepass`.
+/// An ACL file may be there if all that it says is that everybody may do everything. Redis obeys
+/// it, and not `requirepass`.
 fn acl_file(config: &super::Config) -> Result<(), String> {
     if config.acl.file.is_empty() {
         return Ok(());
@@ -67,8 +68,8 @@ fn acl_file(config: &super::Config) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether name and rules are those of the default user of a server without users, whose password is `password`:
-/// CONFIG REWRITE and ACL SAVE of Redis write it down.
+/// Whether name and rules are those of the default user of a server without users, whose password
+/// is `password`: CONFIG REWRITE and ACL SAVE of Redis write it down.
 fn is_default(words: &[Vec<u8>], password: &[u8]) -> bool {
     let Some((name, rules)) = words.split_first() else { return false };
     // Each of these, in one of its spellings, and nothing else.

@@ -155,8 +155,8 @@ fn key(args: &[Vec<u8>], extras: &[Extra]) -> Option<Vec<u8>> {
     is_known.then_some(name)
 }
 
-/// Writes `config` into the file at `path`, as [`rewrite`] puts it into what is there; a file that is not there is made.
-/// The error names the step that failed.
+/// Writes `config` into the file at `path`, as [`rewrite`] puts it into what is there; a file that
+/// is not there is made. The error names the step that failed.
 pub(crate) fn rewrite_file(path: &Path, config: &Config, force_all: bool) -> Result<(), String> {
     let old = match fs::read(path) {
         Ok(old) => old,

@@ -32,8 +32,8 @@ pub(crate) const VOLATILE: u16 = 1 << 6;
 /// Listed in crash reports.
 pub(crate) const CRASH: u16 = 1 << 7;
 
-/// Not every redis-server of 7.2 knows it: the directives of later servers, and of builds for tests. Written to a file only
-/// where it is set.
+/// Not every redis-server of 7.2 knows it: the directives of later servers, and of builds for
+/// tests. Written to a file only where it is set.
 pub(crate) const UNSURE: u16 = 1 << 8;
 
 /// One directive.
@@ -58,10 +58,11 @@ pub(crate) struct Row {
 pub(crate) enum Effect {
     /// The server acts on it.
     Acts,
-    /// Nothing, and nobody is worse off for it: it is kept and shown, and the log says once that it has no effect.
+    /// Nothing, and nobody is worse off for it: it is kept and shown, and the log says once that it
+    /// has no effect.
     None,
-    /// Nothing yet, and whoever sets it relies on it for access or data: the start is refused, and so is CONFIG SET.
-    /// The text says why.
+    /// Nothing yet, and whoever sets it relies on it for access or data: the start is refused, and
+    /// so is CONFIG SET. The text says why.
     Refused(&'static str),
 }
 
@@ -166,11 +167,12 @@ pub(crate) struct Special {
 /// The circumstances in which a directive is set.
 #[derive(Debug, Default)]
 pub(crate) struct Setting {
-    /// From a file or the command line, where several `save` lines add up, rather than by CONFIG SET.
+    /// From a file or the command line, where several `save` lines add up, rather than by CONFIG
+    /// SET.
     pub from_file: bool,
     /// Whether a `save` line has been read, which replaces the default save points.
     pub save_seen: bool,
-    /// What the log should say about values that are accepted all the same.
+    /// What the log should say about values that are accepted although they are doubtful.
     pub warnings: Vec<&'static str>,
 }
 

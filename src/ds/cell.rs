@@ -8,13 +8,16 @@
 //! ```
 //! A length that follows its byte takes 4 bytes; if these are all ones it takes the 8 after them.
 //!
-//! So a 17-byte member takes 18 bytes in a set and 26 in a sorted set, a field of 16 bytes with a value of 14
-//! takes 32. The allocation's size is not stored: it is the size class of what the first bytes say.
+//! So a 17-byte member takes 18 bytes in a set and 26 in a sorted set, a field of 16 bytes with a
+//! value of 14 takes 32. The allocation's size is not stored: it is the size class of what the
+//! first bytes say.
 //!
 //! Invariants:
 //!
-//! - C1  a `Cell` owns an allocation of `size_class(total)` bytes whose first `total` bytes are laid out as above;
-//! - C2  `View` is only seen behind a reference to such an allocation; its address has been exposed.
+//! - C1  a `Cell` owns an allocation of `size_class(total)` bytes whose first `total` bytes are
+//!   laid out as above;
+//! - C2  `View` is only seen behind a reference to such an allocation; its address has been
+//!   exposed.
 
 #![allow(unsafe_code)] // One hand-laid allocation per element; fenced in by C1 and C2.
 
@@ -27,7 +30,7 @@ const HEAD: u8 = 0x80;
 const KEY_WIDE: u8 = 0x7f;
 const VALUE_WIDE: u8 = 0xff;
 const HEAD_BYTES: usize = 8;
-/// From here on a length takes 8 bytes more.
+/// From this length on, 8 bytes more are needed.
 const HUGE: usize = u32::MAX as usize;
 
 /// An element, owned. `VALUE`: whether it has a value beside its key.
@@ -118,7 +121,7 @@ impl<const VALUE: bool> View<VALUE> {
         if self.has_head() { HEAD_BYTES } else { 0 }
     }
 
-    /// The owner's eight bytes, if the cell was made with them.
+    /// The owner's eight bytes, if the cell has them.
     #[inline]
     pub fn head(&self) -> Option<[u8; 8]> {
         let (.., at) = self.lens();
@@ -162,8 +165,8 @@ impl<const VALUE: bool> std::fmt::Debug for View<VALUE> {
     }
 }
 
-// SAFETY: one word; the allocation lives until `drop`, and its address is a user-space one (the table asserts
-// that). The key never changes.
+// SAFETY: one word; the allocation lives until `drop`, and its address is a user-space one (the
+// table asserts that). The key never changes.
 unsafe impl<const VALUE: bool> Thin for Cell<VALUE> {
     type View = View<VALUE>;
 
@@ -179,7 +182,8 @@ unsafe impl<const VALUE: bool> Thin for Cell<VALUE> {
 
     #[inline(always)]
     unsafe fn view<'a>(raw: NonNull<u8>) -> &'a View<VALUE> {
-        // SAFETY: a zero-sized, byte-aligned type behind a non-null pointer that the caller says lives.
+        // SAFETY: a zero-sized, byte-aligned type behind a non-null pointer that the caller says
+        // lives.
         unsafe { raw.cast().as_ref() }
     }
 
@@ -291,7 +295,8 @@ impl<const VALUE: bool> Cell<VALUE> {
         at.as_ptr().expose_provenance(); // C2
         let mut to = at.as_ptr();
         for part in [&lengths.bytes[..lengths.len], head, key, value] {
-            // SAFETY: the parts add up to `total`, which fits the allocation; it is new, so nothing overlaps.
+            // SAFETY: the parts add up to `total`, which fits the allocation; it is new, so nothing
+            // overlaps.
             unsafe {
                 to.copy_from_nonoverlapping(part.as_ptr(), part.len());
                 to = to.add(part.len());
@@ -311,8 +316,8 @@ impl<const VALUE: bool> Cell<VALUE> {
 }
 
 impl Field {
-    /// The same field with another value and head; in place where the size class stays and nothing before the
-    /// value moves. O(length).
+    /// The same field with another value and head; in place where the size class stays and nothing
+    /// before the value moves. O(length).
     pub fn with(mut self, value: &[u8], head: Option<[u8; 8]>) -> Field {
         let (key_len, old_len, at) = self.lens();
         let same_form = self.has_head() == head.is_some()
@@ -324,8 +329,8 @@ impl Field {
         let start = at + self.head_bytes() + key_len;
         let new_class = size_class(start + value.len());
         if new_class != old_class {
-            // SAFETY: C1 -- allocated with this layout; it is owned, and its address replaced at once. The
-            // lengths at the start are rewritten below, before anybody looks.
+            // SAFETY: C1 -- allocated with this layout; it is owned, and its address replaced at
+            // once. The lengths at the start are rewritten below, before anybody looks.
             let moved = unsafe { realloc(self.0.as_ptr(), layout(old_class), new_class) };
             let Some(moved) = NonNull::new(moved) else { handle_alloc_error(layout(new_class)) };
             moved.as_ptr().expose_provenance(); // C2
@@ -333,8 +338,8 @@ impl Field {
         }
         let lengths = Lengths::new(key_len, Some(value.len()), head.is_some());
         debug_assert_eq!(lengths.len, at);
-        // SAFETY: C1 -- all offsets are those of the new layout, which fits `new_class`; borrowed bytes can't
-        // lie in a cell that we own.
+        // SAFETY: C1 -- all offsets are those of the new layout, which fits `new_class`; borrowed
+        // bytes can't lie in a cell that we own.
         unsafe {
             let to = self.0.as_ptr();
             to.copy_from_nonoverlapping(lengths.bytes.as_ptr(), lengths.len);
@@ -403,7 +408,8 @@ mod tests {
         assert_eq!(len(HUGE, HUGE), LENGTHS_MAX);
     }
 
-    /// Takes 13 GB of memory: REDUST_LARGE_MEMORY=1 cargo test --release --lib huge -- --test-threads 1
+    /// Takes 13 GB of memory: REDUST_LARGE_MEMORY=1 cargo test --release --lib huge --
+    /// --test-threads 1
     #[test]
     fn huge_parts_come_back() {
         if std::env::var_os("REDUST_LARGE_MEMORY").is_none() {

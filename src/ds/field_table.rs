@@ -1,11 +1,11 @@
 //! `FieldTable`: fields by name, and those that expire by time: a large hash.
 //!
-//! The table of fields and an ordered set of times with addresses, kept in step. Whatever adds, frees, moves or
-//! re-times a field must tell the set, and this file is the only place that can do any of the four to a field in the
-//! table: a safe interface over
+//! It keeps a table of fields and an ordered set of their times and addresses in step. Whatever
+//! adds, frees, moves or re-times a field must tell the set. Only this file can do any of the four
+//! to a field in the table, so the interface is safe over
 //!
-//! - F1  the set holds exactly the fields of the table that have a head, once each, under the time that the head is
-//!   and their present address.
+//! - F1  the set holds exactly the fields of the table that have a head, once each, under the time
+//!   that the head is and their present address.
 
 #![allow(unsafe_code)] // The set's addresses are those of fields in the table; fenced in by F1.
 
@@ -18,7 +18,7 @@ use std::ptr::NonNull;
 /// Fields by the time they expire at.
 type Due = BTreeSet<(i64, u64)>;
 
-/// What becomes of a field's time when it is given a value.
+/// What happens to a field's time when the field is given a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Time {
     /// It doesn't expire any more.
@@ -104,7 +104,8 @@ impl FieldTable {
         false
     }
 
-    /// Gives a field a time to expire at, or takes it away. No such field: nothing happens. O(log n).
+    /// Gives a field a time to expire at, or takes it away. No such field: nothing happens.
+    /// O(log n).
     pub fn set_expire(&mut self, field: &[u8], expire: Option<i64>) {
         let hash = self.fields.hash(field);
         let Some(mut found) = self.fields.get_mut(hash, field) else { return };

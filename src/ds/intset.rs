@@ -1,7 +1,7 @@
 //! Intset: a sorted array of distinct integers in one allocation.
 //!
-//! It is the encoding of small sets of integers, and it is stored verbatim in RDB files: the byte layout below is a
-//! contract.
+//! It is the encoding of small sets of integers, and it is stored verbatim in RDB files: the byte
+//! layout below is a contract.
 //!
 //! ```text
 //! +------------+------------+-----------+-- ... --+-------------+
@@ -9,8 +9,8 @@
 //! +------------+------------+-----------+-- ... --+-------------+
 //! ```
 //!
-//! `width` is 2, 4 or 8: the bytes of each integer, two's complement. An integer that doesn't fit widens all; nothing
-//! ever makes them narrow again, so equal sets may differ in width.
+//! `width` is 2, 4 or 8: the bytes of each integer, two's complement. An integer that doesn't fit
+//! widens all; nothing ever makes them narrow again, so equal sets may differ in width.
 //!
 //! Invariants, checked in full by [`Intset::from_untrusted`]:
 //!

@@ -21,9 +21,9 @@
 //!   0xF1 .. 0xF4            signed 16, 24, 32, 64-bit integer
 //! ```
 //!
-//! `backlen` is written so that it can be read from its last byte leftwards (seven bits a byte, high
-//! bit set on every byte but the first), which is what makes `prev` possible. `count` saturates at
-//! 65535, meaning "unknown: walk the list".
+//! `backlen` is written so that it can be read from its last byte leftwards (seven bits a byte,
+//! high bit set on every byte but the first), which is what makes `prev` possible. `count`
+//! saturates at 65535, meaning "unknown: walk the list".
 //!
 //! Invariants, checked in full by [`Listpack::from_untrusted`]:
 //!
@@ -34,8 +34,8 @@
 //!
 //! All code here is safe: a position is an offset, never a pointer. Thresholds are the callers'.
 //!
-//! Whoever only reads needs a [`ListpackRef`]: the entries alone, wherever they are kept. A [`Listpack`] owns them, in
-//! the stored form, and can be edited.
+//! To read, a [`ListpackRef`] is enough: the entries alone, wherever they are kept. A [`Listpack`]
+//! owns them, in the stored form, and can be edited.
 
 use crate::util::num;
 use crate::util::size_class;
@@ -45,12 +45,14 @@ pub(super) const EOF: u8 = 0xFF;
 pub(super) const COUNT_UNKNOWN: u16 = u16::MAX;
 /// Bytes of a listpack without elements.
 pub(crate) const EMPTY_BYTES: usize = HEADER + 1;
-/// A listpack of more bytes is not made: callers split or convert before. One from elsewhere may have up to 4 GiB.
+/// A listpack of more bytes is not made: callers split or convert before. One from elsewhere may
+/// have up to 4 GiB.
 const BYTES_MAX: usize = 1 << 30;
 /// What an element takes beside its text, at most.
 const OVERHEAD_MAX: usize = 5 + 5;
 
-/// Whether a listpack of `bytes` (0: none yet) may take elements whose texts have `more` bytes in all.
+/// Whether a listpack of `bytes` (0: none yet) may take elements whose texts have `more` bytes in
+/// all.
 #[inline]
 pub(crate) fn may_grow(bytes: usize, more: usize) -> bool {
     bytes.saturating_add(more) <= BYTES_MAX
@@ -82,7 +84,8 @@ pub enum Item<'a> {
     Str(&'a [u8]),
 }
 
-/// Offset of an element's first byte from that of the first. Valid for the listpack that produced it until its next edit.
+/// Offset of an element's first byte from that of the first. Valid for the listpack that produced
+/// it until its next edit.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Pos(usize);
 
@@ -225,7 +228,8 @@ impl Listpack {
         self.view().get(pos)
     }
 
-    /// The element with this index; negative ones count from the end. O(distance to the nearer end).
+    /// The element with this index; negative ones count from the end.
+    /// O(distance to the nearer end).
     pub fn at(&self, index: i64) -> Option<Pos> {
         self.view().at(index)
     }
@@ -362,7 +366,7 @@ impl Listpack {
         self.bytes.truncate(at);
         self.bytes.push(EOF);
         size_class::shrink(&mut self.bytes);
-        // Not the difference: the number may have been unknown.
+        // The elements are counted: the number may have been unknown.
         self.recount();
         tail
     }
@@ -540,7 +544,8 @@ impl<'a> ListpackRef<'a> {
         decode(&self.entries[pos.0..]).expect("I2: a Pos is an entry").0
     }
 
-    /// The element with this index; negative ones count from the end. O(distance to the nearer end).
+    /// The element with this index; negative ones count from the end.
+    /// O(distance to the nearer end).
     pub fn at(self, index: i64) -> Option<Pos> {
         let forward = match self.count {
             COUNT_UNKNOWN => index,
@@ -638,7 +643,8 @@ impl<'a> Iterator for Iter<'a> {
     #[inline]
     fn next(&mut self) -> Option<Item<'a>> {
         let first = *self.rest.first()?;
-        // Most elements are short strings: their length is in the first byte, and how long they are in one at the end.
+        // Most elements are short strings: their length is in the first byte, and how long they are
+        // in one at the end.
         if first & 0xC0 == 0x80 {
             let end = 1 + usize::from(first & 0x3F);
             let text = &self.rest[1..end];

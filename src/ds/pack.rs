@@ -1,23 +1,27 @@
 //! Pack: a row of strings and integers in one allocation, cheap to extend and shorten at both ends.
 //!
-//! It holds what a listpack holds, element by element in the same form, and turns into the bytes of one for
-//! snapshots. In memory two things differ: there may be room before the first element, so that pushing and popping
-//! at the front moves nothing, and while all elements take equally many bytes nothing is kept but them.
+//! It holds what a listpack holds, element by element in the same form, and turns into the bytes of
+//! a listpack for snapshots. Two things differ in memory. There may be room before the first
+//! element, so that pushing and popping at the front moves nothing. And while all elements have the
+//! same size, only the elements are kept.
 //!
 //! ```text
 //! +------------+------------+-------------+-- ... --+-----------+-- ... --+-----------+
-//! | start: u32 | count: u32 | stride: u32 |  room   | element 0 |         | element n |  (room: Vec's capacity)
+//! | start: u32 | count: u32 | stride: u32 |  room   | element 0 |         | element n |  (spare)
 //! +------------+------------+-------------+-- ... --+-----------+-- ... --+-----------+
 //!                                                   ^ start
-//!   stride > 0   every element is its encoding and payload, `stride` bytes each: the i-th is found at once
+//!   stride > 0   every element is its encoding and payload, `stride` bytes each, so the i-th
+//!                is found at once
 //!   stride = 0   every element is followed by its backlen, as in a listpack: see there for both
 //! ```
 //!
-//! A row of equal sizes becomes one with backlens when an element of another size comes in, never the other way:
-//! lists of ids, dates or records stay in the first form, others leave it within a few elements.
+//! A row of equal sizes becomes one with backlens when an element of another size comes in, and
+//! never turns back. Lists of ids, dates or records stay in the first form; others leave it within
+//! a few elements.
 //!
-//! Invariants: `HEADER <= start <= buf.len()`; `buf[start..]` are exactly `count` elements in the form that `stride`
-//! says; as a listpack they have less than 4 GiB. Positions are offsets from `start`, so they survive moves of the whole row.
+//! Invariants: `HEADER <= start <= buf.len()`; `buf[start..]` are exactly `count` elements in the
+//! form that `stride` says; as a listpack they have less than 4 GiB. Positions are offsets from
+//! `start`, so they survive moves of the whole row.
 
 mod element;
 
@@ -32,7 +36,8 @@ use std::cmp::Ordering;
 
 /// Bytes before the room at the front.
 pub(crate) const HEADER: usize = 12;
-/// Below so many spare bytes the row gets a larger allocation instead of being moved within the one it has.
+/// Below so many spare bytes the row gets a larger allocation instead of being moved within the one
+/// it has.
 const MOVE_FOR: usize = 8;
 
 /// One end of a row.
@@ -125,8 +130,8 @@ impl Pack {
         }
     }
 
-    /// Bytes of header and elements, and of one more element; those of a listpack if it is of another size than those
-    /// that are here. O(1).
+    /// Bytes of header and elements, and of one more element; those of a listpack if it is of
+    /// another size than those that are here. O(1).
     ///
     /// The overhead of an element is estimated in the second case, as Redis does it.
     #[inline]
@@ -137,12 +142,14 @@ impl Pack {
         }
     }
 
-    /// Whether one more element may come in at all: a listpack of the row has less than 4 GiB. O(1).
+    /// Whether one more element may come in at all: a listpack of the row has less than 4 GiB.
+    /// O(1).
     pub fn has_room(&self, element: &Element<'_>) -> bool {
         self.listpack_bytes() + element.size() + backlen_len(element.size()) <= u32::MAX as usize
     }
 
-    /// Bytes of header and elements together with those of `other`; those of a listpack if sizes differ. O(1).
+    /// Bytes of header and elements together with those of `other`; those of a listpack if sizes
+    /// differ. O(1).
     pub fn bytes_with_all(&self, other: &Pack) -> usize {
         match self.stride() {
             stride if stride > 0 && stride == other.stride() => HEADER + self.used() + other.used(),
@@ -150,8 +157,8 @@ impl Pack {
         }
     }
 
-    /// How many elements of `other` could follow without bringing other sizes in or making this one larger than
-    /// `max` bytes. O(1).
+    /// How many elements of `other` could follow without bringing other sizes in or making this one
+    /// larger than `max` bytes. O(1).
     pub fn fit_more(&self, other: &Pack, max: usize) -> usize {
         match self.stride() {
             stride if stride > 0 && stride == other.stride() => {
@@ -195,7 +202,8 @@ impl Pack {
         decode(&self.entries()[at..]).expect("an element is here").0
     }
 
-    /// Where the element with this index begins; the end for `len()`. O(1) or O(distance to the nearer end).
+    /// Where the element with this index begins; the end for `len()`. O(1) or
+    /// O(distance to the nearer end).
     fn offset(&self, index: usize) -> usize {
         let (len, stride) = (self.len(), self.stride());
         assert!(index <= len);
@@ -241,7 +249,8 @@ impl Pack {
         })
     }
 
-    /// Shows the elements to `f` from `index` (or the last) on, away from the end `from`; false if `f` said so.
+    /// Shows the elements to `f` from `index` (or the last) on, away from the end `from`; false if
+    /// `f` said so.
     #[inline]
     pub fn walk(&self, index: usize, from: End, f: &mut impl FnMut(Item<'_>) -> bool) -> bool {
         match (from, self.stride()) {
@@ -280,7 +289,7 @@ impl Pack {
     pub fn push(&mut self, end: End, element: &Element<'_>) {
         let [start, count, stride] = self.header();
         if stride == element.size() && end == End::Front && start - HEADER >= stride {
-            // What lists of equal elements do most.
+            // Lists of equal elements mostly do this.
             element.write(&mut self.buf[start - stride..start]);
             let words = (start - stride) as u64 | (count as u64 + 1) << 32;
             *self.buf.first_chunk_mut().expect("a header") = words.to_le_bytes();
@@ -371,13 +380,15 @@ impl Pack {
         self.shrink_if_loose();
     }
 
-    /// Makes room for `more` bytes at one end, by moving the row or by giving it a larger allocation.
+    /// Makes room for `more` bytes at one end, by moving the row or by giving it a larger
+    /// allocation.
     #[cold]
     fn make_room(&mut self, more: usize, end: End) {
         let (start, used, capacity) = (self.start(), self.used(), self.buf.capacity());
         let spare = capacity - HEADER - used;
         if spare >= 2 * more && spare >= used / MOVE_FOR {
-            // Half of the room at either end: whoever pushes at both does not move the row each time.
+            // Half of the room is put at either end, so that a list that is pushed at both ends is
+            // not moved each time.
             let to = match end {
                 End::Front => HEADER + spare - spare / 2,
                 End::Back => HEADER + spare / 2,
@@ -433,7 +444,8 @@ impl Pack {
         }
     }
 
-    /// Opens a gap of `bytes` at offset `at`, moving the shorter part of the row. Returns where in `buf` it is.
+    /// Opens a gap of `bytes` at offset `at`, moving the shorter part of the row. Returns where in
+    /// `buf` it is.
     fn open(&mut self, at: usize, bytes: usize) -> usize {
         let (start, used) = (self.start(), self.used());
         let spare_front = start - HEADER;
@@ -502,7 +514,8 @@ impl Pack {
         self.shrink_if_loose();
     }
 
-    /// Removes elements equal to `needle`, at most `max` of them beginning at one end; returns how many. O(n).
+    /// Removes elements equal to `needle`, at most `max` of them beginning at one end; returns how
+    /// many. O(n).
     pub fn remove_equal(&mut self, needle: &Needle<'_>, max: usize, from: End) -> usize {
         let mut removed = 0;
         let mut at = if from == End::Front { 0 } else { self.used() };

@@ -1,21 +1,23 @@
-//! Quicklist: a long list as a row of nodes, each a packed row of elements (`pack`) of limited size.
+//! Quicklist: a long list as a row of nodes, each a packed row (`pack`) of limited size.
 //!
 //! ```text
 //!   nodes:  [ packed ] [ packed ] [ lzf ] [ plain ] [ lzf ] [ packed ] [ packed ]
-//!             ^ pushed and popped at the ends           ^ compressed: `depth` nodes or more from either end
+//!             ^ pushed and popped at the ends           ^ compressed: `depth` nodes or more
+//!                                                         from either end
 //! ```
 //!
 //! - *packed*: up to so many elements or bytes as the list's `fill` says;
 //! - *plain*: one element that is too large to be packed (`Shape::plain_from`);
-//! - *lzf*: either of them, compressed. What is compressed is the form that snapshots hold (for packed nodes the
-//!   listpack), so that saving needs no second look.
+//! - *lzf*: either of them, compressed. What is compressed is the form that snapshots hold (for
+//!   packed nodes the listpack), so that saving needs no second look.
 //!
-//! The nodes lie in a ring, so both ends are O(1) and a node in the middle costs a move of 32 bytes for each on the
-//! shorter side. Reading never changes a node: a compressed one is unpacked beside it for as long as that takes.
-//! Whoever changes one unpacks it in place and ends with `settle` (the number of nodes changed) or `settle_at`.
+//! The nodes lie in a ring. So both ends are O(1), and a node in the middle costs a move of 32
+//! bytes for each node on the shorter side. Reading never changes a node: a compressed one is
+//! unpacked into other memory for that time. Whoever changes a node unpacks it in place, and ends
+//! with `settle` (if the number of nodes changed) or `settle_at`.
 //!
-//! Invariants: no node is empty; `len` is the sum of the nodes' counts; a node's `count` is that of its body; the
-//! `depth` outermost nodes at both ends, and all if `depth` is 0, are not compressed.
+//! Invariants: no node is empty; `len` is the sum of the nodes' counts; a node's `count` is that of
+//! its body; the `depth` outermost nodes at both ends, and all if `depth` is 0, are not compressed.
 
 mod node;
 
@@ -144,8 +146,9 @@ impl Quicklist {
             return;
         }
         self.len += row.len();
-        // Rows from a snapshot are as long as listpacks of the elements may be; ours hold some more. But two that
-        // were one listpack's worth stay two, since what becomes of the list depends on it.
+        // Rows from a snapshot are as long as listpacks of the elements may be; ours hold some
+        // more. But two that were one listpack's worth stay two, since what becomes of the list
+        // depends on it.
         if let Some(Node { body: Body::Packed(last), count }) = self.nodes.back_mut()
             && self.limit.exceeded_by(last.listpack_bytes() + row.listpack_bytes(), 0)
         {
@@ -198,8 +201,8 @@ impl Quicklist {
 
     /// A node with one element, to which more will be added at this end.
     fn new_node(&self, end: End, element: &Element<'_>) -> Node {
-        // A node that grows leaves smaller allocations behind, which the allocator keeps for a while. In long lists
-        // a node is made as large as it will be.
+        // A node that grows leaves smaller allocations behind, which the allocator keeps for a
+        // while. In long lists a node is made as large as it will be.
         let part = if self.nodes.len() < LONG { 4 } else { 1 };
         let room = self.limit.bytes.map_or(0, |bytes| bytes / part - HEADER);
         let mut pack = Pack::with_room(room);
@@ -264,7 +267,8 @@ impl Quicklist {
         self.settle();
     }
 
-    /// The node that holds the element with this index, and the element's index there. O(nodes to the nearer end).
+    /// The node that holds the element with this index, and the element's index there.
+    /// O(nodes to the nearer end).
     fn locate(&self, index: usize) -> (usize, usize) {
         assert!(index < self.len);
         if index <= self.len / 2 {
@@ -287,8 +291,8 @@ impl Quicklist {
         unreachable!("len is the sum of the counts")
     }
 
-    /// Shows the elements to `f` from `index` on, to the back (`from` is the front) or to the front, until it says
-    /// false. O(nodes to the nearer end + elements).
+    /// Shows the elements to `f` from `index` on, to the back (`from` is the front) or to the
+    /// front, until it says false. O(nodes to the nearer end + elements).
     #[inline]
     pub fn walk(&self, index: usize, from: End, f: &mut impl FnMut(Item<'_>) -> bool) {
         if index >= self.len {
@@ -421,7 +425,8 @@ impl Quicklist {
         }
     }
 
-    /// Removes elements equal to `needle`, at most `max` of them beginning at one end; returns how many. O(n).
+    /// Removes elements equal to `needle`, at most `max` of them beginning at one end; returns how
+    /// many. O(n).
     pub fn remove_equal(&mut self, needle: &Needle<'_>, max: usize, from: End) -> usize {
         let mut removed = 0;
         let mut left = self.nodes.len();
@@ -508,7 +513,7 @@ impl Quicklist {
         true
     }
 
-    /// Sees to it that the nodes around one are compressed if they should be.
+    /// Makes sure that the nodes around one are compressed if they should be.
     fn settle_near(&mut self, k: usize) {
         for k in k.saturating_sub(1)..=k + 1 {
             self.settle_at(k);
@@ -523,7 +528,8 @@ impl Quicklist {
         }
     }
 
-    /// Unpacks the outer nodes and compresses those next to them, after nodes were added or removed.
+    /// Unpacks the outer nodes and compresses those next to them, after nodes were added or
+    /// removed.
     #[inline]
     fn settle(&mut self) {
         if self.depth > 0 {

@@ -215,8 +215,8 @@ fn time(at_ms: i64) -> u64 {
 }
 
 impl Wheel {
-    /// An empty wheel whose time is `now_ms`; `next_due` moves it on. A wheel far behind its items puts them
-    /// into one wide slot: `soonest` is then a guess, until they have been dealt out.
+    /// An empty wheel whose time is `now_ms`; `next_due` moves it on. A wheel far behind its items
+    /// puts them into one wide slot: `soonest` is then a guess, until they have been dealt out.
     pub(crate) fn new(now_ms: i64) -> Wheel {
         Wheel {
             levels: Default::default(),

@@ -1,7 +1,8 @@
 //! What one command does to a key in two databases: MOVE, and COPY with DB.
 //!
-//! Lookups and consequences are each database's own: a key past its time in the way of the other is deleted there, and
-//! its event names that database. So `Effects::db` changes here, and is what it was when these return.
+//! Each database has its own lookups and effects. If the other database has a key there that is
+//! past its time, that key is deleted there, and its event names that database. So `Effects::db`
+//! changes while these run, and is restored when they return.
 
 use crate::keyspace::Keyspace;
 use crate::keyspace::db::DbMut;
@@ -9,7 +10,7 @@ use crate::keyspace::effects::{EV_GENERIC, Effects, Why};
 use crate::keyspace::env::Env;
 use crate::keyspace::lazyfree::Lazyfree;
 
-/// One command's way to more than one database.
+/// Lets one command act on more than one database.
 pub(crate) struct Across<'a> {
     pub ks: &'a mut Keyspace,
     pub env: &'a Env,
@@ -17,7 +18,7 @@ pub(crate) struct Across<'a> {
 }
 
 impl Across<'_> {
-    /// Acts on database `n`, with consequences in it.
+    /// Acts on database `n`; effects are recorded for it.
     fn in_db<R>(
         &mut self,
         n: u32,
@@ -31,7 +32,8 @@ impl Across<'_> {
         result
     }
 
-    /// MOVE: takes `key` from the call's database to database `to`, unless there is one; whether it did. O(1).
+    /// MOVE: takes `key` from the call's database to database `to`, unless it is there already.
+    /// Returns whether it did. O(1).
     pub(crate) fn move_key(&mut self, key: &[u8], to: u32, fx: &mut Effects) -> bool {
         let from = self.env.db;
         if self.in_db(from, fx, |db, fx| db.touch(key, fx).is_none())
@@ -40,7 +42,7 @@ impl Across<'_> {
             return false;
         }
         let taken = self.in_db(from, fx, |db, _| db.take(key));
-        // How often it was used is forgotten with the place, as in Redis 7.2.
+        // The access data goes with the old entry, as in Redis 7.2.
         let (value, expire, _) = taken.expect("the key was just there");
         self.in_db(to, fx, |db, fx| db.add(key, value, expire, None, fx));
         fx.modified(key);
@@ -50,8 +52,8 @@ impl Across<'_> {
         true
     }
 
-    /// COPY: stores a copy of the value at `from` under a key of database `n`, in place of what is there if `replace`;
-    /// whether it did. O(size of the value).
+    /// COPY: stores a copy of the value at `from` under a key of database `n`, in place of what is
+    /// there if `replace`; whether it did. O(size of the value).
     pub(crate) fn copy_key(
         &mut self,
         from: &[u8],

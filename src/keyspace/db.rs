@@ -1,8 +1,8 @@
 //! One database as one command may see it: lookups that expire, touch and count.
 //!
-//! `DbMut` joins a database (`Store`), the facts of the call (`Env`) and nothing else. Consequences go
-//! into the `Effects` that the caller passes, so a borrow of a value is tied to `DbMut` alone and the
-//! reply and the effects stay free to use.
+//! `DbMut` joins a database (`Store`) and the facts of the call (`Env`). Effects go into the
+//! `Effects` that the caller passes. So a borrowed value borrows `DbMut` alone, and the reply and
+//! the effects can be used beside it.
 //!
 //! The first word of a lookup's name says what it does beside finding the key:
 //!
@@ -14,20 +14,22 @@
 //! | `find` | no | no | yes | looks that leave no trace: OBJECT; a second look, to write |
 //! | `peek` | no | no | no | a second look, to read |
 //!
-//! The second word says what they give: nothing follows for the entry, `at` takes a key whose hash is known,
-//! `string` refuses other types, `as` gives a collection to read, `open` one to change, `or_new` makes it if it
-//! is not there. A key past its time is deleted or only hidden, as `Env::expiry` says.
+//! The second word says what it gives. Without one it gives the entry. `at` takes a key whose hash
+//! is known; `string` refuses other types; `as` gives a collection to read, `open` one to change;
+//! `or_new` makes the collection if there is none. A key past its time is deleted, or only hidden,
+//! as `Env::expiry` says.
 //!
 //! Values are stored by these:
 //!
 //! | name | access data of a key that is there | for |
 //! |---|---|---|
-//! | `set` | kept, and an access is marked | SET, MSET, SUNIONSTORE: commands that have not looked the key up |
+//! | `set` | kept, and an access is marked | SET, MSET: commands that have not looked the key up |
 //! | `set_touched` | kept | those that have (SET NX, GETSET), so that one command counts once |
 //! | `add` | given, or as new | RENAME, RESTORE, COPY: what was there has been deleted |
 //!
-//! A new value is no reason to forget how often a key is used; a new key is. What one of them meets past its time
-//! leaves first, as by any lookup, whoever listens. `delete` alone takes what is there, whatever its time.
+//! A new value keeps the access data of its key; a new key starts anew. If a key past its time is
+//! there, these delete it first, as any lookup does, whether or not anybody listens. Only `delete`
+//! takes what is there, whatever its time.
 
 use crate::keyspace::effects::{self, Effects, Why};
 use crate::keyspace::entry::Entry;
@@ -69,13 +71,13 @@ fn open<T: Collection>(entry: EntryMut<'_>) -> Result<Open<'_, T>, CmdError> {
     Open::entry(entry).ok_or(errors::WRONG_TYPE)
 }
 
-/// Tells who listens that a key has come to be.
+/// Records that a key is new.
 fn announce_new(key: &[u8], fx: &mut Effects) {
     fx.ready(key);
     fx.event(effects::EV_NEW, "new", key);
 }
 
-/// What is stored of a large argument: nothing yet if it is going to be moved here.
+/// What is stored for a large argument: an empty value if the argument is going to be moved here.
 #[cold]
 fn large<'v>(k: Key<'_>, bytes: &'v [u8], fx: &mut Effects) -> SetValue<'v> {
     if fx.keep(k.bytes) { SetValue::Text(b"") } else { SetValue::Bytes(bytes) }
@@ -146,8 +148,8 @@ impl<'a> DbMut<'a> {
 
     /// The entry at a key, marked as used.
     ///
-    /// `inline(always)`, here and below: else the place, eight words, is copied from each of these functions to the
-    /// next (callgrind, GET: 50 instructions).
+    /// `inline(always)`, here and below: else the place, eight words, is copied from each of these
+    /// functions to the next (callgrind, GET: 50 instructions).
     #[inline(always)]
     fn access(&mut self, k: Key<'_>, fx: &mut Effects) -> Option<EntryMut<'_>> {
         let env = self.env;
@@ -167,7 +169,7 @@ impl<'a> DbMut<'a> {
         Some(entry)
     }
 
-    /// The entry at a key, or its place; what is there past its time makes room.
+    /// The entry at a key, or its place. A key past its time is removed first.
     #[inline(always)]
     fn live_or_vacant<'s>(
         &'s mut self,
@@ -363,8 +365,8 @@ impl<'a> DbMut<'a> {
         }
     }
 
-    /// Hashes up to `AHEAD` keys and starts loading what they lead to, so that the cache misses of a
-    /// command on many keys overlap. Returns the keys of `keys` in order.
+    /// Hashes up to `AHEAD` keys and starts loading what they lead to, so that the cache misses of
+    /// a command on many keys overlap. Returns the keys of `keys` in order.
     pub(crate) fn look_ahead<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> Ahead<'k> {
         let mut ahead = Ahead { keys: [Key { bytes: &[], hash: 0 }; AHEAD], len: 0 };
         for (slot, bytes) in ahead.keys.iter_mut().zip(keys) {
@@ -412,8 +414,8 @@ impl<'a> DbMut<'a> {
         self.store_at(self.key(key), value, expire, None, false, fx);
     }
 
-    /// Stores a value taken or loaded from elsewhere, with its own access field if it has one. The caller has deleted
-    /// what was there.
+    /// Stores a value taken or loaded from elsewhere, with its own access field if it has one. The
+    /// caller has deleted what was there.
     pub(crate) fn add(
         &mut self,
         key: &[u8],
@@ -426,7 +428,8 @@ impl<'a> DbMut<'a> {
         self.store_at(self.key(key), SetValue::Owned(value), expire, access, false, fx);
     }
 
-    /// The one way in which a value is stored: at the place found by one search, after what is past its time there.
+    /// Every value is stored here. One search finds the place, and a key past its time is removed
+    /// from it first.
     #[inline(always)]
     fn store_at(
         &mut self,
@@ -471,7 +474,7 @@ impl<'a> DbMut<'a> {
         removed.map(|entry| drop_entry(entry, why, fx)).is_some()
     }
 
-    /// The command by which a deletion travels that is not what the client sent.
+    /// DEL or UNLINK, for a deletion that the stream does not get as the client sent it.
     pub(crate) fn deletion(&self, why: Why) -> &'static [u8] {
         self.lapse.0.word(why)
     }
@@ -487,7 +490,7 @@ impl<'a> DbMut<'a> {
         true
     }
 
-    /// Number of keys, those past their time that are not yet gone included. O(1).
+    /// Number of keys, with those past their time that are not deleted yet. O(1).
     pub(crate) fn len(&self) -> usize {
         self.store.len()
     }
@@ -515,8 +518,8 @@ impl<'a> DbMut<'a> {
         }
     }
 
-    /// Removes fields of the hash at `key` because their time has come: event, statistics, HDEL in the stream. If
-    /// none is left, the key goes.
+    /// Removes fields of the hash at `key` because their time has come: event, statistics, HDEL in
+    /// the stream. If none is left, the key goes.
     #[cold]
     pub(crate) fn expire_fields(&mut self, key: &[u8], fields: &[Vec<u8>], fx: &mut Effects) {
         if self.lapse_fields(key, fields, fx) {
@@ -525,7 +528,8 @@ impl<'a> DbMut<'a> {
         }
     }
 
-    /// `expire_fields` that leaves the key, for a caller who will fill or delete it; whether no field is left.
+    /// As `expire_fields`, but the key stays: the caller will fill or delete it. Returns whether no
+    /// field is left.
     #[cold]
     pub(crate) fn lapse_fields(
         &mut self,

@@ -1,12 +1,13 @@
-//! What follows from a command, recorded as data while it runs and settled by the dispatcher after it.
+//! What follows from a command, recorded while it runs and settled by the server afterwards.
 //!
-//! A command never notifies a watcher, publishes an event or feeds a replica by itself; it says what
-//! it did. So the same function serves a client, EXEC, a script, a replica and a replayed file.
+//! A command never notifies a watcher, publishes an event or feeds a replica by itself; it says
+//! what it did. So the same function serves a client, EXEC, a script, a replica and a replayed
+//! file.
 //!
-//! `armed` says which consequences anybody listens for. It is computed before the call; when nobody
-//! listens, recording is one test and allocates nothing.
+//! `armed` says which effects anybody listens for. It is computed before the call. When nobody
+//! listens, recording costs one test and allocates nothing.
 //!
-//! The common call has nothing to settle but counters, so what is rare is kept aside (`Aside`).
+//! Most calls have nothing to settle but counters, so everything else is kept aside (`Aside`).
 //!
 //! Invariant: `log` and `ops` are in the order in which the command acted.
 
@@ -22,9 +23,10 @@ pub(crate) const EVENTS: Armed = 2;
 pub(crate) const READY: Armed = 4;
 /// A replica, the append-only file or a test wants the stream of writes.
 pub(crate) const STREAM: Armed = 8;
-/// Somebody caches what he reads: reads are remembered.
+/// Some client caches what it reads: reads are remembered.
 pub(crate) const CACHED: Armed = 16;
-/// Nobody listens: the running command may have its large argument, instead of a copy (`Effects::keep`).
+/// Nobody listens: the running command may have its large argument, instead of a copy
+/// (`Effects::keep`).
 pub(crate) const LENT: Armed = 32;
 
 /// Classes of keyspace events, as letters of `notify-keyspace-events` choose them; a set of bits.
@@ -42,10 +44,11 @@ pub(crate) const EV_EVICTED: EventClass = 1 << 9;
 pub(crate) const EV_KEY_MISS: EventClass = 1 << 11;
 pub(crate) const EV_NEW: EventClass = 1 << 14;
 
-/// One consequence of a command.
+/// One effect of a command.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// The key's value changed: watchers and caches must know. `own`: the caller changed it; else its time was up.
+    /// The key's value changed: watchers and caches must know. `own` says that the caller changed
+    /// it; otherwise its time was up.
     Modified { db: u32, key: Vec<u8>, own: bool },
     /// A keyspace event of a class.
     Event { db: u32, class: EventClass, name: &'static str, key: Vec<u8> },
@@ -68,9 +71,9 @@ pub(crate) enum Propagate {
     AsIs,
     /// As the client sent it, to replicas alone: it leaves nothing behind (PUBLISH).
     ToReplicas,
-    /// Not at all: it changed nothing a replica can't know, or said all by `also`.
+    /// Not at all: it changed nothing that a replica must know, or has said it all by `also`.
     Never,
-    /// In another form, which means the same whenever it is run.
+    /// In another form, which means the same whenever it runs.
     Rewritten(Vec<Vec<u8>>),
 }
 
@@ -95,7 +98,7 @@ pub(crate) struct Effects {
     aside: Option<Box<Aside>>,
 }
 
-/// What few calls leave behind.
+/// What only a few calls leave behind.
 #[derive(Debug, Default)]
 pub(crate) struct Aside {
     pub log: Vec<Effect>,
@@ -106,7 +109,8 @@ pub(crate) struct Aside {
     pub kept: Option<Kept>,
 }
 
-/// A key that the large argument of the command is to be the value of. An empty value holds its place.
+/// A key whose value the large argument of the command is to become. An empty value holds its
+/// place.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Kept {
     pub db: u32,
@@ -173,7 +177,7 @@ impl Effects {
         self.touched(key);
     }
 
-    /// The value at `key` is no longer what watchers saw, without a change to count.
+    /// Watchers must know of the value at `key`, though there is no change to count.
     #[inline]
     pub(crate) fn touched(&mut self, key: &[u8]) {
         self.touched_in(self.db, key);
@@ -191,7 +195,8 @@ impl Effects {
         self.aside().log.push(Effect::Modified { db, key: key.into(), own: true });
     }
 
-    /// The value at `key` is gone, or less, because a time has come; the caller only noticed.
+    /// The value at `key` is gone, or has lost a part, because a time has come. The caller has only
+    /// noticed it.
     #[inline]
     pub(crate) fn lapsed(&mut self, key: &[u8]) {
         if self.armed & TOUCHED != 0 {
@@ -260,9 +265,10 @@ impl Effects {
         self.propagate = Propagate::Never;
     }
 
-    /// Asks for the large argument of the command to become the value at `key`; false if that must be a copy.
+    /// Asks for the large argument of the command to become the value at `key`; false if the value
+    /// must be a copy.
     ///
-    /// The arguments are borrowed while the command runs; the caller who owns them moves this one when it has run.
+    /// The command only borrows its arguments. Their owner moves this one when the command has run.
     #[cold]
     pub(crate) fn keep(&mut self, key: &[u8]) -> bool {
         let lent = self.armed & LENT != 0;

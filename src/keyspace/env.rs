@@ -1,4 +1,5 @@
-//! Facts frozen for the length of one call: nothing below the dispatcher reads a clock or a role.
+//! The facts that one call sees. They stay the same during the call: nothing below the dispatcher
+//! reads a clock or a role.
 
 /// On whose behalf a command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +16,8 @@ pub(crate) enum Origin {
 pub(crate) enum Expiry {
     /// It is deleted, and the deletion propagated.
     Delete,
-    /// It is treated as missing but stays: replicas wait for their primary, paused servers for later.
+    /// It is treated as missing, but stays: a replica waits for its primary, and a paused server
+    /// for the end of the pause.
     Hide,
     /// It is an ordinary key: while loading, and for the primary's own commands.
     Ignore,
@@ -54,7 +56,8 @@ pub(crate) struct Lfu {
 pub(crate) const LFU_INIT: u32 = 5;
 
 impl Lfu {
-    /// The counter of a field `access` (16 bits of minutes, 8 bits of counter) as of `clock` minutes.
+    /// The counter of a field `access` (16 bits of minutes, 8 bits of counter) as of `clock`
+    /// minutes.
     pub(crate) fn decayed(&self, access: u32, clock: u32) -> u32 {
         let (then, counter) = (access >> 8, access & 0xff);
         let minutes = clock.wrapping_sub(then) & 0xffff;

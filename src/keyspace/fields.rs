@@ -1,11 +1,11 @@
 //! Which hashes have fields that expire, by the time of the first of them.
 //!
-//! The hash itself knows the order of its own fields; here stands one entry for each such hash, in a table and a wheel
-//! like those of keys (`Timed`), so that active expiry finds what is due without looking at any other. A database keeps
-//! the entries in step (`place::Indexes`).
+//! The hash itself knows the order of its fields. Here each such hash has one entry, in a table and
+//! a wheel like those of keys (`Timed`). So active expiry finds the fields that are due without
+//! looking at other hashes. A database keeps the entries up to date (`place::Indexes`).
 //!
-//! Invariant: there is an entry for a key exactly if it holds a hash with a field that expires; its expiry is the time
-//! of the first such field, its value nothing.
+//! Invariant: a key has an entry exactly if it holds a hash with a field that expires. The entry's
+//! expiry is the time of the first such field; its value is empty.
 
 use crate::keyspace::entry::timed::{Due, Expire, Key, Timed};
 use crate::keyspace::entry::{Entry, SetValue};
@@ -22,7 +22,7 @@ fn of_object(object: ObjectRef<'_>) -> Option<i64> {
     }
 }
 
-/// The time of the first field to expire of an entry that is a hash.
+/// The time of the first field that expires, if the entry holds a hash with one.
 #[inline]
 pub(crate) fn of_entry(entry: &Entry) -> Option<i64> {
     match entry.value() {
@@ -31,7 +31,7 @@ pub(crate) fn of_entry(entry: &Entry) -> Option<i64> {
     }
 }
 
-/// The same of a value that is on its own.
+/// The same for a value that is not in an entry.
 #[inline]
 fn of_value(value: &Value) -> Option<i64> {
     match value {
@@ -40,7 +40,7 @@ fn of_value(value: &Value) -> Option<i64> {
     }
 }
 
-/// The same of a value on its way in.
+/// The same for a value that is about to be stored.
 #[inline]
 pub(crate) fn of_new(value: &SetValue<'_>) -> Option<i64> {
     match value {
@@ -71,7 +71,8 @@ impl FieldIndex {
         self.0.soonest()?.expire_ms()
     }
 
-    /// The key of a hash with a field whose time is not after `now_ms`. Bounded work, as `Timed::next_due`.
+    /// The key of a hash with a field whose time is not after `now_ms`. Bounded work, as
+    /// `Timed::next_due`.
     pub(crate) fn next_due(&mut self, now_ms: i64) -> Due<&[u8]> {
         self.0.next_due(now_ms).map(Entry::key)
     }

@@ -1,9 +1,10 @@
-//! Keys past their time: which are, and the one rule for whoever meets one.
+//! Keys past their time: which keys are, and what happens when one is met.
 //!
-//! A primary deletes it, with all that follows: the event, the statistics, DEL or UNLINK in the stream. Where deletions
-//! are not ours to decide (`Expiry::Hide`) a lookup finds nothing and leaves it; only a value that is stored in its
-//! place makes it go. While a file is loaded or the primary's word is carried out (`Expiry::Ignore`), it is a key like
-//! any other. Who listens makes no difference to any of it, only to what is recorded.
+//! A primary deletes such a key, with all that follows: the event, the statistics, DEL or UNLINK in
+//! the stream. Where deletions are not ours to decide (`Expiry::Hide`), a lookup finds nothing and
+//! leaves the key; it goes only when a value is stored in its place. While a file is loaded, or a
+//! command of the primary runs (`Expiry::Ignore`), it is a key like any other. Whether anybody
+//! listens makes no difference to this, only to what is recorded.
 
 use crate::keyspace::effects::{self, Effects, Why};
 use crate::keyspace::entry::{Entry, EntryBox};
@@ -39,7 +40,8 @@ impl Lapse {
         }
     }
 
-    /// A key past its time is where a value is to be stored. One that is only hidden goes as well, without a word.
+    /// A value is to be stored where a key past its time is. One that is only hidden goes as well,
+    /// and nothing is recorded.
     #[cold]
     pub(crate) fn make_room<'a>(
         self,

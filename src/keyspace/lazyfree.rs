@@ -1,6 +1,6 @@
-//! Which values are freed lazily, on a helper thread, by why they leave: the `lazyfree-lazy-..` settings.
+//! Which values are freed on a helper thread, by why they leave (`lazyfree-lazy-..`).
 //!
-//! The stream of writes says the same: a deletion that is lazy here is an UNLINK for replicas, else a DEL.
+//! The stream of writes says the same: for replicas a lazy deletion is UNLINK, any other DEL.
 
 use crate::keyspace::effects::Why;
 
@@ -29,7 +29,7 @@ impl Lazyfree {
         }
     }
 
-    /// The command by which the deletion travels.
+    /// The command that stands for the deletion in the stream.
     pub(crate) fn word(self, why: Why) -> &'static [u8] {
         if self.is_lazy(why) { b"UNLINK" } else { b"DEL" }
     }

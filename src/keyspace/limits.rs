@@ -14,7 +14,8 @@ pub struct Limits {
     pub max_bulk: usize,
     /// `maxmemory-policy` keeps access data per value, so small integers are not shown as shared.
     pub private_ints: bool,
-    /// What large collections hash their elements with: those who make one need it with its limits.
+    /// The seed that large collections hash their elements with. It is here because whoever makes
+    /// one needs it together with the limits.
     pub seed: Seed,
     /// `hash-max-listpack-entries`: fields.
     pub hash_listpack_entries: usize,
@@ -90,7 +91,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// What sorted sets go by.
+    /// What sorted sets obey.
     pub fn zset(&self) -> ZSetLimits {
         ZSetLimits {
             entries: self.zset_listpack_entries,

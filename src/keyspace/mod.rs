@@ -1,12 +1,14 @@
-//! The keys and what follows from changing them. Knows no client, socket or replica: time and role
-//! arrive in `Env`, consequences leave in `Effects`.
+//! The keys, and what follows from changing them. No client, socket or replica is known here: time
+//! and role come in by `Env`, effects go out by `Effects`.
 //!
-//! `Keyspace` is all databases and what is known of them together: how many keys there are, how many keys and hashes
-//! have something that expires, and in which database that is due first. A database is lent out by `db_mut`, changed,
-//! and looked at again by `settle`, which costs as much as there were databases lent, however many there are.
+//! `Keyspace` is all databases and what is known of them together: how many keys there are, how
+//! many keys and hashes have something that expires, and which database has the first of these.
+//! `db_mut` lends a database to be changed, and `settle` looks at it again. `settle` costs as much
+//! as databases were lent, however many there are.
 //!
-//! Invariant: `known[n]` is what `dbs[n]` was when it was last looked at; if that is no longer so, `n` is in `lent`.
-//! The totals are the sums of `known`, and `due` holds the deadline of each database in `known` that has one.
+//! Invariant: `known[n]` is what `dbs[n]` was when it was last looked at. If that has changed
+//! since, `n` is in `lent`. The totals are the sums of `known`, and `due` holds the deadline of
+//! each database in `known` that has one.
 
 pub(crate) mod across;
 pub(crate) mod db;
@@ -40,7 +42,8 @@ struct Known {
 }
 
 impl Known {
-    /// Looks at a database; one that has as many timed keys as before is taken to have the same deadline.
+    /// Looks at a database. If it has as many timed keys as before, its deadline is taken to be the
+    /// same.
     fn of(store: &Store, before: Known) -> Known {
         let timed = store.timed();
         let due_ms = match timed == before.timed {
@@ -57,7 +60,8 @@ pub struct Keyspace {
     known: Vec<Known>,
     /// Databases lent out since the last `settle`, each once.
     lent: Vec<usize>,
-    /// The one lent last, which is the likeliest to be asked for next; `NOBODY` after `settle`.
+    /// The database that was lent last, which is the most likely to be lent next; `NOBODY` after
+    /// `settle`.
     last: usize,
     keys: usize,
     timed: usize,
@@ -163,7 +167,8 @@ impl Keyspace {
         self.len() == 0
     }
 
-    /// Looks again at what was lent out; whether the number of timed keys or hashes of one of them is another one.
+    /// Looks again at what was lent. Returns whether the number of timed keys or hashes has changed
+    /// in one of them.
     pub fn settle(&mut self) -> bool {
         let mut changed = false;
         self.last = NOBODY;
@@ -175,8 +180,8 @@ impl Keyspace {
         changed
     }
 
-    /// Looks at the deadlines of the databases that have any, also of those that have changed without `settle` seeing
-    /// it. O(databases with timed keys).
+    /// Looks at the deadlines of the databases that have any, even where `settle` sees no change.
+    /// O(databases with timed keys).
     pub fn settle_deadlines(&mut self) {
         self.settle();
         let timed: Vec<usize> = self.due.iter().map(|&(_, n)| n).collect();
@@ -213,8 +218,9 @@ impl Keyspace {
         entry.expire_ms().is_none_or(|at| at >= now_ms).then(|| entry.value_type())
     }
 
-    /// Small upkeep from time to time: tables that shrink or grow go on with it, and the wheels of databases in which
-    /// nothing expires learn what time it is, as nobody else tells them. O(databases).
+    /// Small upkeep from time to time. Tables that grow or shrink go on with it. The wheels of
+    /// databases in which nothing expires are told the time, since nothing else tells them.
+    /// O(databases).
     pub fn tend(&mut self, now_ms: i64) {
         for store in &mut self.dbs {
             store.step(64);
@@ -234,8 +240,8 @@ impl Keyspace {
         self.lend(b);
     }
 
-    /// FLUSHDB, FLUSHALL: replaces one database, or all, by empty ones, and hands over what was not empty, to be freed
-    /// elsewhere. O(databases).
+    /// FLUSHDB, FLUSHALL: replaces one database, or all, by empty ones, and hands over what was not
+    /// empty, to be freed elsewhere. O(databases).
     pub fn flush(&mut self, only: Option<usize>, now_ms: i64) -> Vec<Store> {
         let full = self.filled(only);
         full.into_iter()

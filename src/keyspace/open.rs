@@ -1,9 +1,10 @@
 //! A collection of the keyspace, open to be changed.
 //!
-//! A large one is changed where it is. A small one lies packed in its key's entry: it is copied out, and closing it
-//! puts it back, be it small or large by then. One that is new gets its entry when it is closed, unless it is empty. So
-//! nothing of the database can be looked at while a collection is open, and the compiler sees to that. If its first
-//! element expires at another time when it is closed, the database's index hears of it.
+//! A large collection is changed where it is. A small one lies packed in its key's entry: it is
+//! copied out, and closing puts it back, whether it is small or large by then. A new one gets its
+//! entry when it is closed, unless it is empty. So while a collection is open nothing else in the
+//! database can be looked at, and the compiler makes sure of that. If its first element expires at
+//! another time when it is closed, the database's index is told.
 //!
 //! Invariant: `Held::Out::value` is there until the drop.
 
@@ -12,13 +13,13 @@ use crate::keyspace::store::SetValue;
 use crate::value::{Collection, ValueRef, View};
 use std::ops::{Deref, DerefMut};
 
-/// Bytes that a small collection may grow by before its copy is moved.
+/// How many bytes a small collection may grow by before its copy must move.
 const ROOM: usize = 64;
 
 /// A collection, closed when dropped.
 pub(crate) struct Open<'a, T: Collection> {
     held: Held<'a, T>,
-    /// When its first element expired as it was opened.
+    /// When its first element expired at the time it was opened.
     was: Option<i64>,
 }
 
@@ -54,7 +55,7 @@ impl<'a, T: Collection> Open<'a, T> {
         Some(Open { held: Held::Out { value: Some(value), changed: false, home }, was })
     }
 
-    /// One that is new: stored when it is closed.
+    /// A new collection, which is stored when it is closed.
     #[inline]
     pub(crate) fn new(place: Vacant<'a>, access: u32, value: T) -> Open<'a, T> {
         let home = Home::New { place: Some(place), access };
@@ -165,7 +166,7 @@ mod tests {
                     assert_eq!(hash.insert(&field, &text, time, &LIMITS), new);
                 }
                 3 => assert_eq!(hash.remove(&field), fields.remove(&field).is_some()),
-                // Looked at only.
+                // It is only looked at.
                 _ => assert_eq!(hash.view().find(&field).is_some(), fields.contains_key(&field)),
             }
             drop(hash);

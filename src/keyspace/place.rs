@@ -1,10 +1,10 @@
-//! The place of a key in its database, taken (`EntryMut`) or free (`Vacant`), and the one door through which keys come,
-//! go and change: `Indexes` hears of each.
+//! The place of a key in its database, taken (`EntryMut`) or free (`Vacant`). All changes to keys
+//! come through here, so that `Indexes` is told of each.
 //!
-//! The table and the wheel of keys follow by themselves (`entry::timed`). What else is to be known of a database's keys
-//! (today: which hashes have fields that expire) is an index of its own in `Indexes`, and every change passes by it:
-//! `added` when a place is filled, `removed` when one is vacated, `retimed` when a value is replaced or a collection
-//! closed.
+//! The table and the wheel of keys follow by themselves (`entry::timed`). Anything else that must
+//! be known of a database's keys is an index of its own in `Indexes`; today that is which hashes
+//! have fields that expire. Every change tells it: `added` when a place is filled, `removed` when
+//! one becomes free, `retimed` when a value is replaced or a collection closed.
 
 use crate::ds::dict::Iter;
 use crate::keyspace::entry::timed::{self, Expire, Key};
@@ -14,7 +14,7 @@ use crate::util::siphash::Seed;
 use crate::value::{Object, Value};
 use std::ops::Deref;
 
-/// What is known of a database's keys beside the table and the wheel.
+/// Indexes of a database's keys beside the table and the wheel.
 pub(crate) struct Indexes {
     /// Hashes with fields that expire.
     pub fields: FieldIndex,
@@ -25,13 +25,13 @@ impl Indexes {
         Indexes { fields: FieldIndex::new(seed, now_ms) }
     }
 
-    /// A key has come; its first field to expire does so at `soonest`.
+    /// A key was added; the first of its fields to expire does so at `soonest`.
     #[inline]
     fn added(&mut self, key: &[u8], soonest: Option<i64>) {
         self.retimed(key, None, soonest);
     }
 
-    /// A key has gone, with its entry.
+    /// A key was removed, with its entry.
     #[inline]
     fn removed(&mut self, entry: &Entry) {
         if !self.fields.is_empty() {
@@ -86,7 +86,8 @@ impl<'a> EntryMut<'a> {
         self.entry.set_lru(lru);
     }
 
-    /// Replaces the value. Returns the old one if it had an allocation of its own, for the caller to free when it suits.
+    /// Replaces the value. Returns the old one if it had an allocation of its own, for the caller
+    /// to free when it suits.
     #[inline]
     pub fn set_value(&mut self, value: SetValue<'_>, expire: Expire) -> Option<Value> {
         let new = fields::of_new(&value);
@@ -115,8 +116,8 @@ impl<'a> EntryMut<'a> {
         self.entry.append(tail)
     }
 
-    /// Overwrites a string from `offset` on, zero-filled if it was shorter, and returns its length; None if it is no
-    /// string.
+    /// Overwrites a string from `offset` on, zero-filled if it was shorter, and returns its length;
+    /// None if it is no string.
     pub fn set_range(&mut self, offset: usize, bytes: &[u8]) -> Option<usize> {
         self.entry.set_range(offset, bytes)
     }
@@ -127,15 +128,16 @@ impl<'a> EntryMut<'a> {
         self.entry.is_boxed()
     }
 
-    /// A collection of its own allocation, for as long as the database is borrowed, and whom to tell when its times have
-    /// changed; None if the value is none.
+    /// A collection of its own allocation, for as long as the database is borrowed, and the one to
+    /// tell when its times have changed. None if the value is no such collection.
     #[inline]
     pub fn into_boxed(self) -> Option<(&'a mut Object, Retimer<'a>)> {
         let (key, object) = self.entry.into_boxed()?;
         Some((object, Retimer { key, indexes: self.indexes }))
     }
 
-    /// Stores a collection in place of a small one, whose first field expired at `old`; expiry and access data stay.
+    /// Stores a collection in place of a small one, whose first field expired at `old`; expiry and
+    /// access data stay.
     #[inline]
     pub fn set_object(&mut self, object: Object, old: Option<i64>, new: Option<i64>) {
         self.entry.set_object(object);
@@ -158,14 +160,14 @@ impl<'a> EntryMut<'a> {
     }
 }
 
-/// Hears of the times of a collection that was changed in place.
+/// Is told the times of a collection that was changed in place.
 pub struct Retimer<'a> {
     key: &'a [u8],
     indexes: &'a mut Indexes,
 }
 
 impl Retimer<'_> {
-    /// The first field that expires did so at `old`, now at `new`.
+    /// The first field to expire did so at `old`, and now does at `new`.
     #[inline]
     pub fn retimed(&mut self, old: Option<i64>, new: Option<i64>) {
         self.indexes.retimed(self.key, old, new);

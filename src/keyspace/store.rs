@@ -1,9 +1,9 @@
 //! `Store`: one database without policy: keys, values, expiry times, access data.
 //!
-//! It does what it is told: expired keys are found until somebody removes them, nothing is evicted,
-//! nobody is notified. That is the business of `DbMut`. Every operation takes a `Key`, whose hash the
-//! caller computed once (`Store::hash`), typically for a whole batch, with `prefetch_bucket` and
-//! `prefetch_item` in between.
+//! It only does what it is told: expired keys are found until somebody removes them, nothing is
+//! evicted, and nobody is notified. `DbMut` does these things. Every operation takes a `Key`, with
+//! the hash that the caller has computed once (`Store::hash`). It is typically computed for a whole
+//! batch, with `prefetch_bucket` and `prefetch_item` in between.
 //!
 //! Absent by design: a clock. Times are absolute milliseconds, given by the caller.
 
@@ -23,8 +23,9 @@ pub struct Store {
 }
 
 impl Store {
-    /// An empty database; allocates nothing. All databases of a process share the seed. Expiry times are
-    /// sorted by their distance from `now_ms`, later from the last time that `next_due` was told.
+    /// An empty database; it allocates nothing. All databases of a process share the seed. The
+    /// wheel sorts expiry times by their distance from `now_ms`, and later from the last time given
+    /// to `next_due`.
     pub fn new(seed: Seed, now_ms: i64) -> Store {
         Store { table: Timed::new(seed, now_ms), indexes: Indexes::new(seed, now_ms) }
     }
@@ -81,7 +82,8 @@ impl Store {
         Some(EntryMut { entry, indexes: &mut self.indexes })
     }
 
-    /// The entry of `key`, to change it in place, or its place when there is none; one search. O(1).
+    /// The entry of `key`, to change it in place, or its place when there is none; one search.
+    /// O(1).
     #[inline(always)]
     pub fn find_or_vacant<'a>(&'a mut self, key: Key<'a>) -> Result<EntryMut<'a>, Vacant<'a>> {
         let Store { table, indexes, .. } = self;
@@ -91,7 +93,7 @@ impl Store {
         }
     }
 
-    /// The entry of `key`, its access data set: a read that counts as a use; one search. O(1).
+    /// The entry of `key`, with its access data set: a read that counts as a use. One search. O(1).
     #[inline]
     pub fn touch(&mut self, key: Key<'_>, lru: u32) -> Option<&Entry> {
         let mut entry = self.find_mut(key)?;
@@ -153,14 +155,14 @@ impl Store {
         self.expires() + self.timed_hashes()
     }
 
-    /// About when the first of them is due: never later than the first of the nearest slot's keys that
-    /// was looked at, and at most a slot's width off.
+    /// About when the first of them is due. It is never later than the first key that was looked at
+    /// in the nearest slot, and at most a slot's width off.
     pub fn next_timed_ms(&self) -> Option<i64> {
         let fields = self.indexes.fields.soonest_ms();
         self.next_deadline_ms().into_iter().chain(fields).min()
     }
 
-    /// Tells the wheels in which nothing is what time it is: nobody else does.
+    /// Tells the time to wheels that are empty: nothing else tells them.
     pub fn tell_time(&mut self, now_ms: i64) {
         if self.expires() == 0 {
             let _ = self.table.next_due(now_ms);
@@ -170,8 +172,8 @@ impl Store {
         }
     }
 
-    /// The key of a hash with a field whose time is not after `now_ms`; nothing is removed. Bounded work, as
-    /// `next_due` for keys.
+    /// The key of a hash with a field whose time is not after `now_ms`; nothing is removed. Bounded
+    /// work, as `next_due` for keys.
     pub fn next_due_hash(&mut self, now_ms: i64) -> Due<&[u8]> {
         self.indexes.fields.next_due(now_ms)
     }
@@ -212,13 +214,14 @@ impl Store {
         self.table.next_due(now_ms)
     }
 
-    /// About when the next key is due: never later than the first of the nearest slot's keys that
-    /// was looked at, and at most a slot's width off.
+    /// About when the next key is due. It is never later than the first key that was looked at in
+    /// the nearest slot, and at most a slot's width off.
     pub fn next_deadline_ms(&self) -> Option<i64> {
         self.soonest().and_then(|e| e.expire_ms())
     }
 
-    /// The key that expires first: exact while few keys share its slot, else among the nearest.
+    /// The key that expires first. This is exact while few keys share its slot; otherwise it is one
+    /// of the nearest.
     pub fn soonest(&self) -> Option<&Entry> {
         self.table.soonest()
     }
@@ -238,12 +241,12 @@ impl Store {
         self.table.dict().random(rng)
     }
 
-    /// Up to `n` different entries that stand together at a random place.
+    /// Up to `n` different entries that lie together at a random place.
     pub fn sample(&self, n: usize, rng: impl FnMut() -> u64, visit: impl FnMut(&Entry)) {
         self.table.dict().sample(n, rng, visit);
     }
 
-    /// Makes room for `keys` in all. The caller vouches for the number.
+    /// Makes room for `keys` in all. The caller must know that the number is right.
     pub fn reserve(&mut self, keys: usize) {
         self.table.reserve(keys);
     }

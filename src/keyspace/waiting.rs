@@ -1,12 +1,13 @@
-//! What a client waits for whose command can't be served yet: one description, from the command to the registry.
+//! What a client waits for whose command can't be served yet: one description, from the command to
+//! the registry.
 //!
 //! ```text
 //! command    Flow::Block(Wait)   says what it waits for, and until when
 //! session    Parked              keeps the command with it
-//! registry   Blocked             lists the client under its keys, with what it wants there (`Wants`)
+//! registry   Blocked             lists the client under its keys, with what it wants (`Wants`)
 //! ```
-//! Compat: who waits for a key sleeps through its deletion, unless it asked to be told (XREADGROUP, whose group is
-//! gone with the key).
+//! Compat: who waits for a key sleeps through its deletion, unless it asked to be told (XREADGROUP,
+//! whose group is gone with the key).
 
 use crate::resp::reply::{Nothing, Reply};
 use crate::value::Type;
@@ -17,8 +18,8 @@ pub(crate) struct Wait {
     pub waiting: Waiting,
     /// Wall clock in milliseconds at which it gives up; None: never.
     pub until_ms: Option<i64>,
-    /// The arguments with which it runs again, if not those that came: some words mean the moment at which they were
-    /// first read (`$` of XREAD).
+    /// The arguments with which it runs again, if not those that came: some words mean the moment
+    /// at which they were first read (`$` of XREAD).
     pub rewritten: Option<Vec<Vec<u8>>>,
 }
 
@@ -33,8 +34,8 @@ pub(crate) enum Waiting {
         /// What it gets when it gives up.
         nothing: Nothing,
     },
-    /// For others to have what it has written: replicas (WAIT), and the local append-only file too (WAITAOF). Neither
-    /// is there, so only its time ends this.
+    /// For others to have what it has written: replicas (WAIT), and the local append-only file too
+    /// (WAITAOF). Neither is there, so only its time ends this.
     Offsets { file: bool },
 }
 
@@ -52,7 +53,8 @@ impl Wants {
         now.is_some_and(|now| self.holds.is_none_or(|holds| holds == now))
     }
 
-    /// Whether the client is woken when the key has been reported and holds a value of type `now`, or nothing.
+    /// Whether the client is woken when the key has been reported and holds a value of type `now`,
+    /// or nothing.
     pub(crate) fn wakes(self, now: Option<Type>) -> bool {
         self.is_met(now) || self.wakes_on_deletion
     }

@@ -1,15 +1,18 @@
-//! All clients: a slab, ids that never name a newcomer by mistake, and who needs attention.
+//! All clients: a slab of them, ids that are never used again, and lists of those that need
+//! attention.
 //!
-//! `ClientId` is slot and generation; a registry entry or an event that outlived its client finds
-//! nobody. Clients are only *marked* for closing; `reap` hands them out between events, so a handler
-//! may keep an id across anything.
+//! `ClientId` is slot and generation: a registry entry or an event that outlived its client finds
+//! nobody. A client is only *marked* for closing. `reap` removes it between events, so a handler
+//! may keep an id while it runs.
 //!
-//! Replies are written at the end of the turn (`to_write`). Messages from others (`to_deliver`) go out in
-//! turns' shares, first come first served: a channel with ten thousand subscribers holds nobody up, and what
-//! is published meanwhile leaves in one write with what waits already.
+//! Replies are written at the end of the turn (`to_write`). Messages from other clients
+//! (`to_deliver`) have a share of each turn, first come first served. So a channel with ten
+//! thousand subscribers holds nobody up, and what is published meanwhile leaves in one write with
+//! what waits already.
 //!
-//! Invariants: `serials` has one entry per client, except for evicted ones; a client is in `to_write` (`to_deliver`, `to_close`) at
-//! most once, its `queued_write` (`queued_deliver`, `queued_close`) flag says so.
+//! Invariants: `serials` has one entry per client, except for evicted ones; a client is in
+//! `to_write` (`to_deliver`, `to_close`) at most once, its `queued_write` (`queued_deliver`,
+//! `queued_close`) flag says so.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -36,7 +39,7 @@ pub(crate) struct Client {
     queued_close: bool,
     /// Registered for writable events, because the socket was full.
     pub wants_writable: bool,
-    /// Neither read nor served until it has read more of what waits for it.
+    /// It is neither read nor served until it has read more of what waits for it.
     pub held: bool,
     /// The reply buffer it is charged for.
     pub room: ReplyRoom,
@@ -48,12 +51,13 @@ pub(crate) struct Client {
 impl Client {
     /// Memory it holds, without what other parts hold for it by shares. O(1).
     ///
-    /// A buffer of the pool that a reply passes through is not its own: output counts when it has to wait.
+    /// The pool owns the buffer that a reply passes through, so output counts only when it has to
+    /// wait.
     pub(crate) fn memory(&self) -> usize {
         self.memory_with(0)
     }
 
-    /// The same, with `running` bytes of a command and its reply that are in other hands now.
+    /// The same, with `running` bytes of a command and its reply that are not in its buffers now.
     fn memory_with(&self, running: usize) -> usize {
         let waits = self.wants_writable || self.outbox.is_long();
         size_of::<Client>()
@@ -67,11 +71,11 @@ impl Client {
 
 /// Output memory that a client which has not authenticated may leave unread.
 ///
-/// Compat: the bound that Redis added in answer to CVE-2025-21605. As there, the fixed buffer
-/// does not count, so a stranger that reads its errors never meets it.
+/// Compat: Redis added this bound in answer to CVE-2025-21605. As there, the fixed buffer does not
+/// count, so a client that reads its errors never reaches the bound.
 const STRANGERS_MAX: usize = 1024;
 
-/// Outgoing buffers kept for reuse at most, and the largest worth keeping.
+/// The most reply buffers that are kept for reuse, and the largest that is kept.
 const POOL_MAX: usize = 64;
 const POOLED_MAX: usize = 64 * 1024;
 /// Size of a new reply buffer.
@@ -79,7 +83,7 @@ const REPLY_CHUNK: usize = 16 * 1024;
 
 #[derive(Default)]
 pub(crate) struct Clients {
-    /// Boxed, so that the slots of those who have left cost a pointer each.
+    /// Each is boxed, so that an empty slot costs one pointer.
     slab: Slab<Box<Client>>,
     generation: u32,
     next_serial: u64,
@@ -118,7 +122,7 @@ impl Clients {
         o.add("client_recent_max_output_buffer", output);
     }
 
-    /// INFO clients: whose waiting has an end. O(clients).
+    /// INFO clients: how many wait with a time-out. O(clients).
     pub(crate) fn info_timeouts(&self, o: &mut Lines) {
         let timed = |c: &&Client| c.session.parked.as_deref().is_some_and(|p| p.timer.is_some());
         o.add("clients_in_timeout_table", self.iter().filter(timed).count());
@@ -146,7 +150,8 @@ impl Clients {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Client> {
         self.serials.values().filter_map(|&id| self.get(id))
     }
-    /// A part of the clients, for work that is spread over turns: those in slots `from..from+count`.
+    /// A part of the clients, for work that is spread over turns: those in slots
+    /// `from..from+count`.
     pub(crate) fn slots(&mut self, from: usize, count: usize) -> impl Iterator<Item = &mut Client> {
         self.slab.iter_mut().map(|(_, c)| c.as_mut()).skip(from).take(count)
     }
@@ -157,7 +162,7 @@ impl Clients {
         &self.monitors
     }
 
-    /// Makes a client one of them, or no longer.
+    /// Makes a client see every command, or ends that.
     pub(crate) fn set_monitor(&mut self, id: ClientId, on: bool) {
         let Some(session) = self.session_mut(id) else { return };
         if std::mem::replace(&mut session.monitor, on) == on {
@@ -169,7 +174,8 @@ impl Clients {
         }
     }
 
-    /// Notes what registries have of a client: whether it is subscribed, and the bytes that they hold for it.
+    /// Notes what registries have of a client: whether it is subscribed, and the bytes that they
+    /// hold for it.
     pub(crate) fn list(&mut self, id: ClientId, subscribed: bool, bytes: usize) {
         let Some(client) = self.get_mut(id) else { return };
         client.session.subscribed = subscribed;
@@ -205,8 +211,8 @@ impl Clients {
         id
     }
 
-    /// Notes that the client has something to be written at the end of the turn. One whose socket is full
-    /// is written to when it has room again.
+    /// Notes that the client has something to be written at the end of the turn. One whose socket
+    /// is full is written to when it has room again.
     pub(crate) fn schedule_write(&mut self, id: ClientId) {
         if let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id)
             && !c.queued_write
@@ -246,7 +252,7 @@ impl Clients {
         self.pushed_to_lent |= c.outbox.is_lent();
         let long = c.outbox.is_long();
         if !c.queued_write && !c.wants_writable {
-            // More than fits a buffer waits for nobody's turn.
+            // What fits no buffer does not wait for a share of the turn.
             if long {
                 c.queued_write = true;
                 self.to_write.push(id);
@@ -263,8 +269,8 @@ impl Clients {
         }
     }
 
-    /// Marks a client for closing and frees its buffers at once: its memory is what it is closed for.
-    /// Nobody sees it any more.
+    /// Marks a client for closing and frees its buffers at once, since it is closed for their
+    /// memory. It counts as gone.
     pub(crate) fn evict(&mut self, id: ClientId) {
         self.close(id, Close::Now);
         if let Some(c) = self.get_mut(id) {
@@ -274,7 +280,8 @@ impl Clients {
         }
     }
 
-    /// A reply has been put into the outbox: it is written at the end of the turn, unless it is too much.
+    /// A reply has been put into the outbox: it is written at the end of the turn, unless it is too
+    /// much.
     pub(crate) fn after_reply(&mut self, id: ClientId) {
         let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return };
         if c.outbox.is_long() {
@@ -286,7 +293,8 @@ impl Clients {
         self.schedule_write(id);
     }
 
-    /// Notes a client's memory; `running` bytes of its command and reply are in other hands now.
+    /// Notes a client's memory. `running` bytes of its command and reply are not in its buffers
+    /// now.
     pub(crate) fn account(&mut self, id: ClientId, running: usize) {
         let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return };
         if c.session.close == Close::Now {
@@ -305,8 +313,8 @@ impl Clients {
         }
     }
 
-    /// Marks a client for closing when more waits for it than its class allows; `reply` is what its running
-    /// command has written so far. Whether it is to be closed.
+    /// Marks a client for closing when more waits for it than its class allows; `reply` is what its
+    /// running command has written so far. Whether it is to be closed.
     pub(crate) fn check_output(&mut self, id: ClientId, reply: usize) -> bool {
         let Some(c) = self.slab.get_mut(id.index()).filter(|c| c.id == id) else { return false };
         if c.session.close == Close::Now {
@@ -340,7 +348,8 @@ impl Clients {
         !self.over_limit.is_empty()
     }
 
-    /// How long a client's reply may get before a limit or the others' turn must be thought of.
+    /// How long a client's reply may get before a limit is checked, or other clients have their
+    /// turn.
     pub(crate) fn reply_bound(&self, id: ClientId) -> Option<usize> {
         let c = self.get(id)?;
         let hard = self.limits[c.session.class().limit()].hard_bytes;
@@ -356,10 +365,10 @@ impl Clients {
             return false;
         };
         if c.outbox.pending() >= from {
-            // A class with a limit runs into its limit.
+            // A class with a limit is closed at its limit.
             c.held = self.limits[c.session.class().limit()].is_none();
         }
-        // The end of a connection can only be seen by reading up to it.
+        // A client that has left must still be read, since only reading shows its end.
         c.held && !c.session.eof
     }
 
@@ -382,7 +391,8 @@ impl Clients {
         self.pushed_to_lent = false;
     }
 
-    /// Messages that came for a client while its command ran: they follow that command's reply, and precede the next.
+    /// Messages that came for a client while its command ran. They come after that command's reply
+    /// and before the next one.
     pub(crate) fn take_pushes(&mut self, id: ClientId) -> Vec<u8> {
         self.get_mut(id).map_or_else(Vec::new, |c| c.outbox.take_pushes())
     }
@@ -415,7 +425,7 @@ impl Clients {
             let id = self.to_deliver.pop_front()?;
             let Some(c) = self.get_mut(id) else { continue };
             c.queued_deliver = false;
-            // A reply may have taken them along.
+            // A reply may have been written together with them.
             if !c.outbox.is_empty() && !c.wants_writable {
                 return Some(id);
             }
@@ -429,11 +439,11 @@ impl Clients {
             c.session.close = how;
         }
         if how == Close::Now && !c.queued_close {
-            // What it holds is as good as free: nobody else is to be evicted for it.
+            // What it holds is freed soon, so no other client need be evicted for it.
             self.tally.forget(std::mem::take(&mut c.counted));
             c.queued_close = true;
             let serial = c.session.serial;
-            // Nobody sees it any more, nor does it count, though its slot is freed later.
+            // It counts as gone, though its slot is freed later.
             self.serials.remove(&serial);
             self.to_close.push(id);
         }

@@ -45,8 +45,8 @@ impl Conn {
     }
     /// Reads at most `max` bytes to the end of `buf`, into capacity that is already there.
     pub(crate) fn read_into(&mut self, buf: &mut Vec<u8>, max: usize) -> io::Result<usize> {
-        // `take` and `read_to_end` would loop until the peer pauses; one read is one turn's share.
-        // Zeroing the room first, read after read, would cost more than the bytes themselves.
+        // `take` and `read_to_end` would read until the peer pauses, but one read is one turn's
+        // share. To zero the room before every read would cost more than the bytes themselves.
         buf.reserve(max);
         each!(self, s => crate::sys::socket::read_spare(s, buf, max))
     }
@@ -73,7 +73,7 @@ impl Conn {
     }
     /// Ends the connection in both directions, whoever else holds the socket.
     pub(crate) fn shut_down(&self) {
-        // The peer may have ended it before.
+        // An error is ignored: the peer may have ended it before.
         let _ = each!(self, s => s.shutdown(std::net::Shutdown::Both));
     }
     pub(crate) fn fd(&self) -> RawFd {
@@ -82,7 +82,8 @@ impl Conn {
     /// Switches Nagle's algorithm off and, if `keepalive` is not 0, probes after so many seconds.
     pub(crate) fn tune(&self, keepalive: i32) {
         if let Conn::Tcp(s) = self {
-            // Both only make the connection better; a socket that has gone away shows when read.
+            // Errors are ignored. Both only make the connection better, and reading shows when it
+            // is gone.
             let _ = s.set_nodelay(true);
             if keepalive > 0 {
                 let _ = crate::sys::socket::keepalive(s, keepalive);

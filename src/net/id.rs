@@ -1,4 +1,4 @@
-//! The name of a client: slot and generation, so that whoever outlives a client finds nobody, not a newcomer.
+//! The name of a client: slot and generation. An id that outlives its client leads to nobody.
 
 use mio::Token;
 

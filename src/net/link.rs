@@ -1,8 +1,8 @@
-//! A connection to another server that waits for it: connects, sends commands, reads replies.
+//! A blocking connection to another server: connects, sends commands, reads replies.
 //!
-//! No step takes longer than the time-out, whatever the other side does: to connect, to take the
-//! next piece of what is sent, to bring the next reply to its end. A peer that sends a byte now and
-//! then gains nothing by it. After an error the connection is of no use: drop it.
+//! No step takes longer than the time-out, whatever the other side does. A step is to connect, to
+//! send the next piece, or to read the next reply to its end. So a peer that sends a byte now and
+//! then does not extend it. After an error the connection is of no use: drop it.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -22,7 +22,7 @@ pub(crate) enum ConnectError {
     Io(io::Error),
 }
 
-/// Whether an error is that time was up.
+/// Whether an error says that time was up.
 pub(crate) fn is_timeout(e: &io::Error) -> bool {
     matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
@@ -85,7 +85,8 @@ impl Link {
         Ok(())
     }
 
-    /// Waits for the next reply. What is none, or exceeds the limits, is `InvalidData`.
+    /// Waits for the next reply. Bytes that are no reply, or exceed the limits, are the error
+    /// `InvalidData`.
     pub(crate) fn read(&mut self) -> io::Result<Value> {
         let deadline = self.deadline();
         loop {
@@ -100,7 +101,7 @@ impl Link {
         }
     }
 
-    /// Whether something has come that nobody has asked for: the next reply would be a wrong one.
+    /// Whether bytes have come without a request: the next reply read would be the wrong one.
     pub(crate) fn has_more(&self) -> bool {
         self.used < self.buf.len()
     }
@@ -125,7 +126,8 @@ impl Link {
         }
     }
 
-    /// When the step that begins now is to be done; None: the time-out is longer than time.
+    /// When the step that begins now must be done. None: the time-out is too long to be
+    /// represented.
     fn deadline(&self) -> Option<Instant> {
         Instant::now().checked_add(self.timeout)
     }

@@ -10,7 +10,7 @@ use crate::net::conn::Conn;
 use crate::sys::socket;
 use crate::util::path::os_error;
 
-/// Who connects to a listener, and by what.
+/// Who connects to a listener, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Clients(Transport),
@@ -50,7 +50,7 @@ impl Listener {
         }
     }
     pub(crate) fn deregister(&mut self, from: &Registry) {
-        // The socket is closed right after; the kernel forgets it anyway.
+        // An error is ignored: the socket is closed next, and the kernel then forgets it.
         let _ = match &mut self.socket {
             Socket::Tcp(socket, _) => from.deregister(socket),
             Socket::Unix(socket) => from.deregister(socket),
@@ -84,7 +84,7 @@ pub(crate) struct ListenError {
 impl std::fmt::Display for ListenError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let text = os_error(&self.error);
-        // What the resolver says stands behind the library's own words.
+        // The text of the resolver comes after the library's own words.
         let text = text.rsplit(": ").next().unwrap_or(&text);
         match self.step {
             "" => f.write_str(text),
@@ -117,8 +117,8 @@ fn bind_word(word: &str, port: u16) -> io::Result<(SocketAddr, bool)> {
 
 /// Opens a TCP socket for every word of `bind`.
 ///
-/// An optional address that this machine does not have is left out, and so is one of a protocol that it does not
-/// speak; anything else that fails fails all of it.
+/// An optional address is left out if this machine does not have it, or does not speak its
+/// protocol. Any other failure is an error for all of them.
 pub(crate) fn tcp(
     bind: &[String],
     port: u16,
@@ -142,7 +142,8 @@ pub(crate) fn tcp(
     Ok(open)
 }
 
-/// Errors that mean "this machine has no such protocol", or, where that is tolerated, no such address.
+/// Errors that mean "this machine has no such protocol", or, where that is tolerated, no such
+/// address.
 fn is_absent(e: &io::Error, optional: bool) -> bool {
     let protocol = [
         libc::EAFNOSUPPORT,

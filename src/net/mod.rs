@@ -1,5 +1,4 @@
-//! Connections: sockets, buffers, the slab of clients, timers. Bytes in, bytes out; what they mean is
-//! decided above.
+//! Connections: sockets, buffers, the slab of clients, timers. Layers above know what bytes mean.
 
 pub(crate) mod clients;
 pub(crate) mod conn;

@@ -1,24 +1,24 @@
-//! What is owed to one client: bytes not yet written to its socket.
+//! The output of one client: bytes that are not written to its socket yet.
 //!
 //! ```text
 //! chunks: [own][shared][own] ...   then   tail: the buffer that replies are appended to
 //!          ^ `sent` bytes of the first piece are already written
 //! ```
-//! In the ordinary case there are no chunks, and the tail is written once a turn and handed back to the
-//! pool. A shared chunk is one encoded message that many clients wait for.
+//! Usually there are no chunks. The tail is written once a turn and handed back to the pool. A
+//! shared chunk is one encoded message that many clients wait for.
 //!
-//! While a client's own command runs, the tail is out of the slot, in the hands of the command
-//! (`check_out`); messages that arrive meanwhile wait in the slot and follow the reply (`check_in`).
+//! While a client's own command runs, the command has the tail (`check_out`). Messages that arrive
+//! meanwhile wait here and follow the reply (`check_in`).
 //!
-//! A tail that has filled up and could not be written becomes a chunk, so what a slow reader has taken is
-//! freed a piece at a time, and nothing that waits is ever moved.
+//! A tail that is full and could not be written becomes a chunk. So when a slow reader takes its
+//! output, the memory is freed a piece at a time, and nothing that waits is moved.
 //!
-//! What CLIENT LIST and the output limits see of it are Redis's figures: up to 16 KiB that wait are in
-//! the client's fixed buffer (`obl`) and count for nothing; more than that are list nodes (`oll`, `omem`).
-//! A shared message counts in full for each client that waits for it.
+//! CLIENT LIST and the output limits use Redis's figures. Up to 16 KiB that wait are in the
+//! client's fixed buffer (`obl`) and don't count. What is beyond that is list nodes (`oll`,
+//! `omem`). A shared message counts in full for each client that waits for it.
 //!
-//! Invariants: `chunk_bytes` and `chunk_room` are the sums over `chunks`; `sent` is less than the first
-//! piece's length unless nothing waits.
+//! Invariants: `chunk_bytes` and `chunk_room` are the sums over `chunks`; `sent` is less than the
+//! first piece's length unless nothing waits.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -53,11 +53,13 @@ impl Chunk {
 const SHARE_FROM: usize = 64;
 /// Pieces handed to one writev.
 const MAX_PIECES: usize = 64;
-/// Bytes written in one turn: then others go first, however fast the peer reads.
+/// The most bytes that are written to a client in one turn. Then others have their turn, however
+/// fast the client reads.
 const FLUSH_MAX: usize = 256 * 1024;
-/// What may wait before it counts as output memory, and the size of the pieces of a slow reader's tail.
+/// How much may wait before it counts as output memory. It is also the size of the pieces in which
+/// a slow reader's tail is kept.
 pub(crate) const FIXED: usize = 16 * 1024;
-/// The list of pieces is kept for the next message while it is no longer than this.
+/// The list of pieces is kept for later messages if it is not longer than this.
 const FEW_CHUNKS: usize = 32;
 /// What a node of the list costs in Redis's account of the output.
 const NODE: usize = 40;
@@ -173,7 +175,8 @@ impl Outbox {
         self.chunks.push_back(chunk);
     }
 
-    /// Gives back the room that a long tail doesn't use, and an empty list; for a client that has to wait.
+    /// Gives back the room that a long tail doesn't use, and an empty list; for a client that has
+    /// to wait.
     pub(crate) fn trim(&mut self) {
         if self.chunks.is_empty() {
             self.chunks = VecDeque::new();
@@ -228,7 +231,7 @@ impl Outbox {
     pub(crate) fn flush(&mut self, conn: &mut Conn) -> io::Result<(usize, Flush)> {
         let mut total = 0;
         if self.lent {
-            // Its own command is still writing; what arrived meanwhile follows the reply.
+            // Its own command is still writing. What arrived meanwhile follows the reply.
             return Ok((0, Flush::Empty));
         }
         while !self.is_empty() {

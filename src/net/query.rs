@@ -1,8 +1,8 @@
-//! The incoming side of one client: bytes that are not yet a whole command.
+//! The input of one client: bytes that are not a whole command yet.
 //!
-//! A turn reads into one buffer that all clients share; only the unfinished rest is kept here. So a
-//! client with nothing pending owns no buffer. When a large argument is announced it is received in
-//! memory of its own (`resp::large`); a second one of its command has room reserved for all of it.
+//! A turn reads into one buffer that all clients share, and only the unfinished rest is kept here.
+//! So a client with nothing pending owns no buffer. A large argument is received in memory of its
+//! own (`resp::large`). If its command has a second one, room for all of that is reserved here.
 
 use crate::resp::large::{LARGE, Large};
 use crate::resp::parser::Partial;
@@ -11,26 +11,30 @@ use crate::resp::parser::Partial;
 pub(crate) struct Query {
     /// The unfinished command (or commands not yet run), from its first byte.
     pub pending: Vec<u8>,
-    /// A large argument of that command: `pending` is what comes before and behind it, and not empty.
+    /// A large argument of that command. `pending` is then what comes before and after it, and is
+    /// not empty.
     pub large: Option<Box<Large>>,
-    /// What is known of the command that `pending` starts with; of its tail if there is a large argument.
+    /// What is known of the command that `pending` starts with; of its tail if there is a large
+    /// argument.
     pub partial: Partial,
-    /// `pending` holds whole commands that had to wait: nothing more is read before they have run.
+    /// `pending` holds whole commands that had to wait. Nothing more is read before they have run.
     pub behind: bool,
     /// When bytes last arrived, in milliseconds; idle buffers are given back.
     pub touched_ms: i64,
     /// Largest size seen since the buffer was last looked after.
     pub peak: usize,
-    /// Room it is charged for without having it. Compat: Redis expects a large argument to be followed by others,
-    /// and keeps a buffer of that size for a while.
+    /// Memory that it is charged for but does not have. Compat: Redis expects a large argument to
+    /// be followed by others, and keeps a buffer of that size for a while.
     pub charged: usize,
 }
 
-/// What an active client counts of the shared read buffer: the size of Redis's buffer of its own.
+/// What an active client is charged for the shared read buffer: the size of the buffer that Redis
+/// keeps for it.
 const SHARE: usize = 20 * 1024 - 6;
 /// Bytes of a long argument that one read takes at most.
 const READ_MAX: usize = 32 << 20;
-/// More room is made when less than this is left of it: moving the argument for every read would be quadratic.
+/// More room is made when less than this is left of it: moving the argument for every read would be
+/// quadratic.
 const LEAST_ROOM: usize = 64 * 1024;
 /// Buffers below this many bytes are left alone.
 const SHRINK_FROM: usize = 32 * 1024;
@@ -57,8 +61,8 @@ impl Query {
         let len = self.pending.len();
         let missing = self.missing();
         if self.spare() < missing.min(LEAST_ROOM) {
-            // All of it at once: the size is known, and memory that no byte has reached yet is
-            // not taken from the system.
+            // All of it is reserved at once: the size is known, and the system gives memory only as
+            // bytes reach it.
             self.pending.reserve_exact(missing);
         }
         self.peak = self.peak.max(len);
@@ -108,16 +112,16 @@ impl Query {
         }
         match self.missing() {
             0 => usual,
-            // No more than there is room for, so that nothing is moved.
+            // No more is read than there is room for, so that nothing is moved.
             missing => missing.min(self.spare().max(LEAST_ROOM)).min(READ_MAX),
         }
     }
 
-    /// Bytes of input that are no argument yet, and free room: `qbuf` and `qbuf-free` in CLIENT LIST.
-    /// `running` are those of the batch that is being run.
+    /// Bytes of input that are no argument yet, and free room: `qbuf` and `qbuf-free` in CLIENT
+    /// LIST. `running` are those of the batch that is being run.
     ///
-    /// A client that was active lately is charged for its share of the shared read buffer, as far as
-    /// it has no buffer of its own.
+    /// A client that was active lately is charged for its share of the shared read buffer, as far
+    /// as it has no buffer of its own.
     pub(crate) fn sizes(&self, running: usize, now_ms: i64) -> (usize, usize) {
         let (came, room) = self.arriving().map_or((0, 0), |large| (large.bytes(), large.room()));
         let used = self.unfinished().saturating_sub(self.partial.parsed()) + came + running;
@@ -170,8 +174,8 @@ mod tests {
         query
     }
 
-    /// An argument of 200 MB in pieces as a socket hands them out is not moved, and ends in a buffer that
-    /// has room for nothing else.
+    /// An argument of 200 MB in pieces as a socket hands them out is not moved, and ends in a
+    /// buffer that has room for nothing else.
     #[test]
     fn a_large_argument_is_never_moved() {
         const SIZE: usize = 200 << 20;

@@ -128,8 +128,8 @@ pub(crate) struct Session {
     pub parked: Option<Box<Parked>>,
     /// Its next command waits for the end of a pause.
     pub postponed: bool,
-    /// It has subscriptions; in RESP2 it may then only subscribe, unsubscribe, ping and leave. `Clients::list` keeps
-    /// this.
+    /// It has subscriptions; in RESP2 it may then only subscribe, unsubscribe, ping and leave.
+    /// `Clients::list` keeps this.
     pub subscribed: bool,
     pub name: Vec<u8>,
     pub lib_name: Vec<u8>,

@@ -1,8 +1,9 @@
 //! The reactor's timer wheel: server cron, save points, blocked clients, time-outs.
 //!
-//! Four levels of 64 slots, 1 ms wide at the bottom: 64 ms, 4 s, 4.4 min, 4.7 h. A timer sits in the
-//! slot of the first level that reaches it and moves down as its time comes near; one beyond the top
-//! level waits there and is placed again. Setting and cancelling are O(1), a turn costs what is due.
+//! Four levels of 64 slots, 1 ms wide at the bottom: 64 ms, 4 s, 4.4 min, 4.7 h. A timer sits in
+//! the slot of the first level that reaches it and moves down as its time comes near; one beyond
+//! the top level waits there and is placed again. Setting and cancelling are O(1), a turn costs
+//! what is due.
 //!
 //! ```text
 //! level 0  |.|.|x|.|...   1 ms a slot      a bitmap a level says which slots hold anything
@@ -16,7 +17,7 @@ const BITS: u32 = 6;
 const SLOTS: usize = 1 << BITS;
 const NONE: u32 = u32::MAX;
 
-/// A handle to cancel a timer. Outlives it harmlessly.
+/// A handle to cancel a timer. It may outlive the timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TimerId {
     index: u32,
@@ -87,8 +88,8 @@ impl<T> Timers<T> {
         Some(self.release(id.index))
     }
 
-    /// Until when nothing is due. Exact where the timers that come next are few: waking up only to move them down a
-    /// level would be for nothing. Never later than the next timer.
+    /// The time until which nothing is due. It is exact if few timers come next: to wake up only to
+    /// move them down a level would be of no use. It is never later than the next timer.
     pub(crate) fn next_due(&self) -> Option<u64> {
         (0..LEVELS).filter_map(|level| self.next_of(level, true)).min()
     }
@@ -136,7 +137,7 @@ impl<T> Timers<T> {
     pub(crate) fn advance(&mut self, now: u64, due: &mut Vec<T>) {
         while let Some(at) = self.next_at().filter(|&at| at <= now) {
             self.now = at;
-            // From the top, so that what moves down is met again below.
+            // It begins at the top, so that what moves down is met again below.
             for level in (0..LEVELS).rev() {
                 let shift = BITS * level as u32;
                 if at & ((1u64 << shift) - 1) == 0 {

@@ -1,20 +1,20 @@
-//! What clients cost: the memory of each, sums by class, and who is largest.
+//! What clients cost: the memory of each, the sums by class, and which are the largest.
 //!
 //! ```text
 //! Client::memory  -> noted in `Client::counted`, summed in `Tally::bytes` by class
 //!                 -> while `maxmemory-clients` is set, also filed in a bucket by power of two
 //! ```
-//! The sums are not recomputed when somebody asks: the cron looks at every client once a second, and
-//! while evictions are possible each client is noted whenever its buffers have changed. Nothing else is
-//! paid for while the setting is off.
+//! The sums are kept up to date instead of being computed when somebody asks. The cron looks at
+//! every client once a second, and while evictions are possible each client is noted whenever its
+//! buffers have changed. While the setting is off nothing else is done.
 //!
-//! A client's memory is what it really holds, except that a message shared by many counts in full for
-//! each: a limit is to find those who don't read. Two figures of CLIENT LIST are a charge rather than a
-//! holding, because our buffers are pooled and an idle client has none: `rbs` and `rbp` are the size and
-//! the recent peak of the reply buffer that Redis would keep for it, by Redis's rules ([`ReplyRoom`]).
+//! A client's memory is what it really holds, except that a message shared by many counts in full
+//! for each: a limit must find those that don't read. Two figures of CLIENT LIST are only charged,
+//! because our buffers are pooled and an idle client has none. `rbs` and `rbp` are the size and the
+//! recent peak of the reply buffer that Redis would keep for it, by Redis's rules ([`ReplyRoom`]).
 //!
-//! Invariants: `bytes` are the sums of `counted`; a client is in the bucket that its `Filed` names, and
-//! in no other.
+//! Invariants: `bytes` are the sums of `counted`; a client is in the bucket that its `Filed` names,
+//! and in no other.
 
 use std::collections::BTreeMap;
 
@@ -127,8 +127,8 @@ impl Tally {
         self.of(Class::Normal) + self.of(Class::PubSub)
     }
 
-    /// Notes what a client has now. Exempt ones are summed but not filed. O(1), O(log clients) when the
-    /// bucket changes.
+    /// Notes what a client has now. Exempt ones are summed but not filed. O(1), O(log clients) when
+    /// the bucket changes.
     pub(crate) fn note(
         &mut self,
         old: Counted,
@@ -151,7 +151,8 @@ impl Tally {
         }
     }
 
-    /// The filed clients by size, smallest sizes first; None while clients are not filed. O(clients).
+    /// The filed clients by size, smallest sizes first; None while clients are not filed.
+    /// O(clients).
     pub(crate) fn filed(&self) -> Option<impl Iterator<Item = Bucket>> {
         let lists = self.buckets.as_deref()?.lists.iter().zip(MIN_LOG..);
         Some(lists.map(|(list, log)| Bucket {
@@ -177,7 +178,7 @@ impl Buckets {
         exempt: bool,
     ) -> Option<Filed> {
         let bucket = bucket_of(bytes);
-        // An entry of an earlier set of buckets names a place that is not this client's.
+        // An entry from before the buckets were made anew names a place that is not this client's.
         let old = old.filter(|at| self.lists[at.bucket].get(&at.order) == Some(&id));
         if let Some(at) = old {
             if at.bucket == bucket && !exempt {
@@ -207,7 +208,7 @@ pub(crate) struct ReplyRules {
 }
 
 impl ReplyRules {
-    /// How long a peak counts unless told otherwise.
+    /// How long a peak counts by default.
     pub(crate) const PEAK_RESET_MS: i64 = 5000;
 }
 
@@ -225,7 +226,8 @@ pub(crate) enum Resized {
     Expanded,
 }
 
-/// The reply buffer that a client is charged for: it doubles when full, and falls to the recent peak.
+/// The reply buffer that a client is charged for: it doubles when full, and falls to the recent
+/// peak.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReplyRoom {
     pub size: u32,

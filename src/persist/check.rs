@@ -1,11 +1,11 @@
-//! redust-check-rdb: reads snapshots through, and says what is in them or where they break.
+//! redust-check-rdb: reads snapshots to their end, and says what is in them or where they break.
 //!
-//! Each value is read as the server reads it, and forgotten; so what the server would refuse is refused here. Two things
-//! only the server finds: a key that occurs twice, and a database beyond `databases`. Streams and modules' values, which
-//! this server does not have, are walked.
+//! Each value is read as the server reads it, and forgotten. So what the server would refuse is
+//! refused here. Only the server finds two things: a key that occurs twice, and a database beyond
+//! `databases`. Streams and modules' values, which this server does not have, are walked.
 //!
-//! The lines are those that users of redis-check-rdb and their scripts know, with what was counted of each
-//! type at the end:
+//! The lines are those that users of redis-check-rdb and their scripts know, with what was counted
+//! of each type at the end:
 //!
 //! ```text
 //!   [offset 0] Checking RDB file dump.rdb
@@ -53,7 +53,7 @@ pub fn run(args: &[OsString]) -> i32 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
     let mut sound = true;
     for path in args {
-        // A reader that has gone away (`| head`) is no fault of the file.
+        // If nobody reads the output (`| head`), the file is not at fault.
         sound &= file(path, now, &mut out).unwrap_or(true);
     }
     let _ = out.flush();
@@ -247,9 +247,10 @@ impl Checker {
             _ => kind.name(),
         };
         match kind.type_name() {
-            // Nothing is to be known of a string but that it can be read, and nobody here has the others.
+            // A string must only be readable, and this server does not have the other types.
             "string" | "stream" | "module" => skip::value(from, kind)?,
-            // As the server reads it: what it would refuse is refused here.
+            // It is read as the server reads it, so that what the server would refuse is refused
+            // here.
             _ => match value(from, kind, &self.limits) {
                 Ok(_) => {}
                 Err(RdbError::Empty { .. }) => self.empty += 1,
@@ -270,7 +271,7 @@ impl Checker {
         writeln!(out, "[offset {offset}] {error}")?;
         writeln!(out, "[additional info] While doing: {}", self.doing.name())?;
         if let Some(key) = &self.key {
-            // Between keys, the last one still tells where to look.
+            // Between keys, the last key tells where to look.
             let which = if self.kind.is_some() { "Reading" } else { "After" };
             writeln!(out, "[additional info] {which} key '{}'", shown(key))?;
         }

@@ -35,13 +35,14 @@ pub(crate) enum DumpError {
     Format(RdbError),
 }
 
-/// Strings from this length on get memory of just their size: growing in steps would take twice as much for a while.
+/// A string of this length or more gets memory of exactly its size. To grow in steps would take
+/// twice as much for a while.
 const LONG: usize = 64 << 10;
 /// Bytes of a payload besides a long string: type, lengths and footer.
 const AROUND: usize = 40;
 
-/// Serializes a value. `version` 0: the lowest that can hold it, so that any server since Redis 7.0 takes it. Long
-/// strings are compressed if `compression`, where that makes them shorter.
+/// Serializes a value. `version` 0: the lowest that can hold it, so that any server since Redis 7.0
+/// takes it. Long strings are compressed if `compression`, where that makes them shorter.
 pub(crate) fn dump(entry: &Entry, version: u32, compression: bool) -> Vec<u8> {
     let version = save::version(version, fields::of_entry(entry).is_some());
     let mut payload = match entry.value() {
@@ -51,7 +52,7 @@ pub(crate) fn dump(entry: &Entry, version: u32, compression: bool) -> Vec<u8> {
                 ValueRef::Object(_) => entry.mem_bytes(SAMPLES),
                 _ => 0,
             };
-            // What is small may grow as it likes.
+            // A small string may grow in steps.
             let room = if about >= LONG { about } else { 0 };
             let mut payload = Vec::with_capacity(room);
             write_value(&mut payload, entry, version, compression).expect(ROOM);
@@ -72,7 +73,7 @@ fn long_string(bytes: &[u8], compression: bool) -> Vec<u8> {
     };
     let stored = if shorter { packed.len() } else { bytes.len() };
     if !shorter {
-        // Before as much is taken again.
+        // This frees memory before as much is allocated again.
         packed = Vec::new();
     }
     let mut payload = Vec::with_capacity(stored + AROUND);

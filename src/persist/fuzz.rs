@@ -1,4 +1,4 @@
-//! One entry for a fuzzer: whatever the bytes are, reading them ends, without a panic, in little memory.
+//! One entry for a fuzzer: reading any bytes ends, without a panic and in little memory.
 
 use super::check;
 use super::dump;
@@ -12,8 +12,9 @@ use crate::keyspace::limits::Limits;
 use crate::util::lzf;
 use crate::util::siphash::Seed;
 
-/// Reads `data` as all that it could be: a file to load and to check, a payload to restore, a value of the kind its
-/// first byte says, a compressed string. What loads must save and load again to the same.
+/// Reads `data` as all that it could be: a file to load and to check, a payload to restore, a value
+/// of the kind its first byte says, a compressed string. What loads must save and load again to the
+/// same.
 ///
 /// Panics if a property of the readers does not hold.
 pub fn fuzz(data: &[u8]) {

@@ -1,7 +1,7 @@
 //! The arguments of one command: borrowed slices, the command's name first.
 //!
-//! They point into the read buffer, into a queued transaction or into the memory of a caller that
-//! builds a command itself. Who owns a large one may let the command have it (`Effects::keep`).
+//! They point into the read buffer, into a queued transaction, or into the memory of a caller that
+//! builds a command itself. The owner of a large one may let the command have it (`Effects::keep`).
 
 use std::ops::{Deref, Index, Range, RangeFrom};
 

@@ -1,13 +1,14 @@
-//! Errors a client sees. Texts that clients match on stand here once, byte for byte as Redis has them.
+//! Errors that a client sees. Texts that clients match on stand here once, exactly as in Redis.
 //!
-//! A command fails with `Err(CmdError)`; the dispatcher writes it and counts it by its first word
-//! (`errorstat_<WORD>`), nobody else does.
+//! A command fails with `Err(CmdError)`. Only the dispatcher writes it, and counts it by its first
+//! word (`errorstat_<WORD>`).
 
 use std::borrow::Cow;
 
 /// An error reply without the leading `-` and the line end: `CODE text`.
 ///
-/// Invariant: holds no CR or LF, which would end the reply early; the constructors see to it.
+/// Invariant: it holds no CR or LF, which would end the reply early. The constructors make sure of
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CmdError(Cow<'static, [u8]>);
 
@@ -45,15 +46,16 @@ impl CmdError {
     }
 }
 
-/// Text may quote what the client sent; a line end in it would be read as the next reply. Compat: those
-/// at the end go, others become spaces.
+/// The text may quote the client, and a line end in it would end the reply. Compat: line ends at
+/// the end are removed, others become spaces.
 fn one_line(text: &[u8]) -> impl Iterator<Item = u8> + '_ {
     let is_end = |c: &u8| matches!(c, b'\r' | b'\n');
     let len = text.iter().rposition(|c| !is_end(c)).map_or(0, |last| last + 1);
     text[..len].iter().map(move |c| if is_end(c) { b' ' } else { *c })
 }
 
-/// What error texts show of what a client sent. Compat: they are made of C strings, which end at a NUL.
+/// What error texts show of a client's bytes. Compat: Redis makes them of C strings, which end at a
+/// NUL.
 pub(crate) fn shown(text: &[u8]) -> &[u8] {
     &text[..memchr::memchr(0, text).unwrap_or(text.len())]
 }
@@ -116,7 +118,7 @@ pub(crate) fn invalid_expire(name: &str) -> CmdError {
     CmdError::err(format!("invalid expire time in '{name}' command"))
 }
 
-/// What a container command replies to a subcommand that it has not.
+/// The reply of a container command to a subcommand that it does not have.
 #[cold]
 pub(crate) fn no_subcommand(container: &str, sub: &[u8]) -> CmdError {
     let head = b"unknown subcommand '";
@@ -125,7 +127,8 @@ pub(crate) fn no_subcommand(container: &str, sub: &[u8]) -> CmdError {
     CmdError::err([head, shown_128(sub), tail.as_bytes()].concat())
 }
 
-/// What a command that looks at its subcommand itself replies to one that it has not, or that has other arguments.
+/// The reply of a command that reads its subcommand itself, if it does not have it or if the
+/// arguments are wrong.
 #[cold]
 pub(crate) fn unknown_subcommand(container: &str, sub: &[u8]) -> CmdError {
     let mut text = b"unknown subcommand or wrong number of arguments for '".to_vec();

@@ -1,9 +1,9 @@
 //! A large argument, received in memory of its own.
 //!
-//! An argument that lies in a client's buffer has to be copied to be kept: for a moment it is there
-//! twice. So when a large one is announced, its bytes go into a vector of exactly its size, which is
-//! never moved and which a command can keep as it is. What comes before and behind it stays in the
-//! client's buffer:
+//! To keep an argument that lies in a client's buffer it must be copied, and for a moment it is
+//! there twice. So when a large one is announced, its bytes go into a vector of exactly its size.
+//! The vector is never moved, and a command can keep it as it is. What comes before and after it
+//! stays in the client's buffer:
 //!
 //! ```text
 //! buffer   *5\r\n $3\r\nSET\r\n $1\r\nk\r\n $400000\r\n | $2\r\nEX\r\n $2\r\n10\r\n   *1\r\n...
@@ -11,11 +11,11 @@
 //! body     xxxxxxxx ... xxxxxxxx\r\n
 //! ```
 //!
-//! The tail is parsed like a command that has only the arguments behind the large one, so the parser
-//! knows nothing of all this. A command has one such argument: a second one lies in the tail.
+//! The tail is parsed like a command that has only the arguments after the large one, so the parser
+//! need not know of this. A command has one such argument; a second one lies in the tail.
 //!
-//! Invariants: the head is complete, and stays at the start of the buffer until the command has run;
-//! `body` never has more than `len` + 2 bytes.
+//! Invariants: the head is complete, and stays at the start of the buffer until the command has
+//! run; `body` never has more than `len` + 2 bytes.
 
 use crate::resp::parser::{Batch, Cmd, INLINE_MAX, Limits, Parsed, Partial, ProtoError, parse};
 use std::ops::Range;
@@ -39,12 +39,13 @@ pub struct Large {
 }
 
 impl Large {
-    /// Begins to receive the argument that is arriving, if it has at least `from` bytes. `command` is
-    /// what has come of the command; its head remains with the caller. `partial` becomes the tail's.
+    /// Begins to receive the argument that is arriving, if it has at least `from` bytes. `command`
+    /// is what has come of the command; its head remains with the caller. `partial` becomes the
+    /// tail's.
     pub fn begin(command: &[u8], partial: &mut Partial, from: usize) -> Option<Box<Large>> {
         let len = partial.bulk.filter(|&len| len >= from)?;
         let Partial { args: before, left, pos: head, .. } = std::mem::take(partial);
-        // All of it at once: memory that no byte has reached is not taken from the system.
+        // All of it is reserved at once: the system gives memory only as bytes reach it.
         let mut body = Vec::with_capacity(len + LINE_END);
         body.extend_from_slice(&command[head..]);
         let large = Large { before, head, after: left - 1, len, body };
@@ -121,8 +122,9 @@ impl Large {
         body
     }
 
-    /// Goes on with its command, of which it has come whole itself. `buffer` is head and tail; a
-    /// command that has arrived whole is put into the empty `batch`. Counts from the tail's start.
+    /// Goes on with the command when the argument is whole. `buffer` is head and tail. If the
+    /// command is whole, it is put into `batch`, which is empty before. Positions count from the
+    /// start of the tail.
     pub fn parse<'a>(
         &'a self,
         buffer: &'a [u8],
@@ -147,8 +149,8 @@ impl Large {
     }
 }
 
-/// Fuzz entry: any bytes, in any pieces, give the same commands as the whole though every argument that is not short
-/// is received as a large one.
+/// Fuzz entry: any bytes, in any pieces, give the same commands as the whole though every argument
+/// that is not short is received as a large one.
 pub fn fuzz(data: &[u8]) {
     let limits = Limits { max_bulk: 1 << 20, trusted: true };
     let mut whole = Batch::default();

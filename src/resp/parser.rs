@@ -1,18 +1,25 @@
 //! Requests: RESP arrays of bulk strings and inline lines, parsed in place.
 //!
-//! The parser copies nothing. It walks a buffer and notes each argument as a slice of it; a batch of
-//! pipelined commands is parsed in one go before the first of them runs. What it knows of an
+//! The parser copies nothing. It walks a buffer and notes each argument as a slice of it; a batch
+//! of pipelined commands is parsed in one go before the first of them runs. What it knows of an
 //! unfinished command it keeps (`Partial`), so that a command which arrives in a thousand pieces is
 //! still parsed once.
 //!
 //! ```text
-//! *3\r\n $3\r\nSET\r\n $1\r\nk\r\n $5\r\nhello\r\n       an array: count, then length and bytes each
-//! SET k "hello world"\r\n                              inline: split at spaces, quotes as in the shell
+//! *3\r\n $3\r\nSET\r\n $1\r\nk\r\n $5\r\nhello\r\n    an array: count, then length and bytes each
+//! SET k "hello world"\r\n                           inline: split at spaces, quotes as in a shell
 //! ```
 //!
-//! Invariants: slices in `args` never overlap; `Partial` positions count
-//! from the first byte of the unfinished command, so that moving the command to another buffer
-//! keeps them right.
+//! Nearly all requests are arrays of few short arguments. So each step tries the short form first:
+//! a count of one digit, and arguments whose lengths have one or two digits and which have come
+//! whole. What is not like that goes through `count` and `bulk_length`, which also find the errors;
+//! what has not come whole is put aside by `suspend`, and `resume` goes on with it.
+//!
+//! An error is found when the line that holds it is complete, or longer than a line may be. The
+//! commands before it stand in the batch, and run.
+//!
+//! Invariants: slices in `args` never overlap; `Partial` positions count from the first byte of the
+//! unfinished command, so that moving the command to another buffer keeps them right.
 
 use std::ops::Range;
 
@@ -145,7 +152,7 @@ impl ProtoError {
             ProtoError::InvalidCount => b"invalid multibulk length",
             ProtoError::UnauthCount => b"unauthenticated multibulk length",
             ProtoError::TooBigLengthLine => b"too big bulk count string",
-            // The byte as it came, be it ASCII or not.
+            // The byte is shown as it came, even if it is not ASCII.
             ProtoError::ExpectedDollar(c) => {
                 return [b"expected '$', got '", &[*c][..], b"'"].concat();
             }
@@ -208,7 +215,8 @@ fn one_digit(buf: &[u8], pos: usize, line: &[u8; 4]) -> Option<usize> {
     (word & 0xff == 0 && digit < 10).then_some(digit as usize)
 }
 
-/// The number of a line like `$5\r\n` or `$15\r\n` at the start of `rest`, and the length of the line.
+/// The number of a line like `$5\r\n` or `$15\r\n` at the start of `rest`, and the length of the
+/// line.
 #[inline(always)]
 fn short_length(rest: &[u8]) -> Option<(usize, usize)> {
     let Some(word) = rest.first_chunk() else {
@@ -234,7 +242,8 @@ struct Cursor<'a, 'b> {
 }
 
 impl Cursor<'_, '_> {
-    /// A command from its first byte on. `keep` gets what is known of it if it has not arrived whole.
+    /// A command from its first byte on. `keep` gets what is known of it if it has not arrived
+    /// whole.
     #[inline(always)]
     fn command(&mut self, keep: &mut Partial, limits: Limits) -> Result<Step, ProtoError> {
         // The common case first: `*`, one digit, line end.
@@ -266,7 +275,8 @@ impl Cursor<'_, '_> {
         self.arguments(first, left, bulk, partial, limits)
     }
 
-    /// Reads the number of arguments, which begins at the cursor, and moves past it; None when it has not arrived.
+    /// Reads the number of arguments, which begins at the cursor, and moves past it; None when it
+    /// has not arrived.
     #[cold]
     fn count(&mut self, limits: Limits) -> Result<Option<usize>, ProtoError> {
         let Some((count, next)) = self.number(self.pos + 1, ProtoError::TooBigCountLine)? else {
@@ -281,8 +291,8 @@ impl Cursor<'_, '_> {
         Ok(Some(count.max(0) as usize))
     }
 
-    /// Reads `left` arguments; those from `first` on belong to the command. `bulk` is the length of the next one if
-    /// it is known.
+    /// Reads `left` arguments; those from `first` on belong to the command. `bulk` is the length of
+    /// the next one if it is known.
     #[inline(always)]
     fn arguments(
         &mut self,
@@ -319,8 +329,8 @@ impl Cursor<'_, '_> {
         Ok(Step::Complete)
     }
 
-    /// Reads up to `most` arguments and moves past them, as long as their lengths have one or two digits and all
-    /// is there; returns how many. Nearly all are like that.
+    /// Reads up to `most` arguments and moves past them, as long as their lengths have one or two
+    /// digits and all is there; returns how many. Nearly all are like that.
     #[inline(always)]
     fn short_arguments(&mut self, most: usize) -> usize {
         let Some(mut rest) = self.buf.get(self.pos..) else { return 0 };

@@ -162,8 +162,8 @@ impl Reply {
         self.start_of(&text, at + len + 2);
     }
 
-    /// Appends the first `len` bytes of `text`. All are copied, as that takes two instructions where the exact number
-    /// takes a call.
+    /// Appends the first `len` bytes of `text`. All are copied, as that takes two instructions
+    /// where the exact number takes a call.
     #[inline(always)]
     fn start_of<const N: usize>(&mut self, text: &[u8; N], len: usize) {
         let end = self.buf.len() + len;
@@ -346,8 +346,8 @@ fn short_bulk(window: &mut [u8; WINDOW], text: &[u8]) -> usize {
     head + n + 2
 }
 
-/// Writes a command, an array of bulk strings, to the start of `buf`: its length, or None if it does not
-/// fit, with some room to spare, or has many arguments.
+/// Writes a command, an array of bulk strings, to the start of `buf`: its length, or None if it
+/// does not fit, with some room to spare, or has many arguments.
 #[inline]
 pub(crate) fn write_command<'a>(
     buf: &mut [u8],
@@ -456,7 +456,8 @@ fn short_word(text: &[u8]) -> u64 {
     }
 }
 
-/// Copies up to 64 bytes between slices of equal length, by two copies of a fixed size that may overlap.
+/// Copies up to 64 bytes between slices of equal length, by two copies of a fixed size that may
+/// overlap.
 #[inline(always)]
 fn copy_short(to: &mut [u8], from: &[u8]) {
     #[inline(always)]

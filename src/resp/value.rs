@@ -103,7 +103,8 @@ impl Scanner {
     }
 
     /// The reply at the start of `bytes` and its length; None: more must come. The next call, for
-    /// the same reply, has the same bytes and more; after a reply the next one begins. O(new bytes).
+    /// the same reply, has the same bytes and more; after a reply the next one begins.
+    /// O(new bytes).
     pub fn parse(&mut self, bytes: &[u8]) -> Result<Option<(Value, usize)>, ProtoError> {
         let Some(len) = self.scan(bytes)? else { return Ok(None) };
         *self = Scanner::new(self.limits);

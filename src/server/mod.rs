@@ -10,7 +10,8 @@
 //! ```
 //! Each floor imports only from itself and the floors below it, and no two files of a floor import
 //! each other in a circle; `tests/rust/tidy.rs` checks both. A floor that must call upwards is
-//! handed a function: the table's rows hold the commands, and a load is told how to serve others meanwhile.
+//! handed a function: the table's rows hold the commands, and a load is told how to serve others
+//! meanwhile.
 
 mod admin;
 pub mod boot;

@@ -1,5 +1,5 @@
-//! The command path without a socket: transactions, blocking, notifications, WATCH and propagation go
-//! through the one `call`, and their consequences come in the right order.
+//! The command path without a socket: transactions, blocking, notifications, WATCH and propagation
+//! go through the one `call`, and their consequences come in the right order.
 
 mod migrate;
 mod waiting;
@@ -24,7 +24,8 @@ use crate::server::parts::{Call, Server};
 
 /// A blocking command for these tests: takes the string at one of its keys, or waits for one.
 ///
-/// It stands in for BLPOP, by its name; that it works with a plain string shows that blocking knows no type.
+/// It stands in for BLPOP, by its name; that it works with a plain string shows that blocking knows
+/// no type.
 fn take_or_wait(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let keys = &call.argv.from(1)[..call.argv.len() - 2];
     let (env, lazy) = (call.env, srv.lazyfree);
@@ -110,7 +111,8 @@ impl Bench {
         String::from_utf8(text).expect("text")
     }
 
-    /// What the stream of writes has had since it was last asked, without SELECT 0 of the first unit.
+    /// What the stream of writes has had since it was last asked, without SELECT 0 of the first
+    /// unit.
     fn stream(&mut self) -> Vec<String> {
         let bytes = self.srv.stream.take(self.reader);
         let limits = parser::Limits { max_bulk: 1 << 20, trusted: true };

@@ -1,10 +1,10 @@
 //! The allocator of the whole program: jemalloc with size classes every 8 bytes.
 //!
-//! Entries of the keyspace are laid out for classes of 24, 40 and 56 bytes, which jemalloc has only when
-//! it is built with a quantum of 8 (`.cargo/config.toml`). Such a class does not keep 16-byte alignment,
-//! and the binding asks for alignment only above 16. So a request with a larger alignment than 8 is
-//! rounded up to a multiple of it: those classes are aligned. (Hash tables of the standard library ask
-//! for 16-byte alignment with sizes such as 52.)
+//! Entries of the keyspace are laid out for classes of 24, 40 and 56 bytes. jemalloc has these only
+//! when it is built with a quantum of 8 (`.cargo/config.toml`). Such a class does not keep 16-byte
+//! alignment, and the binding asks for alignment only above 16. So a request with an alignment
+//! above 8 is rounded up to a multiple of it, since those classes are aligned. (Hash tables of the
+//! standard library ask for 16-byte alignment with sizes such as 52.)
 
 // Implementing the allocator interface is unsafe by nature.
 #![allow(unsafe_code)]
@@ -23,8 +23,8 @@ fn asked(layout: Layout) -> Layout {
     if layout.align() <= 8 { layout } else { layout.pad_to_align() }
 }
 
-// SAFETY: every call goes to jemalloc with a layout at least as large and equally aligned, and always
-// the same one for the same block.
+// SAFETY: every call goes to jemalloc with a layout at least as large and equally aligned, and
+// always the same one for the same block.
 unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

@@ -1,7 +1,7 @@
 //! Clocks: wall time, monotonic time, and a stopwatch cheap enough to read once a command.
 //!
-//! The stopwatch reads the processor's time-stamp counter (about 8 ns) where it is known to tick at a
-//! constant rate, and CLOCK_MONOTONIC elsewhere. It measures durations only; nothing is scheduled
+//! The stopwatch reads the processor's time-stamp counter (about 8 ns) where it is known to tick at
+//! a constant rate, and CLOCK_MONOTONIC elsewhere. It measures durations only; nothing is scheduled
 //! by it.
 
 // libc calls and one processor instruction without a safe wrapper.

@@ -1,8 +1,8 @@
 //! Child processes that save: fork, a pipe for progress, waiting, and what a child must not do.
 //!
-//! In a forked child only the calling thread exists. It must not take a lock that a helper thread may
-//! hold, must not run destructors of inherited state and must not flush inherited buffers: it ends in
-//! `_exit`. jemalloc registers its own fork handlers, so allocation in the child is sound.
+//! In a forked child only the calling thread exists. It must not take a lock that a helper thread
+//! may hold, must not run destructors of inherited state and must not flush inherited buffers: it
+//! ends in `_exit`. jemalloc registers its own fork handlers, so allocation in the child is sound.
 
 // fork, waitpid, kill and _exit have no safe wrapper.
 #![allow(unsafe_code)]
@@ -22,7 +22,8 @@ pub(crate) enum Forked {
 
 /// Forks. The caller's child branch must end in [`exit_now`].
 ///
-/// Waits until the watchdog's helper has written its report, if it is about one: then it holds no lock.
+/// Waits until the watchdog's helper has written its report, if it is about one: then it holds no
+/// lock.
 pub(crate) fn fork() -> io::Result<Forked> {
     let _held = watchdog::hold_reports();
     // SAFETY: the child branch only runs code that takes no lock of another thread (see above), and
@@ -84,10 +85,12 @@ pub(crate) fn pipe() -> io::Result<(File, File)> {
     Ok(unsafe { (File::from_raw_fd(fds[0]), File::from_raw_fd(fds[1])) })
 }
 
-/// In a child: the signals that end the server are ignored, since a supervisor sends them to all processes of a
-/// service, and the parent decides what becomes of its child. So is the watchdog's. A child dies with its parent.
+/// In a child: the signals that end the server are ignored, since a supervisor sends them to all
+/// processes of a service, and the parent decides what becomes of its child. So is the watchdog's.
+/// A child dies with its parent.
 pub(crate) fn child_signals() {
-    // SAFETY: SIG_DFL and SIG_IGN are valid dispositions; prctl with PR_SET_PDEATHSIG takes a signal.
+    // SAFETY: SIG_DFL and SIG_IGN are valid dispositions; prctl with PR_SET_PDEATHSIG takes a
+    // signal.
     unsafe {
         libc::signal(libc::SIGTERM, libc::SIG_IGN);
         libc::signal(libc::SIGINT, libc::SIG_IGN);

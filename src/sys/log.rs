@@ -5,10 +5,11 @@
 //! pid  role  date   time           level  message
 //! ```
 //! Roles: M primary, S replica, C child, X sentinel. Levels: `.` debug, `-` verbose, `*` notice,
-//! `#` warning. A line is written with one write(2), so lines of parent and child never mix, and the
-//! file is opened for each line, so that it can be rotated under a running server.
+//! `#` warning. A line is written with one write(2), so lines of parent and child never mix, and
+//! the file is opened for each line, so that it can be rotated under a running server.
 //!
-//! Process-wide by nature: a child, a helper thread and a crash handler log as well.
+//! The log belongs to the whole process: a child, a helper thread and a crash handler use it as
+//! well.
 
 // localtime_r and writing to descriptor 1 have no safe wrapper.
 #![allow(unsafe_code)]
@@ -90,10 +91,10 @@ pub(crate) fn write(level: Level, message: &str) {
 /// Writes text as it is: the logo, crash reports.
 pub(crate) fn raw(text: &str) {
     let file = TARGET.get().map_or("", |t| t.file.as_str());
-    // There is nobody to tell when the log itself can't be written.
+    // An error is ignored: it could only be told to the log.
     if file.is_empty() {
         if !QUIET_STDOUT.load(Ordering::Relaxed) {
-            // Past the standard library's lock and buffer, which a forked child can't trust.
+            // This avoids the standard library's lock and buffer, which a forked child can't trust.
             // SAFETY: descriptor 1 is open for the life of the process, and is not closed here.
             let mut out = ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(1) });
             let _ = out.write_all(text.as_bytes());

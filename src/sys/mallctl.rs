@@ -1,18 +1,21 @@
-//! The allocator's figures and settings by name, for an operator who knows jemalloc: `DEBUG MALLCTL`.
+//! The allocator's figures and settings by name, for an operator who knows jemalloc:
+//! `DEBUG MALLCTL`.
 //!
-//! jemalloc takes whatever bytes it is given for a value of the type that the name has. A number may be where it
-//! expects an address; some names discard what is allocated, or take a function to call from then on. So this
-//! module does not pass everything on:
+//! jemalloc takes any bytes for a value of the type that the name has. So a number may come where
+//! it expects an address. Some names discard what is allocated, or take a function that is called
+//! from then on. So this module does not pass everything on:
 //!
 //!   M1  a value goes in or comes out through a buffer of at least the size that jemalloc is told;
-//!   M2  a number is written only to names in `NUMBERS`, and 0 or 1 alone to one of a single byte, a C `bool`;
-//!   M3  an address is taken for a string only from names in `STRINGS`, whose texts jemalloc never frees, and a
-//!       string is given only to `arena.<i>.dss`, which compares it and keeps nothing;
+//!   M2  a number is written only to names in `NUMBERS`, and to one of a single byte, a C `bool`,
+//!       only 0 or 1;
+//!   M3  an address is taken for a string only from names in `STRINGS`, whose texts jemalloc never
+//!       frees, and a string is given only to `arena.<i>.dss`, which compares it and keeps nothing;
 //!   M4  what acts without a value is done only for names in `ACTIONS`;
-//!   M5  arenas are named by number, and by a number that jemalloc has room for; all of them at once only in
-//!       `ACTIONS`. It checks that for most names, but not for all.
+//!   M5  arenas are named by number, and by a number that jemalloc has room for; all of them at
+//!       once only in `ACTIONS`. It checks that for most names, but not for all.
 //!
-//! Names that are not in a list are answered as those that can't be written. Reading numbers is always allowed.
+//! Names that are not in a list are answered as those that can't be written. Reading numbers is
+//! always allowed.
 
 // The allocator's interface is made of untyped pointers.
 #![allow(unsafe_code)]
@@ -55,21 +58,22 @@ const STRINGS: &[&str] = &[
 const ACTIONS: &[&str] =
     &["arena.<i>.decay", "arena.<i>.purge", "thread.idle", "thread.tcache.flush"];
 
-/// How many arenas there can be; jemalloc's numbers of twelve bits, less those that mean something else.
+/// How many arenas there can be; jemalloc's numbers of twelve bits, less those that mean something
+/// else.
 const ARENAS: u32 = (1 << 12) - 1;
 /// Stands for all arenas.
 const ALL_ARENAS: u32 = 1 << 12;
 
-/// The number that goes by `name`, from whatever width it has; unsigned numbers of 64 bits wrap.
+/// The number called `name`, of any width; unsigned numbers of 64 bits wrap.
 ///
-/// Errors are those of jemalloc: ENOENT for a name that there is not, EPERM for one that can't be read, EINVAL for one
-/// that is no number.
+/// Errors are those of jemalloc: ENOENT for a name that there is not, EPERM for one that can't be
+/// read, EINVAL for one that is no number.
 pub(crate) fn read(name: &[u8]) -> io::Result<i64> {
     number(name, None)
 }
 
-/// Replaces the number that goes by `name`; returns what it was. Errors as of [`read`], EPERM for a name that must not be
-/// written, EFAULT and EINVAL for a value that jemalloc does not take.
+/// Replaces the number called `name`; returns what it was. Errors as of [`read`]; EPERM for a name
+/// that must not be written, EFAULT and EINVAL for a value that jemalloc does not take.
 pub(crate) fn write(name: &[u8], value: i64) -> io::Result<i64> {
     if !listed(NUMBERS, name) {
         number(name, None)?;
@@ -78,7 +82,7 @@ pub(crate) fn write(name: &[u8], value: i64) -> io::Result<i64> {
     number(name, Some(value))
 }
 
-/// The text that goes by `name`, None where it has none. EINVAL for a name that is no text.
+/// The text called `name`; None if it has none. EINVAL for a name that is no text.
 pub(crate) fn read_text(name: &[u8]) -> io::Result<Option<Vec<u8>>> {
     let mut at = [0; size_of::<usize>()];
     let name_z = checked(name)?;
@@ -91,7 +95,7 @@ pub(crate) fn read_text(name: &[u8]) -> io::Result<Option<Vec<u8>>> {
     Ok((!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_bytes().to_vec()))
 }
 
-/// Replaces the text that goes by `name`, up to a NUL. EPERM for a name that must not be written.
+/// Replaces the text called `name`, up to a NUL. EPERM for a name that must not be written.
 pub(crate) fn write_text(name: &[u8], text: &[u8]) -> io::Result<()> {
     if !listed(&["arena.<i>.dss"], name) {
         return Err(error(libc::EPERM));
@@ -101,7 +105,8 @@ pub(crate) fn write_text(name: &[u8], text: &[u8]) -> io::Result<()> {
     call(&checked(name)?, None, Some(&at))
 }
 
-/// Has jemalloc do what goes by `name`, such as `arena.0.purge`; arena 4096 stands for all. EPERM for other names.
+/// Has jemalloc do what `name` stands for, such as `arena.0.purge`; arena 4096 stands for all.
+/// EPERM for other names.
 pub(crate) fn act(name: &[u8]) -> io::Result<()> {
     if !listed(ACTIONS, name) {
         return Err(error(libc::EPERM));
@@ -166,7 +171,8 @@ fn checked(name: &[u8]) -> io::Result<CString> {
     if fits { Ok(name) } else { Err(error(libc::ENOENT)) }
 }
 
-/// The arena that a name is about: None if it is about none, Some(None) if it is not named by a plain number.
+/// The arena that a name is about: None if it is about none, Some(None) if it is not named by a
+/// plain number.
 fn arena_of(name: &[u8]) -> Option<Option<u32>> {
     let rest = name.strip_prefix(b"arena.")?;
     let digits = rest.split(|&c| c == b'.').next().unwrap_or_default();
@@ -195,8 +201,8 @@ fn call(name: &CStr, old: Option<&mut [u8]>, new: Option<&[u8]>) -> io::Result<(
         None => (ptr::null_mut(), ptr::null_mut()),
     };
     let (new, new_len) = new.map_or((ptr::null(), 0), |n| (n.as_ptr(), n.len()));
-    // SAFETY: M1 for both buffers, of which jemalloc only reads the second. The name ends with a NUL. That the value is
-    // one that the name may be given, M2 to M5, is what the callers see to.
+    // SAFETY: M1 for both buffers, of which jemalloc only reads the second. The name ends with a
+    // NUL. That the value is one that the name may be given, M2 to M5, is what the callers see to.
     let code = unsafe {
         jemalloc_sys::mallctl(name.as_ptr(), old, old_len, new.cast_mut().cast::<c_void>(), new_len)
     };

@@ -9,8 +9,8 @@ use jemalloc_ctl::{epoch, raw, stats};
 
 /// Bytes a thread has allocated and freed so far: two loads, for the check before each write.
 ///
-/// jemalloc keeps these counters for every thread anyway. Reading them costs nothing and takes no lock,
-/// unlike the figures of [`alloc_stats`], for which the reactor may wait milliseconds for the
+/// jemalloc keeps these counters for every thread anyway. Reading them costs nothing and takes no
+/// lock, unlike the figures of [`alloc_stats`], for which the reactor may wait milliseconds for the
 /// allocator's own purging thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ThreadCounters {
@@ -18,8 +18,8 @@ pub(crate) struct ThreadCounters {
     freed: *const AtomicU64,
 }
 
-// SAFETY: the pointers are to words that are only ever read here, in one load each. The owner must not
-// end before the last reader: `here` says so.
+// SAFETY: the pointers are to words that are only ever read here, in one load each. The owner must
+// not end before the last reader: `here` says so.
 unsafe impl Send for ThreadCounters {}
 
 impl ThreadCounters {
@@ -33,12 +33,12 @@ impl ThreadCounters {
         (!allocated.is_null() && !freed.is_null()).then_some(ThreadCounters { allocated, freed })
     }
 
-    /// Allocated minus freed by that thread. Wraps when it frees what others have made, so the sum over
-    /// all threads means something, and differences between two readings.
+    /// Allocated minus freed by that thread. Wraps when it frees what others have made, so the sum
+    /// over all threads means something, and differences between two readings.
     #[inline]
     pub(crate) fn net(&self) -> u64 {
-        // SAFETY: the counters are aligned 64-bit words in the thread's own static memory, which lives
-        // as long as the thread does.
+        // SAFETY: the counters are aligned 64-bit words in the thread's own static memory, which
+        // lives as long as the thread does.
         let load = |counter: *const AtomicU64| unsafe { (*counter).load(Ordering::Relaxed) };
         load(self.allocated).wrapping_sub(load(self.freed))
     }
@@ -140,7 +140,8 @@ mod tests {
         // Smaller blocks than those that are given back at once.
         let layout = std::alloc::Layout::from_size_align(1 << 20, 8).expect("valid");
         let allocator = crate::sys::alloc::Allocator;
-        // SAFETY: each block is written within its size, and freed with the layout it was made with.
+        // SAFETY: each block is written within its size, and freed with the layout it was made
+        // with.
         unsafe {
             use std::alloc::GlobalAlloc;
             let blocks: Vec<*mut u8> = (0..64).map(|_| allocator.alloc(layout)).collect();

@@ -1,5 +1,5 @@
-//! The operating system behind safe functions. `unsafe` is allowed here: each wrapper states why its
-//! call is sound, and nothing above this layer calls libc.
+//! The operating system behind safe functions. `unsafe` is allowed here: each wrapper states why
+//! its call is sound, and nothing above this layer calls libc.
 
 pub mod alloc;
 pub(crate) mod clock;

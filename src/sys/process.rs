@@ -90,8 +90,8 @@ pub(crate) fn set_oom_score_adj(value: i32) -> io::Result<()> {
 
 /// The memory that holds argv and the environment, which `ps` shows.
 ///
-/// A title longer than the arguments runs on into the environment: the kernel shows it up to its first zero byte once
-/// the last byte of the arguments is no zero. What is longer than both is cut.
+/// A title longer than the arguments runs on into the environment: the kernel shows it up to its
+/// first zero byte once the last byte of the arguments is no zero. What is longer than both is cut.
 #[derive(Debug)]
 pub(crate) struct Title {
     start: usize,
@@ -99,8 +99,8 @@ pub(crate) struct Title {
 }
 
 impl Title {
-    /// Finds the area by /proc/self/stat, and moves the environment's strings out of it. To be called before any
-    /// thread starts that reads the environment.
+    /// Finds the area by /proc/self/stat, and moves the environment's strings out of it. To be
+    /// called before any thread starts that reads the environment.
     pub(crate) fn locate() -> Option<Title> {
         let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
@@ -110,7 +110,7 @@ impl Title {
         if start == 0 || end <= start {
             return None;
         }
-        // Old kernels do not tell of the environment: then there is no more room.
+        // Old kernels don't say where the environment is. Then there is no more room.
         let end = match (field(50), field(51)) {
             (Some(env), Some(env_end)) if env == end && env_end > end => {
                 move_environment();
@@ -123,8 +123,9 @@ impl Title {
 
     pub(crate) fn set(&mut self, title: &str) {
         let bytes = &title.as_bytes()[..title.len().min(self.len - 1)];
-        // SAFETY: start..start+len is memory the kernel named as arguments and environment; it is writable, and
-        // nothing in the program refers to it any more: `main` copies the arguments, `move_environment` the rest.
+        // SAFETY: start..start+len is memory the kernel named as arguments and environment; it is
+        // writable, and nothing in the program refers to it any more: `main` copies the arguments,
+        // `move_environment` the rest.
         unsafe {
             let area = std::slice::from_raw_parts_mut(self.start as *mut u8, self.len);
             area.fill(0);
@@ -138,8 +139,8 @@ fn move_environment() {
     unsafe extern "C" {
         static mut environ: *mut *mut libc::c_char;
     }
-    // SAFETY: `environ` is a list of C strings with a null pointer at its end; nobody else reads or changes it now
-    // (see `locate`), and the copies are never freed.
+    // SAFETY: `environ` is a list of C strings with a null pointer at its end; nobody else reads or
+    // changes it now (see `locate`), and the copies are never freed.
     unsafe {
         let mut at = environ;
         while !at.is_null() && !(*at).is_null() {
@@ -162,9 +163,10 @@ pub(crate) fn sd_notify(message: &str) -> io::Result<bool> {
     socket.send_to(message.as_bytes(), path.as_ref()).map(|_| true)
 }
 
-/// Whether the system has a locale of this name for the order of text. The process's own stays as it is.
+/// Whether the system has a locale of this name for the order of text. The process's own stays as
+/// it is.
 pub(crate) fn has_locale(name: &[u8]) -> bool {
-    // What follows a zero is no part of the name to C.
+    // To C, what follows a zero is not part of the name.
     let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
     let Ok(name) = std::ffi::CString::new(name) else { return false };
     // SAFETY: the name is a C string; a null base asks for a new locale, which is freed at once.
@@ -203,10 +205,11 @@ pub(crate) fn set_cpu_list(list: &str) -> io::Result<()> {
     }
 }
 
-/// Lets others go first: the calling thread runs when nobody else wants the processor.
+/// Lowers the priority: the calling thread runs when no other wants the processor.
 pub(crate) fn lower_priority() {
     // On Linux the "process" named 0 is the calling thread.
-    // SAFETY: sets a scheduling value of this thread; no memory is involved. Failure changes nothing.
+    // SAFETY: sets a scheduling value of this thread; no memory is involved. Failure changes
+    // nothing.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 15) };
 }
 

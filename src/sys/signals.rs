@@ -91,5 +91,5 @@ pub(crate) fn name(signal: i32) -> &'static str {
 
 pub(crate) const SIGTERM: i32 = libc::SIGTERM;
 pub(crate) const SIGINT: i32 = libc::SIGINT;
-/// By which upstart learns that a service is ready.
+/// The signal that tells upstart that a service is ready.
 pub(crate) const SIGSTOP: i32 = libc::SIGSTOP;

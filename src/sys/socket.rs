@@ -89,8 +89,8 @@ fn bind(fd: RawFd, addr: &SocketAddr) -> io::Result<()> {
 
 /// The address at the other end of a descriptor that belongs to somebody else.
 pub(crate) fn peer_of(fd: RawFd) -> Option<SocketAddr> {
-    // SAFETY: the descriptor is only asked for its peer; `ManuallyDrop` keeps it open, and a wrong or
-    // closed one makes the call fail.
+    // SAFETY: the descriptor is only asked for its peer; `ManuallyDrop` keeps it open, and a wrong
+    // or closed one makes the call fail.
     let socket = ManuallyDrop::new(unsafe { std::net::TcpStream::from_raw_fd(fd.max(0)) });
     socket.peer_addr().ok()
 }

@@ -5,17 +5,20 @@
 //!                  |             |            period passes  |       the helper, goes on
 //! helper thread    .             .                           `-----> names them, writes the report
 //! ```
-//! The timer is one-shot; whoever is not stuck sets it anew in time. The handler runs on the main thread
-//! between any two instructions, inside the allocator for instance: it takes no lock and allocates nothing.
-//! What it finds goes into statics, and a byte into a pipe. The helper, which only lives while the
-//! watchdog is on, does the rest: the server may be stuck for good, so the report can't wait for it.
+//! The timer fires once, so a thread that is not stuck sets it again in time. The handler runs on
+//! the main thread between any two instructions, perhaps inside the allocator. So it takes no lock
+//! and allocates nothing. It writes what it finds into statics, and a byte into a pipe. The helper
+//! does the rest; it lives only while the watchdog is on. The report can't wait for the main
+//! thread, which may be stuck for good.
 //!
 //! Invariants:
-//!   W1  `STATE` is FREE, or one report is under way: FILLING on the main thread, then FULL until the
-//!       helper has written it. A handler that finds it not FREE does nothing: one trace a time.
+//!   W1  `STATE` is FREE, or one report is under way: FILLING on the main thread, then FULL until
+//!       the helper has written it. A handler that finds it not FREE does nothing, so there is one
+//!       trace at a time.
 //!   W2  SIGALRM is blocked in every thread but the main one, so the trace is the main thread's.
-//!   W3  the helper holds `WRITING` while it takes any other lock (the allocator's, the loader's, the
-//!       time zone's); `fork` takes it first, so a child never inherits a lock that the helper held.
+//!   W3  the helper holds `WRITING` while it takes any other lock (the allocator's, the loader's,
+//!       the time zone's); `fork` takes it first, so a child never inherits a lock that the helper
+//!       held.
 //!
 //! A child inherits no timer, and ignores SIGALRM (`fork::child_signals`).
 
@@ -74,11 +77,11 @@ pub(crate) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Watches with this period from now on; 0 switches the watchdog off. Then SIGALRM is ignored, as
-    /// Redis ignores it. Must be called on the main thread.
+    /// Watches with this period from now on; 0 switches the watchdog off. Then SIGALRM is ignored,
+    /// as Redis ignores it. Must be called on the main thread.
     ///
-    /// The first `subject` of the process stays. An error means that the helper could not be started,
-    /// and the watchdog is off.
+    /// The first `subject` of the process stays. An error means that the helper could not be
+    /// started, and the watchdog is off.
     pub(crate) fn set(&mut self, period_ms: u32, subject: Subject) -> io::Result<()> {
         if period_ms == 0 {
             self.stop();
@@ -86,8 +89,8 @@ impl Watchdog {
         }
         if self.helper.is_none() {
             SUBJECT.get_or_init(|| subject);
-            // What the walk prepares at its first use (the unwinder's tables, the linker's bindings) is
-            // prepared here, where allocating and locking are allowed.
+            // What the walk prepares at its first use (the unwinder's tables, the linker's
+            // bindings) is prepared here, where allocating and locking are allowed.
             trace(&mut |_| true);
             let (reader, writer) = io::pipe()?;
             std::thread::Builder::new().name("watchdog".into()).spawn(move || help(reader))?;
@@ -110,8 +113,8 @@ impl Watchdog {
     fn stop(&mut self) {
         self.period_ms = 0;
         schedule(0);
-        // SAFETY: SIG_IGN is a valid disposition. It drops a signal that is pending as well, so after
-        // it no handler runs any more: handlers run on this very thread (W2).
+        // SAFETY: SIG_IGN is a valid disposition. It drops a signal that is pending as well, so
+        // after it no handler runs any more: handlers run on this very thread (W2).
         unsafe { libc::signal(libc::SIGALRM, libc::SIG_IGN) };
         WAKE.store(-1, Ordering::SeqCst);
         if let Some(mut writer) = self.helper.take() {
@@ -156,8 +159,8 @@ fn schedule(ms: u32) {
 }
 
 fn handle() {
-    // SAFETY: `action` is a fully initialised sigaction whose handler has the SA_SIGINFO form. System
-    // calls that can go on after the handler do (SA_RESTART).
+    // SAFETY: `action` is a fully initialised sigaction whose handler has the SA_SIGINFO form.
+    // System calls that can go on after the handler do (SA_RESTART).
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = on_alarm as *const () as usize;
@@ -167,20 +170,24 @@ fn handle() {
     }
 }
 
-/// Calls `frame` with the address of each frame of this thread's stack, innermost first, while it says true.
+/// Calls `frame` with the address of each frame of this thread's stack, innermost first, while it
+/// says true.
 #[inline]
 fn trace(frame: &mut dyn FnMut(usize) -> bool) {
-    // SAFETY: the walk only reads the stack and the unwinder's tables. It takes no lock of the crate's,
-    // which the synchronized form would: in a handler that could wait for the thread it interrupts. The
-    // unwinder finds its tables without the allocator; older C libraries take the loader's lock for it,
-    // which this thread may take twice, and which the helper holds in W1's FULL only, when nobody walks.
+    // SAFETY: the walk only reads the stack and the unwinder's tables. It takes no lock of the
+    // crate's, which the synchronized form would: in a handler that could wait for the thread it
+    // interrupts. The unwinder finds its tables without the allocator; older C libraries take the
+    // loader's lock for it, which this thread may take twice, and which the helper holds in W1's
+    // FULL only, when nobody walks.
     unsafe { backtrace::trace_unsynchronized(|f| frame(f.ip() as usize)) };
 }
 
 extern "C" fn on_alarm(_: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    // SAFETY: the C library's errno of this thread; the code that was interrupted may be about to read it.
+    // SAFETY: the C library's errno of this thread; the code that was interrupted may be about to
+    // read it.
     let errno = unsafe { *libc::__errno_location() };
-    // SAFETY: the kernel passes a valid siginfo; both of its forms (timer, kill) begin with these fields.
+    // SAFETY: the kernel passes a valid siginfo; both of its forms (timer, kill) begin with these
+    // fields.
     let sender = unsafe { if (*info).si_code == libc::SI_KERNEL { 0 } else { (*info).si_pid() } };
     if note(sender, interrupted(context)) {
         let byte = REPORT;
@@ -291,8 +298,8 @@ fn report() -> String {
     out
 }
 
-/// Adds a line for the function at an address, and one for each that is inlined there. False: what is
-/// below it only starts programs.
+/// Adds a line for the function at an address, and one for each that is inlined there. False: what
+/// is below it only starts programs.
 fn name_frame(out: &mut String, address: usize, exact: usize) -> bool {
     const FIRST: &[u8] = b"__rust_begin_short_backtrace";
     let (mut named, mut more) = (false, true);

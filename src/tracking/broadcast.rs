@@ -1,12 +1,13 @@
-//! Clients that want to hear of every key with a prefix, and the keys that changed since they last did.
+//! Clients that want to hear of every key with a prefix, and the keys changed since they last did.
 //!
-//! Keys are collected while commands run and handed out once a turn, in order, so a key that changes a hundred times
-//! is told once. With each key goes who changed it last: a client may ask not to hear of its own changes.
+//! Keys are collected while commands run, and handed out once a turn, in order. So a key that
+//! changes a hundred times is told once. Each key has the client that changed it last, since a
+//! client may ask not to hear of its own changes.
 //!
 //! A key is looked up once for each *length* that a prefix has, not once for each prefix.
 //!
-//! Invariants: a prefix is in the table iff a client has it; `lengths` counts the prefixes of each length; `changed`
-//! iff some prefix has keys.
+//! Invariants: a prefix is in the table iff a client has it; `lengths` counts the prefixes of each
+//! length; `changed` iff some prefix has keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +23,7 @@ pub(crate) struct Broadcast {
 #[derive(Debug, Default)]
 struct Prefix {
     clients: BTreeSet<ClientId>,
-    /// Keys with who changed them last; None: no client did, their time was up.
+    /// Keys with the client that changed them last. None: no client did, their time was up.
     keys: BTreeMap<Vec<u8>, Option<ClientId>>,
 }
 

@@ -1,17 +1,18 @@
 //! Which client may have cached which key, so that a change can be told to those it concerns.
 //!
 //! ```text
-//! table      key -> numbers of clients that read it      ordinary clients: told once, then forgotten
-//! broadcast  prefix -> clients, keys changed this turn   BCAST clients: told of every change, once a turn
+//! table      key -> numbers of clients that read it      other clients: told once, then forgotten
+//! broadcast  prefix -> clients, keys changed this turn   BCAST clients: told once a turn of all
 //! ```
-//! A client is known here by a *number* of four bytes, given when it first asks for tracking and kept until it
-//! leaves, through OFF and ON. The table is not searched when a client leaves: its numbers go when their keys
-//! change, and lead nowhere until then.
+//! A client is known here by a *number* of four bytes. It gets it when it first asks for tracking,
+//! and keeps it through OFF and ON until it leaves. The table is not searched when a client leaves:
+//! its numbers go when their keys change, and lead to nobody until then.
 //!
-//! What a client asked for (mode, redirection, prefixes) is part of its session. Absent by design: nothing here
-//! sends anything; `server` does.
+//! What a client asked for (mode, redirection, prefixes) is part of its session. Absent by design:
+//! nothing here sends anything; `server` does.
 //!
-//! Invariants: `numbers` and `clients` are each other's reverse; every number in `clients` is in use by one client.
+//! Invariants: `numbers` and `clients` are each other's reverse; every number in `clients` is in
+//! use by one client.
 
 mod broadcast;
 mod table;
@@ -27,10 +28,11 @@ pub(crate) use table::{Number, Table};
 pub(crate) struct Tracking {
     pub table: Table,
     pub broadcast: Broadcast,
-    /// Keys whose change concerns the very client whose command is running, which is told after the reply; None is
-    /// every key.
+    /// Changed keys that the running command's own client must be told of, after the reply. None
+    /// stands for every key.
     pub own: Vec<Option<Vec<u8>>>,
-    /// More keys are known than the setting allows. Kept up to date by `set_limit` and whoever adds keys.
+    /// More keys are known than the setting allows. Kept up to date by `set_limit` and whoever adds
+    /// keys.
     pub crowded: bool,
     /// Runs in a row after which there were still too many keys.
     pub overrun: u32,
@@ -91,8 +93,9 @@ impl Tracking {
             return number;
         }
         loop {
-            // After four billion clients old numbers come round. One that an old key still has then tells a
-            // client of a key too much, which is harmless; one in use is passed over.
+            // After four billion clients old numbers are used again. If an old key still has such a
+            // number, a client is told of one key too many, which does no harm. A number in use is
+            // skipped.
             self.last = if self.last >= table::LAST { 1 } else { self.last + 1 };
             if !self.clients.contains_key(&self.last) {
                 break;
@@ -133,8 +136,8 @@ impl Tracking {
         std::mem::replace(&mut self.table, Table::new(self.seed))
     }
 
-    /// Whether the table holds keys though nobody has been tracked since a time in the past. To be asked regularly:
-    /// it is the asking that notices who is there.
+    /// Whether the table holds keys though nobody has been tracked since a time in the past. It
+    /// must be asked regularly, because asking is what notices who is there.
     pub(crate) fn is_unused_since(&mut self, then_ms: i64, now_ms: i64) -> bool {
         if self.active > 0 || self.table.is_empty() {
             self.used_ms = now_ms;

@@ -1,18 +1,18 @@
-//! The table of keys that clients may have cached: millions of keys, most of them known to one or two clients.
+//! The table of keys that clients may have cached: millions, most known to one or two clients.
 //!
-//! A key is one cell of a hash table (`ds::cell`, `ds::dict`): the key itself behind eight bytes that say who
-//! knows it.
+//! A key is one cell of a hash table (`ds::cell`, `ds::dict`): eight bytes that say who knows the
+//! key, then the key.
 //!
 //! ```text
 //!   [number][0]          one client
 //!   [number][number]     two clients, the smaller number first
 //!   [MANY][place]        more: a sorted list in `many`
 //! ```
-//! So a key of 16 bytes takes 32 bytes and its share of a bucket, whether one client knows it or two. A list is
-//! searched by bisection, so that a key that everybody reads costs a read little.
+//! So a key of 16 bytes takes 32 bytes and its share of a bucket, whether one client knows it or
+//! two. A list is searched by bisection, so that a key that everybody reads costs a read little.
 //!
-//! Invariants: numbers are not 0 and below MANY; the numbers of a key are distinct; each list in `many` belongs to one
-//! key; `items` is the sum over all keys of clients that know them.
+//! Invariants: numbers are not 0 and below MANY; the numbers of a key are distinct; each list in
+//! `many` belongs to one key; `items` is the sum over all keys of clients that know them.
 
 use slab::Slab;
 
@@ -78,7 +78,8 @@ impl Table {
         self.items
     }
 
-    /// A client has read a key; whether that is news. O(1), and O(clients that know it) when it is news to many.
+    /// A client has read a key; whether that is news. O(1), and O(clients that know it) when it is
+    /// news to many.
     pub(crate) fn remember(&mut self, key: &[u8], number: Number) -> bool {
         debug_assert!((1..=LAST).contains(&number));
         let hash = self.keys.hash(key);
@@ -165,7 +166,8 @@ mod tests {
         let mut model: BTreeMap<Vec<u8>, BTreeSet<Number>> = BTreeMap::new();
         let rounds = if cfg!(miri) { 2_000 } else { 200_000 };
         for round in 0..rounds {
-            // Phases of reading and of changing, so that the table grows to some size and is emptied again.
+            // Phases of reading and of changing, so that the table grows to some size and is
+            // emptied again.
             let reads = if (round / 5_000) % 2 == 0 { 9 } else { 3 };
             let key = format!("key:{}", next() % 700).into_bytes();
             if next() % 10 < reads {

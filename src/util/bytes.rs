@@ -1,7 +1,8 @@
 //! Comparing short texts without a call.
 
-/// Whether two texts are the same. Keys and names are mostly short: up to 16 bytes they are compared as two words that
-/// may overlap, which costs less than the call that longer ones are handed to. O(length).
+/// Whether two texts are the same. O(length). Keys and names are mostly short. Up to 16 bytes they
+/// are compared as two words that may overlap, which costs less than the call that compares longer
+/// ones.
 #[inline(always)]
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     #[inline(always)]

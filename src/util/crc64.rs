@@ -1,7 +1,8 @@
 //! CRC-64 as RDB files and DUMP payloads carry it: the Jones polynomial, reflected, no inversion.
 //!
-//! The work is done by carry-less multiplication where the processor has it (`crc-fast`, some 20 times as fast as
-//! sixteen tables), so that the checksum of a snapshot costs nothing beside the rest of it.
+//! The work is done by carry-less multiplication where the processor has it (`crc-fast`, some 20
+//! times as fast as sixteen tables), so that the checksum of a snapshot costs nothing beside the
+//! rest of it.
 
 use crc_fast::{CrcAlgorithm, Digest};
 

@@ -1,5 +1,6 @@
-//! The hash of DEBUG DIGEST: SHA-1 sums combined by exclusive or (order does not matter) or by hashing
-//! the combination (it does). Equal to Redis's, so that datasets can be compared across servers.
+//! The hash of DEBUG DIGEST: SHA-1 sums combined by exclusive or (order does not matter) or by
+//! hashing the combination (it does). Equal to Redis's, so that datasets can be compared across
+//! servers.
 
 use sha1_smol::Sha1;
 

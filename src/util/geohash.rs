@@ -1,10 +1,12 @@
 //! Geohashes: places on the earth as numbers whose order keeps neighbours together.
 //!
-//! A cell of step `n` is `2n` bits: `n` of the latitude in even places and `n` of the longitude in odd ones,
-//! each counted from the lower end of its range. Step 26 makes 52 bits, which a double holds exactly: that is the
-//! score of a place. The range of latitudes is that of the web's maps, not the poles.
+//! A cell of step `n` is `2n` bits: `n` of the latitude in even places and `n` of the longitude in
+//! odd ones, each counted from the lower end of its range. Step 26 makes 52 bits, which a double
+//! holds exactly: that is the score of a place. The range of latitudes is that of the web's maps,
+//! not the poles.
 //!
-//! All arithmetic is done in the order in which redis-server does it, since results are compared by their text.
+//! All arithmetic is done in the order in which redis-server does it, since results are compared by
+//! their text.
 
 /// The latitudes and longitudes that can be stored.
 pub(crate) const LAT_MAX: f64 = 85.05112878;
@@ -82,7 +84,7 @@ impl Place {
 
     /// The place that a score stands for: the middle of its cell.
     pub(crate) fn of_score(score: f64) -> Place {
-        // As C's conversion has it: negative numbers wrap.
+        // As C converts it: negative numbers wrap.
         let bits = if score < 0.0 { score as i64 as u64 } else { score as u64 };
         let area = GeoCell { bits, step: STEP_MAX }.bounds();
         Place {
@@ -91,8 +93,8 @@ impl Place {
         }
     }
 
-    /// Eleven letters as other systems write a geohash: over all latitudes, and the last, for which there are no
-    /// bits, is always the same.
+    /// Eleven letters as other systems write a geohash: over all latitudes, and the last, for which
+    /// there are no bits, is always the same.
     pub(crate) fn text(self) -> [u8; 11] {
         const ALPHABET: &[u8; 32] = b"0123456789bcdefghjkmnpqrstuvwxyz";
         let bits = GeoCell::around(self, STEP_MAX, 90.0).bits;
@@ -157,9 +159,10 @@ impl GeoCell {
         }
     }
 
-    /// The neighbour so many cells to the east and to the north (-1, 0 or 1 each); the grid has no ends.
+    /// The neighbour so many cells to the east and to the north (-1, 0 or 1 each); the grid has no
+    /// ends.
     fn neighbour(self, east: i32, north: i32) -> GeoCell {
-        // Adding to bits with gaps: ones in the gaps hand the carry on.
+        // The bits have gaps. Ones in the gaps hand the carry on.
         let mask = u64::MAX >> (64 - self.step * 2);
         let add = |bits: u64, d: i32| {
             let (mine, gaps) = (bits & mask, !bits & mask);
@@ -213,8 +216,9 @@ pub(crate) fn bounds_around(center: Place, width: f64, height: f64) -> Bounds {
     }
 }
 
-/// Cells that together cover what is within `meters` of a place and within the bounds: that of the place, and those
-/// around it that are needed, in the order in which redis-server looks at them. None twice in a row.
+/// Cells that together cover what is within `meters` of a place and within the bounds: that of the
+/// place, and those around it that are needed, in the order in which redis-server looks at them.
+/// None twice in a row.
 pub(crate) fn cover(center: Place, meters: f64, bounds: Bounds) -> Vec<GeoCell> {
     let mut step = step_for(meters, center.lat);
     let mut cell = GeoCell::around(center, step, LAT_MAX);
@@ -238,7 +242,8 @@ pub(crate) fn cover(center: Place, meters: f64, bounds: Bounds) -> Vec<GeoCell> 
     let mut cells = vec![cell];
     for (east, north) in around.into_iter().filter(|&(east, north)| needed(east, north)) {
         let next = cell.neighbour(east, north);
-        // Compat: only what is the same as the last one is left out, and the first doesn't count as one.
+        // Compat: a cell is left out only if it is the same as the one before it; the first cell
+        // does not count as one before.
         if cells.len() == 1 || cells.last() != Some(&next) {
             cells.push(next);
         }

@@ -1,5 +1,4 @@
-//! Glob patterns over bytes, with exactly the dialect that KEYS, SCAN MATCH, PSUBSCRIBE, ACL and
-//! CONFIG GET expect.
+//! Glob patterns over bytes, in the dialect of KEYS, SCAN MATCH, PSUBSCRIBE, ACL and CONFIG GET.
 //!
 //! ```text
 //! *        any run of bytes        ?        one byte

@@ -14,9 +14,9 @@
 //! The powers are rounded to 64 bits, so the interval is made smaller by one unit on either side,
 //! and the digits are always right, but in about one double of a thousand not the fewest.
 //!
-//! Compat: redis-server 7.2 prints scores this way, and users compare those texts, as well as the digests
-//! made of them. So which power is chosen, how products are rounded and where ties go is part of the
-//! contract: the sample in `grisu/facts.tsv` comes from redis-server 7.2.6.
+//! Compat: redis-server 7.2 prints scores this way, and users compare those texts, as well as the
+//! digests made of them. So which power is chosen, how products are rounded and where ties go is
+//! part of the contract: the sample in `grisu/facts.tsv` comes from redis-server 7.2.6.
 
 /// Most digits a double is given.
 pub(crate) const MAX_DIGITS: usize = 18;
@@ -83,8 +83,9 @@ pub(crate) fn digits(value: f64) -> Decimal {
     }
 }
 
-/// Lowers the last digit, worth `unit`, while that comes nearer to the double. The digits lie `left` below
-/// the top of the interval, the double lies `above` below it, and the interval ends `room` below it.
+/// Lowers the last digit, worth `unit`, while that comes nearer to the double. The digits lie
+/// `left` below the top of the interval, the double lies `above` below it, and the interval ends
+/// `room` below it.
 #[inline]
 fn lower_last(out: &mut Decimal, mut left: u64, unit: u64, room: u64, above: u64) {
     while left < above && room - left >= unit {
@@ -113,7 +114,8 @@ impl Float {
     }
 }
 
-/// The double and the ends of its interval, with the exponent that gives the upper end its highest bit.
+/// The double and the ends of its interval, with the exponent that gives the upper end its highest
+/// bit.
 fn interval(value: f64) -> (Float, Float, Float) {
     const HIDDEN: u64 = 1 << 52;
     let raw = value.to_bits();
@@ -143,10 +145,11 @@ const TENS: [u32; 10] = {
 const FIRST: i32 = -348;
 const STEP: i32 = 8;
 
-/// The least power of ten in the table that lifts a number of 64 bits with this exponent to one with an
-/// exponent of -60 or more. It is then at most -32.
+/// The least power of ten in the table that lifts a number of 64 bits with this exponent to one
+/// with an exponent of -60 or more. It is then at most -32.
 fn power_for(exponent: i32) -> (i32, Float) {
-    // 10^k has k * log2(10) bits before the point, rounded down, and one more; 64 of them are in the table.
+    // 10^k has k * log2(10) bits before the point, rounded down, and one more; 64 of them are in
+    // the table.
     const LOG10_2: i32 = 78_913; // times 2^18
     let least = (-(exponent + 61) * LOG10_2 + (1 << 18) - 1) >> 18;
     let index = (least - FIRST + STEP - 1) / STEP;
@@ -156,7 +159,8 @@ fn power_for(exponent: i32) -> (i32, Float) {
 /// 10^-348, 10^-340 ... 10^340, each rounded to 64 bits.
 static POWERS: [Float; 87] = {
     let mut powers = [Float { bits: 0, exponent: 0 }; 87];
-    // From the middle, 10^4, upwards and downwards. 128 bits carry 43 roundings without harm to the upper 64.
+    // From the middle, 10^4, upwards and downwards. 128 bits carry 43 roundings without harm to the
+    // upper 64.
     let middle = 44;
     let start = Wide { bits: 10_000 << 114, exponent: -114 };
     let mut at = start;

@@ -82,8 +82,8 @@ impl LongDouble {
         Some(LongDouble { negative, value: Value::round(size, e - 62)? })
     }
 
-    /// A thousand times this, rounded as a product of this type is, then up to an integer: how time-outs in
-    /// seconds become milliseconds. Saturates far beyond 64 bits.
+    /// A thousand times this, rounded as a product of this type is, then up to an integer: how
+    /// time-outs in seconds become milliseconds. Saturates far beyond 64 bits.
     pub(crate) fn thousandfold_ceil(self) -> i128 {
         let limit = if self.negative { i128::MIN } else { i128::MAX };
         let Value::Finite { mantissa, exponent } = self.value else { return limit };

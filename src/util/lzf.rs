@@ -8,11 +8,12 @@
 //!   111ooooo LLLLLLLL oooooooo    copy L + 9 bytes from o + 1 bytes back
 //! ```
 //!
-//! A copy may overlap what it makes: from one byte back it repeats that byte. Nothing says where the row ends or
-//! how long the result is; both lengths are kept beside it.
+//! A copy may overlap what it makes: from one byte back it repeats that byte. Nothing says where
+//! the row ends or how long the result is; both lengths are kept beside it.
 //!
-//! The compressor finds copies by a table of the last position of each hash of three bytes. The table is not
-//! cleared between strings: positions count on, so that those of earlier strings are too far back.
+//! The compressor finds copies by a table of the last position of each hash of three bytes. The
+//! table is not cleared between strings: positions count on, so that those of earlier strings are
+//! too far back.
 
 use std::ops::Range;
 
@@ -26,11 +27,13 @@ const COPY_MAX: usize = 264;
 /// How many times its compressed length a string can have at most: a copy of 264 bytes takes three.
 pub const RATIO_MAX: usize = COPY_MAX / 3;
 
-/// Longer strings are compressed in parts of that many bytes, each by itself: positions have 32 bits.
+/// Longer strings are compressed in parts of that many bytes, each by itself: positions have 32
+/// bits.
 const PART: usize = 1 << 30;
 
 const HASH_BITS: u32 = 13;
-/// After so many bytes without a copy the search leaves one out, after twice as many two, and so on.
+/// After so many bytes without a copy the search leaves one out, after twice as many two, and so
+/// on.
 const PATIENCE_BITS: u32 = 6;
 
 /// A compressor: keep it for many strings, its table is 32 KiB.
@@ -43,8 +46,8 @@ pub struct Compressor {
 }
 
 impl Compressor {
-    /// Appends the compressed `input` to `out` if that takes at most `limit` bytes; else leaves `out` as it
-    /// was, and returns false. O(n).
+    /// Appends the compressed `input` to `out` if that takes at most `limit` bytes; else leaves
+    /// `out` as it was, and returns false. O(n).
     pub fn compress(&mut self, input: &[u8], out: &mut Vec<u8>, limit: usize) -> bool {
         self.compress_in_parts(input, out, limit, PART)
     }
@@ -213,7 +216,8 @@ fn copy_within(out: &mut Vec<u8>, range: Range<usize>) {
         out.extend_from_within(range);
         return;
     }
-    // It repeats with the period `out.len() - start`; each round doubles what is there to copy from.
+    // It repeats with the period `out.len() - start`; each round doubles what is there to copy
+    // from.
     let mut left = end - start;
     while left > 0 {
         let n = left.min(out.len() - start);

@@ -50,8 +50,8 @@ pub(crate) fn parse_i64(text: &[u8]) -> Option<i64> {
     if negative { 0_i64.checked_sub_unsigned(value) } else { i64::try_from(value).ok() }
 }
 
-/// Reads an unsigned integer: besides the canonical form, leading blanks, a `+` and leading zeros are accepted;
-/// nothing may follow.
+/// Reads an unsigned integer: besides the canonical form, leading blanks, a `+` and leading zeros
+/// are accepted; nothing may follow.
 pub(crate) fn parse_u64(text: &[u8]) -> Option<u64> {
     let blanks = text.iter().take_while(|b| super::split::is_space(**b)).count();
     let digits = text[blanks..].strip_prefix(b"+").unwrap_or(&text[blanks..]);
@@ -63,8 +63,8 @@ pub(crate) fn parse_u64(text: &[u8]) -> Option<u64> {
         .try_fold(0_u64, |value, byte| value.checked_mul(10)?.checked_add(u64::from(byte - b'0')))
 }
 
-/// Reads a cursor, as redis-server does with `strtoul`: no blanks, but a sign, by which -1 is the largest number there
-/// is; nothing at all is 0, and what stands behind a NUL doesn't matter.
+/// Reads a cursor, as redis-server does with `strtoul`: no blanks, but a sign, by which -1 is the
+/// largest number there is; nothing at all is 0, and what stands behind a NUL doesn't matter.
 pub(crate) fn parse_cursor(text: &[u8]) -> Option<u64> {
     let text = until_nul(text);
     match text {
@@ -98,8 +98,8 @@ pub(crate) fn parse_i64_lenient(text: &[u8]) -> Option<i64> {
     }))
 }
 
-/// Reads an integer as C's `atoi` does: blanks and a sign may lead, it goes as far as there are digits, and of one that
-/// is too large the lower 32 bits count.
+/// Reads an integer as C's `atoi` does: blanks and a sign may lead, it goes as far as there are
+/// digits, and of one that is too large the lower 32 bits count.
 pub(crate) fn parse_i32_prefix(text: &[u8]) -> i32 {
     let text = without_blanks(text);
     let sign = usize::from(matches!(text, [b'-' | b'+', ..]));
@@ -115,13 +115,14 @@ pub(crate) fn write_i64(out: &mut Vec<u8>, value: i64) {
     write_u64(out, value.unsigned_abs());
 }
 
-/// The decimal digits of a number below 10^8, the first in the lowest byte, and how many there are. No loop, and no
-/// memory is written: what is put together in a register needs not wait to be read back.
+/// The decimal digits of a number below 10^8, the first in the lowest byte, and how many there are.
+/// No loop, and no memory is written: what is put together in a register needs not wait to be read
+/// back.
 #[inline]
 pub(crate) fn eight_digits(n: u32) -> (u64, usize) {
     debug_assert!(n < SHORT_NUMBERS);
-    // All lanes at once: two numbers of four digits, four of two, eight digits. x / 100 is x * 10486 >> 20 below
-    // 10^4, and x / 10 is x * 103 >> 10 below 100.
+    // All lanes at once: two numbers of four digits, four of two, eight digits. x / 100 is x *
+    // 10486 >> 20 below 10^4, and x / 10 is x * 103 >> 10 below 100.
     let fours = u64::from(n / 10_000) | u64::from(n % 10_000) << 32;
     let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
     let twos = hundreds | (fours - hundreds * 100) << 16;
@@ -135,7 +136,8 @@ pub(crate) fn eight_digits(n: u32) -> (u64, usize) {
 /// What `eight_digits` is for.
 pub(crate) const SHORT_NUMBERS: u32 = 100_000_000;
 
-/// Writes `value` in decimal into `out` and returns how many bytes that took; what follows them is undefined.
+/// Writes `value` in decimal into `out` and returns how many bytes that took; what follows them is
+/// undefined.
 #[inline]
 pub(crate) fn format_i64(out: &mut [u8; MAX_I64_CHARS], value: i64) -> usize {
     if let Ok(short @ ..SHORT_NUMBERS) = u32::try_from(value) {
@@ -197,7 +199,8 @@ pub(crate) fn len_i64(value: i64) -> usize {
 /// Reads an amount of memory: digits and an optional unit out of `b k kb m mb g gb` (k is 1000,
 /// kb is 1024), in either case. No sign. An amount that 64 bits can't hold is the largest one.
 ///
-/// Compat: no digits at all count as zero, as in redis-server. There the unit may also multiply to something small.
+/// Compat: no digits at all count as zero, as in redis-server. There the unit may also multiply to
+/// something small.
 pub(crate) fn parse_memory(text: &[u8]) -> Option<u64> {
     let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
     let factor = match text[digits..].to_ascii_lowercase().as_slice() {
@@ -258,9 +261,10 @@ fn without_blanks(text: &[u8]) -> &[u8] {
     &text[blanks..]
 }
 
-/// Reads a double as those commands of redis-server do that call `strtod` themselves, and look only at
-/// where it stopped: blanks may lead, nothing at all is 0, what stands behind a NUL doesn't matter. Too large is
-/// infinite, too small 0, as long as `saturate`; else both are refused. NaN is refused.
+/// Reads a double as those commands of redis-server do that call `strtod` themselves, and look only
+/// at where it stopped: blanks may lead, nothing at all is 0, what stands behind a NUL doesn't
+/// matter. Too large is infinite, too small 0, as long as `saturate`; else both are refused. NaN is
+/// refused.
 pub(crate) fn parse_f64_c(text: &[u8], saturate: bool) -> Option<f64> {
     let all = until_nul(text);
     let number = without_blanks(all);

@@ -2,8 +2,8 @@
 
 /// An endless sequence of uniform words from `seed` (SplitMix64; Steele, Lea, Flood 2014).
 ///
-/// Seeds that follow each other give sequences that have nothing in common, unlike a plain xorshift,
-/// whose second sequence would be the first one moved by a step.
+/// Seeds that follow each other give sequences that have nothing in common, unlike a plain
+/// xorshift, whose second sequence would be the first one moved by a step.
 pub(crate) fn generator(seed: u64) -> impl FnMut() -> u64 {
     let mut state = mix(seed ^ 0x6a09_e667_f3bc_c908);
     move || {

@@ -2,7 +2,8 @@
 //!
 //! For short texts now and then; nothing about it is made to be fast.
 
-/// The round constants: the first 32 bits of the fractions of the cube roots of the first 64 primes.
+/// The round constants: the first 32 bits of the fractions of the cube roots of the first 64
+/// primes.
 #[rustfmt::skip]
 const ROUNDS: [u32; 64] = [
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,

@@ -1,7 +1,7 @@
 //! The allocator's size classes: how much room a request for so many bytes really gets.
 //!
-//! Buffers that grow ask for a whole class, and layouts are compared by class, so that no byte that is paid for
-//! goes to waste. See `.cargo/config.toml` for the quantum of 8.
+//! Buffers that grow ask for a whole class, and layouts are compared by class, so that no byte that
+//! is paid for goes to waste. See `.cargo/config.toml` for the quantum of 8.
 
 /// The allocator's size class for `bytes`: multiples of 8 to 64, then four classes to each
 /// doubling.
@@ -13,8 +13,8 @@ pub(crate) const fn size_class(bytes: usize) -> usize {
     bytes.next_multiple_of(bytes.next_power_of_two() / 8)
 }
 
-/// Makes room in `buf` for `more` bytes, a whole size class at a time. Amortised O(n) for rows of small additions,
-/// yet at most a fifth of the buffer is spare.
+/// Makes room in `buf` for `more` bytes, a whole size class at a time. Amortised O(n) for rows of
+/// small additions, yet at most a fifth of the buffer is spare.
 #[inline]
 pub(crate) fn reserve(buf: &mut Vec<u8>, more: usize) {
     if buf.capacity() - buf.len() < more {

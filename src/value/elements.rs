@@ -1,6 +1,6 @@
-//! The table of a large collection, as something to look elements up in: for looking ahead.
+//! The table of a large collection as something to prefetch elements from.
 //!
-//! Nothing here changes what a command finds; it only decides how long it waits for memory.
+//! Nothing here changes what a command finds, only how long it waits for memory.
 
 use crate::ds::cell::Field;
 use crate::ds::dict::Dict;

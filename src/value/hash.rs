@@ -2,15 +2,15 @@
 //!
 //! ```text
 //!   Packed  field value, field value ...            none of them expires
-//!   Timed   field value time, field value time ...  time in ms, 0: never; ascending, those that never expire last
+//!   Timed   field value time, field value time ...  time in ms, ascending; 0: never, and last
 //!   Table   cells of field and value; the head of a cell is its field's time
 //! ```
 //!
-//! A hash moves from `Packed` to `Timed` with the first time that a field gets, from either to `Table` when it has more
-//! than hash-max-listpack-entries fields or one of more than hash-max-listpack-value bytes, and never back, as in
-//! Redis.
+//! A hash moves from `Packed` to `Timed` when a field first gets a time. It moves from either to
+//! `Table` when it has more than hash-max-listpack-entries fields, or one of more than
+//! hash-max-listpack-value bytes. As in Redis it never moves back.
 //!
-//! Nothing here knows what time it is: a field whose time has passed is one like all others until it is removed.
+//! Nothing here knows the time: a field past its time is like any other until it is removed.
 
 use crate::ds::cell::Field;
 use crate::ds::dict::{Dict, Thin};
@@ -63,7 +63,8 @@ impl Default for Hash {
 }
 
 impl Hash {
-    /// Changes to a table if what is about to come doesn't fit a listpack: so many fields, or an argument so long.
+    /// Changes to a table if what is about to come doesn't fit a listpack: so many fields, or an
+    /// argument so long.
     pub fn expect<'a>(
         &mut self,
         fields: usize,
@@ -104,7 +105,7 @@ impl Hash {
             Hash::Timed(lp) => insert_timed(lp, field, Some(value), time),
             Hash::Table(_) => false,
         };
-        // Compat: also when it had too many before, by an older limit.
+        // Compat: this also holds if it had too many before, under an older limit.
         if self.len() > limits.listpack_entries {
             self.change_to_table(self.len(), limits.seed);
         }
@@ -433,7 +434,8 @@ impl Collection for Hash {
         }
     }
 
-    /// Asked whenever a hash is opened and closed, and mostly of one in which nothing expires.
+    /// This is asked whenever a hash is opened and closed, and mostly of hashes in which nothing
+    /// expires.
     #[inline(always)]
     fn soonest(&self) -> Option<i64> {
         match self {

@@ -1,8 +1,9 @@
 //! Lists: one packed row while they are small, a quicklist above.
 //!
-//! The first is reported as `listpack`, which it is in snapshots. When a list changes from one to the other follows
-//! Redis 7.2: it becomes a quicklist before elements are added that would make the row longer than a node may be
-//! (`list-max-listpack-size`), and a row again when only one node is left and that is at most half as long.
+//! The row is reported as `listpack`, which it is in snapshots. When a list changes from one to the
+//! other follows Redis 7.2. It becomes a quicklist before elements are added that would make the
+//! row longer than a node may be (`list-max-listpack-size`). It becomes a row again when only one
+//! node is left and that is at most half as long.
 
 use crate::ds::listpack::{Item, Needle, Scratch};
 use crate::ds::pack::{Element, End, Pack};
@@ -57,8 +58,8 @@ impl List {
 
     /// The list that SORT stores.
     ///
-    /// Compat: redis-server makes a quicklist of the usual nodes, whatever `list-max-listpack-size` says, and a
-    /// listpack of it if that has one node and is not too long.
+    /// Compat: redis-server makes a quicklist of the usual nodes, whatever `list-max-listpack-size`
+    /// says, and a listpack of it if that has one node and is not too long.
     pub fn sorted<'e>(elements: impl Iterator<Item = &'e [u8]> + Clone, shape: Shape) -> List {
         let usual = Shape { fill: Shape::default().fill, ..shape };
         let (node, limit) = (NodeLimit::of(usual.fill), NodeLimit::of(shape.fill));
@@ -67,7 +68,7 @@ impl List {
         let mut nodes = None;
         for text in elements {
             if nodes.is_none() {
-                // What a node thinks that one more element takes beside its text.
+                // What a node counts for one more element beside its text.
                 const BESIDE: usize = 8;
                 if text.len() < shape.plain_from
                     && (row.is_empty()
@@ -113,7 +114,8 @@ impl List {
         }
     }
 
-    /// Turns a row that is to get `count` more elements of `bytes` bytes into a quicklist, if it is to be one then.
+    /// Turns a row that is to get `count` more elements of `bytes` bytes into a quicklist, if it is
+    /// to be one then.
     #[inline]
     fn grow(&mut self, bytes: usize, count: usize, shape: Shape) {
         if let List::Row(row) = self
@@ -165,9 +167,10 @@ impl List {
         }
     }
 
-    /// Moves the element at one end, which is `text`, to an end of the same list. Amortised O(its length).
+    /// Moves the element at one end, which is `text`, to an end of the same list. Amortised
+    /// O(its length).
     ///
-    /// Compat: whether the list has become small is asked when it is whole again.
+    /// Compat: whether the list has become small is decided when the element is back in it.
     pub fn rotate(&mut self, from: End, to: End, text: &[u8], shape: Shape) {
         match self {
             List::Row(row) => row.pop(from),
@@ -177,8 +180,8 @@ impl List {
         self.shrink(shape);
     }
 
-    /// Shows the elements to `f` from `index` on, towards the end that is not `from`, until it says false.
-    /// O(nodes to the nearer end + elements).
+    /// Shows the elements to `f` from `index` on, towards the end that is not `from`, until it says
+    /// false. O(nodes to the nearer end + elements).
     #[inline]
     pub fn walk(&self, index: usize, from: End, f: &mut impl FnMut(Item<'_>) -> bool) {
         match self {
@@ -241,7 +244,8 @@ impl List {
         self.shrink(shape);
     }
 
-    /// Removes elements that are `needle`, at most `max` of them beginning at one end; returns how many. O(n).
+    /// Removes elements that are `needle`, at most `max` of them beginning at one end; returns how
+    /// many. O(n).
     pub fn remove_equal(
         &mut self,
         needle: &Needle<'_>,

@@ -1,13 +1,12 @@
-//! What a key holds: the value types, how they are named to clients, and how they are passed
-//! around.
+//! What a key holds: the types of values, their names for clients, and how they are passed around.
 //!
-//! A `Value` is a value that stands alone: on its way into the keyspace, out of it, or to the
+//! A `Value` is a value outside the keyspace: on its way in, on its way out, or on its way to the
 //! thread that frees large ones. Inside the keyspace small values live in their key's allocation
-//! (`keyspace/entry`) and are seen through `ValueRef`. So there are two forms of each type: one that
-//! is owned and can be changed (`Hash`), and one to read it wherever its bytes are (`HashRef`).
+//! (`keyspace/entry`) and are seen through `ValueRef`. So each type has two forms: one that is
+//! owned and can be changed (`Hash`), and one to read it wherever its bytes are (`HashRef`).
 //!
-//! The encoding a client is told (`OBJECT ENCODING`) is a property of its own: it follows Redis's
-//! rules and not from how the bytes happen to be stored here.
+//! The encoding that a client is told (`OBJECT ENCODING`) follows Redis's rules, not how the bytes
+//! are stored here.
 
 pub(crate) mod elements;
 pub(crate) mod hash;
@@ -159,9 +158,11 @@ pub(crate) trait View: Copy {
     fn duplicate(self, room: usize) -> Object;
     /// Steps that freeing it takes, in allocations. O(1).
     fn free_effort(self) -> usize;
-    /// Allocated bytes, the object's own box not counted; extrapolated from `samples` elements, from all if 0.
+    /// Allocated bytes, the object's own box not counted; extrapolated from `samples` elements,
+    /// from all if 0.
     fn mem_bytes(self, samples: usize) -> usize;
-    /// Continues a hash with the content, whatever the encoding and the order of insertion. O(size).
+    /// Continues a hash with the content, whatever the encoding and the order of insertion.
+    /// O(size).
     fn digest(self, sum: &mut [u8; 20]);
 }
 
@@ -321,7 +322,7 @@ impl PartialEq for ObjectRef<'_> {
 impl Eq for ObjectRef<'_> {}
 
 impl Value {
-    /// Whether it owns an allocation, so that when to free it is worth a thought.
+    /// Whether it owns an allocation, so that it matters when it is freed.
     pub fn is_heavy(&self) -> bool {
         !matches!(self, Value::Int(_))
     }
@@ -359,5 +360,5 @@ const _: fn() = || {
     assert_send::<Value>();
 };
 
-// Every collection pays for this, however small it is.
+// Every collection takes this much, however small it is.
 const _: () = assert!(size_of::<Object>() <= 40);

@@ -5,7 +5,8 @@
 //!   2..  the entries of a listpack, without its header and end marker; an intset whole
 //! ```
 //!
-//! Invariant: what follows the two bytes was taken from a sound listpack (or intset) with that number of entries.
+//! Invariant: what follows the two bytes was taken from a sound listpack (or intset) with that
+//! number of entries.
 
 use crate::ds::intset::IntsetRef;
 use crate::ds::listpack::ListpackRef;
@@ -16,7 +17,8 @@ use crate::value::{ObjectRef, Type};
 
 /// Bytes of the head.
 pub(crate) const HEAD: usize = 2;
-/// Larger ones have an allocation of their own: what is edited is copied out and in again.
+/// Larger ones have an allocation of their own, since each change copies the bytes out and in
+/// again.
 pub(crate) const MAX: usize = 512;
 
 const COUNT_BITS: u32 = 13;

@@ -6,9 +6,9 @@
 //!   Table   everything else
 //! ```
 //!
-//! A set only ever moves down this list by being written to, never back up: removing members leaves the encoding as it
-//! is, as in Redis. All tables of a process hash with one seed, so that the hash of a member, taken once, finds it in
-//! each of several sets (`Probe`).
+//! Writing to a set may move it down this list, and nothing moves it back up: as in Redis, removing
+//! members leaves the encoding as it is. All tables of a process hash with one seed. So the hash of
+//! a member is taken once and finds it in each of several sets (`Probe`).
 
 use crate::ds::cell::Member;
 use crate::ds::dict::Dict;
@@ -215,7 +215,7 @@ impl Set {
         }
         let ints: Option<Vec<i64>> = self.view().iter().map(Item::as_int).collect();
         let Some(mut ints) = ints else { return };
-        // Ascending, each is appended.
+        // In ascending order each is appended.
         ints.sort_unstable();
         let mut set = Intset::new();
         ints.into_iter().for_each(|n| {
@@ -291,7 +291,8 @@ impl<'a> SetRef<'a> {
         }
     }
 
-    /// All members: integers ascending, those of a listpack in order of insertion, those of a table in any order.
+    /// All members: integers ascending, those of a listpack in order of insertion, those of a table
+    /// in any order.
     pub fn iter(self) -> Items<'a> {
         match self {
             SetRef::Ints(ints) => Items::Ints(ints.iter()),

@@ -1,7 +1,7 @@
 //! Strings: which encoding Redis would report for them, and integers in text form.
 //!
-//! Redis's rules, which `OBJECT ENCODING` makes visible: a string that SET stores and that reads as
-//! an integer in its one canonical spelling is `int`; up to 44 bytes it is `embstr`; above, `raw`.
+//! `OBJECT ENCODING` shows Redis's rules. A string that SET stores and that spells an integer in
+//! its one canonical form is `int`. Other strings are `embstr` up to 44 bytes, and `raw` above.
 //! What APPEND or SETRANGE made is `raw` at any length.
 
 use crate::value::{Encoding, Value};

@@ -1,11 +1,12 @@
 //! Sorted sets: a listpack while small, a table with an order-statistics tree above.
 //!
-//! The listpack holds member, score, member, score ... in order; a score that is a whole number is stored as
-//! an integer, any other as text (`num::write_f64`). That is what snapshots hold. Whatever is larger than the limits
-//! allow becomes a `SortedTable`, which is reported as `skiplist`, and stays one.
+//! The listpack holds member, score, member, score and so on, in order. A score that is a whole
+//! number is stored as an integer, any other as text (`num::write_f64`). Snapshots hold it in this
+//! form. A sorted set that is larger than the limits allow becomes a `SortedTable`, which is
+//! reported as `skiplist`, and never turns back.
 //!
-//! Ranges are ranks, whatever they were given by: a [`Cut`] says where one begins or ends, and the number of
-//! elements before it is the rank.
+//! Every range becomes a range of ranks: a [`Cut`] says where it begins or ends, and the number of
+//! elements before the cut is the rank.
 //!
 //! Invariants: elements ascend by score, then by member; no member is there twice; no score is NaN.
 
@@ -31,7 +32,7 @@ pub enum ZSetRef<'a> {
     Table(&'a SortedTable),
 }
 
-/// Up to where a sorted set is a listpack, and what members are hashed with above.
+/// The limits of the listpack, and the seed of the table above them.
 #[derive(Clone, Copy, Debug)]
 pub struct ZSetLimits {
     /// Elements of a listpack.
@@ -107,7 +108,7 @@ pub(crate) fn packed_score(item: Item<'_>) -> f64 {
 
 /// Hands `write` a score as the text that a listpack holds. Compat: -0 is stored as 0.
 fn with_packed<R>(score: f64, write: impl FnOnce(&[u8]) -> R) -> R {
-    // Up to here a whole number is stored as an integer; most are.
+    // Up to here a whole number is stored as an integer, and most scores are below.
     const WHOLE: f64 = (1_i64 << 62) as f64;
     if score.abs() <= WHOLE && score as i64 as f64 == score {
         let mut text = Scratch::default();
@@ -124,7 +125,7 @@ fn may_pack(table: &SortedTable) -> bool {
     // What an element takes beside its member's text, at most.
     const BESIDE: usize = 48;
     let text = table.ascend(0, table.len()).map(|(member, _)| member.len()).sum();
-    // Compat: it is the texts that are limited; the rest makes a difference only for millions of short ones.
+    // Compat: the limit is on the texts. The rest matters only for millions of short ones.
     listpack::may_grow(0, text) && text + BESIDE * table.len() <= u32::MAX as usize
 }
 
@@ -148,7 +149,8 @@ impl ZSet {
         ZSet::from_table(elements.sort(), longest, limits)
     }
 
-    /// A sorted listpack from elsewhere, in the encoding that the number of its elements asks for. O(n).
+    /// A sorted listpack from elsewhere, in the encoding that the number of its elements asks for.
+    /// O(n).
     pub fn from_packed(lp: Listpack, limits: &ZSetLimits) -> ZSet {
         let mut zset = ZSet::Packed(lp);
         if zset.len() > limits.entries {
@@ -157,7 +159,8 @@ impl ZSet {
         zset
     }
 
-    /// A table, packed if the limits allow that; `longest` is the length of its longest member. O(n).
+    /// A table, packed if the limits allow that; `longest` is the length of its longest member.
+    /// O(n).
     pub fn from_table(table: SortedTable, longest: usize, limits: &ZSetLimits) -> ZSet {
         let fits = table.len() <= limits.entries && longest <= limits.value && may_pack(&table);
         if !fits {
@@ -233,8 +236,8 @@ impl ZSet {
         }
     }
 
-    /// Removes up to `n` elements from rank `from` on, each shown to `see` before, upwards. O(n + log of all) in a
-    /// table.
+    /// Removes up to `n` elements from rank `from` on, each shown to `see` before, upwards.
+    /// O(n + log of all) in a table.
     pub fn remove_range(
         &mut self,
         from: usize,

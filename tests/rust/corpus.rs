@@ -1,8 +1,10 @@
-//! The seeds of the fuzz targets, replayed: each file of `tests/data/fuzz/<target>/` as it is, then some thousand
-//! inputs mutated from them. A fuzz function panics when a promise is broken, so calling it is the test.
+//! The seeds of the fuzz targets, replayed: each file of `tests/data/fuzz/<target>/` as it is, then
+//! some thousand inputs mutated from them. A fuzz function panics when a promise is broken, so
+//! calling it is the test.
 //!
-//! A file that the fuzzer found belongs into that folder, under a name that says what was wrong. The mutations differ
-//! from run to run; the seed is printed, and `REDUST_SEED=n cargo test --test redust corpus` repeats them.
+//! A file that the fuzzer found belongs into that folder, under a name that says what was wrong.
+//! The mutations differ from run to run; the seed is printed, and
+//! `REDUST_SEED=n cargo test --test redust corpus` repeats them.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -64,7 +66,8 @@ fn judge(fuzz: fn(&[u8]), input: &[u8], name: impl Fn() -> String) {
     }
 }
 
-/// Names and contents, in order of the names: the choice of a seed must not depend on the file system.
+/// Names and contents, in order of the names: the choice of a seed must not depend on the file
+/// system.
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     let mut found: Vec<(String, Vec<u8>)> = entries
@@ -78,7 +81,8 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     found
 }
 
-/// One change: a bit, a byte, a piece removed, doubled or taken from another seed, a number made extreme.
+/// One change: a bit, a byte, a piece removed, doubled or taken from another seed, a number made
+/// extreme.
 fn mutate(input: &mut Vec<u8>, other: &[u8], rng: &mut Rng) {
     let at = rng.below(input.len() + 1);
     let to = at + rng.below((input.len() - at).min(32) + 1);

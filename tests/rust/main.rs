@@ -1,5 +1,5 @@
-//! The crate's own rules, the seeds of its fuzz targets, and servers under random commands, in one test
-//! binary (see `Cargo.toml`).
+//! The crate's own rules, the seeds of its fuzz targets, and servers under random commands, in one
+//! test binary (see `Cargo.toml`).
 
 mod corpus;
 mod model;

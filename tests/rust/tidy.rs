@@ -1,10 +1,13 @@
-//! The tree's own rules, as tests: layers, the fence around `unsafe`, headers, leftovers, sizes, stray files.
+//! The tree's own rules, as tests: layers, the fence around `unsafe`, headers, leftovers, sizes,
+//! stray files.
 //!
-//! Each test reads the sources, never builds them, and lists everything it finds before it fails. Comments and string
-//! literals are blanked out first (`code_only`), so prose may speak of what code may not do. What is allowed stands in
-//! the tables below: change them deliberately, in the commit that needs it.
+//! Each test reads the sources, never builds them, and lists everything it finds before it fails.
+//! Comments and string literals are blanked out first (`code_only`), so prose may speak of what
+//! code may not do. What is allowed stands in the tables below: change them deliberately, in the
+//! commit that needs it.
 //!
-//! `cargo test --test redust tidy -- --nocapture` (or `make tidy`) also prints the largest files and the counters.
+//! `cargo test --test redust tidy -- --nocapture` (or `make tidy`) also prints the largest files
+//! and the counters.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,7 +15,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Top-level modules by layer. A module may mention those of lower layers, and itself; never a sibling.
+/// Top-level modules by layer. A module may mention those of lower layers, and itself; never a
+/// sibling.
 const LAYERS: &[(u8, &[&str])] = &[
     (0, &["util", "sys"]),
     (1, &["ds", "resp"]),
@@ -92,17 +96,22 @@ const TOP_LEVEL: &[&str] = &[
     "tools",
 ];
 
-/// Lines from which a file is named in the report, and from which it fails unless it says it is generated.
+/// Lines from which a file is named in the report, and from which it fails unless it says it is
+/// generated.
 const LONG: usize = 800;
 const TOO_LONG: usize = 1200;
+/// Columns that a line of comment may have: `max_width` of rustfmt.toml.
+const WIDE: usize = 100;
 
 fn root() -> PathBuf {
-    // Cargo sets it at run time too; the compiled-in value serves when the binary is started by hand.
+    // Cargo sets it at run time too; the compiled-in value serves when the binary is started by
+    // hand.
     std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
 }
 
-/// One source file: its path relative to the root with `/`, its text, and its text without comments and literals.
+/// One source file: its path relative to the root with `/`, its text, and its text without comments
+/// and literals.
 struct Source {
     path: String,
     text: String,
@@ -143,9 +152,11 @@ fn verdict(rule: &str, findings: &[String]) {
     assert!(findings.is_empty(), "\n{rule}:\n  {}\n", findings.join("\n  "));
 }
 
-// ---- reading Rust just well enough ---------------------------------------------------------------------------
+// ---- reading Rust just well enough
+// ---------------------------------------------------------------------------
 
-/// The text with every comment and every string or character literal blanked; line breaks stay where they are.
+/// The text with every comment and every string or character literal blanked; line breaks stay
+/// where they are.
 fn code_only(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = bytes.to_vec();
@@ -212,7 +223,8 @@ fn string_end(bytes: &[u8], start: usize) -> usize {
     bytes.len()
 }
 
-/// The end of `r"…"` or `r#"…"#` whose `r` is at `start`; `None` for a raw identifier or a plain `r`.
+/// The end of `r"…"` or `r#"…"#` whose `r` is at `start`; `None` for a raw identifier or a plain
+/// `r`.
 fn raw_string_end(bytes: &[u8], start: usize) -> Option<usize> {
     let hashes = bytes[start + 1..].iter().take_while(|&&byte| byte == b'#').count();
     let open = start + 1 + hashes;
@@ -254,8 +266,8 @@ fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     })
 }
 
-/// Every path the code reaches from the crate's root: (offset, "ds::dict::Dict"), groups taken apart one level deep at
-/// a time; `super::` chains that climb to the root count too.
+/// Every path the code reaches from the crate's root: (offset, "ds::dict::Dict"), groups taken
+/// apart one level deep at a time; `super::` chains that climb to the root count too.
 fn crate_paths(source: &Source) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for at in words(&source.code, "crate") {
@@ -274,7 +286,8 @@ fn crate_paths(source: &Source) -> Vec<(usize, String)> {
             rest = next;
             climbed += 1;
         }
-        // Inside an inline `mod tests` one `super` goes less far; only names of known modules are judged.
+        // Inside an inline `mod tests` one `super` goes less far; only names of known modules are
+        // judged.
         if climbed >= depth
             && let Some(rest) = rest.strip_prefix("::")
         {
@@ -356,7 +369,8 @@ fn forbidden(from: &str, path: &str) -> Option<&'static str> {
     }
 }
 
-// ---- the rules -----------------------------------------------------------------------------------------------
+// ---- the rules
+// -----------------------------------------------------------------------------------------------
 
 #[test]
 fn tidy_layers_only_look_down() {
@@ -523,6 +537,21 @@ fn tidy_files_begin_by_explaining_themselves() {
 }
 
 #[test]
+fn tidy_comments_are_no_wider_than_code() {
+    let mut findings = Vec::new();
+    for source in sources(&["src", "tests/rust"]) {
+        // `rustfmt` sees to the code, and leaves comments as they are.
+        for (at, line) in source.text.lines().enumerate() {
+            let width = line.chars().count();
+            if line.trim_start().starts_with("//") && width > WIDE {
+                findings.push(format!("{}:{}: {width} columns", source.path, at + 1));
+            }
+        }
+    }
+    verdict(&format!("a comment has at most {WIDE} columns, like code"), &findings);
+}
+
+#[test]
 fn tidy_nothing_is_left_unfinished_or_silenced() {
     const LEFTOVERS: &[&str] =
         &["todo!", "unimplemented!", "dbg!", "#[allow(", "#![allow(", "#[ignore"];
@@ -585,7 +614,8 @@ fn tidy_files_stay_readable() {
 fn tidy_no_stray_files_at_the_top() {
     let root = root();
     let listed = Command::new("git").arg("-C").arg(&root).args(["ls-files", "-z"]).output();
-    // Only what is committed counts: a scratch file of the moment disturbs nobody. Without git everything counts.
+    // Only what is committed counts: a scratch file of the moment disturbs nobody. Without git
+    // everything counts.
     let names: Vec<String> = match listed {
         Ok(output) if output.status.success() && !output.stdout.is_empty() => {
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -607,7 +637,8 @@ fn tidy_no_stray_files_at_the_top() {
     verdict("the top of the tree holds only what belongs there", &findings);
 }
 
-// ---- the reader itself ---------------------------------------------------------------------------------------
+// ---- the reader itself
+// ---------------------------------------------------------------------------------------
 
 #[test]
 fn comments_and_literals_are_blanked() {

@@ -1,7 +1,8 @@
 //! Searching for places: inside a circle, a box or a polygon.
 //!
-//! The shape is covered by up to nine cells of the grid, each of which is a range of scores; what lies in them is
-//! decoded and measured. Order and texts of the replies are those of redis-server, as far as distances differ.
+//! Up to nine cells of the grid cover the shape, and each cell is a range of scores. The places in
+//! them are decoded and measured. Replies have the order and texts of redis-server, as far as
+//! distances differ.
 
 use super::{place, reply_distance, reply_place, unit};
 use crate::commands::arg::{self, Options};
@@ -182,8 +183,8 @@ fn radius(radius: &[u8], word: &[u8]) -> Result<(Shape, f64), CmdError> {
 }
 
 impl<'a> Request<'a> {
-    /// Parses the options from argument `at` on. Members are looked for when they are met: which error comes first
-    /// is the same as in redis-server.
+    /// Parses the options from argument `at` on. Members are looked up when they are met, so that
+    /// the same error comes first as in redis-server.
     fn options(
         &mut self,
         argv: Argv<'a>,
@@ -230,7 +231,8 @@ impl<'a> Request<'a> {
         Ok(())
     }
 
-    /// An option of GEOSEARCH that says where; false if `word` is none, or one too many.
+    /// An option of GEOSEARCH that says where to search. False if `word` is no such option, or one
+    /// too many.
     fn area_option(
         &mut self,
         word: &[u8],
@@ -283,8 +285,8 @@ impl<'a> Request<'a> {
         Ok(true)
     }
 
-    /// The corners of a polygon; distances are measured from their middle, in meters: where the sum of the corners
-    /// points to, seen from the middle of the earth.
+    /// The corners of a polygon. Distances are measured from their middle, in meters. The middle
+    /// lies where the sum of the corners, seen from the center of the earth, points to.
     fn polygon(&mut self, options: &mut Options<'a>) -> Result<(), CmdError> {
         let n = arg::int_in(
             options.value()?,
@@ -310,7 +312,7 @@ impl<'a> Request<'a> {
         Ok(())
     }
 
-    /// Refuses what doesn't go together.
+    /// Refuses options that don't go together.
     fn check(&self, argv: Argv<'_>, kind: Kind) -> Result<(), CmdError> {
         let searches = matches!(kind, Kind::Search | Kind::SearchStore);
         let name = String::from_utf8_lossy(argv[0]);
@@ -361,7 +363,7 @@ impl<'a> Request<'a> {
                 }
             }
         }
-        // The nearest are meant, unless any will do.
+        // COUNT wants the nearest places, unless ANY is given.
         let nearest = (self.count > 0 && !self.any).then_some(Order::Nearest);
         match self.order.or(nearest) {
             Some(Order::Nearest) => found.sort_by(|a, b| a.distance.total_cmp(&b.distance)),
@@ -407,8 +409,8 @@ impl<'a> Request<'a> {
     }
 }
 
-/// `GEORADIUS key longitude latitude radius unit [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC|DESC]
-/// [STORE key|STOREDIST key]`. O(places in the cells + log n).
+/// `GEORADIUS key longitude latitude radius unit [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count
+/// [ANY]] [ASC|DESC] [STORE key|STOREDIST key]`. O(places in the cells + log n).
 fn georadius(ctx: &mut Ctx<'_>) -> CmdResult {
     search(ctx, Kind::Radius { store: true }, Around::LonLat)
 }
@@ -428,9 +430,9 @@ fn georadiusbymember_ro(ctx: &mut Ctx<'_>) -> CmdResult {
     search(ctx, Kind::Radius { store: false }, Around::Member)
 }
 
-/// `GEOSEARCH key FROMMEMBER member|FROMLONLAT longitude latitude BYRADIUS radius unit|BYBOX width height unit
-/// [ASC|DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]`; as in Valkey 9 also `GEOSEARCH key BYPOLYGON
-/// vertices longitude latitude ...`. O(places in the cells + log n).
+/// `GEOSEARCH key FROMMEMBER member|FROMLONLAT longitude latitude BYRADIUS radius unit|BYBOX width
+/// height unit [ASC|DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]`; as in Valkey 9
+/// also `GEOSEARCH key BYPOLYGON vertices longitude latitude ...`. O(places in the cells + log n).
 fn geosearch(ctx: &mut Ctx<'_>) -> CmdResult {
     search(ctx, Kind::Search, Around::Options)
 }
@@ -463,7 +465,7 @@ fn search(ctx: &mut Ctx<'_>, kind: Kind, around: Around) -> CmdResult {
         }
         Around::Member => {
             request.center = Some(Center::Member(argv.at(2)));
-            // Compat: without the key the radius isn't even looked at.
+            // Compat: if there is no such key, even the radius is not looked at.
             if zset.is_some() {
                 Center::Member(argv.at(2)).place(zset)?;
                 let (shape, unit) = radius(argv.at(3), argv.at(4))?;

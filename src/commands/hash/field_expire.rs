@@ -1,8 +1,8 @@
 //! The times of fields: the HEXPIRE family, HTTL and friends, HPERSIST.
 //!
-//! Each replies an array with a number for every field named: -2 no such field, -1 it has no time, and what else the
-//! command says. Files and replicas get HPEXPIREAT with the fields that were given a time, and HDEL for each that was
-//! given one in the past.
+//! Each replies an array with a number for every field that was named: -2 if there is no such
+//! field, -1 if it has no time, and what else the command says. Files and replicas get HPEXPIREAT
+//! with the fields that were given a time, and HDEL for each that was given one in the past.
 
 use super::{Seen, changed, horizon, is_due, with_hash};
 use crate::commands::arg;
@@ -40,8 +40,8 @@ const WRONG_COUNT: CmdError =
     CmdError::new("ERR The `numfields` parameter must match the number of arguments");
 const NOT_POSITIVE: &str = "Number of fields must be a positive integer";
 
-/// `FIELDS count field [field ...]`, which begins at `at` and must be the rest; `positive` is the error of a count that
-/// is none.
+/// `FIELDS count field [field ...]`, which begins at `at` and must be the rest. `positive` is the
+/// error for a count below 1.
 pub(super) fn named<'a>(
     argv: Argv<'a>,
     at: usize,
@@ -98,7 +98,8 @@ impl Only {
         }
     }
 
-    /// Whether a field that expires at `old` may be given the time `new`. No time counts as an infinite one.
+    /// Whether a field that expires at `old` may be given the time `new`. No time counts as an
+    /// infinite one.
     fn allows(self, old: Option<i64>, new: i64) -> bool {
         match self {
             Only::Always => true,
@@ -110,12 +111,12 @@ impl Only {
     }
 }
 
-/// Gives fields a time, or removes them if it has passed; keeps what is to be said of it.
+/// Gives fields a time, or removes them if it has passed. Keeps what must be told of it.
 pub(super) struct Timing<'a> {
     key: &'a [u8],
     /// Milliseconds; None: the time is taken away.
     at: Option<i64>,
-    /// The time has passed, and it is ours to act on that.
+    /// The time has passed, and this server decides about expiry.
     past: bool,
     /// Fields that were given the time.
     pub set: Vec<&'a [u8]>,
@@ -126,7 +127,7 @@ pub(super) struct Timing<'a> {
 impl<'a> Timing<'a> {
     pub(super) fn new(key: &'a [u8], at: Option<i64>, env: &Env) -> Timing<'a> {
         let past = at.is_some_and(|at| at <= env.now_ms) && env.expiry == Expiry::Delete;
-        // 0 is how listpacks say that there is no time.
+        // In a listpack 0 means that there is no time.
         Timing { key, at: at.map(|at| at.max(1)), past, set: Vec::new(), removed: 0 }
     }
 
@@ -174,7 +175,8 @@ fn hexpireat(ctx: &mut Ctx<'_>) -> CmdResult {
     set_expire(ctx, Form { seconds: true, relative: false })
 }
 
-/// `HPEXPIREAT key unix-time-milliseconds [NX|XX|GT|LT] FIELDS numfields field [field ...]`. O(fields).
+/// `HPEXPIREAT key unix-time-milliseconds [NX|XX|GT|LT] FIELDS numfields field [field ...]`.
+/// O(fields).
 fn hpexpireat(ctx: &mut Ctx<'_>) -> CmdResult {
     set_expire(ctx, Form { seconds: false, relative: false })
 }
@@ -236,7 +238,8 @@ fn hpttl(ctx: &mut Ctx<'_>) -> CmdResult {
     times(ctx, |at, now| at - now)
 }
 
-/// `HEXPIRETIME key FIELDS numfields field [field ...]`: the date in seconds, rounded up. O(fields).
+/// `HEXPIRETIME key FIELDS numfields field [field ...]`: the date in seconds, rounded up.
+/// O(fields).
 fn hexpiretime(ctx: &mut Ctx<'_>) -> CmdResult {
     times(ctx, |at, _| (at + 999) / 1000)
 }
@@ -248,7 +251,7 @@ fn hpexpiretime(ctx: &mut Ctx<'_>) -> CmdResult {
 
 fn times(ctx: &mut Ctx<'_>, show: fn(at: i64, now: i64) -> i64) -> CmdResult {
     let (argv, now) = (ctx.argv, ctx.env.now_ms);
-    // Compat: a key of another type is noticed before bad arguments are.
+    // Compat: a key of another type is reported before bad arguments are.
     ctx.db.peek_as::<Hash>(argv.at(1))?;
     let fields = named(argv, 2, NOT_POSITIVE)?;
     with_hash(ctx, &[], |reply, hash| {

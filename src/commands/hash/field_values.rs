@@ -64,8 +64,8 @@ fn form(word: &[u8]) -> Option<Form> {
     Some(Form { seconds, relative: when == When::Relative })
 }
 
-/// `HGETEX key [EX s|PX ms|EXAT s|PXAT ms|PERSIST] FIELDS numfields field [field ...]`: HMGET that can change the times
-/// of the fields. O(fields).
+/// `HGETEX key [EX s|PX ms|EXAT s|PXAT ms|PERSIST] FIELDS numfields field [field ...]`: HMGET that
+/// can change the times of the fields. O(fields).
 fn hgetex(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let key = argv.at(1);
@@ -171,7 +171,7 @@ impl<'a> SetArgs<'a> {
                 return Err(CmdError::err([b"unknown argument: ", errors::shown(word)].concat()));
             }
         }
-        // Compat: redis-server takes it for granted that FIELDS is there.
+        // Compat: redis-server assumes that FIELDS is there.
         Err(errors::wrong_arity("hsetex"))
     }
 }
@@ -188,8 +188,8 @@ fn pairs(argv: Argv<'_>, at: usize) -> Result<&[&[u8]], CmdError> {
     if pairs.len() as i64 == count * 2 { Ok(pairs) } else { Err(wrong()) }
 }
 
-/// `HSETEX key [FNX|FXX] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL] FIELDS numfields field value [field value ...]`: HSET that
-/// sets the times as well. O(fields).
+/// `HSETEX key [FNX|FXX] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL] FIELDS numfields field value [field
+/// value ...]`: HSET that sets the times as well. O(fields).
 fn hsetex(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, env } = ctx;
     let (key, limits) = (argv.at(1), limits.hash());
@@ -198,7 +198,7 @@ fn hsetex(ctx: &mut Ctx<'_>) -> CmdResult {
     if o.only != Only::Always {
         let fields: Vec<&[u8]> = o.pairs.iter().copied().step_by(2).collect();
         if due {
-            // The key stays for now, even without fields: it may be about to get some.
+            // The key stays for now, even without fields, since it may get some.
             let due = due_named(db, key, &fields, env);
             if !due.is_empty() {
                 db.lapse_fields(key, &due, fx);
@@ -246,7 +246,7 @@ fn hsetex(ctx: &mut Ctx<'_>) -> CmdResult {
         fx.event(EV_HASH, "hexpire", key);
     }
     if emptied {
-        // One that is new was never stored; that it came and went is told all the same.
+        // A new hash was never stored. But its coming and going is told even so.
         db.delete(key, Why::Overwrite, fx);
         fx.event(EV_GENERIC, "del", key);
     }

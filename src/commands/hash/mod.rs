@@ -1,9 +1,9 @@
-//! Hash commands on fields and values. Random fields stand in `random`, the times of fields in `field_expire`, commands
-//! on both values and times in `field_values`.
+//! Hash commands on fields and values. Random fields are in `random`, the times of fields in
+//! `field_expire`, commands on both values and times in `field_values`.
 //!
-//! A field whose time has passed is not there. A command that names it removes it, as Redis does, if it is this
-//! server's to remove; a command about all fields passes over it. HLEN counts it, and HSET and HDEL take it for one
-//! that is there: they need not look at its time.
+//! A field whose time has passed counts as missing. A command that names it removes it, as Redis
+//! does, if this server decides about expiry. A command about all fields skips it. Three commands
+//! don't look at the time: HLEN counts the field, and HSET and HDEL treat it as present.
 
 pub(crate) mod field_expire;
 pub(crate) mod field_values;
@@ -77,7 +77,7 @@ impl<'h> Seen<'h> {
         self.hash.iter().filter(move |pair| seen.has(pair))
     }
 
-    /// `iter` without asking each time which encoding it is, for the replies of whole hashes.
+    /// `iter` for the replies of whole hashes: it does not ask for each field which encoding it is.
     #[inline]
     fn for_each(&self, mut visit: impl FnMut(Item<'h>, Item<'h>)) {
         match self.hash {
@@ -107,7 +107,7 @@ fn horizon(hash: HashRef<'_>, env: &Env) -> i64 {
     if is_due(hash, env) { env.now_ms } else { i64::MIN }
 }
 
-/// Removes those of the fields named whose time has passed, if it is ours to do.
+/// Removes those of the named fields whose time has passed, if this server decides about expiry.
 #[cold]
 fn expire_named(db: &mut DbMut<'_>, key: &[u8], named: &[&[u8]], env: &Env, fx: &mut Effects) {
     let due = due_named(db, key, named, env);
@@ -116,7 +116,7 @@ fn expire_named(db: &mut DbMut<'_>, key: &[u8], named: &[&[u8]], env: &Env, fx: 
     }
 }
 
-/// Those of the fields named whose time has passed, if it is ours to remove them.
+/// Those of the named fields whose time has passed, if this server may remove them.
 fn due_named(db: &DbMut<'_>, key: &[u8], named: &[&[u8]], env: &Env) -> Vec<Vec<u8>> {
     let hash = match db.peek_as::<Hash>(key) {
         Ok(Some(hash)) if env.expiry == Expiry::Delete => hash,
@@ -131,7 +131,8 @@ fn due_named(db: &DbMut<'_>, key: &[u8], named: &[&[u8]], env: &Env) -> Vec<Vec<
     due
 }
 
-/// Reads the hash at the first argument and shows it to `show`, after removing what is due of `named`.
+/// Reads the hash at the first argument and shows it to `show`, after removing what is due of
+/// `named`.
 #[inline]
 fn with_hash(
     ctx: &mut Ctx<'_>,
@@ -153,7 +154,8 @@ fn with_hash(
     Ok(Flow::Done)
 }
 
-/// Reads one field, to change it: what `read` makes of its value, None if it is not there. It is removed if it is due.
+/// Reads one field, to change it: what `read` makes of its value, or None if there is no such
+/// field. A field that is due is removed.
 fn read_field<R>(
     db: &mut DbMut<'_>,
     key: &[u8],
@@ -387,7 +389,8 @@ fn hincrbyfloat(ctx: &mut Ctx<'_>) -> CmdResult {
     hash.insert(field, &text, Time::Keep, &limits.hash());
     fx.modified(key);
     fx.event(EV_HASH, "hincrbyfloat", key);
-    // Whoever replays it must not have to round as we did. HSET alone would take the field's time away.
+    // The stream gets the result, so that nobody has to round as we did. A field with a time needs
+    // HSETEX, since HSET would remove the time.
     match expire {
         None => fx.rewrite(&[b"HSET", key, field, &text]),
         Some(_) => fx.rewrite(&[b"HSETEX", key, b"KEEPTTL", b"FIELDS", b"1", field, &text]),
@@ -396,7 +399,8 @@ fn hincrbyfloat(ctx: &mut Ctx<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]`. O(count) a call; small hashes come at once.
+/// `HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]`. O(count) a call; small hashes come
+/// at once.
 fn hscan(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let mut at = scan::cursor(argv.at(2))?;
@@ -449,8 +453,8 @@ mod tests {
     use crate::resp::argv::Argv;
     use crate::util::siphash::Seed;
 
-    /// Runs a line at a time, as somebody to whom `expiry` applies; the reply and how many commands of its own it put
-    /// into the stream.
+    /// Runs a line at a time, with `expiry` in force. Returns the reply and how many commands of
+    /// its own it put into the stream.
     fn run(store: &mut Store, now_ms: i64, expiry: Expiry, line: &str) -> (String, usize) {
         let env = Env {
             now_ms,

@@ -1,4 +1,4 @@
-//! HRANDFIELD: fields drawn at random, at the cost of their number (see `set::random` for how).
+//! HRANDFIELD: random fields, at the cost of their number (`set::random` explains how).
 
 use super::reply_item;
 use crate::commands::arg;
@@ -16,7 +16,8 @@ use std::collections::HashSet;
 
 pub(crate) const COMMANDS: &[DataRow] = &[("hrandfield", hrandfield)];
 
-/// `HRANDFIELD key [count [WITHVALUES]]`: a negative count may give a field more than once. O(count).
+/// `HRANDFIELD key [count [WITHVALUES]]`: a negative count may give a field more than once.
+/// O(count).
 fn hrandfield(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let key = argv.at(1);
@@ -50,7 +51,7 @@ fn hrandfield(ctx: &mut Ctx<'_>) -> CmdResult {
         return Ok(Flow::Done);
     }
     if hash.as_table().is_none() && count > 1 {
-        // Walked once instead of once for each.
+        // It is walked once, not once for each.
         let pairs: Vec<Pair<'_>> = hash.iter().collect();
         return draw(reply, start, count, |reply| {
             let i = ((u128::from(rng()) * pairs.len() as u128) >> 64) as usize;
@@ -75,7 +76,7 @@ fn reply_pair(reply: &mut Reply, pair: Pair<'_>, values: bool) {
     }
 }
 
-/// The hash at `key`, rid of all fields whose time has passed.
+/// The hash at `key`, after removing all fields whose time has passed.
 fn without_due<'d>(
     db: &'d mut DbMut<'_>,
     key: &[u8],

@@ -1,4 +1,5 @@
-//! List commands on one key. Those on several keys are in `pop` (LMPOP and the blocking ones) and `moves` (LMOVE).
+//! List commands on one key. Those on several keys are in `pop` (LMPOP and the blocking ones) and
+//! `moves` (LMOVE).
 
 mod moves;
 mod pop;
@@ -40,7 +41,7 @@ pub(crate) const COMMANDS: &[DataRow] = &[
     ("brpop", pop::brpop),
 ];
 
-/// A new list gets room for what is pushed first, up to so many bytes.
+/// A new list gets room for the first elements, up to so many bytes.
 const ROOM_MAX: usize = 4 << 10;
 
 /// Writes an element.
@@ -75,7 +76,8 @@ fn pushed(fx: &mut Effects, key: &[u8], end: End, n: usize) {
     fx.event(EV_LIST, event, key);
 }
 
-/// Records that `n` elements were taken off one end, and deletes the key if that `emptied` the list.
+/// Records that `n` elements were taken off one end, and deletes the key if that `emptied` the
+/// list.
 #[inline]
 fn popped(db: &mut DbMut<'_>, fx: &mut Effects, key: &[u8], end: End, n: usize, emptied: bool) {
     fx.event(EV_LIST, if end == End::Front { "lpop" } else { "rpop" }, key);
@@ -86,14 +88,15 @@ fn popped(db: &mut DbMut<'_>, fx: &mut Effects, key: &[u8], end: End, n: usize, 
     fx.modified(key);
 }
 
-/// A list without elements is no list.
+/// A list without elements is deleted.
 #[cold]
 fn delete(db: &mut DbMut<'_>, fx: &mut Effects, key: &[u8]) {
     db.delete(key, Why::Overwrite, fx);
     fx.event(EV_GENERIC, "del", key);
 }
 
-/// The range of indices from `start` to `end`, both inclusive and negative from the end; None if it is empty.
+/// The range of indices from `start` to `end`, both inclusive and negative from the end; None if it
+/// is empty.
 fn range(start: i64, end: i64, len: usize) -> Option<(usize, usize)> {
     let len = len as i64;
     let from_end = |i: i64| if i < 0 { (len + i).max(-1) } else { i };
@@ -218,7 +221,8 @@ fn pop_many(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// Takes up to `count` elements off a list, which has some, and writes them as an array; returns how many.
+/// Takes up to `count` elements off a list, which has some, and writes them as an array; returns
+/// how many.
 fn pop_range(
     list: &mut List,
     end: End,
@@ -261,7 +265,8 @@ fn lindex(ctx: &mut Ctx<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `LRANGE key start stop`, both inclusive, negative from the end. O(nodes to the nearer end + elements).
+/// `LRANGE key start stop`, both inclusive, negative from the end.
+/// O(nodes to the nearer end + elements).
 fn lrange(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let (start, end) = (arg::int(argv.at(2))?, arg::int(argv.at(3))?);
@@ -282,7 +287,7 @@ fn lset(ctx: &mut Ctx<'_>) -> CmdResult {
     let key = argv.at(1);
     let mut list = db.touch_open::<List>(key, fx)?.ok_or(errors::NO_SUCH_KEY)?;
     let index = arg::int(argv.at(2))?;
-    // Even if there is no such index, the encoding may change, as in Redis.
+    // The encoding may change even if there is no such index, as in Redis.
     let index = place(index, list.len()).unwrap_or(usize::MAX);
     if !list.replace(index, argv.at(3), limits.list()) {
         return Err(errors::INDEX_RANGE);
@@ -316,7 +321,8 @@ fn linsert(ctx: &mut Ctx<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `LREM key count element`: the first `count` of them, the last if it is negative, all if it is 0. O(n).
+/// `LREM key count element`: the first `count` of them, the last if it is negative, all if it is 0.
+/// O(n).
 fn lrem(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let key = argv.at(1);

@@ -51,7 +51,8 @@ pub(super) fn brpoplpush(ctx: &mut Ctx<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// Compat: commands that wait look the source up to see whether it is there, and again to move from it: two accesses.
+/// Compat: commands that wait look the source up twice, to see whether it is there and to move from
+/// it. That makes two accesses.
 fn look_first(ctx: &mut Ctx<'_>) -> Result<(), CmdError> {
     ctx.db.touch_as::<List>(ctx.argv.at(1), ctx.fx).map(|_| ())
 }
@@ -65,14 +66,14 @@ fn wait(ctx: &mut Ctx<'_>, until_ms: Option<i64>) -> CmdResult {
     Ok(Flow::until_there(ctx.env, &[ctx.argv.at(1)], Type::List, until_ms))
 }
 
-/// Moves an element and writes it; false, and nothing written, if there is no source.
+/// Moves an element and writes it. False if there is no source; then nothing is written.
 fn transfer(ctx: &mut Ctx<'_>, from: End, to: End) -> Result<bool, CmdError> {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let (source, destination, shape) = (argv.at(1), argv.at(2), limits.list());
     if db.touch_as::<List>(source, fx)?.is_none() {
         return Ok(false);
     }
-    // Both must be lists before anything is taken.
+    // Both must be lists before an element is taken.
     db.touch_as::<List>(destination, fx)?;
     let Some(mut list) = db.find_open::<List>(source, fx)? else { return Ok(false) };
     let Some(item) = list.end(from) else { return Ok(false) };

@@ -82,7 +82,7 @@ impl<'a> Pops<'a> {
         Ok(Pops { keys, end, count: count.unwrap_or(1) })
     }
 
-    /// Pops from the first list that there is; whether there is one.
+    /// Pops from the first list that exists. Returns whether there is one.
     fn run(&self, ctx: &mut Ctx<'_>) -> Result<bool, CmdError> {
         let Ctx { db, reply, fx, limits, .. } = ctx;
         for key in self.keys {

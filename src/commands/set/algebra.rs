@@ -1,15 +1,18 @@
 //! Intersection, union and difference.
 //!
-//! A reply is written while the sets are walked: no set is built for it. Two tables of about the same size are joined
-//! bucket by bucket (`Dict::join`), which hashes nothing. Else each member is hashed once, since all tables share a
-//! seed, and what it leads to in the others is fetched for a batch of members before the first of them is looked up.
+//! A reply is written while the sets are walked, so no set is built for it. Two tables of about the
+//! same size are joined bucket by bucket (`Dict::join`), which hashes nothing. Otherwise each
+//! member is hashed once, since all tables share a seed. For a batch of members the buckets in the
+//! other sets are fetched before the first member is looked up.
 //!
 //! - Intersection: the smallest set is walked, each member looked up in the others.
-//! - Union: the largest set is written as it is, of each further one the members that none before has.
+//! - Union: the largest set is written as it is, of each further one the members that none before
+//!   has.
 //! - Difference: the first set is walked, each member looked up in the others.
 //!
-//! The number of lookups grows with the number of sets; beyond `DIRECT_MAX` a result is built instead. The STORE forms
-//! always build one, in the order in which Redis does, since the encoding of the result hangs on it.
+//! The number of lookups grows with the number of sets, so beyond `DIRECT_MAX` a result is built
+//! instead. The STORE forms always build one, in the order in which Redis does, since the encoding
+//! of the result depends on it.
 
 use super::{reply_item, reply_set};
 use crate::commands::arg::{self, Options};
@@ -39,7 +42,7 @@ pub(crate) const COMMANDS: &[DataRow] = &[
 const AHEAD: usize = 16;
 /// Tables are joined if the other has at most so many times the buckets.
 const JOIN_FACTOR: usize = 4;
-/// Of more sets, a union or difference is built before it is written.
+/// A union or difference of more sets is built before it is written.
 const DIRECT_MAX: usize = 8;
 
 /// The sets at `keys`, None for a key that is not there; an error if one holds another type.
@@ -71,7 +74,8 @@ impl Found {
     }
 }
 
-/// Visits the members of `set`, each with whether it was found in `others`, until `visit` says false.
+/// Visits the members of `set`, each with whether it was found in `others`, until `visit` returns
+/// false.
 fn each_checked<'s>(
     set: SetRef<'s>,
     others: &[SetRef<'_>],
@@ -100,7 +104,8 @@ fn each_checked<'s>(
     });
 }
 
-/// `each_checked` by looking each member up: hashed once, and what it leads to fetched for many together.
+/// `each_checked` that looks each member up. Each is hashed once, and the buckets of many are
+/// fetched together.
 fn each_looked_up<'s>(
     set: SetRef<'s>,
     others: &[SetRef<'_>],
@@ -116,7 +121,7 @@ fn each_looked_up<'s>(
         let mut len = 0;
         for (slot, item) in items.by_ref().take(AHEAD).enumerate() {
             len += 1;
-            // Without tables nobody asks for the hash.
+            // Without tables the hash is not used.
             let hash = match tables.is_empty() {
                 true => 0,
                 false => seed.hash(item.bytes(&mut texts[slot])),
@@ -139,7 +144,8 @@ fn each_looked_up<'s>(
     }
 }
 
-/// Visits the members that all sets have until `visit` says false. `sets` are in ascending order of size.
+/// Visits the members that all sets have until `visit` says false. `sets` are in ascending order of
+/// size.
 fn intersect<'s>(sets: &[SetRef<'s>], seed: Seed, mut visit: impl FnMut(Item<'s>) -> bool) {
     let Some((&first, others)) = sets.split_first() else { return };
     let others: Vec<SetRef<'_>> = others.iter().copied().filter(|other| !other.is(first)).collect();
@@ -229,7 +235,7 @@ fn sunion(ctx: &mut Ctx<'_>) -> CmdResult {
     let mut sets: Vec<SetRef<'_>> = sets_at(db, argv.from(1), fx)?.into_iter().flatten().collect();
     sets.sort_by_key(|set| std::cmp::Reverse(set.len()));
     sets.dedup_by(|a, b| a.is(*b));
-    // Integers come in order, as from the intset that Redis makes of them.
+    // Integers come in order, since Redis makes an intset of them.
     let all_ints = sets.iter().all(|set| matches!(set, SetRef::Ints(_)));
     match sets[..] {
         [] => reply.set(0),
@@ -282,12 +288,13 @@ struct Diff<'d> {
     first: SetRef<'d>,
     /// What is subtracted.
     others: Vec<SetRef<'d>>,
-    /// Looking each member up everywhere costs more than taking the members of all others out of a copy.
+    /// To look each member up everywhere would cost more than to take the members of all others out
+    /// of a copy.
     subtract: bool,
 }
 
 impl<'d> Diff<'d> {
-    /// None if it is plain that nothing is left.
+    /// None if nothing can be left.
     fn of(sets: Vec<Option<SetRef<'d>>>) -> Option<Diff<'d>> {
         let (first, others) = sets.split_first()?;
         let first = (*first)?;
@@ -297,7 +304,7 @@ impl<'d> Diff<'d> {
         }
         let lookups = first.len() * (others.len() + 1) / 2;
         let members = first.len() + others.iter().map(|set| set.len()).sum::<usize>();
-        // Large ones are the most likely to have a member.
+        // Large sets are the most likely to have a member.
         others.sort_by_key(|set| std::cmp::Reverse(set.len()));
         Some(Diff { first, others, subtract: lookups > members })
     }
@@ -363,7 +370,7 @@ fn sdiffstore(ctx: &mut Ctx<'_>) -> CmdResult {
     store(ctx, result, "sdiffstore")
 }
 
-/// Puts a result at the destination; without one, the destination goes.
+/// Stores a result at the destination. If there is none, the destination is deleted.
 fn store(ctx: &mut Ctx<'_>, result: Option<Set>, event: &'static str) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);

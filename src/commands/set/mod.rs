@@ -1,4 +1,5 @@
-//! Set commands on one key, and SMOVE. Random members stand in `random`, operations on several sets in `algebra`.
+//! Set commands on one key, and SMOVE. Random members are in `random`, operations on several sets
+//! in `algebra`.
 
 pub(crate) mod algebra;
 pub(crate) mod random;
@@ -123,7 +124,7 @@ fn scard(ctx: &mut Ctx<'_>) -> CmdResult {
 fn smove(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, .. } = ctx;
     let (from, to, member) = (argv.at(1), argv.at(2), argv.at(3));
-    // Both are looked up before either is judged.
+    // Both keys are looked up before a wrong type is refused.
     let source = db.touch_as::<Set>(from, fx).map(|set| set.map(|set| set.contains(member)));
     let target = db.touch_as::<Set>(to, fx).map(|_| ());
     let Some(there) = source? else {

@@ -1,7 +1,8 @@
 //! SPOP and SRANDMEMBER.
 //!
-//! What is drawn must not cost more than its number: from a table, few members are drawn one by one; many are chosen
-//! while the whole is walked once, each with the chance that its kind leaves it (selection sampling).
+//! The cost must not exceed the number of members that are drawn or that there are. Few members of
+//! a table are drawn one by one. Many are chosen in one walk over the whole set, each with the
+//! probability that makes every choice equally likely (selection sampling).
 
 use super::{changed, reply_item, reply_set};
 use crate::commands::arg;
@@ -19,9 +20,10 @@ pub(crate) const COMMANDS: &[DataRow] = &[("spop", spop), ("srandmember", srandm
 
 /// Members that one SREM of the stream names at most.
 const BATCH: usize = 1024;
-/// If more than so many times the members that stay are popped, those that stay are moved instead.
+/// If more than so many times the members that stay are popped, those that stay are moved to a new
+/// set instead.
 const MOVE_FACTOR: usize = 5;
-/// If more than one in so many members is wanted, the set is walked.
+/// If more than one in so many members is wanted, the whole set is walked.
 pub(crate) const WALK_FACTOR: usize = 3;
 
 /// SREM commands for the stream, for members as they go.
@@ -56,7 +58,7 @@ impl<'a> Removals<'a> {
     }
 }
 
-/// Whether the next of `left` elements is among the `wanted` that are still to be chosen of them.
+/// Whether the next of `left` elements is chosen, if `wanted` of them are still to be chosen.
 pub(crate) fn choose(rng: &mut impl FnMut() -> u64, wanted: usize, left: usize) -> bool {
     ((u128::from(rng()) * left as u128) >> 64) < wanted as u128
 }
@@ -145,7 +147,8 @@ fn pop_many(ctx: &mut Ctx<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// The set that is left with `stay` random members of `set`; all others are given to `out`. O(size).
+/// The set that is left with `stay` random members of `set`; all others are given to `out`.
+/// O(size).
 fn leave(
     set: SetRef<'_>,
     mut stay: usize,
@@ -250,7 +253,7 @@ fn repeated(
     start: usize,
 ) -> CmdResult {
     if let (SetRef::Packed(lp), true) = (set, count > 1) {
-        // Walked once instead of once for each.
+        // It is walked once, not once for each.
         let items: Vec<Item<'_>> = lp.iter().collect();
         return draw(reply, start, count, |reply| {
             let i = ((u128::from(rng()) * items.len() as u128) >> 64) as usize;
@@ -266,7 +269,7 @@ fn repeated(
 
 /// Writes `count` draws by calling `one`, behind a header that begins at `start`.
 ///
-/// How many there are is the client's word alone, so the reply has a bound: it must not take all memory.
+/// A client can ask for any number of draws. So the reply has a bound, or it could take all memory.
 pub(crate) fn draw(
     reply: &mut Reply,
     start: usize,
@@ -284,7 +287,7 @@ fn draw_within(
     mut one: impl FnMut(&mut Reply),
 ) -> CmdResult {
     const SHORTEST: usize = b"$0\r\n\r\n".len();
-    // A client with a limit runs into that, if it comes first.
+    // If the client has a limit, that may come first.
     let limited = reply.limit().is_some_and(|limit| limit <= max_bytes);
     let mut fits = limited || count <= max_bytes / SHORTEST;
     for _ in 0..count {
@@ -294,7 +297,7 @@ fn draw_within(
         }
         one(reply);
         if reply.is_too_long() {
-            // Its client is closed.
+            // Then the client is closed.
             break;
         }
         fits = reply.len() - start <= max_bytes;
@@ -320,7 +323,7 @@ mod tests {
         assert_eq!(of(167, None, b""), (false, 6));
         assert_eq!(of(usize::MAX, None, b""), (false, 6), "and nothing is drawn");
         assert_eq!(of(20, None, &[b'x'; 100]), (false, 6));
-        // A client with a lower limit runs into that.
+        // If the client has a lower limit, that comes first.
         assert_eq!(of(1 << 60, Some(500), b""), (true, 502));
     }
 }

@@ -33,7 +33,7 @@ pub(crate) const COMMANDS: &[DataRow] = &[
     ("zscan", zscan),
 ];
 
-/// Steps of the table per element asked for, so that a sparse table can't hold a call up.
+/// Steps of the table for each element asked for. The bound keeps a call short in a sparse table.
 const STEPS_PER_COUNT: u64 = 10;
 
 /// Writes a member.
@@ -79,7 +79,7 @@ pub(crate) struct AddOptions {
 impl AddOptions {
     /// Takes the option `word`; false if it is none.
     pub(crate) fn take(&mut self, word: &[u8]) -> bool {
-        // Most words are scores.
+        // Most words are scores, so this is tested first.
         if !word.first().is_some_and(u8::is_ascii_alphabetic) {
             return false;
         }
@@ -122,7 +122,7 @@ fn add<'a>(ctx: &mut Ctx<'a>, mut options: AddOptions) -> CmdResult {
         return Err(errors::SYNTAX);
     }
     check_rule(options.rule, pairs.len())?;
-    // All scores are read before the first is used: all are added, or none.
+    // All scores are read before one is used, so that all members are added or none.
     let member = |pair: &[&'a [u8]; 2]| Ok((arg::float(pair[0])?, pair[1]));
     match pairs {
         [pair] => add_members(ctx, options, &[member(pair)?]),
@@ -294,7 +294,8 @@ fn rank(ctx: &mut Ctx<'_>, place: fn(usize, usize) -> usize) -> CmdResult {
 
 /// `ZRANDMEMBER key [count [WITHSCORES]]`
 ///
-/// A member, `count` different ones, or `-count` with repetitions; each as likely as any other. O(log n) for each.
+/// A member, `count` different ones, or `-count` with repetitions; each as likely as any other.
+/// O(log n) for each.
 fn zrandmember(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let mut words = rand::generator(env.random);
@@ -326,7 +327,8 @@ fn zrandmember(ctx: &mut Ctx<'_>) -> CmdResult {
         zset.each(|member, score| reply_element(reply, member, scores.then_some(score)));
     } else {
         reply_elements(reply, wanted, scores);
-        // Floyd's: every choice of `wanted` ranks is equally likely, and no draw is in vain.
+        // Floyd's algorithm: every choice of `wanted` ranks is equally likely, and each draw gives
+        // one.
         let mut drawn = HashSet::with_capacity(wanted);
         for most in len - wanted..len {
             let draw = below(most + 1);
@@ -362,7 +364,8 @@ fn random_options(args: &[&[u8]]) -> Result<(i64, bool), CmdError> {
     }
 }
 
-/// `ZSCAN key cursor [MATCH pattern] [COUNT count] [NOSCORES]`. O(count) a call; a listpack comes at once.
+/// `ZSCAN key cursor [MATCH pattern] [COUNT count] [NOSCORES]`. O(count) a call; a listpack comes
+/// at once.
 fn zscan(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let mut at = scan::cursor(argv.at(2))?;

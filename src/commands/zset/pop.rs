@@ -1,4 +1,4 @@
-//! Taking members from an end of a sorted set, at once or when there are some.
+//! Takes members from an end of a sorted set, at once or when there are some.
 
 use crate::commands::arg::{self, Options};
 use crate::commands::zset::{delete_emptied, reply_member};
@@ -36,7 +36,7 @@ impl End {
     }
 }
 
-/// How what was taken is replied.
+/// The form of the reply.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// Members and scores in a row.
@@ -49,7 +49,8 @@ enum Form {
     KeyPairs,
 }
 
-/// Takes up to `count` members (one at least) of the set at `key`; how many, or None if there is no such key.
+/// Takes up to `count` members (one at least) of the set at `key`; how many, or None if there is no
+/// such key.
 fn pop(
     ctx: &mut Ctx<'_>,
     key: &[u8],
@@ -124,7 +125,7 @@ fn pop_one_key(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     };
     let key = argv.at(1);
     if count == 0 {
-        // Still an error if the key holds something else.
+        // It is still an error if the key holds another type.
         ctx.db.touch_as::<ZSet>(key, ctx.fx)?;
         ctx.reply.array(0);
     } else if pop(ctx, key, end, count, form)?.is_none() {
@@ -189,7 +190,8 @@ impl<'a> Many<'a> {
 
 /// `ZMPOP numkeys key [key ...] MIN|MAX [COUNT count]`
 ///
-/// Takes members of the first set that there is. O(keys + log n for each). Reply: the key and pairs, or null.
+/// Takes members of the first set that there is. O(keys + log n for each). Reply: the key and
+/// pairs, or null.
 fn zmpop(ctx: &mut Ctx<'_>) -> CmdResult {
     if !Many::parse(ctx.argv, 1, Waits::No)?.pop(ctx)? {
         ctx.reply.null_array();
@@ -209,7 +211,8 @@ fn bzmpop(ctx: &mut Ctx<'_>) -> CmdResult {
 
 /// `BZPOPMIN key [key ...] timeout`
 ///
-/// Takes the lowest member of the first set that there is, waiting for one. Reply: key, member, score, or null.
+/// Takes the lowest member of the first set that there is, waiting for one. Reply: key, member,
+/// score, or null.
 fn bzpopmin(ctx: &mut Ctx<'_>) -> CmdResult {
     pop_or_wait(ctx, End::Min)
 }
@@ -233,7 +236,8 @@ fn pop_or_wait(ctx: &mut Ctx<'_>, end: End) -> CmdResult {
     wait(ctx, keys, until_ms)
 }
 
-/// Compat: commands that wait look a key up to see whether it is there, and again to take from it: two accesses.
+/// Compat: commands that wait look a key up twice, to see whether it is there and to take from it.
+/// That makes two accesses.
 fn look_first(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), CmdError> {
     ctx.db.touch_as::<ZSet>(key, ctx.fx).map(|_| ())
 }

@@ -1,7 +1,7 @@
 //! Ranges of sorted sets, by rank, score or alphabet: reading, counting, removing and storing them.
 //!
-//! Whatever a range was given by, it is resolved to ranks first (`Range::ranks`), so that there is one way to
-//! read, count and remove it.
+//! Every range is turned into ranks first (`Range::ranks`), so that there is one way to read, count
+//! and remove it.
 
 use crate::commands::arg::{self, Options};
 use crate::commands::zset::store::store;
@@ -104,7 +104,8 @@ impl<'a> Range<'a> {
         }
     }
 
-    /// The rank of the first element, and the number of them. Ranks count from the other end if `reverse`.
+    /// The rank of the first element, and the number of them. Ranks count from the other end if
+    /// `reverse`.
     fn ranks(&self, zset: ZSetRef<'_>, reverse: bool) -> (usize, usize) {
         let (from, to) = match self {
             Range::Rank(start, end) => return ranks(*start, *end, zset.len(), reverse),
@@ -137,7 +138,7 @@ struct Request<'a> {
     scores: bool,
 }
 
-/// What a command of the family fixes by its name, and its options can't change.
+/// What the name of a command fixes, so that its options can't change it.
 #[derive(Clone, Copy)]
 struct Fixed {
     by: Option<By>,
@@ -200,7 +201,8 @@ impl<'a> Request<'a> {
     }
 }
 
-/// `ZRANGE key start stop [BYSCORE|BYLEX] [REV] [LIMIT offset count] [WITHSCORES]`. O(log n + elements).
+/// `ZRANGE key start stop [BYSCORE|BYLEX] [REV] [LIMIT offset count] [WITHSCORES]`.
+/// O(log n + elements).
 fn zrange(ctx: &mut Ctx<'_>) -> CmdResult {
     range(ctx, Fixed { by: None, reverse: None, store: false })
 }
@@ -265,7 +267,7 @@ fn zrangestore(ctx: &mut Ctx<'_>) -> CmdResult {
             table.reserve(n);
         }
         let mut scratch = Scratch::default();
-        // In ascending order, whichever end the range was taken from.
+        // The order is ascending, whichever end the range was taken from.
         zset.ascend(from, n, |member, score| {
             let member = member.bytes(&mut scratch);
             longest = longest.max(member.len());
@@ -321,7 +323,7 @@ fn remove(ctx: &mut Ctx<'_>, by: By, event: &'static str) -> CmdResult {
     let (from, n) = range.ranks(zset.view(), false);
     let all = n == zset.len();
     if n > 0 {
-        // The whole set goes with its key, and is freed when that suits.
+        // If the whole set is removed its key is deleted, which can free it lazily.
         if !all {
             zset.remove_range(from, n, |_, _| {});
         }

@@ -1,7 +1,7 @@
 //! Unions, intersections and differences of sorted sets (and plain sets), replied or stored.
 //!
-//! Sources are borrowed side by side (`Source`), the result is gathered without an order, as each member's score
-//! may still change, and sorted once.
+//! All sources are borrowed at once (`Source`). The result is gathered without an order, because
+//! the score of a member may still change, and is sorted once at the end.
 
 use crate::commands::arg::{self, Options};
 use crate::commands::zset::{reply_element, reply_elements};
@@ -59,7 +59,7 @@ enum Aggregate {
 impl Aggregate {
     fn join(self, a: f64, b: f64) -> f64 {
         match self {
-            // Infinities of both signs make nothing.
+            // The sum of +inf and -inf counts as 0.
             Aggregate::Sum => not_nan(a + b),
             Aggregate::Min => {
                 if b < a {
@@ -125,7 +125,7 @@ impl<'a> Source<'a> {
         let on = std::cell::Cell::new(true);
         match self {
             Source::None => {}
-            // In parts, so that it is no long way to the end once nobody wants more.
+            // It is visited in parts, so that it ends soon when `visit` says to stop.
             Source::ZSet(zset) => {
                 for from in (0..zset.len()).step_by(PART).take_while(|_| on.get()) {
                     zset.ascend(from, PART, |member, score| {
@@ -160,7 +160,7 @@ struct Request<'a> {
     limit: usize,
 }
 
-/// What a command does with the result, and with that which options it has.
+/// What a command does with the result, and so which options it has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
     Reply,
@@ -274,7 +274,8 @@ impl<'a> Request<'a> {
         Ok(result)
     }
 
-    /// Visits the members that all sources have, with their joint score, while `visit` says to go on.
+    /// Visits the members that all sources have, with their joint score, while `visit` says to go
+    /// on.
     fn intersect(&self, sources: &[(Source<'_>, f64)], mut visit: impl FnMut(&[u8], f64) -> bool) {
         let Some(((first, weight), others)) = sources.split_first() else { return };
         first.each(|member, score| {
@@ -327,7 +328,8 @@ fn zunion(ctx: &mut Ctx<'_>) -> CmdResult {
     combine(ctx, Op::Union)
 }
 
-/// `ZINTER numkeys key [key ...] [WEIGHTS w ...] [AGGREGATE SUM|MIN|MAX] [WITHSCORES]`. O(smallest * keys).
+/// `ZINTER numkeys key [key ...] [WEIGHTS w ...] [AGGREGATE SUM|MIN|MAX] [WITHSCORES]`.
+/// O(smallest * keys).
 fn zinter(ctx: &mut Ctx<'_>) -> CmdResult {
     combine(ctx, Op::Inter)
 }
@@ -359,12 +361,14 @@ fn zintercard(ctx: &mut Ctx<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS w ...] [AGGREGATE SUM|MIN|MAX]`. O(n log n).
+/// `ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS w ...] [AGGREGATE SUM|MIN|MAX]`.
+/// O(n log n).
 fn zunionstore(ctx: &mut Ctx<'_>) -> CmdResult {
     combine_and_store(ctx, Op::Union)
 }
 
-/// `ZINTERSTORE destination numkeys key [key ...] [WEIGHTS w ...] [AGGREGATE SUM|MIN|MAX]`. O(smallest * keys).
+/// `ZINTERSTORE destination numkeys key [key ...] [WEIGHTS w ...] [AGGREGATE SUM|MIN|MAX]`.
+/// O(smallest * keys).
 fn zinterstore(ctx: &mut Ctx<'_>) -> CmdResult {
     combine_and_store(ctx, Op::Inter)
 }

@@ -1,8 +1,9 @@
 //! The rows, grouped as the fields are.
 //!
 //! The order within a line: name, field with its range, then alias, later names and flags. A row
-//! that ends in `.inert()` is one that the server does not act on, to nobody's harm; one that ends in
-//! `.refused(..)` protects access or data, and must not be set as long as the server can't act on it.
+//! that ends in `.inert()` is one that the server does not act on, to nobody's harm; one that ends
+//! in `.refused(..)` protects access or data, and must not be set as long as the server can't act
+//! on it.
 
 use super::{
     CRASH, DENY_LOADING, Effect, Empty, HIDDEN, IMMUTABLE, Kind, MULTI, PROTECTED, Row, SENSITIVE,

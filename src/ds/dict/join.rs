@@ -1,14 +1,15 @@
-//! Walking one table while looking each of its items up in another, without hashing a single key.
+//! Walks one table and looks each of its items up in another, without hashing any key.
 //!
-//! Where an item stands says the low bits of its hash, its tag says the high ones. So the items of a bucket can only
-//! have their equals in one bucket of a table that is not larger, and in a few of one that is; there, tags are
-//! compared before keys are. Both tables must hash with one seed.
+//! An item's bucket tells the low bits of its hash, and its tag the high ones. So in another table
+//! that is not larger, equal items can only be in one bucket; in a larger one, in a few. There,
+//! tags are compared before keys. Both tables must hash with one seed.
 //!
-//! Which buckets: let bucket `i` of this table know the low `k` bits of its items' hashes, which are those of `i`
-//! (`k` bits cover `n` rounded up to a power of two, one less where the bucket is yet to be split). An equal's bucket
-//! agrees with `i` in these bits. A table with fewer buckets tells no more than `k` bits apart, but for buckets that are
-//! yet to be split here and therefore there; so there is one candidate, the one `i` itself leads to. A table with more
-//! has a candidate every `2^k` buckets.
+//! Which buckets they are: let bucket `i` of this table know the low `k` bits of its items' hashes,
+//! which are those of `i`. (`k` bits cover `n` rounded up to a power of two; it is one less where
+//! the bucket is still to be split.) The bucket of an equal item agrees with `i` in these bits. A
+//! table with fewer buckets tells no more than `k` bits apart, except for buckets that are still to
+//! be split here, and therefore there. So it has one candidate, the one that `i` itself leads to. A
+//! table with more buckets has a candidate every `2^k` buckets.
 
 #![allow(unsafe_code)] // Shows items where they stand; see D3.
 
@@ -19,7 +20,8 @@ use super::{Dict, Thin};
 const LINES_AHEAD: usize = 4;
 
 impl<T: Thin> Dict<T> {
-    /// Visits all items, in table order, each with whether `other` has one of the same key, until `visit` says false.
+    /// Visits all items, in table order, each with whether `other` has one of the same key, until
+    /// `visit` says false.
     ///
     /// O(n), and as often longer as `other` has times as many buckets. Panics if the seeds differ.
     pub fn join<'a>(&'a self, other: &Dict<T>, mut visit: impl FnMut(&'a T::View, bool) -> bool) {
@@ -69,7 +71,8 @@ impl<T: Thin> Dict<T> {
         }
     }
 
-    /// The first bucket of `other` that may have equals of the items of bucket `i`, and the distance to further ones.
+    /// The first bucket of `other` that may have equals of the items of bucket `i`, and the
+    /// distance to further ones.
     #[inline]
     fn candidates(&self, i: usize, other: &Dict<T>) -> (usize, usize) {
         if other.n <= self.n {

@@ -35,8 +35,8 @@
 //! - D2  every item is in the chain of `index(hash(key))`, its tag is `tag(hash)`, keys are
 //!   distinct;
 //! - D3  `len` items in all; each was made by `T::into_raw` and is owned by the table alone;
-//! - D4  `Occupied` names a slot of the chain of its hash that holds an item, for as long as it lives: it has the table
-//!   to itself, and whatever takes the item out takes the `Occupied` too.
+//! - D4  `Occupied` names a slot of the chain of its hash that holds an item, for as long as it
+//!   lives: it has the table to itself, and whatever takes the item out takes the `Occupied` too.
 
 #![allow(unsafe_code)] // Owns items through raw pointers; see D3 and `Thin`.
 
@@ -87,12 +87,14 @@ pub(crate) enum Resize {
     /// Split and merge as the load demands.
     #[default]
     Allow,
-    /// A fork child shares our pages: only when the load is far off, since each split dirties them.
+    /// A fork child shares our pages, and each split makes copies of them: only when the load is
+    /// far off.
     Avoid,
 }
 
 thread_local! {
-    /// For all tables that this thread changes: those of members can't be told one by one.
+    /// It holds for all tables that this thread changes, since the tables in values can't be told
+    /// one by one.
     static RESIZE: Cell<Resize> = const { Cell::new(Resize::Allow) };
 }
 
@@ -101,8 +103,8 @@ pub(crate) fn set_resize(resize: Resize) {
     RESIZE.set(resize);
 }
 
-/// Items per bucket above which a bucket is split. Measured: see `tools/bench/table.rs`; 7.5 is as fast and takes more
-/// memory.
+/// Items per bucket above which a bucket is split. Measured: see `tools/bench/table.rs`; 7.5 is as
+/// fast and takes more memory.
 const LOAD: usize = 8;
 /// Under `Resize::Avoid` splits wait for this many times the load.
 const AVOID_FACTOR: usize = 4;
@@ -393,7 +395,7 @@ impl<T: Thin> Dict<T> {
         self.must_grow() || self.must_shrink()
     }
 
-    /// The fork's copy of a page costs more than a longer chain.
+    /// A copied page costs more than a longer chain.
     #[inline]
     fn must_grow(&self) -> bool {
         self.len > self.grow_at
@@ -429,7 +431,7 @@ impl<T: Thin> Dict<T> {
     fn grow_if_due(&mut self) {
         if self.must_grow() {
             self.split_next();
-            // After `Avoid` there is a backlog; two at a time catch up without a pause.
+            // After `Avoid` there may be much to do. Two steps at a time catch up without a pause.
             if self.must_grow() {
                 self.split_next();
             }

@@ -159,7 +159,8 @@ impl Node {
     #[inline(always)]
     pub(super) unsafe fn raw(self, slot: usize) -> Raw {
         debug_assert!(slot < self.slots());
-        // SAFETY: N1, and the caller's promise -- the last slot ends at least two bytes before the end of the node.
+        // SAFETY: N1, and the caller's promise -- the last slot ends at least two bytes before the
+        // end of the node.
         u64::from_le(unsafe { self.byte(slot * 6).cast::<u64>().read_unaligned() }) & ADDRESS
     }
 
@@ -285,7 +286,9 @@ pub(super) struct Overflow {
     pub(super) half: usize,
     /// `at_depth[d]`: overflow nodes that are the d-th of their chain (1 is the first); the last
     /// element counts all deeper ones.
-    /// None while no node ever was: most tables of a few items have none, and there are many of those.
+    ///
+    /// None while no node ever was: most tables of a few items have none, and there are many of
+    /// those.
     at_depth: Option<Box<[usize; DEPTHS]>>,
     /// No chain has ever had more overflow nodes than this.
     deepest: usize,

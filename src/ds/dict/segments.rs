@@ -54,7 +54,8 @@ impl Segments {
     #[inline(always)]
     pub(super) unsafe fn bucket_unchecked(&self, i: usize) -> Node {
         debug_assert!(i < self.capacity);
-        // SAFETY: S1 -- the caller's promise; so the bucket lies in the segment that the directory has at its place.
+        // SAFETY: S1 -- the caller's promise; so the bucket lies in the segment that the directory
+        // has at its place.
         unsafe { Node::bucket(self.dir.get_unchecked(i >> SHIFT).add((i % SEGMENT) * NODE_BYTES)) }
     }
 

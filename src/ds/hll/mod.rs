@@ -1,9 +1,9 @@
-//! HyperLogLog: an estimate of how many different elements were seen, in a string of at most 12 KiB.
+//! HyperLogLog: estimates how many different elements were seen, in a string of at most 12 KiB.
 //!
 //! The bytes are a contract: clients GET, SET and DUMP them, and other servers read them.
 //!
 //! ```text
-//!   "HYLL" | encoding (0 dense, 1 sparse) | 3 zero bytes | cardinality, 8 bytes little-endian | registers
+//!   "HYLL" | encoding (0 dense, 1 sparse) | 3 zero bytes | cardinality, 8 bytes LE | registers
 //!
 //!   dense    16384 registers of 6 bits, lowest bits first
 //!   sparse   runs:  00llllll            l+1 registers are 0
@@ -11,12 +11,13 @@
 //!                   1vvvvvll            l+1 registers are v+1
 //! ```
 //!
-//! The highest bit of the cardinality says that it is stale. An element's hash names a register by its low 14 bits;
-//! the register keeps the greatest position of the first 1 among the other 50. The estimate is the one of
-//! O. Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017), which needs no corrections.
+//! The highest bit of the cardinality says that it is stale. An element's hash names a register by
+//! its low 14 bits; the register keeps the greatest position of the first 1 among the other 50. The
+//! estimate is the one of O. Ertl, "New cardinality estimation algorithms for HyperLogLog sketches"
+//! (2017), which needs no corrections.
 //!
-//! A string from a client can claim anything: a sparse one whose runs don't add up is `Corrupt`, wherever that
-//! is noticed, and nothing here panics on it.
+//! A client can send any string. A sparse one whose runs don't add up is `Corrupt` wherever that is
+//! noticed, and nothing here panics on it.
 
 mod sparse;
 
@@ -102,7 +103,8 @@ pub(crate) fn dense_get(bytes: &[u8], index: usize) -> u8 {
     (u16::from_le_bytes([bytes[at], high]) >> bit) as u8 & REGISTER_MAX
 }
 
-/// What raising a dense register to `value` writes: offset and bytes; None if it is as high already. O(1).
+/// What raising a dense register to `value` writes: offset and bytes; None if it is as high
+/// already. O(1).
 pub(crate) fn dense_raise(
     bytes: &[u8],
     index: usize,
@@ -119,9 +121,11 @@ pub(crate) fn dense_raise(
     Some((at, new.to_le_bytes(), width))
 }
 
-/// Raises a register in a dense or sparse HyperLogLog, which may become dense; whether anything changed.
+/// Raises a register in a dense or sparse HyperLogLog, which may become dense; whether anything
+/// changed.
 ///
-/// Dense: O(1). Sparse: O(bytes); it becomes dense if it would take more than `sparse_max` bytes or can't hold the value.
+/// Dense: O(1). Sparse: O(bytes); it becomes dense if it would take more than `sparse_max` bytes or
+/// can't hold the value.
 pub(crate) fn raise(
     bytes: &mut Vec<u8>,
     index: usize,

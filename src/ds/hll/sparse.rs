@@ -1,8 +1,8 @@
 //! The sparse form: runs of equal registers, and how one register in them is raised.
 //!
-//! Raising splits the run that holds the register into up to three, then joins neighbours of the same value as far as
-//! one run can be that long. Which runs a history leads to is visible (STRLEN, DUMP), so the steps are Redis's:
-//! look for joins in at most five runs from the one before the change.
+//! To raise a register, its run is split into up to three, and then neighbours of the same value
+//! are joined if one run can be that long. STRLEN and DUMP show which runs there are. So the steps
+//! are Redis's: look for joins in at most five runs, from the one before the change on.
 
 use super::{Corrupt, HEADER, REGISTERS};
 

@@ -1,4 +1,4 @@
-//! HyperLogLog: both forms against plain registers, the accuracy of the estimate, and hostile bytes.
+//! HyperLogLog: both forms against plain registers, accuracy of the estimate, and hostile bytes.
 
 use super::*;
 use crate::ds::wheel::tests::rng;

@@ -1,4 +1,15 @@
 //! Inner nodes: the way down, and what keeps nodes neither too full nor too empty.
+//!
+//! An inner node knows of each kid how many elements are below it and the score of the first. A
+//! change goes down to a leaf, and on the way back each node repairs what it knows of that kid.
+//!
+//! The parent of a full leaf makes room (`insert_full`). It shares the leaf's elements and those of
+//! the neighbour with more room out anew, over one leaf more if they don't fit well. An element at
+//! the outer edge of a full leaf starts a new one instead. A full inner kid is split before an
+//! insert goes through it, so there is always room for one kid more.
+//!
+//! A kid that is less than half full is joined with a neighbour, if both together fill at most
+//! three quarters of a node.
 
 use super::leaf::{Packed, pack, unpack};
 use super::{Cut, Elements, LEAF, Leaf};
@@ -7,9 +18,10 @@ use super::{Cut, Elements, LEAF, Leaf};
 const FANOUT: usize = 64;
 /// Room is made for so many kids at a time.
 const KIDS_STEP: usize = 8;
-/// What stays behind when the node at an end of its row is split: whoever inserts in order fills the other part.
+/// What stays in the node when the one at an end of its row is split: inserts in order will fill
+/// the other part.
 const EDGE: usize = FANOUT - 4;
-/// A neighbour with fewer free places is no help: it would be full again at once.
+/// A neighbour with fewer free places does not help, as it would be full again at once.
 const SPARE: usize = 8;
 
 pub(super) enum Node {
@@ -89,7 +101,8 @@ impl Inner {
         self.kids.insert(i, kid);
     }
 
-    /// The kid in which the cut is: the last whose first element stands before it, or else the first.
+    /// The kid in which the cut is: the last whose first element stands before it, or else the
+    /// first.
     #[inline]
     pub(super) fn kid_at(&self, elements: &impl Elements, cut: &impl Cut) -> usize {
         self.kids[1..]
@@ -161,7 +174,7 @@ impl Inner {
     #[cold]
     fn insert_full(&mut self, elements: &impl Elements, i: usize, pos: usize, at: u64) {
         let (left, right) = (self.room(i.checked_sub(1)), self.room(Some(i + 1)));
-        // In order, upwards or downwards: the full leaf is left alone.
+        // Elements come in order, upwards or downwards: the full leaf stays as it is.
         let alone = || Kid::of(Node::Leaf(Leaf::of(&[pack(at)])), elements);
         if pos == LEAF && right.is_none_or(|room| room == 0) {
             return self.push_kid(i + 1, alone());
@@ -259,7 +272,7 @@ impl Inner {
         taken
     }
 
-    /// Sees to a kid that has lost elements, perhaps its first.
+    /// Repairs a kid that has lost elements, perhaps its first.
     fn settle(&mut self, i: usize, at_front: bool, elements: &impl Elements) {
         let kid = &mut self.kids[i];
         if kid.count == 0 {

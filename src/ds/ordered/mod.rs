@@ -1,28 +1,29 @@
 //! Order-statistics B+ tree: the elements of a large sorted set by score, then by member.
 //!
-//! The tree keeps addresses only; what stands there (`Elements`) is told by its owner, the table of
-//! members (`table.rs`). Every question is put as a [`Cut`]: a place between elements, which says of any
-//! element whether it stands before. The number of elements before a cut is its rank, so ranges by rank,
-//! score and alphabet are all two ranks, and there is one way down.
+//! The tree keeps addresses only. Its owner, the table of members (`table.rs`), tells what stands
+//! there (`Elements`). Every question is a [`Cut`]: a place between elements, which tells of any
+//! element whether it comes before. The number of elements before a cut is its rank. So a range by
+//! rank, score or alphabet is two ranks, and there is one way down.
 //!
 //! ```text
 //!   Inner   up to 64 kids:   node, number of elements below it, score of its first element
 //!   Leaf    512 bytes:       number, up to 85 addresses of 6 bytes each
 //! ```
 //!
-//! Scores in inner nodes are copies, so a way down reads elements only in its leaf (and where scores are
-//! equal). There, reading is a cache miss for each comparison, so the pivots are prefetched together, and
-//! then the rest of the part that remains: about two misses instead of seven.
+//! Inner nodes hold copies of scores, so a way down reads elements only in its leaf (and where
+//! scores are equal). In the leaf each comparison is a cache miss. So the pivots are prefetched
+//! together, and then the rest of the part that remains: about two misses instead of seven.
 //!
-//! A full leaf gives to a neighbour that has room; where none has, two leaves become three. So leaves are
-//! 80% full under random inserts (7.5 bytes an element). An element that comes behind a full leaf starts a
-//! new one, so that elements that come in order, either way, leave full leaves (6 bytes).
-//! There are no links between leaves: an iterator goes down again by rank, once for 85 elements.
+//! A full leaf gives elements to a neighbour that has room; if none has, two leaves become three.
+//! So leaves are 80% full under random inserts (7.5 bytes an element). An element that comes after
+//! a full leaf starts a new one, so that elements that come in order, up or down, leave full leaves
+//! (6 bytes). Leaves have no links: an iterator goes down again by rank, once for 85 elements.
 //!
 //! Invariants (`check` walks them):
 //!
 //! - O1  all leaves are equally deep; none is empty, except that the root may have no kids;
-//! - O2  a kid's `count` is the number of elements below it, its `first` the score of the first of them;
+//! - O2  a kid's `count` is the number of elements below it, its `first` the score of the first of
+//!   them;
 //! - O3  elements ascend by score, those of equal score by member.
 
 mod inner;
@@ -147,8 +148,9 @@ impl Tree {
         self.len += 1;
     }
 
-    /// Removes the last element before `cut`, unless `stays` says to leave it, given the elements before and
-    /// behind it. That it isn't asked means nothing: it is only where both are at hand. Whether it was removed. O(log n).
+    /// Removes the last element before `cut`, unless `stays` says to leave it. `stays` sees the
+    /// elements before and after it, but is only asked where both are at hand. Returns whether the
+    /// element was removed. O(log n).
     pub(crate) fn remove_unless(
         &mut self,
         elements: &impl Elements,
@@ -161,8 +163,8 @@ impl Tree {
         removed
     }
 
-    /// Removes up to `n` elements from the one with rank `rank` on, and appends them to `out`. It may be fewer,
-    /// but one at least if there is one. O(log n).
+    /// Removes up to `n` elements from the one with rank `rank` on, and appends them to `out`. It
+    /// may be fewer, but one at least if there is one. O(log n).
     pub(crate) fn take(
         &mut self,
         elements: &impl Elements,
@@ -179,7 +181,7 @@ impl Tree {
         taken
     }
 
-    /// Takes away levels that have become pointless.
+    /// Removes levels that are not needed any more.
     fn lower(&mut self) {
         while let [Kid { node: Node::Inner(inner), .. }] = self.root.kids.as_mut_slice() {
             let inner = std::mem::take(&mut **inner);
@@ -205,8 +207,8 @@ impl Tree {
         Ascend { tree: self, rank, left, run: [].iter() }
     }
 
-    /// Up to `n` elements, from rank `rank` downwards; none if `rank` is past the last. O(log n), then O(1) for
-    /// each.
+    /// Up to `n` elements, from rank `rank` downwards; none if `rank` is past the last. O(log n),
+    /// then O(1) for each.
     pub(crate) fn descend(&self, rank: usize, n: usize) -> Descend<'_> {
         let left = if rank < self.len { n.min(rank + 1) } else { 0 };
         Descend { tree: self, rank, left, run: [].iter() }

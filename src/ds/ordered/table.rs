@@ -1,8 +1,8 @@
 //! `SortedTable`: members by name and by score: a large sorted set.
 //!
-//! The table of members and the tree of their addresses, kept in step. Whatever adds, frees or re-scores a
-//! member must tell the tree, and this file is the only place that can do any of the three to a member in
-//! the table: a safe interface over
+//! It keeps a table of members and a tree of their addresses in step. Whatever adds, frees or
+//! re-scores a member must tell the tree. Only this file can do any of the three to a member in the
+//! table, so the interface is safe over
 //!
 //! - S1  the tree holds the address of each member of the table, once, and no other;
 //! - S2  each member has a head, its score, which is not NaN; the tree's order is by these scores.
@@ -21,8 +21,8 @@ pub(crate) type Scored<'a> = (&'a [u8], f64);
 
 /// Sees members at their addresses while the table that owns them is borrowed.
 ///
-/// - S3  as long as a `Cells` or what it has shown is used, every address that it is asked for is in the tree of a
-///   table whose member there lives and is not changed.
+/// - S3  as long as a `Cells` or what it has shown is used, every address that it is asked for is
+///   in the tree of a table whose member there lives and is not changed.
 struct Cells<'a>(PhantomData<&'a Dict<Member>>);
 
 impl<'a> Cells<'a> {
@@ -109,7 +109,8 @@ impl SortedTable {
         self.dict.prefetch_bucket(hash);
     }
 
-    /// Brings the likely member closer. Reads the bucket: call it after `prefetch_bucket` of a whole batch.
+    /// Brings the likely member closer. Reads the bucket: call it after `prefetch_bucket` of a
+    /// whole batch.
     #[inline]
     pub fn prefetch_item(&self, hash: u64) {
         self.dict.prefetch_item(hash);
@@ -143,8 +144,8 @@ impl SortedTable {
         self.tree.rank(&self.cells(), cut)
     }
 
-    /// Adds a member, changes its score, or neither: `decide` sees the score it has, and says which it is to
-    /// have. NaN must not come. O(log n).
+    /// Adds a member, changes its score, or neither: `decide` sees the score it has, and says which
+    /// it is to have. NaN must not come. O(log n).
     pub fn change<R>(
         &mut self,
         member: &[u8],
@@ -163,8 +164,8 @@ impl SortedTable {
         if let Some(score) = wanted.filter(|&score| score != old) {
             assert!(!score.is_nan(), "S2");
             let at = place.view().address();
-            // SAFETY: S1; S3 -- only the tree is changed while members are looked at: the score below is written between
-            // two looks, in place.
+            // SAFETY: S1; S3 -- only the tree is changed while members are looked at: the score
+            // below is written between two looks, in place.
             let cells = unsafe { Cells::unbound() };
             let now = AtElement { score, member, behind: false };
             let was = AtElement { score: old, member, behind: true };
@@ -194,8 +195,8 @@ impl SortedTable {
         self.tree.insert(&cells, at, cut);
     }
 
-    /// Adds a member behind all others: the caller vouches that it is not there, and that it belongs there.
-    /// O(log n) without a look at any other member.
+    /// Adds a member after all others. The caller knows that it is not there and that it belongs
+    /// there. O(log n) without a look at any other member.
     pub fn push_back(&mut self, member: &[u8], score: f64) {
         self.add(self.dict.hash(member), member, score, &End::Back);
     }
@@ -213,7 +214,8 @@ impl SortedTable {
         Some(score)
     }
 
-    /// Removes up to `n` members from rank `from` on, each shown to `see` before it goes. O(n + log of all).
+    /// Removes up to `n` members from rank `from` on, each shown to `see` before it goes.
+    /// O(n + log of all).
     pub fn remove_range(
         &mut self,
         from: usize,
@@ -223,7 +225,8 @@ impl SortedTable {
         let (mut removed, mut piece) = (0, Vec::with_capacity(n.min(PIECE)));
         while removed < n {
             piece.clear();
-            // SAFETY: S1; S3 -- each member is looked at before it is taken out of the table, and not afterwards.
+            // SAFETY: S1; S3 -- each member is looked at before it is taken out of the table, and
+            // not afterwards.
             let cells = unsafe { Cells::unbound() };
             let taken = self.tree.take(&cells, from, n - removed, &mut piece);
             if taken == 0 {
@@ -297,7 +300,8 @@ pub struct Unsorted {
 }
 
 impl Unsorted {
-    /// An empty one, whose members are hashed with `seed`, with room for so many. The caller vouches for the number.
+    /// An empty one, whose members are hashed with `seed`, with room for so many. The caller
+    /// vouches for the number.
     pub fn new(seed: Seed, room: usize) -> Unsorted {
         let mut dict = Dict::new(seed);
         if room > 0 {
@@ -321,7 +325,8 @@ impl Unsorted {
         self.longest
     }
 
-    /// Adds a member, or gives it the score that `join` makes of the one it has; whether it is new. O(1).
+    /// Adds a member, or gives it the score that `join` makes of the one it has; whether it is new.
+    /// O(1).
     #[inline]
     pub fn add(&mut self, member: &[u8], score: f64, join: impl FnOnce(f64) -> f64) -> bool {
         let hash = self.dict.hash(member);
@@ -343,8 +348,8 @@ impl Unsorted {
     /// Sorts the members. O(n log n).
     pub fn sort(self) -> SortedTable {
         let mut table = SortedTable { dict: self.dict, tree: Tree::default() };
-        // SAFETY: S3 -- the addresses are those of the table's members, which nothing changes until they are all in the
-        // tree.
+        // SAFETY: S3 -- the addresses are those of the table's members, which nothing changes until
+        // they are all in the tree.
         let cells = unsafe { Cells::unbound() };
         let mut order: Vec<(f64, u64)> =
             table.dict.iter().map(|view| (score_of(view), view.address())).collect();

@@ -39,8 +39,8 @@ impl NodeLimit {
         bytes > self.bytes.unwrap_or(COUNTED_BYTES) || count > self.count
     }
 
-    /// Whether so many are little enough for a list that shrank (half the limit) or was loaded (the limit) to be
-    /// one row. Bytes don't matter where elements are counted.
+    /// Whether so many are little enough for a list that shrank (half the limit) or was loaded (the
+    /// limit) to be one row. Bytes don't matter where elements are counted.
     pub(crate) fn allows_row(&self, bytes: usize, count: usize, shrunk: bool) -> bool {
         let part = if shrunk { 2 } else { 1 };
         self.bytes.is_none_or(|max| bytes <= max / part) && count <= self.count / part

@@ -176,7 +176,8 @@ fn rows_of_a_snapshot_are_joined_only_beyond_the_limit() {
     list.check();
 }
 
-/// What becomes of an element whose node has no room for another in its place, as it is beside 4 GiB.
+/// What becomes of an element whose node has no room for another in its place, as it is beside 4
+/// GiB.
 #[test]
 fn an_element_can_be_replaced_by_a_node_of_its_own() {
     for (fill, depth) in [(-2, 0), (3, 0), (3, 1), (2, 2)] {

@@ -64,7 +64,8 @@ fn a_new_value_keeps_the_access_data_and_one_command_counts_once() {
             );
             let expected = if lfu { counter } else { time };
             assert_eq!(lru(&store, b"k") & if lfu { 0xff } else { !0 }, expected, "case {n}");
-            // While a child saves, and for clients that ask for it, nothing is marked, and nothing forgotten.
+            // While a child saves, and for clients that ask for it, nothing is marked, and nothing
+            // forgotten.
             env.touch = false;
             let mut store = filled(&env);
             act(

@@ -1,8 +1,7 @@
 //! Changes to an entry that already exists: another value, another expiry, APPEND, SETRANGE, INCR.
 //!
-//! All of them are the same three steps: decide the new shape; `reshape` to it, which moves key and
-//! value within the allocation if the size class is the same and to a new one if not; write what is
-//! new.
+//! All of them have the same three steps. Decide the new shape. `reshape` to it: this moves key and
+//! value within the allocation if the size class stays, and to a new one if not. Write what is new.
 
 #![allow(unsafe_code)] // Moves key and value within or between allocations; E1, E2.
 
@@ -13,7 +12,8 @@ use crate::value::string::{IntText, parse_int};
 use crate::value::{Value, ValueRef};
 use std::alloc::dealloc;
 
-/// Strings grow by doubling up to this; above, by an eighth: at 512 MiB a spare half is too much.
+/// Strings grow by doubling up to this length, and by an eighth above it: at 512 MiB, half of it
+/// spare would be too much.
 const DOUBLE_UNTIL: usize = 1 << 20;
 
 /// Why a value can't be incremented.
@@ -79,7 +79,7 @@ impl EntryBox {
         heavy
     }
 
-    /// Sets or clears the expiry. If it had none before, the place in the wheel is yet to be set.
+    /// Sets or clears the expiry. If it had none before, its place in the wheel is still to be set.
     pub(super) fn set_expire(&mut self, expire: Option<i64>) {
         self.reshape(self.shape_with(self.kind(), self.value_bytes(), expire), expire);
     }

@@ -4,7 +4,7 @@
 //!   0      kind (4 bits) | TIMED | WIDE_TIME | WIDE_KEY | WIDE_VALUE
 //!   1..4   LRU clock or LFU counter, 24 bits
 //!   4      length of the key: 1 byte, or 6 if WIDE_KEY
-//!   ..     length of the value, only if it is an inline string or collection: 1 byte, or 2 if WIDE_VALUE
+//!   ..     only for an inline string or collection: its length, 1 byte, or 2 if WIDE_VALUE
 //!   ..     only if TIMED: expiry in ms, 6 bytes, or 8 if WIDE_TIME; then its place in the wheel, 4
 //!   head   the key
 //!   ..     the value: 1, 2, 3, 4 or 8 bytes of an integer; the bytes of a short string or of a
@@ -408,8 +408,8 @@ impl Entry {
         }
     }
 
-    /// Allocated bytes: the entry, and what it owns elsewhere; of a collection extrapolated from `samples` elements
-    /// (0: all).
+    /// Allocated bytes: the entry, and what it owns elsewhere; of a collection extrapolated from
+    /// `samples` elements (0: all).
     pub fn mem_bytes(&self, samples: usize) -> usize {
         class(self.shape().total())
             + match self.kind() {
@@ -592,7 +592,8 @@ impl EntryBox {
     #[inline]
     unsafe fn write_value(&mut self, put: Put<'_>) {
         let at = self.value_at();
-        // SAFETY: E1, and the caller's promise -- `at` is where the value goes, and there is room for its kind.
+        // SAFETY: E1, and the caller's promise -- `at` is where the value goes, and there is room
+        // for its kind.
         unsafe {
             match put {
                 Put::Int(int) => {

@@ -77,7 +77,8 @@ fn keys_of_any_length_fit_the_header() {
             let mut room = [0_u64; 8];
             room.as_mut_ptr().expose_provenance(); // E3
             let entry = NonNull::from(&mut room).cast();
-            // It owns nothing, so it is not dropped; only its header is written and read, which is there.
+            // It owns nothing, so it is not dropped; only its header is written and read, which is
+            // there.
             let mut entry = std::mem::ManuallyDrop::new(EntryBox(entry));
             // SAFETY: made for this shape.
             unsafe { entry.write_header(shape, *time) };

@@ -43,11 +43,12 @@ impl Expire {
     }
 }
 
-/// What a wheel answers to the question whose time has come.
+/// What a wheel answers when asked for an entry whose time has come.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Due<T> {
     This(T),
-    /// Nobody's, as far as the wheel got in the time of one call: it has more to sort. Ask again when there is time.
+    /// No entry was found in the time of one call, and the wheel has more to sort. Ask again when
+    /// there is time.
     Unsorted,
     Nothing,
 }
@@ -62,7 +63,7 @@ impl<T> Due<T> {
     }
 }
 
-/// Items dealt out by one call of `next_due` at most: some 50 microseconds.
+/// The most items that one call of `next_due` sorts, which takes some 50 microseconds.
 const DEAL: usize = 512;
 
 /// Entries as the wheel sees them.
@@ -96,7 +97,7 @@ impl Items for Entries {
     }
 }
 
-/// The clock side of a database: the wheel and the sum of all deadlines.
+/// The times of a database: the wheel and the sum of all deadlines.
 struct Clock {
     wheel: Wheel,
     sum_ms: i128,
@@ -224,7 +225,8 @@ impl Timed {
         Some(place.remove().0)
     }
 
-    /// An entry whose expiry is not after `now_ms`; it stays. Works for some 50 microseconds at most.
+    /// An entry whose expiry is not after `now_ms`; it stays. Works for some 50 microseconds at
+    /// most.
     pub(crate) fn next_due(&mut self, now_ms: i64) -> Due<&Entry> {
         match self.clock.wheel.next_due(now_ms, DEAL, &mut Entries) {
             // SAFETY: T1 -- it lives, and is borrowed with `self`.
@@ -376,12 +378,13 @@ impl<'a> EntryMut<'a> {
         self.kind().is_boxed()
     }
 
-    /// The key and a collection of its own allocation, for as long as the table is borrowed; None if the value is none.
+    /// The key and a collection of its own allocation, for as long as the table is borrowed. None
+    /// if the value is no such collection.
     #[inline]
     pub(crate) fn into_boxed(self) -> Option<(&'a [u8], &'a mut Object)> {
         let entry: &'a Entry = self.place.into_view();
-        // SAFETY: E2 -- the entry owns the box, which the key does not lie in, and the exclusive borrow of the table
-        // lasts for `'a`.
+        // SAFETY: E2 -- the entry owns the box, which the key does not lie in, and the exclusive
+        // borrow of the table lasts for `'a`.
         entry.kind().is_boxed().then(|| (entry.key(), unsafe { &mut *entry.object_pointer() }))
     }
 
@@ -401,7 +404,8 @@ impl<'a> EntryMut<'a> {
         self.place.remove().0
     }
 
-    /// Removes the entry and hands it over, with the place that is free now; `key` is the entry's own.
+    /// Removes the entry and hands it over, with the place that is free now; `key` is the entry's
+    /// own.
     pub(crate) fn vacate(self, key: Key<'a>) -> (EntryBox, Vacant<'a>) {
         debug_assert_eq!(self.key(), key.bytes);
         let EntryMut { place, clock } = self;

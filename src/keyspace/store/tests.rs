@@ -194,7 +194,8 @@ fn a_store_can_be_freed_by_another_thread() {
     std::thread::spawn(move || drop(store)).join().unwrap();
 }
 
-/// A new database that starts at 0 would put all of these into one slot, of which only a few are compared.
+/// A new database that starts at 0 would put all of these into one slot, of which only a few are
+/// compared.
 #[test]
 fn a_new_database_knows_at_once_what_expires_first() {
     let now = 1_700_000_000_000;

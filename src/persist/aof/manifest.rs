@@ -1,5 +1,5 @@
-//! The manifest of an append-only directory: one line a file, written anew and renamed into place at
-//! each change.
+//! The manifest of an append-only directory: one line a file, written anew and renamed into place
+//! at each change.
 //!
 //! ```text
 //! file appendonly.aof.3.base.rdb seq 3 type b      base: at most one

@@ -3,7 +3,7 @@
 //! ```text
 //! appendonlydir/
 //!   appendonly.aof.manifest        which files there are, in which order they are loaded
-//!   appendonly.aof.3.base.rdb      everything up to the latest rewrite; .base.aof without the preamble
+//!   appendonly.aof.3.base.rdb      everything up to the latest rewrite, or .base.aof
 //!   appendonly.aof.7.incr.aof      what came after it; the last one is being written
 //! ```
 

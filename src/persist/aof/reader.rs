@@ -4,11 +4,12 @@
 //! *2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n      a command
 //! #TS:1700000000\r\n                     an annotation: a line to itself, between commands
 //! ```
-//! `group` gives as many whole commands as lie in the buffer, up to a limit, so that their keys can be
-//! looked ahead for together. Memory grows with what has really come, never with what a length claims.
+//! `group` gives as many whole commands as lie in the buffer, up to a limit, so that their keys can
+//! be looked ahead for together. Memory grows with what has really come, never with what a length
+//! claims.
 //!
-//! The file may end anywhere: what is cut off is told from what is wrong, since it is repaired in another
-//! way. `end` is where the last whole command or annotation ended, in bytes from the start.
+//! The file may end anywhere: what is cut off is told from what is wrong, since it is repaired in
+//! another way. `end` is where the last whole command or annotation ended, in bytes from the start.
 
 use std::io::{self, Read};
 
@@ -84,8 +85,8 @@ impl<R: Read> Commands<R> {
         }
     }
 
-    /// Takes up to `limit` commands, and at least one but at the end of the file; how many. They stay in
-    /// place until the next call.
+    /// Takes up to `limit` commands, and at least one but at the end of the file; how many. They
+    /// stay in place until the next call.
     ///
     /// An error comes when what was whole before it has been given out.
     pub fn group(&mut self, limit: usize) -> Result<usize, ReadError> {

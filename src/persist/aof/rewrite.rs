@@ -3,8 +3,8 @@
 //! ```text
 //! SELECT 0    SET k v    RPUSH l a b ..    PEXPIREAT k 1700000000000    SELECT 3 ..
 //! ```
-//! Elements go in portions of `PORTION`, so that no command gets long. Times are absolute. Keys past
-//! their time are written as well: what comes in later files may be about them.
+//! Elements go in portions of `PORTION`, so that no command gets long. Times are absolute. Keys
+//! past their time are written as well: what comes in later files may be about them.
 
 use crate::ds::listpack::Item;
 use crate::ds::pack::End;
@@ -97,8 +97,8 @@ impl<'a> Portions<'a> {
     }
 }
 
-/// Writes the keyspace as commands; with `stamp`, the time before them. `on_keys` is told now and then
-/// how many keys are done.
+/// Writes the keyspace as commands; with `stamp`, the time before them. `on_keys` is told now and
+/// then how many keys are done.
 pub(crate) fn commands(
     ks: &Keyspace,
     to: impl Write,

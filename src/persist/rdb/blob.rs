@@ -1,4 +1,4 @@
-//! The packed encodings inside a snapshot, walked to see that they are sound: listpack, ziplist, intset, zipmap.
+//! Checks the packed encodings inside a snapshot: listpack, ziplist, intset, zipmap.
 //!
 //! Each of them is a string to the format around it, with lengths of its own inside:
 //!
@@ -6,7 +6,7 @@
 //!   listpack   total (4) count (2)          { form [length] data  own length, backwards } ff
 //!   ziplist    total (4) tail (4) count (2) { length before (1 or 5)  form  data }        ff
 //!   intset     width (4) count (4)          { integer of that width, ascending }
-//!   zipmap     count (1)                    { length (1 or 5) key  length  gap (1)  value  gap } ff
+//!   zipmap     count (1)                { length (1 or 5) key  length  gap (1)  value  gap } ff
 //! ```
 //!
 //! Each function returns the number of elements, or what is wrong. O(n).

@@ -18,11 +18,11 @@ pub enum RdbError {
     Version(u32),
     /// Not the bytes that were written.
     Checksum { expected: u64, found: u64 },
-    /// What stands there can't be; `key` is the key it was read for, if one had been read.
+    /// The value can't be right; `key` is the key it was read for, if one had been read.
     Corrupt { at: u64, what: &'static str, key: Option<Box<[u8]>> },
-    /// Sound, but of a type that this server does not have.
+    /// It is sound, but of a type that this server does not have.
     Unsupported { at: u64, type_name: &'static str, key: Option<Box<[u8]>> },
-    /// Sound, but a module's: nobody here could keep it. `aux` if it belongs to no key.
+    /// It is sound, but a module's, and there are no modules here. `aux` if it belongs to no key.
     Module { at: u64, name: String, aux: bool, key: Option<Box<[u8]>> },
     /// A collection without elements.
     Empty { at: u64 },

@@ -8,8 +8,8 @@
 //!   fsync    the directory, so that the rename survives too
 //! ```
 //!
-//! When a step fails, the temporary file is removed and the error names the step. A crash leaves it behind: its
-//! name is the caller's to choose and to remember.
+//! When a step fails, the temporary file is removed and the error names the step. A crash leaves
+//! that file. The caller chooses its name, and must remember it.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -54,7 +54,7 @@ pub fn write_atomically<T>(
     let temp = dir.join(temporary);
     let result = steps(&temp, dir, name, incremental_fsync, write, &mut |_| {});
     if result.is_err() {
-        // The error that matters is the one that brought us here.
+        // Only the error of the step matters.
         let _ = fs::remove_file(&temp);
     }
     result

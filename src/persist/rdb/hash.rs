@@ -3,11 +3,14 @@
 //! ```text
 //!   4    length, then each field and its value as strings
 //!   9    a zipmap, 13 a ziplist, 16 a listpack of fields and values, as a string
-//!   24   the soonest time (8 bytes), length, then for each field: its time less that one plus 1, 0 if it has none, as
-//!        a length; field and value as strings. 22: without the first, times as they are
-//!   25   the soonest time (8 bytes), a listpack of fields, values and times, soonest first, as a string.
-//!        23: without the first
-//!   Valkey's 22   length, then each field and its value as strings, and its time (8 bytes), -1 if it has none
+//!   24   the soonest time (8 bytes), length, then for each field: as a length, its time less that
+//!        one plus 1, or 0 if it has none; field and value as strings
+//!   22   as 24, without the soonest time, and with the times as they are
+//!   25   the soonest time (8 bytes), a listpack of fields, values and times, soonest first, as a
+//!        string
+//!   23   as 25, without the soonest time
+//!   22   in Valkey: length, then each field and its value as strings, and its time (8 bytes), -1
+//!        if it has none
 //! ```
 
 use super::blob;
@@ -135,7 +138,8 @@ fn packed(lp: Listpack, limits: &Limits) -> Option<Hash> {
     Some(hash)
 }
 
-/// Fields, values and times in turn, soonest first, then those that have none; None if they can't be.
+/// Fields, values and times in turn, soonest first, then those that have none; None if they can't
+/// be.
 fn triples(lp: &Listpack, limits: &Limits) -> Option<Hash> {
     if !lp.len().is_multiple_of(3) || !distinct(lp.iter().step_by(3), limits.seed) {
         return None;
@@ -146,7 +150,7 @@ fn triples(lp: &Listpack, limits: &Limits) -> Option<Hash> {
     let (mut items, mut last) = (lp.iter(), 1);
     while let (Some(field), Some(value), Some(time)) = (items.next(), items.next(), items.next()) {
         let time = time.as_int().filter(|t| (0..=TIME_MAX).contains(t))?;
-        // Compat: whoever reads them goes by the order, so another one is refused.
+        // Compat: readers rely on this order, so another one is refused.
         if time != 0 && (last == 0 || time < last) {
             return None;
         }

@@ -1,4 +1,4 @@
-//! Files and payloads exchanged with an installed redis-server; where there is none, these tests do nothing.
+//! Files and payloads exchanged with an installed redis-server. Without one these tests do nothing.
 
 use super::testing::*;
 use crate::persist::dump::{dump, restore};

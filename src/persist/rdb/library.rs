@@ -5,8 +5,8 @@
 //!   redis.register_function(...)
 //! ```
 //!
-//! Scripts don't run here yet, so the text is opaque: it is kept, and written again as it came. What its first line
-//! must say is checked all the same, since a library without a name could be neither listed nor replaced.
+//! Scripts don't run here yet, so the text is kept and written again as it came. Its first line is
+//! checked all the same, since a library without a name could be neither listed nor replaced.
 
 use crate::util::split::split_args;
 
@@ -52,7 +52,8 @@ fn name(code: &[u8]) -> Result<Vec<u8>, &'static str> {
     Ok(name.to_vec())
 }
 
-/// Adds `library` to `all`, in the place of the one of that name if `replace`; else such a one is an error.
+/// Adds `library` to `all`. If there is one of that name, it is replaced if `replace`; otherwise it
+/// is an error.
 pub(crate) fn add(
     all: &mut Vec<Library>,
     library: Library,

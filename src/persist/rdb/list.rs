@@ -1,13 +1,14 @@
 //! How a list is written and read.
 //!
 //! ```text
-//!   written:  LIST_QUICKLIST_2   nodes { 2 listpack | 1 element }*      a small list is one listpack
+//!   written:  LIST_QUICKLIST_2   nodes { 2 listpack | 1 element }*    a small list is one listpack
 //!   read too: LIST               elements { element }*
 //!             LIST_ZIPLIST       ziplist
 //!             LIST_QUICKLIST     nodes { ziplist }*
 //! ```
 //!
-//! Nodes that are compressed in memory are written as they are: what was compressed is the listpack.
+//! Nodes that are compressed in memory are written as they are: what was compressed is the
+//! listpack.
 
 use super::blob;
 use super::error::RdbError as Error;

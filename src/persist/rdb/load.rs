@@ -1,30 +1,33 @@
 //! The loader of snapshots.
 //!
-//! Most of a file is short strings, and what they cost is a cache miss each in the table. So keys are parsed
-//! in place, a batch at a time, and the bucket of each is asked for as soon as its key is known; when the
-//! batch is complete, the first buckets have arrived and the batch is inserted (`batch`). Whatever else
-//! comes (opcodes, long strings, the last key of a buffer) takes the general path, one item at a time.
+//! Most of a file is short strings, and each costs a cache miss in the table. So keys are parsed in
+//! place, a batch at a time, and the bucket of each is prefetched as soon as its key is known. When
+//! the batch is complete the first buckets have arrived, and the batch is inserted (`batch`).
+//! Everything else (opcodes, long strings, the last key of a buffer) takes the general path, one
+//! item at a time.
 //!
-//! Nothing is dropped silently: a server that starts on a file will write it anew, and what it passed over would be
-//! gone. So each thing that a file can hold is kept, refused, or told of, and whoever adds one adds its line here.
+//! Nothing is dropped silently: a server that starts with a file will write it anew, and what was
+//! left out would be lost. So each thing that a file can hold is kept, refused, or told of. Whoever
+//! adds one adds its line here.
 //!
 //! ```text
-//!   EXPIRETIME, _MS  IDLE  FREQ   kept with the key; IDLE and FREQ only under a policy that uses them
+//!   EXPIRETIME, _MS  IDLE  FREQ   kept with the key; IDLE and FREQ only if the policy uses them
 //!   SELECTDB                      obeyed; refused if there is no such database
 //!   RESIZEDB                      a hint; used as far as the file can be that large
-//!   SLOT_INFO                     (7.4, Valkey 8) a hint about tables of a cluster's slots: passed over, they are not here
-//!   SLOT_IMPORT                   (Valkey 9) an import that was going on: told of; its keys are kept
+//!   SLOT_INFO                     (7.4, Valkey 8) a hint about tables of a cluster's slots: passed
+//!                                 over, since there are none here
+//!   SLOT_IMPORT                   (Valkey 9) an import that was going on: told of; keys are kept
 //!   FUNCTION2                     kept and saved again; refused if the library has no name
 //!   FUNCTION_PRE_GA               refused, as every release of Redis does
 //!   MODULE_AUX, values of modules refused with the module's name: there are no modules
-//!   values of other types         refused with type and key, once their structure is known to be sound (`skip`)
+//!   values of other types         refused with type and key, once `skip` has found them sound
 //!   any other code                refused
 //!   AUX used-mem                  kept for the progress that INFO shows
 //!   AUX redis-ver, valkey-ver, ctime, used-mem, aof-preamble, aof-base, and names with a %
 //!                                 told of; the server logs them
 //!   AUX repl-id, repl-offset, repl-stream-db
 //!                                 told of: without replication nobody could go on from there
-//!   AUX lua                       told of: scripts of Redis 6 and before; no later server loads them either
+//!   AUX lua                       told of: scripts of Redis 6 and before; later servers skip them
 //!   AUX redis-bits, any other     told of; that they can be ignored is what makes them AUX fields
 //! ```
 
@@ -97,14 +100,15 @@ pub struct Pace {
     pub stop: bool,
 }
 
-/// What the loader comes upon that somebody may want to know before the end.
+/// What the loader finds and somebody may want to know before the end.
 #[derive(Clone, Copy, Debug)]
 pub enum Note<'a> {
     /// An AUX field: its name and its value.
     Aux(&'a [u8], &'a [u8]),
     /// A key whose collection has no elements, and which is therefore passed over.
     EmptyKey(&'a [u8]),
-    /// A cluster's slots were being imported when the file was written; their keys may be incomplete.
+    /// A cluster's slots were being imported when the file was written; their keys may be
+    /// incomplete.
     SlotImport,
 }
 
@@ -114,7 +118,8 @@ pub struct Loaded {
     pub version: u32,
     pub keys: u64,
     pub expired: u64,
-    /// Fields of hashes whose time had passed. Their keys count as loaded, even if nothing is left of them.
+    /// Fields of hashes whose time had passed. Their keys count as loaded, even if nothing is left
+    /// of them.
     pub expired_fields: u64,
     /// Collections without elements, which were left out.
     pub empty: u64,
@@ -125,8 +130,8 @@ pub struct Loaded {
 
 /// Loads a snapshot into `ks`. After an error, `ks` holds what came before it.
 ///
-/// `tick` is called at the start, and then after every `events_interval_bytes`; `note` whenever there is something
-/// to tell. Nothing is logged here.
+/// `tick` is called at the start, and then after every `events_interval_bytes`; `note` whenever
+/// there is something to tell. Nothing is logged here.
 pub fn load(
     input: impl Read,
     opts: &LoadOptions,
@@ -177,7 +182,7 @@ pub(crate) fn signature<R: Read>(
         Some(digits) => (Dialect::Valkey, digits, VALKEY_VERSION..=VALKEY_VERSION),
         None => (Dialect::Redis, head.strip_prefix(b"REDIS").ok_or(Error::BadMagic)?, VERSIONS),
     };
-    // As atoi has it: whatever digits there are.
+    // As atoi reads it: the digits that there are.
     let digits = digits.iter().take_while(|d| d.is_ascii_digit());
     let version = digits.fold(0, |n, &d| n * 10 + u32::from(d - b'0'));
     let later = any_version && version > *known.end();
@@ -312,7 +317,7 @@ impl Loader<'_> {
         }
     }
 
-    /// What is not about a key.
+    /// Reads an item that is not about a key.
     fn fact<R: Read>(
         &mut self,
         from: &mut Reader<R>,
@@ -384,7 +389,8 @@ impl Loader<'_> {
         from.string_into(&mut text)?;
         let value = match value(from, kind, &self.opts.limits) {
             Ok(value) => value,
-            // Compat: redis-server passes over collections without elements, which no server should have written.
+            // Compat: redis-server passes over collections without elements, which no server should
+            // have written.
             Err(Error::Empty { .. }) => {
                 self.loaded.empty += 1;
                 (self.note)(Note::EmptyKey(&text));

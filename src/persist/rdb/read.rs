@@ -1,10 +1,11 @@
 //! `Reader`: the elements of the format, read from anything: bytes, lengths, strings.
 //!
-//! One buffer of its own, so that the loader can parse whole keys in place (`window`), and one pass of the
-//! checksum over each full buffer instead of one for each element.
+//! It has a buffer of its own, so that the loader can parse whole keys in place (`window`), and the
+//! checksum takes each full buffer in one pass instead of one for each element.
 //!
-//! Nothing here believes a length. Where it is known how many bytes there are, a string that can be among them gets
-//! its memory at once: growing in steps would take twice as much for a while. Else memory is taken as bytes arrive.
+//! No length is trusted. If it is known how many bytes the input has, a string that fits in them
+//! gets its memory at once: to grow in steps would take twice as much for a while. Otherwise memory
+//! is taken as bytes arrive.
 
 use super::error::RdbError;
 use super::types::{LEN_32, LEN_64, form};
@@ -50,7 +51,8 @@ pub(crate) struct Reader<R> {
 }
 
 impl<R: Read> Reader<R> {
-    /// A reader with a buffer of `capacity` bytes, at least 64. Without `checksum`, `crc` is 0 forever.
+    /// A reader with a buffer of `capacity` bytes, at least 64. Without `checksum`, `crc` is 0
+    /// forever.
     pub(crate) fn new(source: R, capacity: usize, checksum: bool) -> Reader<R> {
         let buf = vec![0; capacity.max(64)].into_boxed_slice();
         let (pos, end, summed, crc, base) = (0, 0, 0, 0, 0);
@@ -102,7 +104,8 @@ impl<R: Read> Reader<R> {
     }
 
     /// Brings at least `n` bytes into the window, if the source has them; `n` is at most the
-    /// capacity. Reads on until the buffer is half full, so that small reads don't starve the window.
+    /// capacity. Reads on until the buffer is half full, so that small reads don't starve the
+    /// window.
     pub(crate) fn fill(&mut self, n: usize) -> Result<bool, RdbError> {
         if self.end - self.pos >= n {
             return Ok(true);
@@ -227,7 +230,8 @@ impl<R: Read> Reader<R> {
     /// `len` bytes, to the end of `out`.
     fn append(&mut self, len: u64, out: &mut Vec<u8>) -> Result<(), RdbError> {
         let mut left = usize::try_from(len).unwrap_or(usize::MAX);
-        // All at once if it is here or is known to come, step by step as it arrives if it is not.
+        // All at once if the bytes are here or known to come; otherwise step by step as they
+        // arrive.
         let known = self.total.is_some_and(|total| len <= total.saturating_sub(self.offset()));
         make_room(out, if known { left } else { left.min(STEP.max(self.end - self.pos)) })?;
         while left > 0 {
@@ -262,8 +266,7 @@ impl<R: Read> Reader<R> {
         if fine { Ok(()) } else { Err(broken()) }
     }
 
-    /// Passes over a string that nobody wants, and returns its length. Compressed strings are unpacked,
-    /// to know that they can be.
+    /// Skips a string and returns its length. A compressed one is unpacked, to know that it can be.
     pub(crate) fn skip_string(&mut self) -> Result<u64, RdbError> {
         let at = self.offset();
         match self.len_or_form()? {
@@ -295,7 +298,8 @@ impl<R: Read> Reader<R> {
     }
 }
 
-/// Room for `n` more bytes. What a file claims may be more than there is: an error, not the end of the server.
+/// Makes room for `n` more bytes. A file may claim more than there is memory: that is an error, and
+/// must not end the server.
 fn make_room(out: &mut Vec<u8>, n: usize) -> Result<(), RdbError> {
     out.try_reserve_exact(n).map_err(|_| RdbError::Io(ErrorKind::OutOfMemory.into()))
 }

@@ -1,8 +1,8 @@
 //! The writer of snapshots.
 //!
-//! The order is that of redis-server, which is also what makes loading fast: facts about the file (AUX), functions,
-//! then for each database its number, its size (so that the loader makes room at once) and its keys, in
-//! table order, each fetched into the cache before its turn.
+//! The order is that of redis-server, which also makes loading fast: facts about the file (AUX),
+//! functions, then for each database its number, its size (so that the loader makes room at once)
+//! and its keys. Keys come in table order, each prefetched.
 
 use super::library::Library;
 use super::types::{TIMED_FIELDS_SINCE, ValueKind, WRITE_MAX, WRITE_MIN, opcode};
@@ -19,7 +19,7 @@ use std::time::Duration;
 const BUFFER: usize = 256 << 10;
 /// Keys between two reports of progress.
 const REPORT_KEYS: u64 = 1024;
-/// While keys are delayed, a report at least so often: whoever can't wait is heard then.
+/// While keys are delayed, progress is reported at least so often, so that signals are noticed.
 const REPORT_DELAY_US: u64 = 100_000;
 
 /// How to save.
@@ -62,7 +62,7 @@ pub struct Summary {
 
 /// Writes a whole snapshot. `on_keys` is told every 1024 keys how many are done.
 ///
-/// Nothing is synced: that is the file's business.
+/// Nothing is synced here; `file` does that.
 pub fn save(
     ks: &Keyspace,
     out: &mut impl Write,
@@ -87,11 +87,11 @@ pub fn save(
     Ok(Summary { keys: pace.keys, bytes: to.offset() })
 }
 
-/// The version to write when `wanted` is asked for; 0 asks for the lowest that can hold the data, among which are
-/// fields that expire if `timed_fields`.
+/// The version to write when `wanted` is asked for; 0 asks for the lowest that can hold the data,
+/// among which are fields that expire if `timed_fields`.
 ///
-/// A version that is asked for is written even if it can't hold these: they then stay for ever, as a server of that
-/// version would have them.
+/// A version that is asked for is written even if it can't hold these. Their fields then never
+/// expire, as on a server of that version.
 pub fn version(wanted: u32, timed_fields: bool) -> u32 {
     match wanted {
         0 if timed_fields => TIMED_FIELDS_SINCE,
@@ -135,7 +135,7 @@ fn database<W: Write>(
     to.length(db.len() as u64)?;
     to.length(db.expires() as u64)?;
     for entry in db.iter() {
-        // Whatever precedes a short key and value fits then without another look.
+        // Everything around a short key and value fits then without another look.
         key_value(to, entry, version, opts)?;
         pace.key_done(to)?;
     }
@@ -222,7 +222,7 @@ impl Pace<'_> {
         if self.slept_us >= REPORT_DELAY_US {
             self.slept_us = 0;
             (self.on_keys)(self.keys);
-            // Whoever waits for the bytes sees some.
+            // Whoever waits for the bytes gets some.
             to.flush()?;
         }
         Ok(())

@@ -1,8 +1,8 @@
 //! Walks what it does not build: every kind of value of every version, and the facts between keys.
 //!
-//! For the checker, which wants to know that a file is sound, and for the loader, which can then say of a value
-//! of a type it lacks that this is all that is wrong with it. Lengths are checked against what is there;
-//! packed encodings are walked to their ends.
+//! The checker uses it to know that a file is sound. The loader uses it for a value of a type that
+//! it lacks: then it can say that nothing else is wrong with it. Lengths are checked against the
+//! bytes that are there, and packed encodings are walked to their ends.
 
 use super::blob::{self, Fault};
 use super::error::RdbError as Error;
@@ -194,7 +194,7 @@ fn stream_group<R: Read>(from: &mut Reader<R>, version: u32) -> Result<(), Error
     Ok(())
 }
 
-/// A module's value: whatever it is, each part says its type.
+/// A module's value. Each part of it says its own type.
 fn module_value<R: Read>(from: &mut Reader<R>) -> Result<(), Error> {
     loop {
         let at = from.offset();
@@ -246,7 +246,7 @@ pub(crate) fn slot_import<R: Read>(from: &mut Reader<R>) -> Result<(), Error> {
     })
 }
 
-/// Why an opcode that nobody knows, or knows any more, ends the reading; `at` is where it stood.
+/// The error for an opcode that is unknown, or not known any more; `at` is its offset.
 pub(crate) fn unknown(code: u8, at: u64) -> Error {
     match code {
         opcode::FUNCTION_PRE_GA => Error::corrupt(at, "Pre-release function format not supported"),

@@ -1,4 +1,4 @@
-//! What the tests of the formats share: random keyspaces, their contents to compare, and the defaults.
+//! What the tests of the formats share: random keyspaces, contents to compare, defaults.
 
 use super::library::Library;
 use super::load::{LoadOptions, Loaded, Pace, RdbError, load};
@@ -83,7 +83,8 @@ pub(crate) fn set(ks: &mut Keyspace, db: usize, key: &[u8], value: &[u8], expire
     db.set(key, SetValue::Bytes(value), expire.map_or(Expire::None, Expire::At), 0);
 }
 
-/// All that a file must bring back of a key: the text of its value (of a collection the digest), how it is reported, its expiry.
+/// All that a file must bring back of a key: the text of its value (of a collection the digest),
+/// how it is reported, its expiry.
 pub(crate) type Contents = BTreeMap<(usize, Vec<u8>), (Vec<u8>, &'static str, Option<i64>)>;
 
 pub(crate) fn contents(ks: &Keyspace) -> Contents {

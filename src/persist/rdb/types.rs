@@ -21,7 +21,8 @@
 pub(crate) const VERSIONS: std::ops::RangeInclusive<u32> = 1..=12;
 /// The version of Valkey that is read.
 pub(crate) const VALKEY_VERSION: u32 = 80;
-/// The lowest version that holds all the server has, and the lowest that is written: Redis 7.0 reads it.
+/// The lowest version that holds all the server has, and the lowest that is written: Redis 7.0
+/// reads it.
 pub(crate) const WRITE_MIN: u32 = 10;
 /// The highest version that is written.
 pub(crate) const WRITE_MAX: u32 = 12;

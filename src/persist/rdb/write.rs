@@ -1,6 +1,6 @@
 //! `Writer`: the elements of the format, written through one buffer.
 //!
-//! The checksum is taken of the buffer when it is full. Long strings don't pass through it.
+//! The checksum is taken when the buffer is full. Long strings don't pass through the buffer.
 
 use super::types::{LEN_32, LEN_64, form, form_byte};
 use crate::util::crc64;
@@ -17,7 +17,8 @@ const DIRECT: usize = 64 << 10;
 /// The memory for packing is given back if a string needed more than this.
 const PACKED_KEEP: usize = 1 << 20;
 
-/// Writes the elements of the format to `out`. Call `flush` when done: dropping it loses what is buffered.
+/// Writes the elements of the format to `out`. Call `flush` when done: dropping it loses what is
+/// buffered.
 pub(crate) struct Writer<W> {
     out: W,
     buf: Vec<u8>,
@@ -90,7 +91,7 @@ impl<W: Write> Writer<W> {
     #[cold]
     fn direct(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.flush()?;
-        // In pieces, so that a file that syncs as it is written can.
+        // It is written in pieces, so that a file that syncs as it is written can do so.
         for piece in bytes.chunks(1 << 20) {
             if self.checksum {
                 self.crc = crc64::update(self.crc, piece);
@@ -191,7 +192,8 @@ impl<W: Write> Writer<W> {
         let mut packed = std::mem::take(&mut self.packed);
         packed.clear();
         if bytes.len() > PACKED_KEEP {
-            // At once: growing in steps would take twice as much for a while. What is not written costs nothing.
+            // It is reserved at once: to grow in steps would take twice as much for a while. Memory
+            // that is not written to costs nothing.
             packed.reserve_exact(bytes.len());
         }
         let shorter = self.compressor.compress(bytes, &mut packed, bytes.len() - 4);

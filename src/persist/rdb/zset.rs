@@ -7,7 +7,8 @@
 //!   12  ziplist         read only: a small one of an old server
 //! ```
 //!
-//! What is read is checked: no NaN, no member twice, no odd element. A packed one that isn't sorted is sorted.
+//! What is read is checked: no NaN, no member twice, no odd element. A packed one that isn't sorted
+//! is sorted.
 
 use super::blob;
 use super::error::RdbError as Error;
@@ -99,14 +100,16 @@ fn packed(lp: Listpack, limits: &ZSetLimits) -> Option<ZSet> {
         last = Some((member, score));
     }
     if sorted {
-        // No member twice, or else its hash is: cheaper than a table for each of a million small sets.
+        // No member twice, or else its hash is: cheaper than a table for each of a million small
+        // sets.
         let hashes = &mut hashes[..items / 2];
         hashes.sort_unstable();
         if hashes.is_sorted_by(|a, b| a < b) {
             return Some(ZSet::from_packed(lp, limits));
         }
     }
-    // Compat: redis-server takes an unsorted one as it is; whoever looks for a range in it finds anything.
+    // Compat: redis-server takes an unsorted one as it is; whoever looks for a range in it finds
+    // anything.
     let (mut elements, mut scratch) = (Unsorted::new(limits.seed, items / 2), Scratch::default());
     let mut distinct = true;
     lp.view().pairs().for_each(|(member, score)| {

@@ -1,6 +1,7 @@
-//! INFO fields of parts that this server does not have, at rest: monitoring reads them by name.
+//! INFO fields of parts that this server does not have. Monitoring reads them by name, so they
+//! stand here with the values of a part at rest.
 //!
-//! A part that comes takes its function out of here, and tells its fields itself.
+//! When such a part is written, its function moves there.
 
 use crate::util::lines::Lines;
 

@@ -45,7 +45,8 @@ fn getname(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// Whether a text breaks no columns of CLIENT LIST. Compat: nothing behind a NUL is looked at, or shown there.
+/// Whether a text keeps the columns of CLIENT LIST apart. Compat: nothing behind a NUL is looked
+/// at, or shown there.
 fn is_plain(text: &[u8]) -> bool {
     errors::shown(text).iter().all(|c| (b'!'..=b'~').contains(c))
 }
@@ -280,7 +281,7 @@ fn kill_filter<'a>(args: &'a [&'a [u8]]) -> Result<Filter<'a>, CmdError> {
             _ => return Err(errors::SYNTAX),
         }
     }
-    // What comes before a word without a value is looked at first.
+    // The pairs before a word without a value are looked at first.
     if !rest.is_empty() {
         return Err(errors::SYNTAX);
     }

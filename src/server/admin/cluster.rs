@@ -1,5 +1,6 @@
-//! CLUSTER and the commands that belong to it, of a server that is in no cluster: `cluster-enabled yes` is refused at
-//! start. Each is known, checks the number of its arguments, and then says so, as redis-server does.
+//! CLUSTER and the commands that belong to it, of a server that is in no cluster:
+//! `cluster-enabled yes` is refused at start. Each is known, checks the number of its arguments,
+//! and then says so, as redis-server does.
 
 use crate::commands::CmdResult;
 use crate::resp::errors::CmdError;

@@ -159,7 +159,8 @@ fn numbers(reply: &mut Reply, fields: &[(&str, i64)]) {
     }
 }
 
-/// `COMMAND LIST [FILTERBY MODULE name|ACLCAT category|PATTERN pattern]`. O(commands). Joins: table.
+/// `COMMAND LIST [FILTERBY MODULE name|ACLCAT category|PATTERN pattern]`. O(commands). Joins:
+/// table.
 fn list(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let argv = call.argv;
     enum By<'a> {
@@ -188,7 +189,8 @@ fn list(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let mut names: Vec<&[u8]> = Vec::new();
     for (_, row) in all(srv) {
         for row in std::iter::once(row).chain(row.subs.iter().copied()) {
-            // Compat: the names that commands have of their own, whatever rename-command calls them.
+            // Compat: the names that commands have of their own, whatever rename-command calls
+            // them.
             let name = row.spec.name.as_bytes();
             let takes = match by {
                 By::All => true,

@@ -1,6 +1,7 @@
-//! COMMAND DOCS: what a command is for and what it takes, in the form that redis-cli makes hints from.
+//! COMMAND DOCS: what a command is for and what it takes. redis-cli makes its hints from this.
 //!
-//! The arguments are parsed from the row (`commands/arguments.rs`), so there is one text to keep right.
+//! The arguments are parsed from the row (`commands/arguments.rs`), so there is one text to keep
+//! right.
 
 use crate::commands::arguments::{self, Arg, Kind};
 use crate::commands::{CmdResult, Flow, history};

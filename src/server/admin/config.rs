@@ -1,4 +1,15 @@
 //! CONFIG: reading, changing and rewriting settings, and acting on the changes.
+//!
+//! CONFIG SET goes in this order:
+//!
+//! 1. `config::get_set` checks all names and sets all values, or none.
+//! 2. For each directive that changed, `APPLY` has the act that makes the server follow, such as
+//!    opening sockets. An act sees the new configuration and gets the old one.
+//! 3. If an act fails, the old values come back, and the acts that were done are done again with
+//!    them.
+//! 4. At the end `settings::adopt` copies what the hot path reads, and the crash report is renewed.
+//!
+//! What must hold: an act may run twice, and either does its whole work or leaves what was there.
 
 use crate::server::jobs::settings;
 use crate::server::reactor::listen;
@@ -38,8 +49,8 @@ fn get(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 type Apply = fn(&mut Server, &crate::config::Config) -> Result<(), String>;
 
-/// What follows from a change, by the directive's name. The configuration already holds the new value;
-/// the old one is passed. An error takes the whole CONFIG SET back.
+/// What follows from a change, by the directive's name. The configuration already holds the new
+/// value; the old one is passed. An error takes the whole CONFIG SET back.
 const APPLY: &[(&str, Apply)] = &[
     ("repl-backlog-size", |srv, _| {
         // Compat: Redis makes it larger without a word.
@@ -51,7 +62,7 @@ const APPLY: &[(&str, Apply)] = &[
     ("dir", |srv, _| change_dir(srv)),
     ("maxclients", |srv, old| raise_maxclients(srv, old)),
     ("requirepass", |srv, _| {
-        // Who is in stays in; a password that is taken away lets everybody in.
+        // Clients that are authenticated stay so. If the password is taken away, all clients are.
         if srv.cfg.acl.require_pass.is_empty() {
             let ids: Vec<_> = srv.clients.iter().map(|c| c.id).collect();
             for id in ids {
@@ -130,8 +141,8 @@ fn reopen(srv: &mut Server, message: &str) -> Result<(), String> {
     let open = if net.port == 0 {
         Ok(listener::Opened::default())
     } else {
-        // The old sockets stay open until the new ones are there; on the same port that would fail
-        // for addresses that stay, so those are closed first.
+        // The old sockets stay open until the new ones are there. On the same port that fails for
+        // addresses that stay, so those are closed first.
         let words = listen::bind_words(&srv.cfg);
         let (port, backlog, mark) = (net.port, net.tcp_backlog as i32, net.socket_mark_id);
         match listener::tcp(&words, port, backlog, mark) {
@@ -202,8 +213,8 @@ fn oom(srv: &mut Server, old: &crate::config::Config) -> Result<(), String> {
     Ok(())
 }
 
-/// `CONFIG SET name value [name value ...]`: all of them or none. Joins: every part that a setting is
-/// about.
+/// `CONFIG SET name value [name value ...]`: all of them or none. Joins: every part that a setting
+/// is about.
 fn set(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let (pairs, rest) = call.argv.from(2).as_chunks::<2>();
     if !rest.is_empty() {
@@ -247,7 +258,7 @@ fn undo(
 ) -> CmdError {
     let failed = srv.cfg.clone();
     undo.restore(&mut srv.cfg);
-    // What was applied is applied again with the old values; they worked before.
+    // What has been applied is applied again with the old values, which worked before.
     for apply in done {
         if let Err(e) = apply(srv, &failed) {
             log!(Warning, "Failed to restore a setting after CONFIG SET failed: {e}");

@@ -234,7 +234,8 @@ fn offsets(call: &mut Call<'_>, wanted: bool, file: bool, until_ms: Option<i64>)
     Ok(Flow::Done)
 }
 
-/// `WAITAOF numlocal numreplicas timeout`: nothing is synced to an append-only file, here or elsewhere.
+/// `WAITAOF numlocal numreplicas timeout`: nothing is synced to an append-only file, here or
+/// elsewhere.
 fn waitaof(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let range = "value is out of range, value must between 0 and 1";
     let local = arg::int(call.argv.at(1))?;

@@ -86,8 +86,8 @@ fn swapdb(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// Two databases have been swapped: whoever found a watched key there has lost it, whoever found none and has one now
-/// has gained it. A key past its time is as good as absent, before and after.
+/// Two databases have been swapped. A watch is broken if its key was in the old database and is not
+/// in the new one, or the other way round. A key past its time counts as absent in both.
 fn break_swapped_watches(srv: &mut Server, a: u32, b: u32) {
     let Server { watch, clients, ks, clock, .. } = srv;
     for n in [a, b] {
@@ -112,7 +112,7 @@ fn lazily(srv: &Server, call: &Call<'_>) -> Result<bool, CmdError> {
     }
 }
 
-/// Empties one database or all; how many keys went.
+/// Empties one database or all; returns how many keys were deleted.
 fn flush(srv: &mut Server, only: Option<u32>, lazily: bool) -> u64 {
     let only = only.map(|n| n as usize);
     srv.ks.filled(only).into_iter().for_each(|n| srv.tell_of_flush(n as u32));
@@ -144,11 +144,12 @@ fn flushall(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     call.fx.dirty += keys;
     call.fx.rewrite(&call.argv);
     if srv.child.as_ref().is_some_and(|c| c.kind == crate::server::parts::child::Kind::Rdb) {
-        // What it saves is gone; with save points an empty file takes its place.
+        // What the child saves is gone. If there are save points, a file without keys takes the
+        // place of the old one.
         children::kill(srv);
     }
     if !srv.cfg.snapshot.save_points.is_empty() {
-        // An error is logged and shows in INFO; the databases are empty all the same.
+        // An error is logged and shown in INFO. The databases are empty in any case.
         if save::foreground(srv).is_ok() {
             call.fx.dirty = 0;
         }

@@ -192,8 +192,8 @@ fn dataset(srv: &Server) -> [u8; 20] {
     whole
 }
 
-/// Continues a hash with a value and whether it expires, independent of its encoding. The dataset's hash
-/// starts with the key, DIGEST-VALUE with nothing.
+/// Continues a hash with a value and whether it expires, independent of its encoding. The dataset's
+/// hash starts with the key, DIGEST-VALUE with nothing.
 fn value_digest(entry: &Entry, mut sum: [u8; 20]) -> [u8; 20] {
     digest::mix(&mut sum, &(entry.value_type().number() as u32).to_be_bytes());
     match entry.value() {
@@ -304,14 +304,14 @@ fn protocol(srv: &mut Server, call: &mut Call<'_>, kind: &[u8]) -> Result<(), Cm
                 reply.bulk(b"key:123");
                 reply.int(90);
             }
-            // Attributes come before a reply, which every client gets.
+            // An attribute comes before the reply that every client gets.
             reply.bulk(b"Some real reply following the attribute");
         }
         b"push" => {
             if !reply.resp3() {
                 return Err(CmdError::new("ERR RESP2 is not supported by this command"));
             }
-            // A push is no reply: there is one, and the push waits until it is written.
+            // A push is not the reply. It waits until the reply is written.
             let mut push = Reply::new(Vec::new(), true);
             push.push(2);
             push.bulk(b"server-cpu-usage");
@@ -333,11 +333,11 @@ fn protocol(srv: &mut Server, call: &mut Call<'_>, kind: &[u8]) -> Result<(), Cm
     Ok(())
 }
 
-/// Matches random texts against random patterns: whatever they are, that comes to an end. O(1), some hundred
-/// milliseconds.
+/// Matches random texts against random patterns, to show that this ends for any of them. O(1), some
+/// hundred milliseconds.
 fn stringmatch_test(seed: u64) {
     const TIMES: usize = 1_000_000;
-    // Of any byte but mostly of those that mean something, so that they meet.
+    // Any byte may come, but mostly those that mean something in a pattern, so that they meet.
     const SIGNS: &[u8] = b"*?[]^-\\abcd\0";
     let mut next = rand::generator(seed);
     let mut text = |max: u64| -> Vec<u8> {
@@ -371,7 +371,8 @@ fn client_eviction(srv: &Server, reply: &mut Reply) -> Result<(), CmdError> {
     Ok(())
 }
 
-/// Figures of a database's table. Ours has no second table; the words are those tools look for.
+/// Figures of a database's table. Ours has no second table, but the words are those that tools look
+/// for.
 fn htstats(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     let n = arg::int(call.argv[2])?;
     let n = usize::try_from(n).ok().filter(|&n| n < srv.ks.databases());
@@ -383,7 +384,7 @@ fn htstats(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
     text += "[Expires HT]\n";
     match store.expires() {
         0 => text += NO_TABLE,
-        // A wheel: it has elements, but no table of them.
+        // The times are in a wheel, which has elements but is no table.
         n => text += &format!("{MAIN_TABLE} number of elements: {n}\n"),
     }
     call.reply.verbatim("txt", text.as_bytes());
@@ -394,8 +395,8 @@ const MAIN_TABLE: &str = "Hash table 0 stats (main hash table):\n";
 const NO_TABLE: &str =
     "Hash table 0 stats (main hash table):\nNo stats available for empty dictionaries\n";
 
-/// The shape of a table in Redis's words. There never is a second table: it grows by a bucket at a time. A chain is all
-/// that is in a bucket.
+/// The shape of a table in Redis's words. There never is a second table, since the table grows by a
+/// bucket at a time. A chain is all that is in one bucket.
 fn describe_table(text: &mut String, stats: &Stats, full: bool) {
     if stats.items == 0 {
         return text.push_str(NO_TABLE);

@@ -103,7 +103,7 @@ fn restore(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         (ttl, false) => Some(ttl.saturating_add(env.now_ms)),
     };
     if at.is_some_and(|at| at <= env.now_ms) && env.expiry == Expiry::Delete {
-        // It has expired on its way here; what it replaces is gone all the same.
+        // It has expired on its way here. The key that it replaces is deleted even so.
         if replaced {
             fx.modified(key);
             fx.event(EV_GENERIC, "del", key);

@@ -1,7 +1,8 @@
-//! Where the memory is: one account for INFO, MEMORY STATS and MEMORY DOCTOR, so that they agree.
+//! One account of memory for INFO, MEMORY STATS and MEMORY DOCTOR, so that they agree.
 //!
-//! `overhead` is what the server itself needs: what it had at start, clients, tables; the rest of what is
-//! allocated is the data set. O(databases); client memory comes from the running tally.
+//! `overhead` is what the server itself needs: what it had at start, clients, tables. The rest of
+//! what is allocated is the data set. O(databases), since the memory of clients is kept as a
+//! running sum.
 
 use crate::net::usage::Class;
 use crate::server::parts::Server;

@@ -1,6 +1,7 @@
 //! HELP of every container command: a head, its subcommands with what they do, a foot.
 //!
-//! Clients count lines and look for the forms of subcommands, so those are Redis's; the words are ours.
+//! Clients count lines and look for the forms of subcommands, so those are Redis's. The words are
+//! ours.
 
 use crate::commands::{CmdResult, Flow};
 use crate::resp::reply::Reply;
@@ -176,7 +177,7 @@ const SLOWLOG: &[&str] = &[
     "    Forget them.",
 ];
 
-/// DEBUG looks at its subcommands itself, so it shows its HELP itself. The last ones are not Redis's.
+/// DEBUG reads its subcommands itself, so it shows its HELP itself. The last ones are not in Redis.
 pub(crate) const DEBUG: &[&str] = &[
     "ASSERT",
     "    End the process as a broken assertion does.",
@@ -302,7 +303,7 @@ fn help(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
         Some("slowlog") => SLOWLOG,
         _ => &[],
     };
-    // As the client spelt it, which under a rename is the name that works.
+    // The name as the client wrote it. If the command was renamed, that is the name that works.
     let name = String::from_utf8_lossy(call.argv[0]).to_ascii_uppercase();
     write(call.reply, &name, lines);
     Ok(Flow::Done)

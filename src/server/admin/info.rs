@@ -1,7 +1,7 @@
 //! INFO: facts of all parts as text, section by section.
 //!
-//! Each part tells its own facts by functions beside its state; here stands who tells in which
-//! section, and in which order. A part that comes adds its tellers to the list.
+//! Each part has functions that tell its facts, beside its state. The list here says which
+//! functions make up a section, and in which order. A new part adds its functions to the list.
 //!
 //! Fields are those of Redis 7.2, since monitoring reads them by name; ours start with `redust_`.
 //! DBSIZE, used_memory and the counts of expiring keys are O(1), so INFO is cheap at any size.

@@ -118,8 +118,8 @@ fn doctor(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `LATENCY HISTOGRAM [command ...]`: calls by duration, cumulated at powers of two microseconds; of a container all its
-/// subcommands. O(commands). Joins: table, statistics.
+/// `LATENCY HISTOGRAM [command ...]`: calls by duration, cumulated at powers of two microseconds;
+/// of a container all its subcommands. O(commands). Joins: table, statistics.
 fn histogram(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let rows: Vec<&'static Row> = match call.argv.from(2) {
         [] => srv.table.rows().to_vec(),

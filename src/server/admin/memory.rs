@@ -1,4 +1,4 @@
-//! MEMORY: what a key costs, where the memory is, what may be wrong with it, the allocator's own report.
+//! MEMORY: what a key costs, where the memory is, what may be wrong, the allocator's own report.
 
 use crate::commands::{CmdResult, Flow, arg};
 use crate::resp::errors;
@@ -63,7 +63,8 @@ fn malloc_stats(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `MEMORY STATS`: the account of memory, name by name. O(databases). Joins: memory, clients, keyspace.
+/// `MEMORY STATS`: the account of memory, name by name. O(databases). Joins: memory, clients,
+/// keyspace.
 fn stats(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     srv.memory.refresh();
     let f = Footprint::of(srv);

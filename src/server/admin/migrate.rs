@@ -19,7 +19,7 @@ use crate::server::parts::ServerRow;
 use crate::server::parts::links::Kept;
 use crate::server::parts::{Call, Server};
 
-/// A reply here is a short line; whatever else comes is not a server.
+/// A reply is a short line. Whatever sends more is not a server.
 const REPLIES: Limits = Limits { bytes: 64 * 1024, depth: 1 };
 
 pub(crate) const COMMANDS: &[ServerRow] = &[("migrate", migrate)];
@@ -113,7 +113,7 @@ fn migrate(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     );
     let sent = send(srv, &address, &request, &payloads);
     srv.clock.refresh();
-    // Without COPY, what has arrived is deleted here even if a later key failed.
+    // Without COPY, the keys that have arrived are deleted here, even if a later key failed.
     let (moved, failure) = sent?;
     if !request.copy && !moved.is_empty() {
         let mut db = DbMut::new(srv.ks.db_mut(env.db as usize), env, None, lazy);
@@ -218,7 +218,7 @@ fn exchange<'a>(
         link::command(&mut out, &words);
     }
     kept.link.send(&out).map_err(Lost::Writing)?;
-    // Every reply is read, whatever it says, so that the next request finds its own.
+    // Every reply is read, even after an error, so that the next request reads its own.
     let mut failure = None;
     for _ in 0..usize::from(request.login.is_some()) + usize::from(select) {
         let reply = read_status(&mut kept.link)?;

@@ -43,8 +43,8 @@ fn discard_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `EXEC`: runs the queue as one unit; nothing else runs in between. Joins: clients, watch, and every
-/// part the queued commands need.
+/// `EXEC`: runs the queue as one unit; nothing else runs in between. Joins: clients, watch, and
+/// every part the queued commands need.
 fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let id = call.client;
     let Some(session) = srv.clients.session_mut(id) else { return Ok(Flow::Done) };
@@ -114,7 +114,8 @@ fn mute(srv: &Server, id: ClientId, reply: &mut Reply, before: usize) {
 
 /// A watched key whose time has passed has changed, though nobody has deleted it yet.
 ///
-/// One that was not there when the watch began is not meant: what is past its time in its place came by SWAPDB.
+/// One that was not there when the watch began is not meant: what is past its time in its place
+/// came by SWAPDB.
 fn watched_key_expired(srv: &Server, id: ClientId) -> bool {
     srv.watch.keys_of(id).iter().filter(|w| w.1 == Found::Live).any(|((db, key), _)| {
         let store = srv.ks.db(*db as usize);

@@ -1,4 +1,4 @@
-//! CLIENT TRACKING, CACHING, GETREDIR, TRACKINGINFO: how a client that caches values is told of changes.
+//! CLIENT TRACKING, CACHING, GETREDIR, TRACKINGINFO: how a caching client is told of changes.
 //!
 //! The mode is part of the client's session; `server::invalidate` acts on it.
 
@@ -28,10 +28,11 @@ struct Options<'a> {
     prefixes: Vec<&'a [u8]>,
 }
 
-/// `CLIENT TRACKING ON|OFF [REDIRECT id] [PREFIX p [PREFIX p ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]`
+/// `CLIENT TRACKING ON|OFF [REDIRECT id] [PREFIX p [PREFIX p ...]] [BCAST] [OPTIN] [OPTOUT]
+/// [NOLOOP]`
 ///
-/// From ON on, the client is told when a key changes that it has read (BCAST: any key with one of the prefixes).
-/// O(1); O(prefixes) with BCAST. Joins: clients, tracking.
+/// From then on the client is told when a key changes that it has read (BCAST: any key with one of
+/// the prefixes). O(1); O(prefixes) with BCAST. Joins: clients, tracking.
 fn tracking(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let options = parse(srv, call)?;
     let word = call.argv.at(2);
@@ -60,7 +61,8 @@ fn parse<'a>(srv: &Server, call: &Call<'a>) -> Result<Options<'a>, CmdError> {
                 ));
             }
             let serial = arg::int(words.value()?)?;
-            // It may leave later; naming one that is not there now is a mistake.
+            // The client may leave later. But a redirection to one that is not there now is a
+            // mistake.
             let found = u64::try_from(serial).ok().filter(|&s| srv.connected(s).is_some());
             o.redirect = found
                 .ok_or(CmdError::new("ERR The client ID you want redirect to does not exist"))?;
@@ -109,10 +111,10 @@ fn check(o: &Options<'_>, now: Option<&Tracking>) -> Result<(), CmdError> {
     check_prefixes(&o.prefixes, present)
 }
 
-/// A key must not have two of a client's prefixes: the client would be told of it twice.
+/// Two prefixes of a client must not overlap: it would be told of a key twice.
 ///
-/// Compat: Redis 7.2 goes on with the command after this error when the first prefix has no part in it, and so
-/// replies twice.
+/// Compat: Redis 7.2 goes on with the command after this error when the first prefix has no part in
+/// it, and so replies twice.
 fn check_prefixes(new: &[&[u8]], present: &[Vec<u8>]) -> Result<(), CmdError> {
     let overlap = |prefix: &[u8], which: &[u8], other: &[u8]| {
         let text = [
@@ -137,7 +139,7 @@ fn check_prefixes(new: &[&[u8]], present: &[Vec<u8>]) -> Result<(), CmdError> {
     Ok(())
 }
 
-/// Turns tracking on, or changes how a client is tracked. Its prefixes add up.
+/// Turns tracking on, or changes how a client is tracked. New prefixes are added to those it has.
 fn start(srv: &mut Server, id: ClientId, o: Options<'_>) {
     let Some(session) = srv.clients.session_mut(id) else { return };
     let before = session.tracking.take();
@@ -180,7 +182,8 @@ pub(crate) fn stop(srv: &mut Server, id: ClientId) {
     srv.rearm();
 }
 
-/// `CLIENT CACHING YES|NO`: whether what the next command or transaction reads is tracked. Joins: clients.
+/// `CLIENT CACHING YES|NO`: whether what the next command or transaction reads is tracked. Joins:
+/// clients.
 fn caching(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let session = srv.clients.session_mut(call.client);
     let Some(mode) = session.and_then(|s| s.tracking.as_deref_mut()) else {

@@ -1,4 +1,22 @@
-//! From the command line to the loop: configuration, process, listeners, data.
+//! From the command line to the loop.
+//!
+//! ```text
+//! main       arguments: what to do at all
+//! start      read_config   environment, file, standard input, options; what can't work is refused
+//!            the table of commands, with its renames
+//!            change to the directory of the data, open the log, become a daemon
+//!            assemble      the parts of the server; the helper thread starts
+//!            prepare       limits, processors, pid file, signals, out-of-memory score, title
+//!            listen, first cron, load the data, run the loop
+//! ```
+//! Why in this order: relative paths, that of the log first, start from the directory of the data.
+//! A fork takes no threads along, so the process becomes a daemon before it starts any. The limit
+//! of open files may lower `maxclients`, which must be known before the first client comes.
+//! Listeners are open before the data is loaded, so that clients are told LOADING instead of being
+//! refused.
+//!
+//! An error on the way ends the process with a message. A broken snapshot does so as well: a server
+//! that started empty would write over it.
 
 mod selftest;
 
@@ -412,8 +430,8 @@ fn warn_about_system() {
     }
 }
 
-/// Loads the append-only files or the snapshot; what is broken ends the process, since starting empty
-/// would lose it.
+/// Loads the append-only files or the snapshot; what is broken ends the process, since starting
+/// empty would lose it.
 fn load_data(srv: &mut Server) {
     if files::load_manifest(srv).is_err() {
         return fail(srv);

@@ -1,4 +1,6 @@
-//! `--test-memory` and `--check-system`.
+//! What the program does instead of serving: `--test-memory` and `--check-system`.
+//!
+//! Both print what they find and return the exit code. Neither reads a configuration.
 
 /// Writes and reads back patterns over so much memory.
 pub(super) fn test_memory(megabytes: u64) -> i32 {

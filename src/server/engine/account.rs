@@ -1,13 +1,16 @@
-//! What a command's time is, and what is made of it: statistics, latency events, the slow log.
+//! Measures the time of commands, for statistics, latency events and the slow log.
 //!
-//! The stopwatch reading that ends one command starts the next. Reading it costs as much as a part of a short command,
-//! so in a pipeline it is not read between commands that are brief by their nature (`Row::brief`) and turned out so: they
-//! share the time of their group. Nobody looks that closely unless told to: a slow log or a latency monitor that is
-//! after single milliseconds has every command timed by itself, and so has a command that waits for no other. When a group
-//! took long after all, those that follow are looked at one by one for a while: what is slow again is found then.
+//! The stopwatch reading that ends one command starts the next. A reading costs as much as a part
+//! of a short command. So in a pipeline it is not read between commands that are brief by their
+//! nature (`Row::brief`) and that turned out brief: they share the time of their group.
 //!
-//! Invariant: `Clock::ticks` is the end of the last command that is accounted for, or where its client's turn began;
-//! the commands in `Brief` ran after it.
+//! This would hide a single slow command, so it is not done where somebody looks for one. Every
+//! command is timed by itself if the slow log or the latency monitor watches for single
+//! milliseconds, and also if it is alone in its group. When a group took long after all, the groups
+//! after it are timed command by command for a while, so that what is slow again is found.
+//!
+//! Invariant: `Clock::ticks` is the end of the last command that is accounted for, or where its
+//! client's turn began; the commands in `Brief` ran after it.
 
 use crate::server::engine::redact::redact;
 use std::num::NonZeroU64;
@@ -15,11 +18,11 @@ use std::num::NonZeroU64;
 use crate::commands::{CmdResult, Flow, spec};
 use crate::server::parts::{Call, Server};
 
-/// More arguments than this take time of their own.
+/// A command with more arguments than this is timed by itself.
 const BRIEF_ARGS: usize = 8;
-/// And so do more bytes of a reply.
+/// So is one with a longer reply, in bytes.
 const BRIEF_REPLY: usize = 4096;
-/// What brief commands take at most, in ns, when one among them turns out not to be brief.
+/// The most that is charged to a brief command, in ns, when another one of its group was not brief.
 const BRIEF_NS: u64 = 1000;
 
 /// A group that takes so many ns was not brief.
@@ -27,7 +30,8 @@ const SLOW_NS: u64 = 1_000_000;
 /// So many groups after it are timed command by command.
 const WARY_GROUPS: u32 = 1000;
 
-/// Says that a group of so many commands of a pipeline runs from now on; their arguments have `bytes` in all at most.
+/// A group of so many commands of a pipeline begins. Their arguments have at most `bytes` bytes in
+/// all.
 pub(crate) fn begin_group(srv: &mut Server, commands: usize, bytes: usize) {
     const LARGE: usize = 64 * 1024;
     let s = &srv.cfg.stats;
@@ -76,8 +80,8 @@ fn record_brief(srv: &mut Server, each_ns: u64) {
     stats.n.commands += std::mem::take(&mut exec.brief.count);
 }
 
-/// Accounts for a command that has run since `started`, in ticks. `shares`: it may be brief; `reply` is how much it
-/// has replied in bytes.
+/// Accounts for a command that has run since `started`, in ticks. `shares` says that it may be
+/// brief, and `reply` how many bytes it has replied.
 ///
 /// One that blocks is accounted for when it has run to its end.
 #[inline]

@@ -1,11 +1,10 @@
-//! What a batch of commands will look up, fetched before they run, so that the cache misses of sixteen
-//! commands overlap.
+//! Fetches what a batch of commands will look up, so that the cache misses of sixteen overlap.
 //!
 //! ```text
 //! keys: hash, bucket -> entry        elements of large collections: hash, bucket -> element
 //! ```
-//! A pipeline that goes on about one key hashes it once. Commands may change what the others were
-//! looked ahead for: then a line was fetched in vain, nothing else.
+//! In a pipeline about one key the key is hashed once. A command may change what others were looked
+//! ahead for. Then a line was fetched in vain, but nothing is wrong: the fetch is only a hint.
 
 use crate::keyspace::store::{Key, Store};
 use crate::net::clients::ClientId;

@@ -1,11 +1,11 @@
-//! Clients that wait: for keys (BLPOP and its like), for others to have what they wrote (WAIT), or for the end of a
-//! pause.
+//! Clients that wait: for keys (BLPOP and its like), for others to have what they wrote (WAIT), or
+//! for the end of a pause.
 //!
-//! A command that can't be served replies `Flow::Block`; its client is *parked*: it keeps the command
-//! and is listed under each key that it waits for. A write that may serve it reports the key as ready
-//! (`Effects::ready`). When the writing unit is over, `serve_ready` runs the parked commands again, first
-//! come first served. Running them again, rather than a second way to serve each type, is why chains
-//! of BLMOVE need nothing special.
+//! A command that can't be served replies `Flow::Block`; its client is *parked*: it keeps the
+//! command and is listed under each key that it waits for. A write that may serve it reports the
+//! key as ready (`Effects::ready`). When the writing unit is over, `serve_ready` runs the parked
+//! commands again, first come first served. Running them again, rather than a second way to serve
+//! each type, is why chains of BLMOVE need nothing special.
 //!
 //! What a woken client has sent meanwhile runs before the turn ends (`Net::wake`).
 //!
@@ -86,7 +86,8 @@ pub(crate) fn unpark(srv: &mut Server, id: ClientId) -> Option<Box<Parked>> {
     Some(parked)
 }
 
-/// Accounts for a parked command that ends without having run again: its time was up, or it was told to give up.
+/// Accounts for a parked command that ends without having run again: its time was up, or it was
+/// told to give up.
 pub(crate) fn account_unblocked(srv: &mut Server, id: ClientId, parked: &Parked, failed: bool) {
     if let Some(session) = srv.clients.session_mut(id) {
         invalidate::end_of_caching(session, None);
@@ -99,9 +100,10 @@ pub(crate) fn account_unblocked(srv: &mut Server, id: ClientId, parked: &Parked,
 
 /// Wakes clients parked on ready keys, by running their commands again.
 ///
-/// Not recursive: a command woken here may make further keys ready; they join the end of the queue, so
-/// clients are served in the order in which keys became ready, then in the order of parking.
-/// `current` is the client whose command made the keys ready: its outbox is lent, its reply is here.
+/// Not recursive: a command woken here may make further keys ready; they join the end of the queue,
+/// so clients are served in the order in which keys became ready, then in the order of parking.
+/// `current` is the client whose command made the keys ready: its outbox is lent, its reply is
+/// here.
 pub(crate) fn serve_ready(srv: &mut Server, mut current: Option<(ClientId, &mut Reply)>) {
     while let Some(key) = srv.blocked.next_ready() {
         // Those that wait now: one that parks again goes to the tail and is not tried twice.
@@ -129,7 +131,8 @@ pub(crate) fn serve_ready(srv: &mut Server, mut current: Option<(ClientId, &mut 
     }
 }
 
-/// Wakes clients parked on keys that nobody's command made ready: they expired in the background, say.
+/// Wakes clients parked on keys that nobody's command made ready: they expired in the background,
+/// say.
 pub(crate) fn serve_unclaimed(srv: &mut Server) {
     if srv.blocked.has_ready() {
         serve_ready(srv, None);
@@ -180,8 +183,8 @@ fn admit_and_run(
     }
 }
 
-/// Lends a client's outbox to `f` as a reply buffer and schedules it for writing. A client that wants no replies gets
-/// none.
+/// Lends a client's outbox to `f` as a reply buffer and schedules it for writing. A client that
+/// wants no replies gets none.
 pub(crate) fn with_reply(srv: &mut Server, id: ClientId, f: impl FnOnce(&mut Server, &mut Reply)) {
     let spare = srv.clients.spare();
     let Some(client) = srv.clients.get_mut(id) else { return srv.clients.give_back(spare) };

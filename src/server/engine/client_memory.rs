@@ -5,7 +5,7 @@ use crate::net::usage::OutputLimit;
 use crate::server::engine::describe::describe;
 use crate::server::parts::Server;
 
-/// The least that `maxmemory-clients` can mean: below it nobody could say anything to the server.
+/// The smallest limit that `maxmemory-clients` can set. With less no client could send a command.
 const MIN_CLIENT_MEMORY: usize = 128 * 1024;
 
 /// Bytes that all clients together may take; None: no limit.
@@ -13,7 +13,7 @@ pub(crate) fn limit(srv: &Server) -> Option<usize> {
     let limit = match srv.cfg.clients.max_memory {
         0 => return None,
         bytes if bytes > 0 => bytes as usize,
-        // A percentage of no limit is no limit, but clients are filed.
+        // A percentage of no limit is no limit. But clients are filed by size even so.
         _ if srv.cfg.memory.max_memory == 0 => usize::MAX,
         percent => (srv.cfg.memory.max_memory as f64 * -percent as f64 / 100.0) as usize,
     };

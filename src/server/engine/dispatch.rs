@@ -79,7 +79,7 @@ pub(crate) fn process_command(
     let mut before = reply.len();
     let outcome = run(srv, id, argv, known, memo, reply, &mut before);
     if outcome == Outcome::Postponed {
-        // It has not run: whether it is to have a reply is asked when it does.
+        // It has not run. CLIENT REPLY is looked at when it does.
         return outcome;
     }
     let Some(session) = srv.clients.session_mut(id) else { return Outcome::Closing };
@@ -87,7 +87,7 @@ pub(crate) fn process_command(
         match session.reply_mode {
             ReplyMode::Skip => session.reply_mode = ReplyMode::On,
             ReplyMode::SkipNext => {
-                // Set by the command just run, which has no reply itself.
+                // The command that has just run has set it, and has no reply itself.
                 session.reply_mode = ReplyMode::Skip;
             }
             _ => {}
@@ -100,7 +100,7 @@ pub(crate) fn process_command(
     }
     if srv.clients.has_waiting_pushes() {
         srv.deliver_pushes(id, reply);
-        // In a turn within a command that command's client may still have some.
+        // This may be a turn within a command. That command's client may still have some.
         if srv.exec.nesting == 0 {
             srv.clients.no_waiting_pushes();
         }
@@ -127,7 +127,8 @@ fn run(
         }
     };
     let admitted = gate::admit(srv, id, row, argv);
-    // What making room told this client is about values that the command no longer sees.
+    // These messages are about keys that the gate has evicted or forgotten to make room. That was
+    // before the command, so they stand before its reply.
     if srv.clients.has_waiting_pushes() {
         srv.deliver_pushes(id, reply);
         *start = reply.len();
@@ -159,8 +160,8 @@ fn run(
     outcome
 }
 
-/// Whether a name that is no command is a word of HTTP: the sender is a browser, and what follows
-/// in its request would be read as commands of somebody else's choosing.
+/// Whether an unknown command is a word of HTTP. Then the sender is a browser, and the lines that
+/// follow may be commands that somebody else chose (cross-protocol scripting).
 #[cold]
 fn is_http(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
@@ -188,7 +189,7 @@ fn queue(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>) {
     let Some(session) = srv.clients.session_mut(id) else { return };
     let doomed = session.watch_broken;
     let multi = session.multi.get_or_insert_default();
-    // EXEC will run nothing, so nothing is kept; nor does EXEC count as what it would have run.
+    // EXEC will fail, so the command is not kept, and its flags don't count for EXEC.
     if doomed || multi.broken {
         return;
     }

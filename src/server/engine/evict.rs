@@ -1,9 +1,16 @@
-//! Eviction: making room when `maxmemory` is reached, by the configured policy.
+//! Eviction: makes room when `maxmemory` is reached, by the configured policy.
 //!
-//! LRU and LFU keep a small pool of the best candidates seen, fed by samples, as Redis does;
-//! `volatile-ttl` takes the key that expires soonest, which the wheel knows; the random policies draw.
-//! Each victim is a unit of its own, before the command that needed the room. `maxmemory-eviction-tenacity`
-//! bounds the time that one command spends on it; what is left goes on in the following turns.
+//! LRU and LFU keep a small pool of the best candidates seen, fed by samples, as Redis does.
+//! `volatile-ttl` takes the key that expires soonest, which the wheel knows. The random policies
+//! draw.
+//!
+//! The gate asks for room before a command runs, never within one: what a command works on must
+//! stay. Each victim is a unit of its own, before the command that needed the room, so its deletion
+//! and its events come before those of the command. During a pause nothing is evicted, since a
+//! pause promises that the data stays as it is.
+//!
+//! `maxmemory-eviction-tenacity` bounds the time that one command spends on it. A timer goes on
+//! with the rest in the following turns, whether or not a command comes.
 
 use crate::config::choice::EvictionPolicy as Policy;
 use crate::keyspace::db::DbMut;
@@ -14,8 +21,9 @@ use crate::server::parts::Server;
 use crate::server::parts::exec::Unit;
 use crate::server::parts::net::Timer;
 
-/// Time one command may spend on making room, in microseconds: 50 for each step of the tenacity up to 10, then
-/// 15% more for each, and at 100 without end. The rest is left to the next ones and to a timer.
+/// Time one command may spend on making room, in microseconds: 50 for each step of the tenacity up
+/// to 10, then 15% more for each, and at 100 without end. The rest is left to the next ones and to
+/// a timer.
 fn patience_us(tenacity: u32) -> u64 {
     match tenacity {
         0..=10 => 50 * u64::from(tenacity),
@@ -33,13 +41,14 @@ pub(crate) fn perform(srv: &mut Server) -> bool {
     if srv.cfg.memory.policy == Policy::Noeviction || srv.exec.nesting > 0 {
         return false;
     }
-    // Keys that go here are not changed by the client at hand: it is told like any other, and before the reply to
-    // its command, which deals with what is left.
+    // The client at hand does not change these keys itself. So it is told of them like any other
+    // client, and before the reply to its command.
     unit::within(srv, Unit::SERVER, |srv| make_room(srv, limit))
 }
 
-/// Evicts until memory is below the limit, or as much was freed as it was above: what clients must be told of
-/// evicted keys takes memory as well, and would evict more keys, of which they must be told.
+/// Evicts until memory is below the limit, or until as much was freed as memory was above it. The
+/// second bound is there because the messages about evicted keys take memory too: without it they
+/// would cause more evictions, with more messages.
 fn make_room(srv: &mut Server, limit: u64) -> bool {
     let start = srv.clock.watch.ticks();
     let patience = patience_us(srv.cfg.memory.eviction_tenacity);
@@ -58,7 +67,7 @@ fn make_room(srv: &mut Server, limit: u64) -> bool {
     true
 }
 
-/// Has room made soon, whether or not another command comes.
+/// Sets a timer for more eviction, so that it goes on even if no command comes.
 pub(crate) fn schedule(srv: &mut Server) {
     if !srv.eviction.scheduled {
         srv.eviction.scheduled = true;
@@ -68,13 +77,14 @@ pub(crate) fn schedule(srv: &mut Server) {
 
 pub(crate) fn on_timer(srv: &mut Server) {
     srv.eviction.scheduled = false;
-    // While data is loaded, what is there is not ours to choose from.
+    // While data is loaded nothing is evicted: the keyspace may not be the server's.
     if srv.loading.is_none() {
         perform(srv);
     }
 }
 
-/// Evicts a key; the bytes that the key and its value took, as far as they are free already.
+/// Evicts a key. Returns the bytes that the key and its value took, as far as they are freed
+/// already.
 fn evict(srv: &mut Server, db: usize, key: &[u8]) -> u64 {
     let word = srv.lazyfree.word(Why::Evict);
     let delete = |db: &mut DbMut<'_>, fx: &mut Effects| {
@@ -105,7 +115,8 @@ fn victim(srv: &mut Server) -> Option<(usize, Vec<u8>)> {
             return Some((c.db, c.key));
         }
     }
-    // Few volatile keys among many others, and none was drawn: the one that goes first is known.
+    // There are few volatile keys among many others, and the draws found none. The wheel knows the
+    // one that expires first.
     if volatile { soonest(srv) } else { None }
 }
 
@@ -128,7 +139,8 @@ fn sample(srv: &mut Server, policy: Policy, volatile: bool) {
         if candidates == 0 {
             continue;
         }
-        // Sparse volatile keys take more draws; a bound keeps a command from searching for ever.
+        // Where few keys are volatile it takes more draws to find one. The bound makes the search
+        // end.
         let (mut found, mut tries) = (0, samples * 64);
         while found < samples && tries > 0 {
             tries -= 1;

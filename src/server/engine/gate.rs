@@ -1,11 +1,12 @@
 //! Admission: the ordered rules between finding a command and running it.
 //!
-//! A rule names what it is concerned with, as a bit, and is asked only if that is there: something about
-//! the command, its client or the server. The server's bits are kept in one mask (`Exec::concerns`, by
-//! `Server::rearm`), so that in the calm case a command passes by two tests.
+//! Each rule says with one bit what it is about: the command, its client or the server. It is asked
+//! only if that bit is set. The server's bits are kept in one mask (`Exec::concerns`, set by
+//! `Server::rearm`), so in the usual case a command passes after two tests.
 //!
-//! The order is Redis's. What EXEC runs has passed when it was queued; the rules that say `members` hold
-//! once more when it runs.
+//! The order is Redis's, because clients see which error comes first. The commands of a transaction
+//! were asked when they were queued; the rules with `members` are asked once more when EXEC runs
+//! them.
 
 use crate::commands::own;
 use crate::commands::spec::{
@@ -50,7 +51,8 @@ pub(crate) fn refuse(
     e: &CmdError,
     reply: &mut Reply,
 ) {
-    // EXEC itself, refused, ends the transaction (if there is one) instead of waiting for another EXEC.
+    // A refused EXEC ends the transaction, if there is one. Otherwise the client would have to send
+    // a second EXEC.
     if row.is_some_and(|r| r.spec.own.has(own::EXEC)) {
         transaction::discard(srv, id);
         let why = e.bytes().strip_prefix(b"ERR ").unwrap_or(e.bytes());
@@ -148,8 +150,8 @@ static RULES: &[Rule] = &[
     rule(IN_MULTI, queued),
 ];
 
-/// What there is to look at whoever asks. Kept in `Exec::concerns` by `Server::rearm`; all but
-/// `CROWDED`, which changes as keys are read and is a plain flag already.
+/// The server's bits, which are the same for every command. `Exec::concerns` holds them. `CROWDED`
+/// is not among them: it changes as keys are read, and is a plain flag already.
 pub(crate) fn concerns(srv: &Server) -> Concerns {
     let bit = |on: bool, bit: Concerns| if on { bit } else { 0 };
     bit(srv.clients.tally.files(), CLIENTS_LIMITED)
@@ -161,8 +163,8 @@ pub(crate) fn concerns(srv: &Server) -> Concerns {
 }
 
 impl Server {
-    /// Who listens for consequences, and what the gate has to look at. Called by those who start or
-    /// stop listening, and by those who change what `concerns` looks at.
+    /// Sets who listens for effects, and what the gate has to look at. Whoever starts or stops
+    /// listening calls this, and whoever changes what `concerns` looks at.
     pub(crate) fn rearm(&mut self) {
         let mut armed = 0;
         // Who has to know when a key goes learns it from what changes.
@@ -186,7 +188,8 @@ impl Server {
         self.exec.concerns = concerns(self);
     }
 
-    /// A registry has listed a client, or no longer does: what is asked of it at every command follows. O(1).
+    /// A registry has listed a client, or no longer does: what is asked of it at every command
+    /// follows. O(1).
     pub(crate) fn listed(&mut self, id: ClientId) {
         let subscriptions = self.pubsub.bytes(id);
         let bytes = subscriptions.unwrap_or(0) + self.watch.bytes(id);
@@ -239,8 +242,8 @@ fn admit_by_rules(srv: &mut Server, id: ClientId, row: &'static Row) -> Result<A
     Ok(Admitted::Run)
 }
 
-/// Runs the rules that hold for a member of a transaction when EXEC runs it. It has passed the others
-/// when it was queued.
+/// Runs the rules that hold for a member of a transaction when EXEC runs it. It has passed the
+/// others when it was queued.
 pub(crate) fn admit_member(
     srv: &mut Server,
     id: ClientId,
@@ -283,7 +286,7 @@ fn fits_a_transaction(_: &mut Server, ask: &Ask) -> Verdict {
 }
 
 fn client_memory(srv: &mut Server, ask: &Ask) -> Verdict {
-    // Within a command nobody leaves.
+    // While a command runs no client may leave.
     if srv.exec.nesting == 0 {
         client_memory::evict(srv);
     }
@@ -296,7 +299,7 @@ fn memory(srv: &mut Server, ask: &Ask) -> Verdict {
         return Ok(None);
     }
     let over = !evict::perform(srv);
-    // A queue takes memory whatever is in it; ending a transaction gives it back.
+    // A queue takes memory, whatever is in it. The commands that end a transaction free it.
     let queues = ask.in_multi && !ask.is(own::ENDS_MULTI);
     if over && (ask.has(DENYOOM) || queues) { Err(errors::OOM) } else { Ok(None) }
 }
@@ -356,7 +359,7 @@ fn monitoring(_: &mut Server, ask: &Ask) -> Verdict {
 }
 
 fn paused(srv: &mut Server, ask: &Ask) -> Verdict {
-    // Compat: as a kind of replica it is not held up by a pause either.
+    // Compat: a client in MONITOR counts as a replica, so a pause does not hold it up either.
     if srv.clients.session(ask.id).is_some_and(|s| s.monitor) {
         return Ok(None);
     }

@@ -1,20 +1,22 @@
-//! Client-side caching: what clients read is remembered, and changes are told to those they concern.
+//! Client-side caching: remembers what clients read, and tells them when it changes.
 //!
 //! ```text
 //! a read command ends   remember     its keys, with the client that sent it
-//! a key changes         invalidate   tell who read it and forget it; collect it for who wants to hear of its prefix
+//! a key changes         invalidate   tell who read it and forget it; collect it for `broadcast`
 //! a database is emptied invalidate_all
-//! a turn ends           broadcast    tell of what was collected
+//! a turn ends           broadcast    tell who asked for a prefix of the keys that were collected
 //! too many keys         limit        tell who read some key chosen at random as if it had changed
 //! ```
-//! A message about a key that the running command's own client has read must not stand inside the reply: it waits in
-//! `tracking.own` for the end of the unit, and then follows the reply (`settle_own`). Messages to others leave at once.
+//! A message about a key that the running command's own client has read must not stand inside the
+//! reply. It waits in `tracking.own` for the end of the unit, and then follows the reply
+//! (`settle_own`). Messages to other clients leave at once.
 //!
-//! A message is encoded once for each form it has, however many clients get it: a push in RESP3; for RESP2, which
-//! has no pushes, a message on a channel, to the client that another redirects its messages to.
+//! A message is encoded once for each form, however many clients get it. In RESP3 it is a push.
+//! RESP2 has no pushes: there it is a message on a channel, to the client that another one
+//! redirects its messages to.
 //!
-//! Compat: "all keys" is a null in the protocol of the client that receives it. Redis 7.2 writes it in that of the
-//! client that redirects, which the receiver can't parse if it speaks the other one.
+//! Compat: "all keys" is a null in the protocol of the client that receives it. Redis 7.2 writes it
+//! in that of the client that redirects, which the receiver can't parse if it speaks the other one.
 
 use bytes::Bytes;
 
@@ -27,13 +29,13 @@ use crate::server::parts::{Call, Server};
 
 const CHANNEL: &[u8] = b"__redis__:invalidate";
 
-/// Keys that one run forgets to get back under the limit; the next run, if still over it, takes twice as many, then
-/// thrice.
+/// How many keys one run forgets to get back under the limit. If the table is still over it, the
+/// next run takes twice as many, then three times as many.
 const EFFORT: usize = 100;
 /// Time for one run, in microseconds, looked at after every `EFFORT` keys.
 const MAX_US: u64 = 1000;
 
-/// The table of keys is given back when nobody has tracked any for so long.
+/// The table of keys is freed when no client has tracked anything for so long.
 const KEPT_MS: i64 = 60_000;
 
 /// What a message is about.
@@ -78,8 +80,8 @@ impl<'a> Message<'a> {
     }
 }
 
-/// A read command has run: its keys are remembered with the client that sent it, unless that client does not want
-/// it. O(keys).
+/// A read command has run. Its keys are remembered with the client that sent it, unless that client
+/// does not want this. O(keys).
 #[cold]
 pub(crate) fn remember(srv: &mut Server, call: &Call<'_>) {
     let Server { tracking, clients, exec, .. } = srv;
@@ -88,7 +90,8 @@ pub(crate) fn remember(srv: &mut Server, call: &Call<'_>) {
     if mode.broadcast || mode.opt_in && !mode.caching || mode.opt_out && mode.caching {
         return;
     }
-    // Shard channels have the place of keys, and what a script read it read by commands of its own.
+    // Shard channels stand where keys would, but are none. A script's keys are remembered by the
+    // commands that it runs.
     if call.row.has(PUBSUB) || call.row.spec.group == "scripting" {
         return;
     }
@@ -101,14 +104,16 @@ pub(crate) fn remember(srv: &mut Server, call: &Call<'_>) {
     if call.row.has(MOVABLE_KEYS) {
         call.row.spec.keys_of(&call.argv).into_iter().for_each(|(i, _)| read(i));
     } else if let (first @ 1.., last, step) = call.row.spec.legacy {
-        // Where the keys stand does not depend on the arguments: nothing is allocated for the common commands.
+        // Where the keys stand does not depend on the arguments: nothing is allocated for the
+        // common commands.
         let last = if last < 0 { call.argv.len() as i32 + last } else { last };
         (first..=last).step_by(step.max(1) as usize).for_each(|i| read(i as usize));
     }
     tracking.recount();
 }
 
-/// CLIENT CACHING holds for the next command or transaction: it is over after any command but CLIENT itself.
+/// CLIENT CACHING holds for the next command or transaction: it is over after any command but
+/// CLIENT itself.
 #[cold]
 pub(crate) fn end_of_caching(session: &mut Session, row: Option<&'static Row>) {
     if session.multi.is_some() || row.is_some_and(|r| r.spec.container() == Some("client")) {
@@ -138,7 +143,7 @@ impl Server {
         for &number in numbers.as_slice() {
             let Some(id) = self.tracking.client(number) else { continue };
             let mode = self.clients.session(id).and_then(|s| s.tracking.as_deref());
-            // It has read the key in an earlier life, before it asked for broadcasts or for nothing.
+            // It read the key before it turned to broadcasts, or turned tracking off.
             let Some(mode) = mode.filter(|m| !m.broadcast) else { continue };
             match self.exec.unit.client == Some(id) {
                 true if mode.no_loop => {}
@@ -148,7 +153,7 @@ impl Server {
         }
     }
 
-    /// Databases are emptied: whatever anybody has cached is void. O(clients).
+    /// Databases are emptied: nothing that clients have cached is valid any more. O(clients).
     pub(crate) fn invalidate_all(&mut self) {
         if self.tracking.is_idle() {
             return;
@@ -168,8 +173,8 @@ impl Server {
         self.rearm();
     }
 
-    /// Tells a client of what it asked to hear of; what the running command's own client is told comes now, at the
-    /// end of its unit, behind what else came for it.
+    /// Tells the running command's own client of its own changes. This comes at the end of its
+    /// unit, after what else came for it.
     #[cold]
     pub(crate) fn settle_own(&mut self, id: ClientId) {
         for key in std::mem::take(&mut self.tracking.own) {
@@ -180,7 +185,8 @@ impl Server {
         }
     }
 
-    /// Puts what came for the client at hand into its reply, so that it precedes what follows.
+    /// Puts the messages for the running command's client into its reply, so that they come before
+    /// what follows.
     #[cold]
     pub(crate) fn deliver_pushes(&mut self, id: ClientId, reply: &mut Reply) {
         reply.raw(&self.clients.take_pushes(id));
@@ -197,7 +203,8 @@ impl Server {
         let Some((to, receiver)) = to.and_then(|to| Some((to, self.clients.session(to)?))) else {
             return self.tell_broken(id, redirect);
         };
-        // RESP2 knows messages from elsewhere on channels only, so one that is not subscribed can't be told.
+        // RESP2 knows messages from elsewhere on channels only, so one that is not subscribed can't
+        // be told.
         if receiver.resp3 || redirect != 0 && receiver.subscribed {
             let resp3 = receiver.resp3;
             self.clients.push_shared(to, message.bytes(resp3));
@@ -226,7 +233,7 @@ impl Server {
         self.clients.session(id).filter(|s| s.close != Close::Now).map(|_| id)
     }
 
-    /// End of a turn: tells of the keys that changed in it to those who want to hear of their prefixes.
+    /// The turn ends. Clients that asked for a prefix are told which keys with it have changed.
     #[cold]
     pub(crate) fn broadcast_changes(&mut self) {
         for changed in self.tracking.broadcast.take_changed() {
@@ -247,10 +254,12 @@ impl Server {
         }
     }
 
-    /// Brings the table of keys back under its limit, or closer to it. Runs as a unit of the server.
+    /// Brings the table of keys back under its limit, or closer to it. Runs as a unit of the
+    /// server.
     #[cold]
     pub(crate) fn limit_tracked_keys(&mut self) {
-        // The keys have not changed. Who read them is told, since it would not hear when they do.
+        // The keys have not changed. But those who read them are told as if they had, since they
+        // will not hear of a change any more.
         let start = self.clock.watch.ticks();
         let mut next = crate::util::rand::generator(self.exec.draw());
         let effort = EFFORT.saturating_mul(self.tracking.overrun as usize + 1);
@@ -276,8 +285,9 @@ impl Server {
         if self.tracking.crowded {
             self.limit_tracked_keys();
         }
-        // Nobody is left who could be told of a change. Who turns tracking off and on again soon still hears of what
-        // it read before, as it does from Redis, which keeps these keys until they change.
+        // No client is left to be told of a change. The table is still kept for a while: a client
+        // that turns tracking off and on again soon hears of what it read before. With Redis it
+        // always would, since that keeps these keys until they change.
         if self.tracking.is_unused_since(self.clock.now_ms - KEPT_MS, self.clock.now_ms) {
             let table = self.tracking.take_table();
             self.bio.free_tracked(table);

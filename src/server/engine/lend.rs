@@ -1,15 +1,16 @@
-//! A large argument moves into what keeps it, instead of being copied.
+//! Moves a large argument into what keeps it, instead of copying it.
 //!
-//! The arguments are borrowed while their command runs. So one that is lent moves afterwards:
+//! A command only borrows its arguments. So an argument that is lent moves after the command:
 //!
 //! ```text
 //! begin    the owner lends an argument
-//!   (run)    SET stores an empty value in its place (`Effects::keep`); MULTI queues an empty argument
+//!   (run)    SET stores an empty value in its place (`Effects::keep`); MULTI queues an empty
+//!            argument
 //! end      who asked for it, if anybody
 //! give     the owner moves it there
 //! ```
-//! Nobody sees the empty value: events, MONITOR and the stream tell of arguments, and no other command reads a
-//! string in between.
+//! Nobody sees the empty value. Events, MONITOR and the stream take the arguments, and no other
+//! command reads the key before the value has come.
 
 use crate::commands::string::KEEPERS;
 use crate::keyspace::effects;
@@ -37,7 +38,8 @@ pub(crate) fn end(srv: &mut Server) -> Option<Keeper> {
     srv.exec.kept.take()
 }
 
-/// The argument that a command may keep: the only large one, so that it can't be taken for another.
+/// The argument that a command may keep. It is the only large one, so that it can't be mistaken for
+/// another.
 pub(crate) fn may_keep(row: &Row, argv: Argv<'_>) -> Option<usize> {
     let index = argv.iter().position(|arg| arg.len() >= LARGE)?;
     let only = argv[index + 1..].iter().all(|arg| arg.len() < LARGE);

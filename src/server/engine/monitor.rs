@@ -24,7 +24,8 @@ pub(crate) fn feed_refused(srv: &mut Server, client: ClientId, row: &'static Row
     feed(srv, &Call { client, row, argv, reply: &mut Reply::default(), fx, env });
 }
 
-/// Tells the watchers of a command that has run: time, database and address of its client, arguments.
+/// Tells the watchers of a command that has run: time, database and address of its client,
+/// arguments.
 #[cold]
 pub(crate) fn feed(srv: &mut Server, call: &Call<'_>) {
     if call.row.has(SKIP_MONITOR | ADMIN) {
@@ -35,7 +36,7 @@ pub(crate) fn feed(srv: &mut Server, call: &Call<'_>) {
         Origin::Script => "lua",
         _ => srv.clients.session(call.client).map_or("", |s| s.peer.as_str()),
     };
-    // Where the client is now: SELECT is shown in the database that it led to.
+    // The database is the one after the command: SELECT is shown in the database that it chose.
     let db = srv.clients.session(call.client).map_or(call.env.db, |s| s.db);
     let unix = srv.clients.session(call.client).is_some_and(|s| s.unix);
     let from =

@@ -1,4 +1,4 @@
-//! Messages on their way to subscribers: encoded once for each protocol version, however many get them.
+//! Messages on their way to subscribers. Each is encoded once for each version of the protocol.
 
 use bytes::Bytes;
 

@@ -7,8 +7,8 @@ use crate::server::parts::Row;
 /// What logs show instead of a secret.
 pub(crate) const REDACTED: &[u8] = b"(redacted)";
 
-/// The arguments of a command with its secrets replaced; None if it is not one that has any. Then nothing is copied:
-/// an argument may be large.
+/// The arguments of a command with its secrets replaced; None if it is not one that has any. Then
+/// nothing is copied: an argument may be large.
 pub(crate) fn redact(row: &Row, argv: Argv<'_>) -> Option<Vec<Vec<u8>>> {
     let mut hidden = Vec::new();
     let mut hide = |i: usize| hidden.push(i);

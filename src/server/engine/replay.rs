@@ -16,8 +16,8 @@ use crate::resp::reply::Reply;
 use crate::server::parts::table::Handler;
 use crate::server::parts::{Call, Row, Server};
 
-/// Runs a command in database `db`. What it replies goes to `reply`, for nobody to read: an error then
-/// is an error now, and has changed nothing.
+/// Runs a command in database `db`. What it replies goes to `reply`, for nobody to read: an error
+/// then is an error now, and has changed nothing.
 pub(crate) fn replay(
     srv: &mut Server,
     db: u32,

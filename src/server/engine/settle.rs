@@ -1,4 +1,18 @@
-//! Consequences of a command, applied in the order in which it recorded them.
+//! What must follow from a call, done when its handler has returned.
+//!
+//! The handler has changed the keyspace, and recorded in `Effects` what else there is to do.
+//! `settle` does it in this order:
+//!
+//! 1. The log, as the command wrote it. A change breaks the watches on its key, and clients that
+//!    cache the key are told. An event is published. A key that became ready is noted.
+//! 2. The commands that stand in the stream before the command itself, such as the deletion of a
+//!    key that was past its time. The command itself follows in `unit::call`.
+//! 3. The values that were taken out are freed, here or on the helper thread.
+//! 4. A large argument that the command wants to keep is noted for its owner, who moves it
+//!    (`lend`).
+//!
+//! Nothing here runs a command: clients that wait for a key that became ready are served when the
+//! unit is over (`blocking`). So the effects of one call are complete before another call begins.
 
 use crate::keyspace::effects::{self, Aside, Dropped, Effect, Effects, EventClass};
 use crate::server::parts::Server;
@@ -6,7 +20,8 @@ use crate::server::parts::exec::Keeper;
 use crate::server::parts::stream;
 
 impl Server {
-    /// Applies one call's effects; whether there were any. The common call has none, and costs one test.
+    /// Applies one call's effects. Returns whether there were any. Most calls have none, and then
+    /// it costs one test.
     #[inline]
     pub(crate) fn settle(&mut self, fx: &mut Effects) -> bool {
         let aside = fx.take_aside();
@@ -49,7 +64,8 @@ impl Server {
         }
     }
 
-    /// Who watches a key of database `n`, which is about to be flushed, sees it go; so does who waits and has to know.
+    /// Who watches a key of database `n`, which is about to be flushed, sees it go; so does who
+    /// waits and has to know.
     pub(crate) fn tell_of_flush(&mut self, n: u32) {
         let Server { watch, clients, ks, clock, blocked, .. } = self;
         if blocked.waits_for_deletion() {
@@ -69,7 +85,8 @@ impl Server {
         }
     }
 
-    /// A key has changed, or its time was up: that is no change for whoever began to watch it when it was dead already.
+    /// A key has changed, or its time was up. The latter is no change for a client whose watch
+    /// began when the key was past its time already.
     fn break_watchers(&mut self, db: u32, key: &[u8], own: bool) {
         let Server { watch, clients, .. } = self;
         for id in watch.of(db, key).filter(|&id| own || watch.found_live(id, db, key)) {
@@ -95,8 +112,8 @@ impl Server {
         }
     }
 
-    /// Frees a value that left the keyspace: here, or on the helper thread if the settings say so and
-    /// it is worth the trip.
+    /// Frees a value that left the keyspace: here, or on the helper thread if the settings say so
+    /// and it takes long enough.
     fn drop_value(&mut self, dropped: Dropped) {
         let lazily = self.lazyfree.is_lazy(dropped.why);
         if lazily && dropped.value.free_effort() > crate::server::parts::bio::LAZY_FROM {

@@ -4,13 +4,17 @@
 //! within    a unit inside another: what ran before goes on as it was
 //! command   a client's command, admitted by the gate, as a unit
 //! act       what the server does to one database by itself: expiry, eviction
-//!   call      one command: Env and Effects, handler, error, effects, stream, statistics, slow log
+//!   call      one command
 //! ```
-//! EXEC runs its members through `call` within its own unit; scripts, links and files will do the same.
-//! Writes go into the stream as they happen; the unit closes when the outermost call has ended.
+//! `call` runs the handler with `Env` (what it may know) and `Effects` (what it leaves to be done).
+//! Then, in this order: an error becomes the reply; the effects are settled; the command goes into
+//! the stream, in the form that it asked for; its keys are remembered for a client that caches;
+//! MONITOR shows it; its time is accounted for. Keys that were past their time are among the
+//! effects, so the stream has their deletion before the command that found them.
 //!
-//! Order within a call: keys that were past their time leave first (they are in the effects), then comes
-//! the command itself, in the form that it asked for.
+//! EXEC runs its members through `call` within its own unit; scripts, links and files will do the
+//! same. Writes go into the stream as they happen. `close` ends the unit, but only when the
+//! outermost call has ended (`Exec::nesting` is 0).
 
 use crate::commands::spec;
 use crate::commands::{CmdResult, Ctx};
@@ -64,8 +68,8 @@ impl Server {
     }
 }
 
-/// Runs `f` as a unit inside whatever runs now, which then goes on as it was. Messages for the unit's
-/// client that came up in it are told at its end.
+/// Runs `f` as a unit inside whatever runs now, which then goes on as it was. Messages for the
+/// unit's client that came up in it are told at its end.
 pub(crate) fn within<R>(srv: &mut Server, unit: Unit, f: impl FnOnce(&mut Server) -> R) -> R {
     let outer = std::mem::replace(&mut srv.exec.unit, unit);
     let own = std::mem::take(&mut srv.tracking.own);
@@ -90,11 +94,11 @@ fn close(srv: &mut Server) {
     }
 }
 
-/// Changes a database on the server's own behalf, as a unit of its own; `tell` records what is to be
+/// Changes a database on the server's own behalf, as a unit of its own. `tell` records who must be
 /// told of it.
 ///
-/// Returns the bytes that the change has given back. What `tell` and those who hear of it take is not
-/// subtracted: eviction would go on for what its own messages take.
+/// Returns the bytes that the change has freed. The messages about it take memory, but are not
+/// subtracted: otherwise eviction would go on because of its own messages.
 pub(crate) fn act(
     srv: &mut Server,
     db: u32,

@@ -1,8 +1,8 @@
 //! The forked child: one at a time, what it reports, and what becomes of it.
 //!
 //! A child gets a view of the server made of shared borrows only, so it cannot touch a client. It
-//! reports on a pipe in records of 24 bytes (keys done, keys in all, bytes copied on write); the pipe's
-//! end tells the reactor that the child is gone, without waiting for the next cron.
+//! reports on a pipe in records of 24 bytes (keys done, keys in all, bytes copied on write); the
+//! pipe's end tells the reactor that the child is gone, without waiting for the next cron.
 
 use crate::server::jobs::settings;
 use crate::server::parts::child::{Child, Kind, Progress};
@@ -29,7 +29,7 @@ pub(crate) struct Reporter {
 const REPORT_MS: i64 = 1000;
 
 impl Reporter {
-    /// Tells the parent how far the work is; cheap when it was told lately.
+    /// Tells the parent how far the work is, once a second at most.
     pub(crate) fn keys(&mut self, done: u64) {
         let now = clock::wall_ms();
         if now - self.last_ms >= REPORT_MS {

@@ -1,4 +1,8 @@
-//! What becomes of a forked child: its reports are read, and what it was for is finished when it ends.
+//! What becomes of a forked child: the server reads its reports, and finishes its job when it ends.
+//!
+//! The child's end closes its pipe, which wakes the reactor (`on_report`). The cron asks as well
+//! (`check`). Whichever comes first takes `Server::child`, so the job is finished once. Then tables
+//! may grow and shrink as usual, since no child shares their pages any more.
 
 use std::io::Read;
 use std::os::fd::AsRawFd;

@@ -1,9 +1,10 @@
-//! The crash report: what the server was when it broke, written where the log goes. And what the
-//! watchdog's report says beyond the stack, which is the same.
+//! The crash report: the state of the server when it broke, written to the log. The watchdog's
+//! report has the same facts beside its stack.
 //!
-//! A broken invariant panics; a fault raises a signal. Both end here, then the process dies by its
-//! signal: no half-done state is served. The report needs the server's state, which the crashing thread
-//! holds; a copy of the parts that matter is kept here instead, refreshed where they change.
+//! A broken invariant panics; a fault raises a signal. Both end here, and then the process dies by
+//! its signal: a server in a half-done state must not go on. The report needs the server's state,
+//! but the thread that crashed holds it. So a copy of the facts that matter is kept here, and
+//! renewed where they change.
 
 use crate::server::parts::identity;
 use crate::server::parts::running;
@@ -38,7 +39,7 @@ static TABLE: OnceLock<&'static Table> = OnceLock::new();
 /// Where tools that collect reports begin.
 const START: &str = "\n\n=== REDIS BUG REPORT START: Cut & paste starting from here ===\n";
 
-/// A panic has been reported: the abort that follows needs no second report.
+/// A panic has been reported, so the abort that follows it is not reported again.
 static REPORTED: AtomicBool = AtomicBool::new(false);
 
 /// Takes over what the report needs. Called at start and after CONFIG SET.
@@ -90,8 +91,8 @@ pub(crate) fn install(srv: &Server) {
     });
 }
 
-/// Makes the watchdog follow `watchdog-period`. Below two ticks of the cron, which shows that the loop
-/// still turns, the period is raised to that, as Redis does.
+/// Sets the watchdog to `watchdog-period`. As in Redis, the period is at least two ticks of the
+/// cron: the cron is what shows that the loop still turns.
 pub(crate) fn set_watchdog(srv: &mut Server) -> Result<(), String> {
     let p = &mut srv.cfg.process;
     if p.watchdog_period_ms > 0 {
@@ -107,7 +108,7 @@ pub(crate) fn set_watchdog(srv: &mut Server) -> Result<(), String> {
     set.map_err(|e| format!("Can't start the watchdog: {e}"))
 }
 
-/// A copy of the facts; the defaults when the lock is held by the thread that crashed.
+/// A copy of the facts, or the defaults if the thread that crashed holds the lock.
 fn facts() -> Facts {
     FACTS.try_lock().map(|f| f.clone()).unwrap_or_default()
 }
@@ -152,7 +153,7 @@ impl std::fmt::Display for Running {
     }
 }
 
-/// A command's function by the name it has in Redis's traces, which reports are searched for. A
+/// The name of a command's function in Redis's traces, since people search reports for it. A
 /// subcommand is part of its container's function there.
 fn function(command: &str) -> String {
     let whole = command.split('|').next().unwrap_or(command);
@@ -161,7 +162,7 @@ fn function(command: &str) -> String {
 }
 
 fn report(facts: &Facts, why: &str) {
-    // A report takes its time; the watchdog's would be another one in the middle of it.
+    // A report takes long enough to set off the watchdog, which would write its own in the middle.
     watchdog::disarm();
     let running = Running::at(running::now());
     let uptime = (crate::sys::clock::wall_ms() - facts.started_ms) / 1000;

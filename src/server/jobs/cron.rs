@@ -1,4 +1,15 @@
-//! What is done `hz` times a second: samples, clients that idle, tables that shrink, save points.
+//! What is done `hz` times a second, whether or not a client asks for anything.
+//!
+//! A run sets the timer for the next one first. Then it samples rates and the memory peak, looks
+//! after a part of the clients (idle ones, their buffers, the time of soft output limits), lets
+//! tables grow or shrink, and asks for the child, save points, kept connections, the table of
+//! cached keys and expiry. Each client has its turn about once a second, however many there are.
+//!
+//! The child is asked for before the save points, so that a save that waited for its end can start
+//! in the same run. A shutdown that a signal asked for comes last.
+//!
+//! A turn within a command or a load calls `while_busy` instead, which changes no data and starts
+//! no job: the work in progress does not expect that.
 
 use crate::log;
 use crate::net::session::Close;
@@ -37,7 +48,7 @@ pub(crate) fn run(srv: &mut Server) {
     srv.stats.cron_us += used;
 }
 
-/// What goes on in a turn within a command or a load.
+/// The part of it that goes on in a turn within a command or a load.
 pub(crate) fn while_busy(srv: &mut Server) {
     srv.watchdog.rearm();
     if !srv.debug.pause_cron {
@@ -99,7 +110,8 @@ fn clients(srv: &mut Server, hz: usize) {
         srv.clients.recent.note(now, input, output);
         srv.clients.account(id, 0);
         if output > 0 {
-            // Without traffic nobody else would notice that the time of a soft limit is up.
+            // A client without traffic is checked nowhere else, and the time of its soft limit may
+            // be up.
             srv.clients.check_output(id, 0);
         }
     }

@@ -1,8 +1,9 @@
-//! Active expiry: keys, and fields of hashes, go at their time, not when somebody next asks for them.
+//! Active expiry: deletes keys and fields of hashes soon after their time, if nobody asks for them.
 //!
-//! A wheel of each database knows which keys are due, another which hashes have fields that are. A run works through
-//! them until its share of time is used up (a quarter of a core at `active-expire-effort` 1) and leaves the rest to the
-//! next one, a few milliseconds later; how far it lags behind is in INFO.
+//! Each database has one wheel for the keys that are due, and one for the hashes with fields that
+//! are due. A run works through them until its share of time is used up (a quarter of a core at
+//! `active-expire-effort` 1). The next run goes on a few milliseconds later. INFO shows how far
+//! expiry lags behind.
 
 use crate::keyspace::entry::Entry;
 use crate::keyspace::store::Due;
@@ -11,13 +12,13 @@ use crate::server::parts::Server;
 use crate::server::parts::net::Timer;
 use crate::value::{ObjectRef, ValueRef};
 
-/// A run is this long at most, in microseconds; the pause after it keeps the share.
+/// The longest run, in microseconds. The pause after it keeps the share.
 const RUN_US: u64 = 1000;
 /// Keys between two looks at the clock.
 const BATCH: usize = 64;
-/// Keys are looked for at most this often.
+/// The shortest time between two runs.
 const TICK_MS: i64 = 1;
-/// Without keys due before, the wheels are asked again after this long.
+/// The longest time between two runs, while any key has a time.
 const IDLE_MS: i64 = 100;
 
 /// Percent of a core that expiry may take.
@@ -25,14 +26,14 @@ fn share(effort: u32) -> u64 {
     u64::from(25 + 2 * (effort.clamp(1, 10) - 1))
 }
 
-/// Called once a turn: a key with a time to live that was added may be the next one due.
+/// Called once a turn. A key that got a time may now be the first to expire.
 pub(crate) fn notice(srv: &mut Server) {
     if srv.ks.settle() {
         schedule_known(srv);
     }
 }
 
-/// Makes sure that a run takes place when the next key is due, having looked at all deadlines again.
+/// Sets the timer for the next key that is due, after a new look at all deadlines.
 pub(crate) fn schedule(srv: &mut Server) {
     srv.ks.settle_deadlines();
     schedule_known(srv);
@@ -84,7 +85,8 @@ pub(crate) fn run(srv: &mut Server) {
     srv.note_latency("expire-cycle", used);
     if pending {
         srv.stats.n.expire_time_cap += 1;
-        // The pause that makes `used` the configured share of time, at least one tick.
+        // After this pause the run has had the configured share of the time. It is at least one
+        // tick.
         let pause_us = used * 100 / share(srv.cfg.keyspace.expire_effort) - used;
         let pause = ((pause_us / 1000) as i64).max(TICK_MS);
         set_timer(srv, now + pause);

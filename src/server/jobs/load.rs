@@ -52,8 +52,8 @@ pub(crate) fn end(srv: &mut Server) {
     crate::server::jobs::expire::schedule(srv);
 }
 
-/// Reads the snapshot into a keyspace of its own, which replaces the present one when it is complete,
-/// or is added to it key by key.
+/// Reads the snapshot into a keyspace of its own, which replaces the present one when it is
+/// complete, or is added to it key by key.
 pub(crate) fn from_disk(
     srv: &mut Server,
     present: Present,

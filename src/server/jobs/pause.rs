@@ -1,8 +1,9 @@
 //! CLIENT PAUSE: commands wait until a time, all of them or those that change data.
 //!
-//! A paused client is postponed: its command stays in its query buffer, nothing more is read from it, and when the
-//! pause ends it goes on as if it had just arrived. While writes are paused the data does not change by itself
-//! either: nothing expires (keys past their time are hidden), nothing is evicted.
+//! A paused client is postponed: its command stays in its query buffer, nothing more is read from
+//! it, and when the pause ends it goes on as if it had just arrived. While writes are paused the
+//! data does not change by itself either: nothing expires (keys past their time are hidden),
+//! nothing is evicted.
 
 use crate::server::parts::Server;
 use crate::server::parts::net::Timer;

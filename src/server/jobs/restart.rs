@@ -1,8 +1,9 @@
 //! Running the program anew in place of this one: DEBUG RESTART and CRASH-AND-RECOVER.
 //!
-//! A command only asks for it. The loop ends as for SHUTDOWN, then [`run`] executes the program with its first command
-//! line, in the same process: its supervisor sees no end. Files and sockets close by themselves at that moment (all are
-//! opened to do so), and connections before, so that clients don't wait with the process.
+//! A command only asks for it. The loop ends as for SHUTDOWN. Then [`run`] executes the program
+//! with its first command line in the same process, so its supervisor sees no end. All files and
+//! sockets are opened so that they close at that moment. Connections are closed before, so that
+//! clients need not wait for it.
 
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
@@ -16,9 +17,9 @@ use crate::server::jobs::shutdown::{self, How};
 use crate::server::parts::Server;
 use crate::util::path::os_error;
 
-/// Ends the loop, to run the program again after `delay_ms` milliseconds. A graceful restart keeps configuration and
-/// data, as far as SHUTDOWN does; the other kind loses what is not on disk. On an error, which the log explains, the
-/// server goes on.
+/// Ends the loop, and the program runs again after `delay_ms` milliseconds. A graceful restart
+/// keeps configuration and data, as SHUTDOWN does; the other kind loses what is not on disk. On an
+/// error the server goes on, and the log says why.
 pub(crate) fn ask(srv: &mut Server, graceful: bool, delay_ms: u64) -> Result<(), ()> {
     let executable = &srv.identity.executable;
     let mode = std::fs::metadata(executable).map_or(0, |file| file.permissions().mode());
@@ -47,7 +48,7 @@ pub(crate) fn ask(srv: &mut Server, graceful: bool, delay_ms: u64) -> Result<(),
     Ok(())
 }
 
-/// Becomes the program anew. Returns only if the system refuses.
+/// Executes the program again in this process. Returns only if the system refuses.
 pub(crate) fn run(srv: Server, delay: Duration) {
     let Server { clients, net, identity, .. } = srv;
     drop(clients);
@@ -57,8 +58,8 @@ pub(crate) fn run(srv: Server, delay: Duration) {
     log!(Warning, "Can't restart: {}", os_error(&error));
 }
 
-/// The arguments after the program's name, to be given again. The file is named by its full path, since the process
-/// has moved to the directory of its data.
+/// The arguments after the program's name, to be given again. The file is named by its full path,
+/// since the process has moved to the directory of its data.
 pub(crate) fn arguments(args: &[OsString], config_file: Option<&Path>) -> Vec<OsString> {
     let mut again: Vec<OsString> = args.get(1..).unwrap_or_default().to_vec();
     if let (Some(first), Some(file)) = (again.first_mut(), config_file) {

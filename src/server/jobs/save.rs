@@ -1,4 +1,18 @@
 //! When and how snapshots are taken: SAVE, BGSAVE, save points, and what follows from failures.
+//!
+//! SAVE writes on the main thread, and serves nobody meanwhile; only signals are looked at. BGSAVE
+//! forks a child that writes what memory held at the fork. Both write `temp-<pid>.rdb` and rename
+//! it when it is complete, so the file with the configured name is whole at any time.
+//!
+//! The cron starts a save that BGSAVE SCHEDULE asked for, or else one that a save point asks for.
+//! After a failure both wait, longer after each further one (`RdbJobs::retry_ms`).
+//!
+//! Invariants:
+//!
+//! - there is one child at most: every save begins by looking for it;
+//! - `dirty` counts the changes since the state of the last good snapshot. So a child that succeeds
+//!   takes away what was counted at its fork (`dirty_at_fork`), and no more;
+//! - whoever changes `last_failed` calls `rearm`: the gate refuses writes by it.
 
 use crate::server::parts::child::{Child, Kind};
 use crate::server::parts::clock::access_clock;
@@ -20,7 +34,8 @@ use crate::server::parts::Server;
 use crate::sys::fork::{self, Exit, GAVE_UP};
 use crate::util::path::os_error;
 
-/// The version of the format that `rdb-target-version` asks for; 0: the lowest that can hold the data.
+/// The version of the format that `rdb-target-version` asks for; 0: the lowest that can hold the
+/// data.
 pub(crate) fn target_version(cfg: &Config) -> u32 {
     match cfg.snapshot.target_version {
         RdbTarget::Automatic => 0,

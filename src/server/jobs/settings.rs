@@ -1,4 +1,4 @@
-//! Settings that take effect outside the configuration: copies for the hot path, log level, title, OOM score.
+//! Settings that act outside the configuration: hot-path copies, log level, title, OOM score.
 
 use crate::config::choice::{LogLevel, OomScoreAdj};
 use crate::config::{self, Config};

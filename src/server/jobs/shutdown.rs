@@ -1,4 +1,17 @@
 //! Ending the server: SHUTDOWN and the signals that mean it.
+//!
+//! A signal is noted where it is read (`signals`), and done here, between commands. While data is
+//! loaded it ends the server at once and without saving. During a SAVE it is only noted.
+//!
+//! `finish` goes in this order:
+//!
+//! 1. The child that saves is killed.
+//! 2. The last snapshot is written, if there are save points or SAVE was given. If it can't be, the
+//!    server goes on as before, unless FORCE was given.
+//! 3. The pid file and the Unix socket are removed, and the listeners are closed.
+//! 4. `done` is set. The loop ends after its turn, which still writes the replies it owes.
+//!
+//! So nothing that a running server needs is removed before its data is safe.
 
 use crate::config::ShutdownFlags;
 use crate::log;
@@ -35,7 +48,8 @@ pub(crate) fn on_signals(srv: &mut Server) {
     }
 }
 
-/// SHUTDOWN ABORT: what a signal asked for and has not been done yet is called off; false if there is no such thing.
+/// SHUTDOWN ABORT: what a signal asked for and has not been done yet is called off; false if there
+/// is no such thing.
 pub(crate) fn abort(srv: &mut Server) -> bool {
     let pending = srv.shutdown.asked.take().is_some();
     if pending {
@@ -64,7 +78,8 @@ pub(crate) fn on_cron(srv: &mut Server) {
 
 /// Saves if it must and ends the loop. An error leaves the server running.
 ///
-/// However it ends, what a signal asked for is done with: signals that came during the last save ask for no other.
+/// However it ends, what a signal asked for is done with: signals that came during the last save
+/// ask for no other.
 pub(crate) fn shut_down(srv: &mut Server, how: How) -> Result<(), ()> {
     if srv.shutdown.done {
         return Ok(());

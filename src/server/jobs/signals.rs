@@ -1,4 +1,9 @@
 //! Signals that ask for the end.
+//!
+//! The handler only writes a byte (`sys::signals`). The reactor reads it here between commands, and
+//! a long save on the main thread does so now and then. What is asked for is only noted here, and
+//! `shutdown` does it when nothing else runs. The one exception is a second SIGINT: it ends the
+//! process at once.
 
 use crate::server::parts::rdb::remove_temporary;
 use std::io::Read;
@@ -8,8 +13,8 @@ use crate::server::parts::net::Net;
 use crate::server::parts::shutdown::Shutdown;
 use crate::sys::signals::{SIGINT, SIGTERM};
 
-/// Notes what signals ask for; whether there was one. Who insists on it is obeyed here and now, whatever is going on:
-/// a long save asks here now and then.
+/// Notes which signals have come; true if one asks for the end. A second SIGINT ends the process
+/// here and now, whatever is going on: a long save calls this now and then.
 pub(crate) fn note_signals(net: &mut Net, shutdown: &mut Shutdown, loading: bool) -> bool {
     let mut bytes = [0; 16];
     let mut any = false;

@@ -1,4 +1,4 @@
-//! Whoever started the server and wants to know how it is: systemd by datagrams, upstart by a stop.
+//! Tells the supervisor how the server is: systemd gets datagrams, upstart a stop signal.
 
 use crate::config::Config;
 use crate::config::choice::Supervised;
@@ -50,7 +50,7 @@ pub(crate) fn begin(cfg: &Config) -> Supervision {
     }
 }
 
-/// Sends systemd a message; whether it got it. The log says why not.
+/// Sends systemd a message; true if it got it. If not, the log says why.
 pub(crate) fn notify(message: &str) -> bool {
     match process::sd_notify(message) {
         Ok(true) => return true,

@@ -1,14 +1,14 @@
-//! The state of the append-only file: which file is written, how far it has come, and how the latest
-//! writes, syncs and rewrites ended.
+//! The state of the append-only file: which file is written, how far it has come, and how the
+//! latest writes, syncs and rewrites ended.
 //!
 //! ```text
 //! Off ──CONFIG SET appendonly yes──> Waiting ──first rewrite done──> On
 //! ```
-//! While `Waiting`, writes go to a temporary file from the moment of the fork; the first rewrite gives
-//! it its name. If that rewrite fails, the file is dropped and another one follows.
+//! While `Waiting`, writes go to a temporary file from the moment of the fork; the first rewrite
+//! gives it its name. If that rewrite fails, the file is dropped and another one follows.
 //!
-//! Invariant: `written` is what the file that is written holds of whole units; `reader` stands behind
-//! them in the stream.
+//! Invariant: `written` is what the file that is written holds of whole units; `reader` stands
+//! behind them in the stream.
 
 use std::fs::File;
 use std::path::PathBuf;

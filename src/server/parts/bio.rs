@@ -1,5 +1,5 @@
-//! The helper thread: frees large values and old databases. It only does what would
-//! block the reactor, and shares nothing with it but a queue and two counters.
+//! The helper thread: frees large values and old databases, which would keep the reactor waiting.
+//! It shares nothing with the reactor but a queue and two counters.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,13 +41,13 @@ impl Bio {
         let (shared, cpus) = (counters.clone(), cpus.to_string());
         let (tell, memory) = channel();
         let work = move || {
-            // Nobody listens only when starting has failed already.
+            // Sending fails only if the start of the server has failed already.
             let _ = tell.send(ThreadCounters::here());
             crate::sys::watchdog::spare_this_thread();
             // On a machine with few processors the reactor must not wait for us.
             crate::sys::process::lower_priority();
             if !cpus.is_empty() {
-                // Pinning is a wish; the thread works anywhere.
+                // The thread works on any processor, so an error is ignored.
                 let _ = crate::sys::process::set_cpu_list(&cpus);
             }
             for job in queue {

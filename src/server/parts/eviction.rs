@@ -1,7 +1,7 @@
 //! Candidates for eviction.
 
-/// The best candidates seen so far, the best last. What is left over from one victim helps to choose
-/// the next, so a few samples each time come close to looking at all keys.
+/// The best candidates seen so far, the best last. Candidates that one eviction leaves over help to
+/// choose in the next. So a few samples each time come close to looking at all keys.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     pub best: Vec<Candidate>,

@@ -6,7 +6,7 @@ use crate::net::clients::ClientId;
 use crate::net::session::CommandId;
 
 /// On whose behalf a unit of work runs. A unit is what leaves as one: a command with what follows
-/// from it, a transaction with its members, one expired or evicted key.
+/// from it, a transaction with its members, or one expired or evicted key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unit {
     pub origin: Origin,
@@ -38,23 +38,24 @@ pub(crate) struct Exec {
     pub nesting: u32,
     /// What runs, or what is being looked at before it runs.
     pub unit: Unit,
-    /// A turn within a command serves others meanwhile: only commands that may run then are let in.
+    /// A turn within a command serves other clients: the gate lets in only commands that may run
+    /// then.
     pub busy: bool,
-    /// What the gate has to look at whoever asks; kept up to date by those who change it.
+    /// The server's bits for the gate. Whoever changes what they are about keeps them up to date.
     pub concerns: u16,
-    /// Who listens for consequences; kept up to date by those who start or stop listening.
+    /// Who listens for effects. Whoever starts or stops listening keeps this up to date.
     pub armed: u8,
     /// Bytes of the buffer that the running command came in; shown as its client's `qbuf`.
     pub query_bytes: usize,
     pub random: u64,
     /// Commands that share their time.
     pub brief: Brief,
-    /// Which argument of the running command is large, and its caller's to give away.
+    /// The large argument of the running command, if its caller can give it away.
     pub lent: Option<usize>,
     /// Who gets it when the command has run.
     pub kept: Option<Keeper>,
-    /// How much of its reply EXEC keeps though its client wants none now: CLIENT REPLY among the
-    /// queued commands holds from there on only.
+    /// How much of its reply EXEC keeps although its client wants no replies now: CLIENT REPLY
+    /// among the queued commands holds only for what comes after it.
     pub keeps_reply: Option<usize>,
 }
 
@@ -70,9 +71,9 @@ pub(crate) enum Keeper {
 }
 
 impl Exec {
-    /// A random number: for sampling and coins, and nothing that secrets may depend on.
+    /// A random number, for sampling and the like. Nothing that must be secret may depend on it.
     pub(crate) fn draw(&mut self) -> u64 {
-        // xorshift64: they need no more.
+        // xorshift64 is good enough for that.
         let r = &mut self.random;
         *r ^= *r << 13;
         *r ^= *r >> 7;

@@ -15,10 +15,11 @@ pub(crate) const REDUST_VERSION: &str = env!("CARGO_PKG_VERSION");
 #[derive(Debug, Default)]
 pub(crate) struct Identity {
     pub run_id: String,
-    /// The history that our writes make: replicas that know it could go on from where they are.
+    /// The name of the history that our writes make. Replicas that know it could go on from where
+    /// they are.
     pub replid: String,
     pub executable: PathBuf,
-    /// The name it was called by.
+    /// The name that the program was called by.
     pub program: String,
     /// What follows the name on the command line.
     pub arguments: Vec<OsString>,
@@ -29,10 +30,10 @@ pub(crate) struct Identity {
     pub uname: (String, String, String),
     /// Adjustment of the OOM score the process started with.
     pub oom_base: Option<i32>,
-    /// The adjustment in force is ours.
+    /// We have set the adjustment that is in force.
     pub oom_set: bool,
     pub max_files: u64,
-    /// Directives whose lack of effect the log has told.
+    /// Directives that have no effect, as the log has said.
     pub told: Vec<&'static str>,
 }
 
@@ -76,7 +77,7 @@ pub(crate) fn random_id() -> String {
     random_bytes()[..20].iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// 24 bytes from the system; from the clock and addresses only where there are none.
+/// 24 random bytes from the system. If it has none, they come from the clock and addresses.
 pub(crate) fn random_bytes() -> [u8; 24] {
     let mut bytes = [0; 24];
     let read = std::fs::File::open("/dev/urandom")

@@ -6,7 +6,7 @@ use crate::util::lines::Lines;
 /// What the memory checks need on every write.
 #[derive(Default)]
 pub(crate) struct Memory {
-    /// Counters of the reactor and of the helper thread: nobody else allocates for long.
+    /// Counters of the reactor and of the helper thread. No other thread keeps memory for long.
     pub counters: Vec<ThreadCounters>,
     /// Allocated bytes of the process minus the sum of the counters, at start.
     pub base: u64,
@@ -58,7 +58,7 @@ impl Memory {
         }
     }
 
-    /// Notes that much memory is in use now, and may not be for long.
+    /// Notes how much memory is in use now, at a moment when much of it may soon be free again.
     pub(crate) fn note_peak(&mut self) {
         self.peak = self.peak.max(self.used());
     }

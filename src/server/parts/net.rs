@@ -1,6 +1,6 @@
-//! What the loop waits for: the poller, listeners, timers, and the clients that go on without an event.
+//! What the loop waits for: poller, listeners, timers, and clients that go on without an event.
 //!
-//! `Source` is what an event comes from; only here it is a number.
+//! `Source` is what an event comes from. It is a number only in this file.
 
 use std::io;
 
@@ -15,8 +15,8 @@ use crate::util::lines::Lines;
 
 /// Bytes read from one client in one turn.
 pub(crate) const READ_SIZE: usize = 64 * 1024;
-/// How long one client's commands may run before the others have their turn, in microseconds. A
-/// command that has begun is not interrupted.
+/// How long the commands of one client may run before other clients have their turn, in
+/// microseconds. A command that has begun is not interrupted.
 const SLICE_US: u64 = 250;
 
 /// What an event comes from.
@@ -78,11 +78,11 @@ pub(crate) enum Timer {
     Cron,
     /// A parked client's time is up.
     Unblock(ClientId),
-    /// Keys have come to their time.
+    /// Keys are past their time.
     Expire,
     /// A pause may be over.
     Unpause,
-    /// Memory may be above its limit though nobody asks for more.
+    /// Memory may be above its limit, and no command may come that makes room.
     Evict,
 }
 
@@ -153,7 +153,7 @@ impl Net {
     }
 
     pub(crate) fn unwatch_child(&self, fd: std::os::fd::RawFd) {
-        // The descriptor is closed right after, which ends the registration as well.
+        // The caller closes the descriptor right after this, which ends the registration as well.
         let _ = self.poll.registry().deregister(&mut mio::unix::SourceFd(&fd));
     }
 
@@ -166,7 +166,8 @@ impl Net {
         &self.listeners
     }
 
-    /// INFO server: a line for each kind of socket, under a number that does not depend on the others.
+    /// INFO server: a line for each kind of socket, under a number that does not depend on the
+    /// others.
     pub(crate) fn info_listeners(&self, port: u16, o: &mut Lines) {
         let (mut tcp, mut unix) = (None, None);
         for l in &self.listeners {
@@ -223,13 +224,13 @@ impl Net {
         self.poll.registry()
     }
 
-    /// Lets a client go on with what it has already sent, in the next turn.
+    /// In the next turn a client goes on with what it has already sent.
     pub(crate) fn resume(&mut self, id: ClientId) {
         self.again.push(id);
     }
 
-    /// The same before this turn ends: whoever is told of the end of its wait, or of what it did
-    /// when it was served, must find that its later commands have run as well.
+    /// The same, but before this turn ends. A client that is told of the end of its wait, or of
+    /// what it did when it was served, must find that its later commands have run as well.
     pub(crate) fn wake(&mut self, id: ClientId) {
         self.woken.push(id);
     }

@@ -34,7 +34,7 @@ pub(crate) struct RdbJobs {
 
 /// Automatic saves after a failure wait this long, and twice as long after each further one.
 const RETRY_MS: i64 = 5_000;
-/// But never longer than this.
+/// The longest of these waits.
 const RETRY_MAX_MS: i64 = 120_000;
 
 impl RdbJobs {
@@ -48,7 +48,8 @@ impl RdbJobs {
         self.last_failed && self.stop_writes
     }
 
-    /// Whether writes are refused because fewer replicas are there than `min-replicas-to-write` wants.
+    /// Whether writes are refused because fewer replicas are there than `min-replicas-to-write`
+    /// wants.
     #[inline]
     pub(crate) fn replicas_missing(&self) -> bool {
         self.few_replicas
@@ -100,13 +101,13 @@ impl RdbJobs {
     }
 }
 
-/// What a process writes before the snapshot has its name: tools and people know these names.
+/// The name of a snapshot that is being written. Tools and people know these names.
 pub(crate) fn temporary_name(pid: i32) -> String {
     format!("temp-{pid}.rdb")
 }
 
 /// Removes what a process that ended in the middle of a save has left.
 pub(crate) fn remove_temporary(pid: i32) {
-    // It may have had nothing to leave.
+    // An error is ignored: there may be no such file.
     let _ = std::fs::remove_file(temporary_name(pid));
 }

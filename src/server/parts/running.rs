@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::net::session::CommandId;
 
-/// The command that runs (its number plus one; 0: none) below its database, and its client's serial
-/// number and descriptor. Two relaxed stores a command; the crashing thread reads them when nothing else
-/// can be trusted, the watchdog when it comes in between.
+/// The command that runs (its number plus one; 0: none), below its database, and its client's
+/// serial number and descriptor. It takes two relaxed stores for each command. The crashing thread
+/// reads them when nothing else can be trusted, and the watchdog at any moment.
 static COMMAND: AtomicU64 = AtomicU64::new(0);
 static CLIENT: AtomicU64 = AtomicU64::new(0);
 
@@ -20,7 +20,7 @@ pub(crate) fn pack(command: CommandId, db: u32, serial: u64, fd: i32) -> [u64; 2
     [u64::from(db) << 32 | (u64::from(command) + 1), serial << 32 | u64::from(fd as u32)]
 }
 
-/// The clients of a turn have been served: what comes now is no command's fault.
+/// The clients of a turn have been served. What the server does now belongs to no command.
 #[inline]
 pub(crate) fn idle() {
     COMMAND.store(0, Ordering::Relaxed);

@@ -6,7 +6,7 @@ use std::time::Duration;
 pub(crate) struct Shutdown {
     /// The loop ends.
     pub done: bool,
-    /// After its end the program runs anew, so much later.
+    /// When it has ended the program runs again, after so many milliseconds.
     pub restart: Option<Duration>,
     /// A signal asked for it; done by the next cron.
     pub asked: Option<i32>,

@@ -1,27 +1,28 @@
-//! The stream of writes: each unit that changed data, encoded once as RESP, for any number of readers.
+//! The stream of writes: each unit that changed data, encoded as RESP once for all readers.
 //!
 //! ```text
 //! add (one command)  -> the open unit      close (the unit ends)  -> the blocks
 //!
-//! blocks   [ 16 KiB ][ 16 KiB ][ 16 KiB ][ .. ]        offsets count bytes from the start of the process
+//! blocks   [ 16 KiB ][ 16 KiB ][ 16 KiB ][ .. ]      offsets count from the start of the process
 //!                ^ reader 1         ^ reader 2   ^ end
 //! ```
-//! The append-only file and the replicas are readers; each has a position of its own, and what all have
-//! passed is freed. A unit of several commands stands between MULTI and EXEC. `SELECT` comes where the
-//! database changes, and before the first unit after a reader has joined, since it knows none.
+//! The append-only file and the replicas are readers. Each has a position of its own, and what all
+//! have passed is freed. A unit of several commands stands between MULTI and EXEC. `SELECT` comes
+//! where the database changes. It also comes before the first unit after a reader has joined, since
+//! that reader knows no database.
 //!
-//! Where the file is to tell the time, an annotation goes before the first unit of a second, for the
-//! file alone. A command may be meant for some readers only as well (PUBLISH is for replicas). Such
-//! bytes are in the blocks like any other, so that offsets mean the same to everybody; `partial` names
-//! their ranges, and the other readers step over them.
+//! Where the file is to tell the time, an annotation goes before the first unit of a second, for
+//! the file alone. A command may be meant for some readers only as well (PUBLISH is for replicas).
+//! Such bytes are in the blocks like any other, so that offsets mean the same to everybody;
+//! `partial` names their ranges, and the other readers step over them.
 //!
 //! Invariants:
 //!
-//! - S1  each block has `BLOCK` bytes, and `end - start` says how many of them all are filled; the first
-//!   begins at offset `start`, which is no later than any reader's position;
+//! - S1  each block has `BLOCK` bytes, and `end - start` says how many of them all are filled; the
+//!   first begins at offset `start`, which is no later than any reader's position;
 //! - S2  `partial` is in order, and its ranges do not overlap;
-//! - S3  the first command of a unit, if it fits, is written right behind the end, where it stays if
-//!   it is the only one (`direct` bytes); it moves to `unit` when a second one comes;
+//! - S3  the first command of a unit, if it fits, is written right behind the end, where it stays
+//!   if it is the only one (`direct` bytes); it moves to `unit` when a second one comes;
 //! - S4  while nobody reads, nothing is recorded: `wanted` is empty.
 
 use std::collections::VecDeque;
@@ -64,10 +65,10 @@ struct Partial {
 
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
-    /// Whom there is to read.
+    /// Which kinds of readers there are.
     wanted: Targets,
-    /// The open unit: its commands (but for a first one behind the end), how many they are, and the
-    /// databases that they begin and end in.
+    /// The open unit: its commands (except a first one that is already behind the end), how many
+    /// they are, and the databases that they begin and end in.
     unit: Vec<u8>,
     direct: usize,
     commands: usize,
@@ -150,7 +151,8 @@ impl Stream {
             self.direct = 0;
             (self.first_db, self.unit_db) = (self.db, self.db);
         }
-        // What not everybody gets must not be what selects the database for all.
+        // A `SELECT` that only some readers get must not be the one that selects the database for
+        // all.
         if targets == ALL && self.unit_db != Some(db) {
             match self.unit_db {
                 None => self.first_db = Some(db),

@@ -20,7 +20,7 @@ pub(crate) enum Handler<F> {
     Container,
 }
 
-/// A command that works: what is known of it, and what runs it.
+/// A command of the table: what is known of it, and what runs it.
 pub(crate) struct Row<F: 'static> {
     pub id: CommandId,
     pub spec: &'static Spec,
@@ -30,7 +30,8 @@ pub(crate) struct Row<F: 'static> {
     pub key_first: bool,
     /// Which argument names an element that is looked up in the first key's collection; 0: none.
     pub element: u8,
-    /// It takes so little time that it need not be measured by itself, as long as its arguments and its reply are short.
+    /// It takes so little time that it need not be measured by itself, if its arguments and its
+    /// reply are short.
     pub brief: bool,
     /// By name of the subcommand, in order of name.
     pub subs: Vec<&'static Row<F>>,
@@ -58,7 +59,7 @@ pub(crate) struct Table<F: 'static> {
 }
 
 fn fold(name: &[u8]) -> u64 {
-    // Two loads that may overlap: a call to copy a few bytes costs more than they do.
+    // Two loads that may overlap. They cost less than a call that copies a few bytes.
     let word = match (name.first_chunk(), name.last_chunk()) {
         (Some(first), Some(last)) => {
             let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
@@ -69,8 +70,8 @@ fn fold(name: &[u8]) -> u64 {
     // Sets the bit that tells lower case from upper in letters; other bytes of names are digits,
     // '-', '|' and '_', which no other name turns into.
     let word = word | 0x2020_2020_2020_2020;
-    // The length tells a name from the same with blanks or NULs behind it; of names of eight bytes the highest bits
-    // can't be as few.
+    // The length is part of the word, so that a name differs from the same name with blanks or NULs
+    // after it. In a name of eight bytes the highest bits can't be that small.
     match name.len() {
         8 => word,
         len => word & (u64::MAX >> 8) | (len as u64) << 56,
@@ -89,7 +90,8 @@ fn is_brief<F>(spec: &Spec, handler: &Handler<F>) -> bool {
 impl<F: Copy> Table<F> {
     /// Builds the table. `renames`: old and new names, an empty new name removes the command.
     ///
-    /// Rows are leaked: they live as long as the process. An error says which rename is wrong and why.
+    /// Rows are leaked: they live as long as the process. An error says which rename is wrong and
+    /// why.
     pub(crate) fn build(
         server: &[&[(&'static str, F)]],
         renames: &[(Vec<u8>, Vec<u8>)],

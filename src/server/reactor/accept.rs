@@ -29,7 +29,7 @@ pub(crate) fn accept(srv: &mut Server, index: usize) {
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
             Err(e) => {
                 log!(Warning, "Accepting client connection: {e}");
-                // Out of descriptors, usually: try again when some may be free.
+                // Usually there are no descriptors left. It is tried again when some may be free.
                 srv.net.accept_again.push(index);
                 std::thread::sleep(Duration::from_millis(1));
                 return;
@@ -44,7 +44,7 @@ fn welcome(srv: &mut Server, mut conn: Conn) {
     let refuse = |conn: &mut Conn, e: &CmdError| {
         let mut reply = Reply::default();
         reply.error(e);
-        // The peer may be gone already; it is being turned away anyhow.
+        // An error is ignored: the connection is closed in any case.
         let _ = conn.write(reply.buf());
     };
     srv.stats.n.connections += 1;

@@ -1,14 +1,16 @@
 //! From a socket's bytes to commands that have run.
 //!
-//! A socket is read into one buffer that all clients share; only an unfinished rest is kept with its
-//! client. mio is edge-triggered: a read that did not fill its buffer has drained the socket; one that
-//! did puts the client on the list for the next turn, so a flood waits for everybody else's turn. So
-//! does a client whose commands have run for its slice of the turn.
+//! A socket is read into one buffer that all clients share; only an unfinished rest is kept with
+//! its client. mio is edge-triggered. A read that did not fill its buffer has drained the socket. A
+//! read that did fill it puts the client on the list for the next turn, so that a client that
+//! floods the server waits for the others. A client whose commands have used up its slice of the
+//! turn goes on that list as well.
 //!
-//! A large argument is read into memory of its own (`resp::large`). Its command runs by itself, and may keep it.
+//! A large argument is read into memory of its own (`resp::large`). Its command runs by itself, and
+//! may keep it.
 //!
-//! A client that waits (for a key, for the end of a pause) is read as well, up to its limit, so that its
-//! end is noticed; what it sends runs when it is woken.
+//! A client that waits (for a key, or for the end of a pause) is read as well, up to its limit, so
+//! that its end is noticed. What it sends runs when it is woken.
 //!
 //! Before a batch of commands runs, what they will look up is prefetched (`ahead`).
 
@@ -51,7 +53,7 @@ pub(crate) fn read_client(srv: &mut Server, id: ClientId) {
     }
     let Some(client) = srv.clients.get_mut(id) else { return };
     if client.query.behind {
-        // Commands that have arrived wait already; more is read when they have run.
+        // It has sent commands that have not run yet. It is read again when they have.
         srv.net.again.push(id);
         return run_pending(srv, id);
     }
@@ -79,7 +81,8 @@ pub(crate) fn read_client(srv: &mut Server, id: ClientId) {
             client.session.active_ms = srv.clock.now_ms;
             client.query.touched_ms = srv.clock.now_ms;
             client.query.peak = client.query.peak.max(have);
-            // A full buffer means there may be more; a closing peer, that the end is still to come.
+            // If the buffer is full there may be more to read. If the peer is closing, its end is
+            // still to be read.
             if n == room || client.session.eof {
                 srv.net.again.push(id);
             }
@@ -97,7 +100,7 @@ pub(crate) fn read_client(srv: &mut Server, id: ClientId) {
         let Some(client) = srv.clients.get_mut(id) else { return };
         *client.query.filling() = buf;
         let have = client.query.bytes();
-        // A command that is too long is refused even if the end of it has come.
+        // A command that is too long is refused, even if all of it has come.
         if within_query_limit(srv, id, have) {
             run_pending(srv, id);
         }
@@ -110,14 +113,15 @@ pub(crate) fn read_client(srv: &mut Server, id: ClientId) {
     if ended {
         log!(Verbose, "Client closed connection");
         let Some(client) = srv.clients.get(id) else { return };
-        // What it asked for before it left is still answered; the other half may be open.
+        // The commands that it sent before it closed are still answered: it may have closed only
+        // one direction.
         let how = if client.outbox.is_empty() { Close::Now } else { Close::AfterReply };
         srv.clients.close(id, how);
     }
 }
 
-/// Reads from a client that waits, for its commands to be run later. Its end is noticed whatever it
-/// has sent before, and no more is kept for it than for anybody.
+/// Reads from a client that waits; its commands run later. Its end is noticed whatever it has sent
+/// before, and it may send as much as any other client.
 fn read_ahead(srv: &mut Server, id: ClientId) {
     let Some(client) = srv.clients.get_mut(id) else { return };
     match client.conn.read_into(&mut client.query.pending, READ_SIZE) {
@@ -172,7 +176,8 @@ fn run_pending(srv: &mut Server, id: ClientId) {
     }
 }
 
-/// Runs the command that a client's large argument belongs to, if it has come whole. Whether later commands may run.
+/// Runs the command that a client's large argument belongs to, if all of it has come. Returns
+/// whether later commands may run.
 #[cold]
 fn run_large(srv: &mut Server, id: ClientId) -> bool {
     let Some(client) = srv.clients.get_mut(id) else { return false };
@@ -205,11 +210,11 @@ fn run_large(srv: &mut Server, id: ClientId) -> bool {
     let stopped = run_parsed(srv, id, bytes, &batch, parsed.error);
     drop(batch);
     srv.exec.query_bytes = 0;
-    // What is used now may be gone when the peak is looked at again.
+    // The argument may be freed before the peak is looked at again.
     srv.memory.note_peak();
     let keeper = lend::end(srv);
     if stopped == Some(0) {
-        // It has to wait, as it is.
+        // The command has to wait, so everything stays as it is.
         let Some(client) = srv.clients.get_mut(id) else { return false };
         client.query.behind = true;
         client.query.pending = buffer;
@@ -246,8 +251,8 @@ fn keep_rest(srv: &mut Server, id: ClientId, rest: &[u8], partial: Partial) {
     }
 }
 
-/// Whether a client that has sent `have` bytes that have not run may go on. What it has queued in
-/// a transaction counts as well. One that may not is closed.
+/// Whether a client may go on that has sent `have` bytes which have not run. What it has queued in
+/// a transaction counts as well. If it may not, it is closed.
 fn within_query_limit(srv: &mut Server, id: ClientId, have: usize) -> bool {
     let limit = srv.cfg.clients.query_buffer_limit;
     let Some(client) = srv.clients.get(id) else { return false };
@@ -258,7 +263,7 @@ fn within_query_limit(srv: &mut Server, id: ClientId, have: usize) -> bool {
     }
 }
 
-/// Closes a client that has sent more than may wait.
+/// Closes a client whose input is over the limit.
 #[cold]
 fn refuse_query(srv: &mut Server, id: ClientId) {
     let Some(client) = srv.clients.get(id) else { return };
@@ -287,7 +292,8 @@ fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> 
         trusted: client.session.authenticated,
     };
     let mut batch = std::mem::take(&mut srv.net.batch).reuse();
-    // Before a client has authenticated its limits are narrow, and AUTH lifts them for what follows it.
+    // Until a client has authenticated its limits are narrow. AUTH lifts them for the commands
+    // after it, so these are not parsed before it has run.
     let mut at_once = if limits.trusted { AT_ONCE } else { 1 };
     let (mut used, mut partial) = (0, partial);
     srv.exec.query_bytes = data.len();
@@ -306,7 +312,7 @@ fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> 
         partial = parsed.partial;
         used += stopped.unwrap_or(parsed.used);
         match stopped {
-            // What follows is parsed again when the client goes on, an error in it included.
+            // What follows is parsed again when the client goes on, and so is an error in it.
             Some(_) => partial = Partial::default(),
             None if failed => (used, partial) = (data.len(), Partial::default()),
             None => {}
@@ -327,7 +333,8 @@ fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> 
     (used, partial)
 }
 
-/// Runs the parsed commands of `bytes` in all, and replies to what could not be parsed. `Some(offset)`: stopped early.
+/// Runs the parsed commands of `bytes` in all, and replies to what could not be parsed.
+/// `Some(offset)`: stopped early.
 #[inline(always)] // It has a second caller, which is cold; see `parse`.
 fn run_parsed(
     srv: &mut Server,
@@ -361,7 +368,8 @@ fn run_parsed(
     stopped
 }
 
-/// Runs the commands of a batch. `Some(offset)`: stopped early, the client goes on from there later.
+/// Runs the commands of a batch. `Some(offset)`: stopped early, the client goes on from there
+/// later.
 #[inline(always)] // For the same reason.
 fn run_batch(
     srv: &mut Server,
@@ -417,15 +425,15 @@ fn run_batch(
     None
 }
 
-/// Whether the running client has had its share of the turn. The time is that of the latest end of a command that was
-/// accounted for.
+/// Whether the running client has used up its share of the turn. The time is the end of the latest
+/// command that was accounted for.
 #[inline]
 fn slice_is_over(srv: &Server) -> bool {
     srv.clock.ticks.wrapping_sub(srv.net.slice_from) > srv.net.slice_ticks
 }
 
-/// Runs what woken clients have sent, in the order in which they were woken, all of it: nobody
-/// else's next command comes in between, and no reply of this turn leaves before.
+/// Runs all that woken clients have sent, in the order in which they were woken. No other client's
+/// next command comes in between, and no reply of this turn leaves before.
 pub(crate) fn serve_woken(srv: &mut Server) {
     while !srv.net.woken.is_empty() {
         for id in std::mem::take(&mut srv.net.woken) {
@@ -438,7 +446,7 @@ pub(crate) fn serve_woken(srv: &mut Server) {
     running::idle();
 }
 
-/// Whether a client holds commands that have had to wait, and may run them now.
+/// Whether a client has commands that had to wait and may run now.
 fn is_behind(srv: &Server, id: ClientId) -> bool {
     srv.clients.get(id).is_some_and(|client| {
         let s = &client.session;

@@ -1,4 +1,14 @@
 //! Clients that were marked for closing leave, and every registry forgets them.
+//!
+//! Closing a client only marks it (`Clients::close`): a command may be running for it, and hold its
+//! id. Marked clients are freed at the end of a turn, when no command runs (`turn::finish_turn`).
+//! The registries forget a client before its slot is freed, because they find what it had there.
+//! Some of them may be empty afterwards, so `rearm` asks them again.
+//!
+//! `AT_ONCE` bounds the clients that leave in one turn; the loop doesn't wait while any is left.
+//!
+//! CLIENT KILL uses `end`: the registries forget that client at once, so that no later command of
+//! the turn still meets it. Its slot is freed like any other.
 
 use crate::log;
 use crate::net::clients::ClientId;
@@ -6,7 +16,8 @@ use crate::net::session::Close;
 use crate::server::engine::blocking;
 use crate::server::parts::Server;
 
-/// Clients that leave in one turn: closing a connection takes the system some microseconds.
+/// The most clients that leave in one turn: the system takes some microseconds to close a
+/// connection.
 const AT_ONCE: usize = 256;
 
 /// Ends a client's connection now: to every later command it is gone.
@@ -16,7 +27,7 @@ pub(crate) fn end(srv: &mut Server, id: ClientId) {
     srv.rearm();
 }
 
-/// Takes a client out of every registry. Once is enough, twice does no harm.
+/// Takes a client out of every registry. A second time changes nothing.
 fn forget(srv: &mut Server, id: ClientId) {
     blocking::unpark(srv, id);
     if srv.watch.forget(id) | srv.pubsub.forget(id) {
@@ -37,7 +48,7 @@ pub(crate) fn reap(srv: &mut Server) {
     }
     let gone = srv.clients.reap(marked);
     for client in &gone {
-        // A child has the socket too: closing ours alone would not end the connection.
+        // A child has the socket too, so closing ours would not end the connection.
         if srv.child.is_some() {
             client.conn.shut_down();
         }

@@ -5,8 +5,9 @@
 //!      -> accept -> timers that are due -> woken clients -> append-only file -> replies
 //!      -> free clients that were marked
 //! ```
-//! Clients that leave are noticed before others are accepted, so that they make room for them. Replies
-//! leave at the end of the turn, when whatever they tell of is done; nothing else writes to a client.
+//! Clients that leave are noticed before others are accepted, so that there is room for the new
+//! ones. Replies leave at the end of the turn, when what they tell of is done; nothing else writes
+//! to a client.
 //!
 //! A turn within a command or a load (`Mode::Busy`) serves others with input and output alone.
 
@@ -65,7 +66,7 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
     let commands = srv.stats.n.commands;
     let mut listeners = std::mem::take(&mut srv.net.accept_again);
     let mut again = std::mem::take(&mut srv.net.again);
-    // A client may have several reasons to go on; it has one share of the turn.
+    // A client may be listed for several reasons, but has one share of the turn.
     again.sort_unstable();
     again.dedup();
     for event in events.iter() {
@@ -81,7 +82,7 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
     for id in again {
         read_client(srv, id);
     }
-    // Those who leave make room for those who come.
+    // Accepting comes after reading, since a client that has left makes room for a new one.
     listeners.sort_unstable();
     listeners.dedup();
     for i in listeners {
@@ -118,7 +119,7 @@ pub(crate) fn finish_turn(srv: &mut Server, mode: Mode) {
     flush::flush(srv);
     write_replies(srv);
     writing::report_over_limit(srv);
-    // Within a command nobody is freed: its own client may be among the marked.
+    // While a command runs no client is freed: its own may be among the marked ones.
     if srv.exec.nesting == 0 && srv.clients.has_to_reap() {
         reap::reap(srv);
     }
@@ -150,7 +151,7 @@ fn timers(srv: &mut Server) {
     }
 }
 
-/// A parked client's time is up: the reply of a command that found nothing.
+/// A parked client's time is up. It gets the reply of a command that found nothing.
 fn time_out(srv: &mut Server, id: ClientId) {
     let Some(parked) = blocking::unpark(srv, id) else { return };
     blocking::with_reply(srv, id, |_, reply| parked.waiting.write_nothing(reply));
@@ -166,7 +167,7 @@ fn client_event(srv: &mut Server, id: ClientId, event: &mio::event::Event) {
     if event.is_read_closed() || event.is_error() {
         client.session.eof = true;
     }
-    // Nobody is there to read what is owed.
+    // The peer does not read any more, so the reply can't be delivered.
     if client.session.close == Close::AfterReply && event.is_write_closed() {
         return srv.clients.close(id, Close::Now);
     }
@@ -175,8 +176,8 @@ fn client_event(srv: &mut Server, id: ClientId, event: &mio::event::Event) {
     }
 }
 
-/// Serves other clients while a command or a load takes long: one turn that does not wait and does
-/// nothing but input and output. Nothing expires, is evicted or saved within another's work.
+/// Serves other clients while a command or a load takes long. One turn does not wait, and does
+/// nothing but input and output: within another's work nothing expires, is evicted or saved.
 pub(crate) fn serve_while_busy(srv: &mut Server) {
     let mut events = Events::with_capacity(256);
     let running = running::now();

@@ -1,13 +1,15 @@
-//! What clients are owed goes out, and those who don't take it or hold too much are dealt with.
+//! Writes replies and messages to clients, and deals with those that don't read them or hold too
+//! much.
 //!
 //! ```text
-//! write_replies       end of a turn: one writev a client, a bounded number of bytes; messages for a bounded time
-//! report_over_limit   who exceeded an output limit is logged and counted (Clients marked it when it happened)
+//! write_replies       end of a turn: one writev a client, of a bounded number of bytes; messages
+//!                     for a bounded time
+//! report_over_limit   who exceeded an output limit is logged and counted (`Clients` has marked it)
 //! ```
-//! A client whose socket is full is not tried again before the socket says that it has room. What a
-//! client leaves unread grows up to the limit of its class or `maxmemory-clients`, and ends it there, as
-//! in Redis. Where `client-backpressure-limit` is set, a client of a class without a limit is held above
-//! it instead: neither read nor served until it has read half.
+//! A client whose socket is full is not written to again before the socket has room. What it leaves
+//! unread grows up to the limit of its class or `maxmemory-clients`. Then the client is closed, as
+//! in Redis. Where `client-backpressure-limit` is set, a client of a class without a limit is held
+//! above it instead: it is neither read nor served until it has read half.
 
 use mio::Interest;
 
@@ -19,12 +21,12 @@ use crate::server::engine::describe::describe;
 use crate::server::parts::Server;
 use crate::server::parts::net::Source;
 
-/// How long messages are delivered before the others have their turn, in microseconds.
+/// How long messages are delivered in one turn, in microseconds.
 const DELIVER_US: u64 = 250;
 /// Clients between two looks at the time.
 const DELIVER_STEP: usize = 8;
 
-/// Writes what is owed to every client that ran a command, and delivers messages for a while.
+/// Writes the replies of all clients that ran a command, and delivers messages for a while.
 pub(crate) fn write_replies(srv: &mut Server) {
     if !srv.clients.has_to_write() {
         return;
@@ -116,7 +118,7 @@ pub(crate) fn report_over_limit(srv: &mut Server) {
         return;
     }
     for id in srv.clients.take_over_limit() {
-        // The line shows what the client was before it was marked.
+        // The log shows the client as it was before it was marked.
         let Some(session) = srv.clients.session_mut(id) else { continue };
         session.close = Close::No;
         let text = srv.clients.get(id).map(|client| describe(srv, client)).unwrap_or_default();

@@ -12,8 +12,9 @@ use crate::server::parts::{Call, Server, Table};
 use crate::value::list::List;
 use crate::value::{Collection, Type, ValueRef};
 
-/// A command that waits as XREADGROUP does, for these tests: until the list at its key has two elements, and no longer
-/// than there is a list. When it runs again it says `again` in place of its time-out.
+/// A command that waits as XREADGROUP does, for these tests: until the list at its key has two
+/// elements, and no longer than there is a list. When it runs again it says `again` in place of its
+/// time-out.
 fn wait_on(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let key = call.argv.at(1);
     match srv.ks.type_of(call.env.db, key, call.env.now_ms) {

@@ -85,8 +85,8 @@ impl Natural {
 fn powers_are_rounded_to_the_nearest() {
     for (i, float) in POWERS.iter().enumerate() {
         let power = FIRST + i as i32 * STEP;
-        // Twice 10^power lies between (2 bits - 1) and (2 bits + 1) times 2^exponent; negative powers of either
-        // base change sides.
+        // Twice 10^power lies between (2 bits - 1) and (2 bits + 1) times 2^exponent; negative
+        // powers of either base change sides.
         let (mut ten, mut two) = (Natural::pow(10, power.unsigned_abs()), Natural(vec![1]));
         if float.exponent >= 0 {
             two = Natural::pow(2, float.exponent.unsigned_abs());

@@ -144,7 +144,8 @@ fn damage_is_never_a_panic() {
     }
 }
 
-/// What is too long for positions of 32 bits is compressed in parts; nobody who unpacks it can tell.
+/// What is too long for positions of 32 bits is compressed in parts; nobody who unpacks it can
+/// tell.
 #[test]
 fn parts_are_one_string() {
     let mut random = Random(7);

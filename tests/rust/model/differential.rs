@@ -1,9 +1,10 @@
 //! The same random commands for our server and for a redis-server, which must answer the same.
 //!
-//! Compared are, after each pipeline of a client: the replies, the clients that were woken, the keyspace
-//! events and the count of changes; after each case: what the servers hold, key by key. What may differ
-//! stands in `known.rs`. Both expire keys only when they are read, and nothing expires between: a time is
-//! either far away or over a moment later, and then both wait for that moment.
+//! Compared are, after each pipeline of a client: the replies, the clients that were woken, the
+//! keyspace events and the count of changes; after each case: what the servers hold, key by key.
+//! What may differ stands in `known.rs`. Both expire keys only when they are read, and nothing
+//! expires between: a time is either far away or over a moment later, and then both wait for that
+//! moment.
 //!
 //! `REDUST_PEER` names another redis-server, `REDUST_COMMANDS` the length of the run.
 
@@ -218,8 +219,8 @@ impl Pair {
         (!same).then(|| format!("{}\n  ours:   {ours:?}\n  theirs: {theirs:?}", show(command)))
     }
 
-    /// Events and changes since the last time. `in_order`: whether the events must be in the same order;
-    /// `in_count`: whether the changes must be as many.
+    /// Events and changes since the last time. `in_order`: whether the events must be in the same
+    /// order; `in_count`: whether the changes must be as many.
     fn compare_effects(&mut self, in_order: bool, in_count: bool) -> Result<Option<String>, Gone> {
         self.marks += 1;
         let mark = format!("PUBLISH mark {}", self.marks);

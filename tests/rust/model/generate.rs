@@ -1,7 +1,9 @@
-//! Random commands from the lines of `grammar.rs`: which client sends which command with what arguments.
+//! Random commands from the lines of `grammar.rs`: which client sends which command with what
+//! arguments.
 //!
-//! The keys are few, so that commands meet: three for each type, and now and then a command gets a key
-//! of another type. Numbers have edge values among them. Some commands are spoilt after they are made.
+//! The keys are few, so that commands meet: three for each type, and now and then a command gets a
+//! key of another type. Numbers have edge values among them. Some commands are spoilt after they
+//! are made.
 
 use super::grammar::FAMILIES;
 use super::step::{Arg, Step};

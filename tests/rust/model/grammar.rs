@@ -5,8 +5,8 @@
 //! [a|b c]   one of these, or nothing    (a|b c)   one of these
 //! x*        x once or some times        $n{x}     their number, then x so many times
 //! ```
-//! What a range by letters gives is unspecified unless all scores are equal, so such sets have keys of
-//! their own (`$y`). A write command of the server's table without a line here fails the tests.
+//! What a range by letters gives is unspecified unless all scores are equal, so such sets have keys
+//! of their own (`$y`). A write command of the server's table without a line here fails the tests.
 
 pub(super) struct Family {
     pub name: &'static str,

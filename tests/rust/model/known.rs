@@ -32,13 +32,14 @@ pub(super) fn like(command: &Command) -> Like {
     }
 }
 
-/// Whether a command may look at keys in any order, and so find in any order that they are absent, or
-/// past their time.
+/// Whether a command may look at keys in any order, and so find in any order that they are absent,
+/// or past their time.
 pub(super) fn looks_in_any_order(command: &Command) -> bool {
     ["KEYS", "SCAN", "SORT", "SORT_RO"].iter().any(|name| is(command, name))
 }
 
-/// A difference that is meant, or that nobody can foresee: the command is left out of the comparison.
+/// A difference that is meant, or that nobody can foresee: the command is left out of the
+/// comparison.
 pub(super) struct Known {
     pub reason: &'static str,
     /// The version of redis-server from which on they are the same.
@@ -145,14 +146,14 @@ pub(super) const KNOWN: &[Known] = &[
     },
 ];
 
-/// Before 7.2, an encoding may differ: lists and sets are no listpacks, and ZADD counts elements that it
-/// only changes less strictly; HSET counts the fields that are new, not those it is given.
+/// Before 7.2, an encoding may differ: lists and sets are no listpacks, and ZADD counts elements
+/// that it only changes less strictly; HSET counts the fields that are new, not those it is given.
 pub(super) fn encodes_alike(kind: &str, version: (u32, u32)) -> bool {
     version >= (7, 2) || !matches!(kind, "list" | "set" | "zset" | "hash")
 }
 
-/// Before 7.2, a key past its time was shown by SCAN with TYPE, was no event in RESTORE, and did not
-/// count as gone in WATCH.
+/// Before 7.2, a key past its time was shown by SCAN with TYPE, was no event in RESTORE, and did
+/// not count as gone in WATCH.
 pub(super) fn expires_alike(version: (u32, u32)) -> bool {
     version >= (7, 2)
 }

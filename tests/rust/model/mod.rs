@@ -1,7 +1,9 @@
 //! Servers under random commands. Two runs share one generator (`grammar`, `generate`):
 //!
-//! - `replay`: the stream of writes of one server is fed into a second one, which must then hold the same;
-//! - `differential`: the same commands for our server and for a redis-server, which must answer the same.
+//! - `replay`: the stream of writes of one server is fed into a second one, which must then hold
+//!   the same;
+//! - `differential`: the same commands for our server and for a redis-server, which must answer the
+//!   same.
 //!
 //! A fault is shrunk (`shrink`) before it is printed, with the seed that repeats the run:
 //! `REDUST_SEED=n cargo test --test redust model`. `REDUST_COMMANDS=n` runs longer, or shorter, and

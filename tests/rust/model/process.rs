@@ -1,4 +1,5 @@
-//! Servers for these tests: each in a folder of its own, behind a Unix socket, gone when its owner is.
+//! Servers for these tests: each in a folder of its own, behind a Unix socket, gone when its owner
+//! is.
 
 use std::fs;
 use std::net::TcpListener;

@@ -1,10 +1,10 @@
 //! The stream of writes, replayed: server A gets random commands from several clients, its stream
 //! (`DEBUG STREAM`) is fed into server B, and B must then hold what A holds.
 //!
-//! B must not help by expiring keys on its own. So all times in the stream are moved a year into the
-//! future on the way: a key leaves B only if the stream says so, and its time must still be A's plus
-//! that year. A relative time in the stream is therefore a fault, as is an error that B replies with,
-//! or a command that B can't repeat because chance or the moment decides it.
+//! B must not help by expiring keys on its own. So all times in the stream are moved a year into
+//! the future on the way: a key leaves B only if the stream says so, and its time must still be A's
+//! plus that year. A relative time in the stream is therefore a fault, as is an error that B
+//! replies with, or a command that B can't repeat because chance or the moment decides it.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -36,7 +36,8 @@ const SETTINGS_A: &str = "--hash-max-listpack-entries 8 --hash-max-listpack-valu
     --zset-max-listpack-entries 6 --list-max-listpack-size 5 --set-max-intset-entries 6 \
     --set-max-listpack-entries 8 --hll-sparse-max-bytes 100";
 
-/// What must not be in the stream: chance, waits, and times that count from the moment of the replay.
+/// What must not be in the stream: chance, waits, and times that count from the moment of the
+/// replay.
 const UNREPEATABLE: [&str; 19] = [
     "spop",
     "expire",

@@ -1,8 +1,8 @@
 //! The fast path of the loader: keys with string values that lie in the buffer as a whole.
 //!
-//! Of each batch, all keys are parsed and hashed and their buckets asked for, then all are inserted: the
-//! cache misses of a batch overlap. Nothing is judged here: whatever is not plainly a short string is
-//! left where it is, for the general path to read or to refuse.
+//! All keys of a batch are parsed and hashed and their buckets prefetched, and then all are
+//! inserted. So the cache misses of a batch overlap. Nothing is refused here: what is not plainly a
+//! short string is left for the general path, which reads or refuses it.
 
 use super::super::error::RdbError as Error;
 use super::super::read::Reader;
@@ -60,7 +60,8 @@ struct Record {
     prefix: Prefix,
 }
 
-/// Parses what lies in the buffer; every step is None if it would have to read on, or to think.
+/// Parses what lies in the buffer. Every step is None if it would have to read on, or to decide
+/// anything.
 struct Scan<'a> {
     window: &'a [u8],
     at: usize,

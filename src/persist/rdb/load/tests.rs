@@ -386,7 +386,8 @@ fn an_error_of_the_input_is_the_error_of_the_load() {
     assert!(matches!(result, Err(Error::Io(_))));
 }
 
-/// Type, encoding and expiry as the text beside a golden file tells them of each key, but for streams.
+/// Type, encoding and expiry as the text beside a golden file tells them of each key, but for
+/// streams.
 fn described(text: &str) -> BTreeMap<String, String> {
     let lines = text.lines().filter_map(|line| line.split_once(" b'").map(|(_, rest)| rest));
     let parts = lines.filter_map(|line| line.rsplit_once("' "));
@@ -452,7 +453,8 @@ fn values_of_the_golden_files_are_read_as_they_were_reported() {
                     }
                 }
             }
-            // Its embstr reaches further than Redis's 44 bytes, and it has no packed form for fields that expire.
+            // Its embstr reaches further than Redis's 44 bytes, and it has no packed form for
+            // fields that expire.
             "valkey-9.1.2" => {
                 expected.insert("hash:fieldttl".into(), "hash listpackex pexpiretime -1".into());
                 expected.insert("str:raw".into(), "string raw pexpiretime -1".into());

@@ -23,8 +23,8 @@ pub(super) fn number(call: &mut Call<'_>) -> Result<(), CmdError> {
     Ok(())
 }
 
-/// `DEBUG MALLCTL-STR name [text]`: the text, or what it was before it was replaced. VOID in place of a text has the
-/// allocator do something that takes none, as `arena.4096.purge` does.
+/// `DEBUG MALLCTL-STR name [text]`: the text, or what it was before it was replaced. VOID in place
+/// of a text has the allocator do something that takes none, as `arena.4096.purge` does.
 pub(super) fn text(call: &mut Call<'_>) -> Result<(), CmdError> {
     let name = call.argv.at(2);
     let new = call.argv.get(3).copied();

@@ -5,8 +5,8 @@ use crate::resp::reply::Reply;
 use crate::server::parts::Server;
 use crate::server::parts::stream::ALL;
 
-/// `DEBUG STREAM ON|TAKE|OFF`: reads the stream of writes, as replicas and the append-only file will get it.
-/// TAKE replies with the bytes that came since the last one.
+/// `DEBUG STREAM ON|TAKE|OFF`: reads the stream of writes, as replicas and the append-only file
+/// will get it. TAKE replies with the bytes that came since the last one.
 pub(super) fn debug_stream(
     srv: &mut Server,
     reply: &mut Reply,

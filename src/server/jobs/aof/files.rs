@@ -111,8 +111,8 @@ fn open(srv: &Server, name: &[u8], fresh: bool) -> Result<File, ()> {
     })
 }
 
-/// After the data has been loaded: opens the file that is written from now on, with a base before it if
-/// there is none. An error is in the log, and the server must not start.
+/// After the data has been loaded: opens the file that is written from now on, with a base before
+/// it if there is none. An error is in the log, and the server must not start.
 pub(crate) fn open_on_start(srv: &mut Server) -> Result<(), ()> {
     make_dir(srv)?;
     let mut manifest = srv.aof.manifest.clone();
@@ -158,8 +158,8 @@ fn detach(srv: &mut Server) {
     }
 }
 
-/// A rewrite begins: what is written from now on goes to a new file. Nothing changes on an error, which
-/// is in the log.
+/// A rewrite begins: what is written from now on goes to a new file. Nothing changes on an error,
+/// which is in the log.
 pub(crate) fn switch_incr(srv: &mut Server) -> Result<(), ()> {
     let file_name = srv.cfg.aof.file_name.clone();
     let (name, manifest) = match srv.aof.state {
@@ -199,8 +199,8 @@ pub(crate) fn drop_temporary_incr(srv: &mut Server) {
     srv.syncer.delete(path(&srv.cfg, &name));
 }
 
-/// Deletes what rewrites have replaced, unless it is to stay. An error only means that the next start
-/// tries again.
+/// Deletes what rewrites have replaced, unless it is to stay. An error only means that the next
+/// start tries again.
 pub(crate) fn delete_history(srv: &mut Server) {
     if srv.cfg.aof.disable_auto_gc || srv.aof.manifest.history.is_empty() {
         return;
@@ -306,7 +306,8 @@ pub(crate) fn exists(srv: &Server, name: &[u8]) -> bool {
     path(&srv.cfg, name).exists()
 }
 
-/// An old server kept one file in the working directory: it becomes the base. An error is in the log.
+/// An old server kept one file in the working directory: it becomes the base. An error is in the
+/// log.
 pub(crate) fn adopt_old_file(srv: &mut Server) -> Result<(), ()> {
     let name = srv.cfg.aof.file_name.clone();
     let old = to_path(&name);

@@ -11,8 +11,8 @@
 //! ```
 //! Unlike Redis, a write is not put off while a sync is running: replies would leave before it.
 //!
-//! A write that fails is taken back to the last whole unit and tried again in the next turn, with all
-//! that has come since. Until it works, commands that write are refused.
+//! A write that fails is taken back to the last whole unit and tried again in the next turn, with
+//! all that has come since. Until it works, commands that write are refused.
 
 use std::io::{self, IoSlice, Write};
 
@@ -141,7 +141,8 @@ fn write_from(
     }
 }
 
-/// A write has failed: the file is cut back to its last whole unit, and the rest waits in the stream.
+/// A write has failed: the file is cut back to its last whole unit, and the rest waits in the
+/// stream.
 #[cold]
 fn on_error(srv: &mut Server, failed: Failed, from: u64) {
     let now = srv.clock.now_ms / 1000;

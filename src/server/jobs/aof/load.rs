@@ -3,11 +3,12 @@
 //! ```text
 //! a file = [snapshot] { command | MULTI command* EXEC | annotation }*
 //! ```
-//! Commands run in groups, so that the cache misses of sixteen keys overlap. A transaction runs when its
-//! EXEC has come, or not at all.
+//! Commands run in groups, so that the cache misses of sixteen keys overlap. A transaction runs
+//! when its EXEC has come, or not at all.
 //!
-//! The last file may end within a command or a transaction: the server died while it was written. With
-//! `aof-load-truncated` it is cut back to what is whole; anything else that is wrong ends the start.
+//! The last file may end within a command or a transaction: the server died while it was written.
+//! With `aof-load-truncated` it is cut back to what is whole; anything else that is wrong ends the
+//! start.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};

@@ -6,8 +6,8 @@
 //! flush     each turn: what the stream holds is written before replies leave, and synced by policy
 //! rewrite   a child writes a new base; meanwhile writes go to a new incremental file
 //! ```
-//! A crash between any two steps leaves a manifest whose files are all there: a file is complete before
-//! the manifest names it, and is deleted only when no manifest names it any more.
+//! A crash between any two steps leaves a manifest whose files are all there: a file is complete
+//! before the manifest names it, and is deleted only when no manifest names it any more.
 
 pub(crate) mod files;
 pub(crate) mod flush;
