@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::net::clients::ClientId;
 use crate::util::lines::Lines;
+use crate::util::sparse::shrink;
 
 type BlockedKey = (u32, Vec<u8>);
 
@@ -62,6 +63,7 @@ impl Blocked {
                 queue.retain(|&other| other != id);
                 if queue.is_empty() {
                     self.waiters.remove(key);
+                    shrink(&mut self.waiters);
                 }
             }
         }

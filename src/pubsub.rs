@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::net::clients::ClientId;
 use crate::util::glob;
 use crate::util::lines::Lines;
+use crate::util::sparse::shrink;
 
 #[derive(Debug, Default)]
 pub(crate) struct PubSub {
@@ -83,6 +84,7 @@ impl PubSub {
         }
         if own.channels.is_empty() && own.patterns.is_empty() && own.shard.is_empty() {
             self.of_client.remove(&id);
+            shrink(&mut self.of_client);
         }
         let leave = |ids: &mut Vec<ClientId>| {
             ids.retain(|&other| other != id);
@@ -92,6 +94,7 @@ impl PubSub {
             Kind::Channel => {
                 if self.channels.get_mut(name).is_some_and(leave) {
                     self.channels.remove(name);
+                    shrink(&mut self.channels);
                 }
             }
             Kind::Pattern => {
@@ -102,6 +105,7 @@ impl PubSub {
             Kind::Shard => {
                 if self.shard.get_mut(name).is_some_and(leave) {
                     self.shard.remove(name);
+                    shrink(&mut self.shard);
                 }
             }
         }
@@ -176,5 +180,17 @@ mod tests {
         assert!(p.unsubscribe(id, Kind::Channel, b"a") && !p.unsubscribe(id, Kind::Channel, b"a"));
         p.forget(id);
         assert!(p.is_empty() && p.channels() == 0 && p.patterns() == 0 && p.shard_channels() == 0);
+    }
+
+    #[test]
+    fn many_channels_leave_no_room_behind() {
+        let mut p = PubSub::default();
+        for kind in [Kind::Channel, Kind::Shard] {
+            for n in 0..10_000u32 {
+                p.subscribe(ClientId::NOBODY, kind, &n.to_be_bytes());
+            }
+        }
+        p.forget(ClientId::NOBODY);
+        assert!(p.channels.capacity() < 200 && p.shard.capacity() < 200);
     }
 }

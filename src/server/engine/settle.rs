@@ -4,6 +4,7 @@ use crate::keyspace::effects::{self, Aside, Dropped, Effect, Effects, EventClass
 use crate::server::parts::Server;
 use crate::server::parts::exec::Keeper;
 use crate::server::parts::stream;
+use crate::watch::Found;
 
 impl Server {
     /// Applies one call's effects; whether there were any. The common call has none, and costs one test.
@@ -48,12 +49,12 @@ impl Server {
     /// A watcher of a key of database `n` that is about to be flushed sees it go.
     pub(crate) fn break_flushed_watches(&mut self, n: u32) {
         let Server { watch, clients, ks, clock, .. } = self;
-        for (_, key, ids) in watch.in_db(Some(n)) {
+        for (key, watchers) in watch.in_db(n) {
             if ks.type_of(n, key, clock.now_ms).is_none() {
                 continue;
             }
-            for &id in ids {
-                if let Some(session) = clients.session_mut(id) {
+            for watcher in watchers {
+                if let Some(session) = clients.session_mut(watcher.id) {
                     session.watch_broken = true;
                 }
             }
@@ -63,8 +64,8 @@ impl Server {
     /// A key has changed, or its time was up: that is no change for whoever began to watch it when it was dead already.
     fn break_watchers(&mut self, db: u32, key: &[u8], own: bool) {
         let Server { watch, clients, .. } = self;
-        for id in watch.of(db, key).filter(|&id| own || watch.found_live(id, db, key)) {
-            if let Some(session) = clients.session_mut(id) {
+        for watcher in watch.of(db, key).iter().filter(|w| own || w.found == Found::Live) {
+            if let Some(session) = clients.session_mut(watcher.id) {
                 session.watch_broken = true;
             }
         }
