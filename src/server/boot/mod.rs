@@ -34,10 +34,12 @@ use crate::server::parts::memory::Memory;
 use crate::server::parts::net::Net;
 use crate::server::parts::rdb::RdbJobs;
 use crate::server::parts::syncer::Syncer;
+use crate::server::parts::writer::Writer;
 use crate::server::reactor::listen;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::config::args::{Action, Run};
 use crate::config::choice::{OomScoreAdj, SyslogFacility};
@@ -259,10 +261,9 @@ pub(crate) fn assemble(
     let bio =
         crate::server::parts::bio::Bio::start(&String::from_utf8_lossy(&cfg.process.bio_cpulist));
     let bio = bio.map_err(|e| format!("Can't start the helper thread: {}\n", os_error(&e)))?;
-    let syncer = net.waker().and_then(|waker| {
-        // A wake that fails is made up for by the next turn.
-        Syncer::start(&String::from_utf8_lossy(&cfg.process.bio_cpulist), move || _ = waker.wake())
-    });
+    let waker = net.waker().map(Arc::new);
+    let waker = waker.map_err(|e| format!("Can't create the event loop: {}\n", os_error(&e)))?;
+    let syncer = Syncer::start(&String::from_utf8_lossy(&cfg.process.bio_cpulist), waker.clone());
     let syncer =
         syncer.map_err(|e| format!("Can't start the helper thread: {}\n", os_error(&e)))?;
     let here = mem::ThreadCounters::here().into_iter();
@@ -283,6 +284,7 @@ pub(crate) fn assemble(
         cron: Default::default(),
         bio,
         syncer,
+        writer: Writer::new(waker),
         aof: Default::default(),
         net,
         stream: Default::default(),

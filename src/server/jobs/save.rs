@@ -17,7 +17,7 @@
 use crate::server::parts::child::{Child, Kind};
 use crate::server::parts::clock::access_clock;
 use crate::server::parts::identity::REDIS_VERSION;
-use crate::server::parts::rdb::{remove_temporary, temporary_name};
+use crate::server::parts::rdb::temporary_name;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -206,14 +206,14 @@ pub(crate) fn finished(srv: &mut Server, child: &Child, exit: Exit) {
         // Told to give up: no failure, but nothing was saved either.
         Exit::Code(GAVE_UP) => {
             log!(Warning, "Background saving terminated by signal {}", fork::GIVE_UP);
-            remove_temporary(child.pid);
+            srv.syncer.delete(temporary_name(child.pid).as_ref());
         }
         _ => {
             match exit {
                 Exit::Code(_) => log!(Warning, "Background saving error"),
                 Exit::Signal(n) => {
                     log!(Warning, "Background saving terminated by signal {n}");
-                    remove_temporary(child.pid);
+                    srv.syncer.delete(temporary_name(child.pid).as_ref());
                 }
             }
             srv.rdb.last_failed = true;

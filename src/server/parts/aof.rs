@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::net::clients::ClientId;
 use crate::persist::aof::manifest::Manifest;
 use crate::server::parts::stream::ReaderId;
 use crate::util::lines::Lines;
@@ -46,6 +47,14 @@ pub(crate) struct Aof {
     pub state: State,
     pub manifest: Manifest,
     pub current: Option<Current>,
+    /// A write that the helper thread does: where it begins and ends in the stream.
+    pub in_flight: Option<(u64, u64)>,
+    /// Replies to what was written behind this offset of the stream wait until it is in the file;
+    /// None: all may leave. And who waits.
+    pub held_from: Option<u64>,
+    pub held: Vec<ClientId>,
+    /// Writes that were handed to the helper thread.
+    pub handed: u64,
     /// Bytes of all files that would be loaded, and what that was after the latest rewrite.
     pub size: u64,
     pub base_size: u64,
@@ -141,6 +150,7 @@ impl Aof {
             o.add("aof_buffer_length", buffered);
             o.add("aof_pending_bio_fsync", syncs);
             o.add("aof_delayed_fsync", self.delayed_syncs);
+            o.add("redust_aof_helper_writes", self.handed);
         }
     }
 }

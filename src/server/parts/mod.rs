@@ -24,6 +24,7 @@ pub(super) mod stream;
 pub(super) mod switches;
 pub(super) mod syncer;
 pub(super) mod table;
+pub(super) mod writer;
 
 use crate::blocked::Blocked;
 use crate::commands::CmdResult;
@@ -57,6 +58,7 @@ use crate::server::parts::shutdown::Shutdown;
 use crate::server::parts::stream::Stream;
 use crate::server::parts::switches::Switches;
 use crate::server::parts::syncer::Syncer;
+use crate::server::parts::writer::Writer;
 use crate::slowlog::Slowlog;
 use crate::stats::Stats;
 use crate::sys::watchdog::Watchdog;
@@ -82,6 +84,7 @@ pub(crate) struct Server {
     pub cron: Cron,
     pub bio: Bio,
     pub syncer: Syncer,
+    pub writer: Writer,
     pub net: Net,
     pub pause: Pause,
     pub stream: Stream,

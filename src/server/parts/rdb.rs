@@ -109,9 +109,9 @@ impl RdbJobs {
         }
     }
 
-    /// A save that takes longer than its interval would follow itself without a pause, so it is held
-    /// back until twice the interval has passed since the last one. Returns whether it is held back,
-    /// and whether that is news.
+    /// A save that takes longer than its interval would follow itself without a pause, so it is
+    /// held back until twice the interval has passed since the last one. Returns whether it is held
+    /// back, and whether that is news.
     pub(crate) fn hold_back(&mut self, interval_secs: i64, since_secs: i64) -> (bool, bool) {
         let slow = self.last_duration_ms.is_some_and(|ms| ms / 1000 > interval_secs);
         if !slow || since_secs > 2 * interval_secs {

@@ -5,7 +5,7 @@
 //! file it wakes the reactor, since somebody may wait for that.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -19,7 +19,8 @@ enum Job {
     Sync(Arc<File>, u64),
     /// Sync a file that has been replaced, and close it.
     Finish(Arc<File>, u64),
-    Delete(PathBuf),
+    /// Close a file that has no name any more: the system frees its blocks then.
+    Close(File),
 }
 
 /// What both threads know.
@@ -42,8 +43,8 @@ pub(crate) struct Syncer {
 }
 
 impl Syncer {
-    /// Starts the thread. `wake` is called there after each sync.
-    pub(crate) fn start(cpus: &str, wake: impl Fn() + Send + 'static) -> std::io::Result<Syncer> {
+    /// Starts the thread. `waker` is told after each job.
+    pub(crate) fn start(cpus: &str, waker: Arc<mio::Waker>) -> std::io::Result<Syncer> {
         let (jobs, queue) = channel::<Job>();
         let shared = Arc::new(Shared::default());
         let (figures, cpus) = (shared.clone(), cpus.to_string());
@@ -59,7 +60,8 @@ impl Syncer {
             for job in queue {
                 run(job, &figures);
                 figures.jobs.fetch_sub(1, Ordering::AcqRel);
-                wake();
+                // A wake that fails is made up for by the next turn.
+                let _ = waker.wake();
             }
         };
         std::thread::Builder::new().name("bio_aof".into()).spawn(work)?;
@@ -78,9 +80,15 @@ impl Syncer {
         self.send(Job::Finish(file, offset));
     }
 
-    /// Deletes a file.
-    pub(crate) fn delete(&self, path: PathBuf) {
-        self.send(Job::Delete(path));
+    /// Deletes a file. Its name is gone at once, since another file may be given the same one; its
+    /// blocks are freed on the thread.
+    pub(crate) fn delete(&self, path: &Path) {
+        let file = File::open(path);
+        // It may be gone already.
+        let _ = std::fs::remove_file(path);
+        if let Ok(file) = file {
+            self.send(Job::Close(file));
+        }
     }
 
     fn send(&self, job: Job) {
@@ -128,10 +136,7 @@ fn run(job: Job, shared: &Shared) {
             shared.syncs.fetch_sub(1, Ordering::AcqRel);
         }
         Job::Finish(file, offset) => sync(&file, offset, shared),
-        Job::Delete(path) => {
-            // It may be gone already; else the next start deletes it.
-            let _ = std::fs::remove_file(path);
-        }
+        Job::Close(file) => drop(file),
     }
 }
 
@@ -147,5 +152,33 @@ fn sync(file: &File, offset: u64, shared: &Shared) {
                 log!(Warning, "Fail to fsync the AOF file: {}", os_error(&e));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deleted_name_is_free_at_once_and_a_synced_offset_is_told() {
+        let poll = mio::Poll::new().expect("a poll");
+        let waker = Arc::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker"));
+        let syncer = Syncer::start("", waker).expect("a thread");
+        let dir = std::env::temp_dir().join(format!("redust-syncer-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("a directory");
+        for round in 1..50 {
+            let path = dir.join("file");
+            let file = Arc::new(File::create(&path).expect("it is not there"));
+            syncer.sync(file, round);
+            syncer.delete(&path);
+            assert!(!path.exists());
+        }
+        while syncer.pending() > 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!((syncer.synced(), syncer.error()), (49, 0));
+        syncer.note_synced(7);
+        assert_eq!(syncer.synced(), 49, "it never goes back");
+        std::fs::remove_dir_all(dir).expect("it is empty");
     }
 }

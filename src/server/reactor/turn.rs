@@ -75,7 +75,7 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
             Some(Source::Listener(i)) => listeners.push(i),
             Some(Source::Signals) => shutdown::on_signals(srv),
             Some(Source::Child) => children::on_report(srv),
-            Some(Source::Helper) => flush::on_synced(srv),
+            Some(Source::Helper) => flush::on_helper(srv),
             None => {}
         }
     }

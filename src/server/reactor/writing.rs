@@ -61,10 +61,14 @@ pub(crate) fn on_writable(srv: &mut Server, id: ClientId) {
 
 fn write_client(srv: &mut Server, id: ClientId) {
     let now_ms = srv.clock.now_ms;
-    let Server { clients, net, stats, .. } = srv;
+    let Server { clients, net, stats, aof, .. } = srv;
     let Some(client) = clients.get_mut(id) else { return };
     if client.session.close == Close::Now {
         return;
+    }
+    // What it is told of is not in the append-only file yet.
+    if aof.held_from.is_some_and(|from| client.session.written > from) {
+        return aof.held.push(id);
     }
     let (n, how) = match client.outbox.flush(&mut client.conn) {
         Ok(done) => done,

@@ -49,7 +49,7 @@ pub(crate) fn snapshot(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdE
 /// Empties the databases and reads the append-only files again. A file that can't be read ends the
 /// process, as at start.
 pub(crate) fn append_only_files(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
-    flush::flush(srv);
+    flush::flush_all(srv);
     let old = srv.ks.flush(None, srv.clock.now_ms);
     srv.bio.free_stores(old);
     let loaded = files::load_manifest(srv).map(|()| {

@@ -196,7 +196,7 @@ pub(crate) fn drop_temporary_incr(srv: &mut Server) {
         "Removing the temp incr aof file {} in the background",
         String::from_utf8_lossy(&name)
     );
-    srv.syncer.delete(path(&srv.cfg, &name));
+    srv.syncer.delete(&path(&srv.cfg, &name));
 }
 
 /// Deletes what rewrites have replaced, unless it is to stay. An error only means that the next
@@ -215,7 +215,7 @@ pub(crate) fn delete_history(srv: &mut Server) {
         );
     }
     // A manifest that names files which are gone does no harm; files that none names would stay.
-    history.iter().for_each(|file| srv.syncer.delete(path(&srv.cfg, &file.name)));
+    history.iter().for_each(|file| srv.syncer.delete(&path(&srv.cfg, &file.name)));
     let _ = persist(srv, &manifest);
     srv.aof.manifest = manifest;
 }
@@ -284,7 +284,7 @@ pub(crate) fn stop(srv: &mut Server) {
     if state == State::Waiting {
         // What it gathered belongs to a base that there won't be.
         let name = temporary_incr_name(&srv.cfg.aof.file_name);
-        srv.syncer.delete(path(&srv.cfg, &name));
+        srv.syncer.delete(&path(&srv.cfg, &name));
     }
     srv.aof.scheduled = false;
     (srv.aof.write_error, srv.aof.sync_error) = (0, 0);

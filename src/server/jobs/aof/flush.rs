@@ -6,10 +6,12 @@
 //!
 //! ```text
 //! always     synced here, before the replies leave; an error ends the process
-//! everysec   the helper thread is asked once a second; while it works, writes go on
+//! everysec   a helper thread is asked once a second
 //! no         when the system likes
 //! ```
-//! Unlike Redis, a write is not put off while a sync is running: replies would leave before it.
+//! While a sync runs the system may hold writes back, for as long as a slow disk takes. Redis puts
+//! them off for two seconds, and replies leave before them. Here another helper thread does them
+//! meanwhile. Replies to what is not written yet wait; everybody else is served.
 //!
 //! A write that fails is taken back to the last whole unit and tried again in the next turn, with
 //! all that has come since. Until it works, commands that write are refused.
@@ -20,6 +22,7 @@ use crate::config::choice::AppendFsync;
 use crate::log;
 use crate::server::parts::Server;
 use crate::server::parts::stream;
+use crate::server::parts::writer::Done;
 use crate::util::path::os_error;
 
 /// Slices given to one system call.
@@ -49,11 +52,63 @@ fn flush_current(srv: &mut Server) {
         return;
     }
     let started = srv.clock.watch.ticks();
-    if !pending || write(srv) {
+    let patient = srv.cfg.aof.fsync == AppendFsync::Everysec;
+    if !patient {
+        settle(srv);
+    }
+    if srv.writer.is_busy() || pending && patient && srv.syncer.pending() > 0 && hand_over(srv) {
+        // The rest follows when that write has ended; a sync that is due is counted as delayed.
+        sync(srv);
+    } else if !pending || write(srv) {
         sync(srv);
     }
     let spent = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
     srv.aof.spent_us += spent;
+}
+
+/// A sync is running, which may hold a write back: the helper thread writes what the stream holds,
+/// and replies to it wait until it has. False if that is not possible.
+fn hand_over(srv: &mut Server) -> bool {
+    let Server { aof, stream, writer, .. } = &mut *srv;
+    let Some(current) = &aof.current else { return false };
+    let mut bytes = writer.buffer();
+    let from = stream.position(current.reader);
+    let mut at = from;
+    loop {
+        let piece = stream.read_at(stream::AOF, &mut at);
+        if piece.is_empty() {
+            break;
+        }
+        bytes.extend_from_slice(piece);
+        at += piece.len() as u64;
+    }
+    if !writer.write(current.file.clone(), bytes) {
+        return false;
+    }
+    aof.handed += 1;
+    aof.in_flight = Some((from, at));
+    aof.held_from = Some(from);
+    true
+}
+
+/// A write by the helper thread has ended: the replies that waited for it may leave.
+fn on_written(srv: &mut Server, done: Done) {
+    let Some((from, to)) = srv.aof.in_flight.take() else { return };
+    srv.aof.held_from = None;
+    for id in std::mem::take(&mut srv.aof.held) {
+        srv.clients.schedule_writable(id);
+    }
+    match done.error {
+        Some(error) => on_error(srv, Failed { error, written: done.written }, from),
+        None => wrote(srv, to, done.written),
+    }
+}
+
+/// Waits until no write is under way on the helper thread.
+fn settle(srv: &mut Server) {
+    if let Some(done) = srv.writer.wait() {
+        on_written(srv, done);
+    }
 }
 
 /// Writes all that the stream holds for the file. Whether that worked.
@@ -62,27 +117,33 @@ fn write(srv: &mut Server) -> bool {
         std::thread::sleep(std::time::Duration::from_micros(srv.aof.flush_sleep_us));
     }
     let started = srv.clock.watch.ticks();
-    let Server { aof, stream, .. } = &mut *srv;
-    let Some(current) = &mut aof.current else { return false };
-    let from = stream.position(current.reader);
-    let result = write_from(stream, &current.file, from);
-    let (at, written) = match result {
-        Ok(done) => done,
+    let Some(current) = &srv.aof.current else { return false };
+    let from = srv.stream.position(current.reader);
+    match write_from(&srv.stream, &current.file, from) {
+        Ok((at, written)) => {
+            wrote(srv, at, written);
+            note_latency(srv, started);
+            true
+        }
         Err(failed) => {
             on_error(srv, failed, from);
-            return false;
+            false
         }
-    };
+    }
+}
+
+/// Everything before `at` in the stream is in the file now.
+fn wrote(srv: &mut Server, at: u64, bytes: u64) {
+    let Server { aof, stream, .. } = &mut *srv;
+    let Some(current) = &mut aof.current else { return };
     stream.advance_to(current.reader, at);
-    current.written += written;
-    aof.size += written;
+    current.written += bytes;
+    aof.size += bytes;
     if aof.write_error != 0 {
         log!(Notice, "AOF write error looks solved, Redis can write again.");
         aof.write_error = 0;
         srv.rearm();
     }
-    note_latency(srv, started);
-    true
 }
 
 fn note_latency(srv: &mut Server, started: u64) {
@@ -255,9 +316,18 @@ fn sync_now(srv: &mut Server, now: i64) {
     srv.note_latency("aof-fsync-always", us);
 }
 
-/// Writes everything and syncs it here, whatever the policy: the server ends, or the file does.
+/// Writes everything here and now: the file is about to be replaced or read.
+pub(crate) fn flush_all(srv: &mut Server) {
+    settle(srv);
+    let reader = srv.aof.current.as_ref().map(|current| current.reader);
+    if reader.is_some_and(|reader| srv.stream.position(reader) != srv.stream.end()) {
+        write(srv);
+    }
+}
+
+/// The same, and syncs it, whatever the policy: the server ends, or the file does.
 pub(crate) fn flush_and_sync(srv: &mut Server) {
-    flush(srv);
+    flush_all(srv);
     let Some(current) = &mut srv.aof.current else { return };
     match current.file.sync_data() {
         Ok(()) => {
@@ -269,8 +339,12 @@ pub(crate) fn flush_and_sync(srv: &mut Server) {
     }
 }
 
-/// The helper thread has done something: writes may have to be refused, or need not be any more.
-pub(crate) fn on_synced(srv: &mut Server) {
+/// A helper thread has done something: replies may leave, and writes may have to be refused, or
+/// need not be any more.
+pub(crate) fn on_helper(srv: &mut Server) {
+    if let Some(done) = srv.writer.finished() {
+        on_written(srv, done);
+    }
     let error = srv.syncer.error();
     if error == srv.aof.sync_error {
         return;

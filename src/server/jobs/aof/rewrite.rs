@@ -93,7 +93,7 @@ pub(crate) fn background(srv: &mut Server) -> Result<(), ()> {
 
 fn begin(srv: &mut Server) -> Result<(), ()> {
     files::make_dir(srv)?;
-    flush::flush(srv);
+    flush::flush_all(srv);
     files::switch_incr(srv)?;
     srv.aof.rewrites += 1;
     let opts = base_options(srv);
@@ -164,7 +164,7 @@ pub(crate) fn finished(srv: &mut Server, child: &Child, exit: Exit) {
         }
     }
     for background in [true, false] {
-        srv.syncer.delete(temporary_base_name(child.pid, background).into());
+        srv.syncer.delete(temporary_base_name(child.pid, background).as_ref());
     }
     if srv.aof.state == State::Waiting {
         // There is to be a file still: another rewrite follows.
@@ -192,7 +192,7 @@ fn adopt(srv: &mut Server, pid: i32) -> Result<(), ()> {
         let name = manifest.new_incr(&file_name);
         let to = path(&srv.cfg, &name);
         if rename(&path(&srv.cfg, &temporary), &to, "incr").is_err() {
-            srv.syncer.delete(base_path);
+            srv.syncer.delete(&base_path);
             return Err(());
         }
         log!(
@@ -205,8 +205,8 @@ fn adopt(srv: &mut Server, pid: i32) -> Result<(), ()> {
     }
     manifest.retire_incr(usize::from(srv.aof.current.is_some()));
     if files::persist(srv, &manifest).is_err() {
-        srv.syncer.delete(base_path);
-        incr_path.into_iter().for_each(|path| srv.syncer.delete(path));
+        srv.syncer.delete(&base_path);
+        incr_path.into_iter().for_each(|path| srv.syncer.delete(&path));
         return Err(());
     }
     srv.aof.manifest = manifest;
