@@ -173,6 +173,7 @@ fn select(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if let Some(session) = srv.clients.session_mut(call.client) {
         session.db = db;
     }
+    srv.exec.unit.db = db;
     call.reply.ok();
     Ok(Flow::Done)
 }
@@ -191,6 +192,7 @@ fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     srv.clients.set_monitor(id, false);
     super::tracking::stop(srv, id);
     let trusted = srv.cfg.acl.require_pass.is_empty();
+    srv.exec.unit.db = 0;
     if let Some(s) = srv.clients.session_mut(id) {
         s.db = 0;
         s.resp3 = false;

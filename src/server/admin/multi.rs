@@ -4,7 +4,7 @@ use crate::commands::{CmdResult, Flow};
 use crate::keyspace::effects::{self, Effects};
 use crate::keyspace::env::{Env, Origin};
 use crate::net::clients::ClientId;
-use crate::net::session::{Close, ReplyMode};
+use crate::net::session::{Close, Queued, ReplyMode};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
@@ -66,17 +66,29 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if let Some(session) = srv.clients.session_mut(id) {
         session.executing = Some(multi.queue.len() as u32);
     }
-    for queued in &mut multi.queue {
+    unit::members(srv, Origin::Exec, |srv| run_queue(srv, call, &mut multi.queue));
+    if let Some(session) = srv.clients.session_mut(id) {
+        session.executing = None;
+        let wants_all = session.reply_mode == ReplyMode::On;
+        srv.exec.keeps_reply = (!wants_all).then_some(call.reply.len());
+    }
+    Ok(Flow::Done)
+}
+
+/// Runs what was queued, command by command.
+fn run_queue(srv: &mut Server, call: &mut Call<'_>, queue: &mut [Queued]) {
+    let id = call.client;
+    for queued in queue {
         let row = srv.table.by_id(queued.command);
         let argv: Vec<&[u8]> = queued.argv.iter().map(Vec::as_slice).collect();
         let session = srv.clients.session(id);
-        let (db, no_touch) = session.map_or((call.env.db, false), |s| (s.db, s.no_touch));
+        let no_touch = session.is_some_and(|s| s.no_touch);
         // A command before this one has ended the connection: this one runs, but is not heard of.
         let closing = session.is_some_and(|s| s.close != Close::No);
-        let fresh = srv.env(db, Origin::Exec, no_touch);
+        let fresh = srv.env(no_touch);
         // Time stands still inside a transaction.
         let env = Env { now_ms: call.env.now_ms, ..fresh };
-        let fx = Effects::new(srv.exec.armed, db);
+        let fx = Effects::new(srv.exec.armed, env.db);
         let argv = Argv::new(&argv);
         let before = call.reply.len();
         let mut inner = Call { client: id, row, argv, reply: call.reply, fx, env };
@@ -101,12 +113,6 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             call.reply.truncate(0);
         }
     }
-    if let Some(session) = srv.clients.session_mut(id) {
-        session.executing = None;
-        let wants_all = session.reply_mode == ReplyMode::On;
-        srv.exec.keeps_reply = (!wants_all).then_some(call.reply.len());
-    }
-    Ok(Flow::Done)
 }
 
 /// Takes back what was replied since `before` if the client wants no replies now.

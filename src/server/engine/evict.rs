@@ -130,7 +130,7 @@ fn soonest(srv: &Server) -> Option<(usize, Vec<u8>)> {
 
 /// Draws keys of every database into the pool.
 fn sample(srv: &mut Server, policy: Policy, volatile: bool) {
-    let env = srv.env(0, Origin::Client, true);
+    let env = srv.env_in(0, Origin::Client, true);
     let samples = srv.cfg.memory.samples.clamp(1, 64) as usize;
     let mut next = crate::util::rand::generator(env.random);
     let Server { ks, eviction, .. } = srv;

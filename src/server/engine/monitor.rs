@@ -19,7 +19,8 @@ pub(crate) fn feed_refused(srv: &mut Server, client: ClientId, row: &'static Row
         return;
     }
     let db = srv.clients.session(client).map_or(0, |s| s.db);
-    let env = srv.env(db, Origin::Client, false);
+    srv.exec.unit.db = db;
+    let env = srv.env(false);
     let fx = Effects::new(0, db);
     feed(srv, &Call { client, row, argv, reply: &mut Reply::default(), fx, env });
 }
@@ -37,7 +38,7 @@ pub(crate) fn feed(srv: &mut Server, call: &Call<'_>) {
         _ => srv.clients.session(call.client).map_or("", |s| s.peer.as_str()),
     };
     // The database is the one after the command: SELECT is shown in the database that it chose.
-    let db = srv.clients.session(call.client).map_or(call.env.db, |s| s.db);
+    let db = srv.exec.unit.db;
     let unix = srv.clients.session(call.client).is_some_and(|s| s.unix);
     let from =
         if unix { format!("unix:{}", from.trim_end_matches(":0")) } else { from.to_string() };

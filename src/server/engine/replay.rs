@@ -8,7 +8,6 @@ use crate::commands::Ctx;
 use crate::commands::spec::WRITE;
 use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::{self, Effects};
-use crate::keyspace::env::Origin;
 use crate::keyspace::store::Key;
 use crate::net::clients::ClientId;
 use crate::resp::argv::Argv;
@@ -16,8 +15,8 @@ use crate::resp::reply::Reply;
 use crate::server::parts::table::Handler;
 use crate::server::parts::{Call, Row, Server};
 
-/// Runs a command in database `db`. What it replies goes to `reply`, for nobody to read: an error
-/// then is an error now, and has changed nothing.
+/// Runs a command in database `db`, within a unit that a file is the origin of. What it replies
+/// goes to `reply`, for nobody to read: an error then is an error now, and has changed nothing.
 pub(crate) fn replay(
     srv: &mut Server,
     db: u32,
@@ -26,7 +25,8 @@ pub(crate) fn replay(
     memo: Option<Key<'_>>,
     reply: &mut Reply,
 ) {
-    let env = srv.env(db, Origin::File, true);
+    srv.exec.unit.db = db;
+    let env = srv.env(true);
     let mut fx = Effects::new(srv.exec.armed & !effects::STREAM, db);
     srv.exec.nesting += 1;
     // Its error is among its replies.

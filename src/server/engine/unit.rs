@@ -4,6 +4,7 @@
 //! within    a unit inside another: what ran before goes on as it was
 //! command   a client's command, admitted by the gate, as a unit
 //! act       what the server does to one database by itself: expiry, eviction
+//! members   commands of the running unit that come from elsewhere: what EXEC runs
 //!   call      one command
 //! ```
 //! `call` runs the handler with `Env` (what it may know) and `Effects` (what it leaves to be done).
@@ -35,9 +36,16 @@ use crate::server::parts::table::Handler;
 use crate::server::parts::{Call, Row, Server};
 
 impl Server {
-    /// Facts for a command of `client` in database `db`.
+    /// Facts for the next command of the unit.
     #[inline]
-    pub(crate) fn env(&mut self, db: u32, origin: Origin, no_touch: bool) -> Env {
+    pub(crate) fn env(&mut self, no_touch: bool) -> Env {
+        let Unit { db, origin, .. } = self.exec.unit;
+        self.env_in(db, origin, no_touch)
+    }
+
+    /// Facts for what the server does by itself in database `db`, whatever runs.
+    #[inline]
+    pub(crate) fn env_in(&mut self, db: u32, origin: Origin, no_touch: bool) -> Env {
         let policy = self.cfg.memory.policy;
         let lfu = policy.is_lfu().then_some(Lfu {
             log_factor: self.cfg.memory.lfu_log_factor,
@@ -80,6 +88,14 @@ pub(crate) fn within<R>(srv: &mut Server, unit: Unit, f: impl FnOnce(&mut Server
     result
 }
 
+/// Runs `f`, whose commands belong to the running unit but come from elsewhere: from a queue, say.
+pub(crate) fn members<R>(srv: &mut Server, origin: Origin, f: impl FnOnce(&mut Server) -> R) -> R {
+    let outer = std::mem::replace(&mut srv.exec.unit.origin, origin);
+    let result = f(srv);
+    srv.exec.unit.origin = outer;
+    result
+}
+
 /// The outermost call of a unit has ended: its writes leave together, then its client hears of keys
 /// that it had cached.
 #[inline]
@@ -105,7 +121,7 @@ pub(crate) fn act(
     change: impl FnOnce(&mut DbMut<'_>, &mut Effects),
     tell: impl FnOnce(&mut Effects),
 ) -> u64 {
-    let env = srv.env(db, Origin::Client, true);
+    let env = srv.env_in(db, Origin::Client, true);
     let mut fx = Effects::new(srv.exec.armed, db);
     let before = srv.memory.used();
     change(&mut DbMut::new(srv.ks.db_mut(db as usize), &env, None, srv.lazyfree), &mut fx);
@@ -131,13 +147,14 @@ pub(crate) fn command(
     let session = srv.clients.session(id).expect("clients are only reaped between events");
     let (db, no_touch) = (session.db, session.no_touch);
     running::note(row.id, db, session.serial, session.fd);
+    srv.exec.unit.db = db;
     let mut top = Call {
         client: id,
         row,
         argv,
         reply,
         fx: Effects::new(srv.exec.armed, db),
-        env: srv.env(db, Origin::Client, no_touch && row.name() != "touch"),
+        env: srv.env(no_touch && row.name() != "touch"),
     };
     let flow = call(srv, &mut top, memo);
     close(srv);

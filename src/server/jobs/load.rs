@@ -120,7 +120,7 @@ pub(crate) fn snapshot(
         now_ms: srv.clock.now_ms,
         drop_expired: !source.keeps_expired,
         events_interval_bytes: srv.cfg.snapshot.loading_events_interval_bytes,
-        fresh_access: srv.env(0, crate::keyspace::env::Origin::Client, false).fresh_access(),
+        fresh_access: srv.env_in(0, crate::keyspace::env::Origin::Client, false).fresh_access(),
         lru_clock,
         lfu,
         replace: present == Present::Overwritten,

@@ -12,16 +12,19 @@ pub(crate) struct Unit {
     pub origin: Origin,
     /// The client whose command it is; None: the server acts by itself.
     pub client: Option<ClientId>,
+    /// The database in which its next command runs: SELECT within it says so here.
+    pub db: u32,
     /// A parked client's command runs again: MONITOR has shown it already.
     pub again: bool,
 }
 
 impl Unit {
     /// The server's own acts: expiry, eviction, the work between commands.
-    pub(crate) const SERVER: Unit = Unit { origin: Origin::Client, client: None, again: false };
+    pub(crate) const SERVER: Unit =
+        Unit { origin: Origin::Client, client: None, db: 0, again: false };
 
     pub(crate) fn of(client: ClientId) -> Unit {
-        Unit { origin: Origin::Client, client: Some(client), again: false }
+        Unit { client: Some(client), ..Unit::SERVER }
     }
 }
 

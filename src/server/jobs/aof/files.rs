@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::choice::AppendFsync;
+use crate::keyspace::env::Origin;
 use crate::log;
 use crate::persist::aof::manifest::{
     Manifest, manifest_name, temporary_incr_name, temporary_manifest_name,
@@ -231,7 +232,7 @@ pub(crate) fn start(srv: &mut Server) -> Result<(), ()> {
             "AOF was enabled but there is already another background operation. An AOF background \
              was scheduled to start when possible."
         );
-    } else if srv.exec.nesting > 1 {
+    } else if srv.exec.unit.origin == Origin::Exec {
         srv.aof.state = State::Waiting;
         srv.aof.scheduled = true;
         log!(

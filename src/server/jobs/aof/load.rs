@@ -14,6 +14,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::commands::arg;
+use crate::keyspace::env::Origin;
 use crate::keyspace::store::Key;
 use crate::log;
 use crate::persist::aof::reader::{Commands, ReadError};
@@ -25,9 +26,11 @@ use crate::resp::reply::Reply;
 use crate::server::engine::ahead::PREFETCH;
 use crate::server::engine::dispatch;
 use crate::server::engine::replay::replay;
+use crate::server::engine::unit::within;
 use crate::server::jobs::aof::files;
 use crate::server::jobs::load::{self, Present, Source};
 use crate::server::parts::aof::path;
+use crate::server::parts::exec::Unit;
 use crate::server::parts::{Row, Server};
 use crate::util::path::os_error;
 
@@ -82,8 +85,9 @@ pub(crate) fn load_files(srv: &mut Server, serve: fn(&mut Server)) -> Outcome {
     for (i, (name, size)) in names.iter().zip(&sizes).enumerate() {
         let started = crate::sys::clock::wall_us();
         let last = i + 1 == names.len();
-        let mut one = One { srv: &mut *srv, name, before, last, serve };
-        match one.load() {
+        let unit = Unit { origin: Origin::File, ..Unit::SERVER };
+        let loaded = within(srv, unit, |srv| One { srv, name, before, last, serve }.load());
+        match loaded {
             Ok(lost) => cut += lost,
             Err(()) => {
                 outcome = Outcome::Failed;
