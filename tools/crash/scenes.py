@@ -1,0 +1,2 @@
+from load import Lost
+SCENES = {}
