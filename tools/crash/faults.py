@@ -28,7 +28,7 @@ CALM = dict(ops=0, mask=0, scope=0, at=0, times=1, action=0, error=errno.EIO, sp
 def library(target):
     """Compiles the layer into `target`, unless it is there and new enough; None if there is no compiler."""
     source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fault.c")
-    built = os.path.join(target, "libfault.so")
+    built = os.path.abspath(os.path.join(target, "libfault.so"))
     if os.path.exists(built) and os.path.getmtime(built) >= os.path.getmtime(source):
         return built
     compiler = shutil.which(os.environ.get("CC", "cc"))

@@ -55,7 +55,10 @@ class Server:
 
     def start(self, options):
         self.spawn(options)
-        return self.wait_ready()
+        link = self.wait_ready()
+        if self.layer and self.layer["main_pid"] != self.process.pid:
+            raise RuntimeError("the fault layer is not in the server")
+        return link
 
     def kill(self):
         """Ends it at once, whatever it does; its exit code."""
