@@ -34,6 +34,8 @@ pub(crate) struct Blocked {
     queued: HashSet<BlockedKey>,
     clients: usize,
     for_deletion: usize,
+    /// Clients that wait for offsets, first come first.
+    for_offsets: Vec<ClientId>,
 }
 
 impl Blocked {
@@ -44,6 +46,10 @@ impl Blocked {
     /// Whether somebody has to know when a key goes.
     pub(crate) fn waits_for_deletion(&self) -> bool {
         self.for_deletion > 0
+    }
+    /// Who waits for offsets, first come first.
+    pub(crate) fn for_offsets(&self) -> &[ClientId] {
+        &self.for_offsets
     }
     /// Clients that wait, for whatever.
     pub(crate) fn clients(&self) -> usize {
@@ -71,7 +77,9 @@ impl Blocked {
     /// Lists a client under its keys, behind those who came before.
     pub(crate) fn park(&mut self, id: ClientId, waiting: &Waiting) {
         self.clients += 1;
-        let Waiting::Keys { db, keys, wants, .. } = waiting else { return };
+        let Waiting::Keys { db, keys, wants, .. } = waiting else {
+            return self.for_offsets.push(id);
+        };
         self.for_deletion += usize::from(wants.wakes_on_deletion);
         for key in keys {
             let queue = self.waiters.entry((*db, key.clone())).or_default();
@@ -84,7 +92,9 @@ impl Blocked {
     /// Takes a client off all its keys. O(clients waiting for the same keys).
     pub(crate) fn unpark(&mut self, id: ClientId, waiting: &Waiting) {
         self.clients -= 1;
-        let Waiting::Keys { db, keys, wants, .. } = waiting else { return };
+        let Waiting::Keys { db, keys, wants, .. } = waiting else {
+            return self.for_offsets.retain(|other| *other != id);
+        };
         self.for_deletion -= usize::from(wants.wakes_on_deletion);
         for key in keys {
             let key = (*db, key.clone());
@@ -141,6 +151,7 @@ impl Blocked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyspace::waiting::Offsets;
     use crate::resp::reply::Nothing;
 
     fn keys(keys: &[&str], wakes_on_deletion: bool) -> Waiting {
@@ -180,9 +191,10 @@ mod tests {
     #[test]
     fn who_waits_for_no_key_only_counts() {
         let (mut b, id) = (Blocked::default(), ClientId::NOBODY);
-        b.park(id, &Waiting::Offsets { file: false });
-        assert!(b.clients() == 1 && b.is_empty());
-        b.unpark(id, &Waiting::Offsets { file: false });
-        assert_eq!(b.clients(), 0);
+        let offsets = Offsets { file: false, written: 7, local: false, replicas: 1 };
+        b.park(id, &Waiting::Offsets(offsets));
+        assert!(b.clients() == 1 && b.is_empty() && b.for_offsets() == [id]);
+        b.unpark(id, &Waiting::Offsets(offsets));
+        assert!(b.clients() == 0 && b.for_offsets().is_empty());
     }
 }

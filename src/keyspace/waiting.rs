@@ -34,9 +34,37 @@ pub(crate) enum Waiting {
         /// What it gets when it gives up.
         nothing: Nothing,
     },
-    /// For others to have what it has written: replicas (WAIT), and the local append-only file too
-    /// (WAITAOF). Neither is there, so only its time ends this.
-    Offsets { file: bool },
+    /// For others to have what it has written.
+    Offsets(Offsets),
+}
+
+/// Who is to have what a client has written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Offsets {
+    /// WAITAOF rather than WAIT: on disk, and two numbers are the reply.
+    pub file: bool,
+    /// Where its latest write ends in the stream.
+    pub written: u64,
+    /// The append-only file of this server.
+    pub local: bool,
+    /// So many replicas, of which there are none.
+    pub replicas: i64,
+}
+
+impl Offsets {
+    /// Whether the wait is over; `local`: what was written is on disk here.
+    pub(crate) fn are_met(self, local: bool) -> bool {
+        self.replicas == 0 && (local || !self.local)
+    }
+
+    /// The reply: how far it has come.
+    pub(crate) fn write(self, local: bool, reply: &mut Reply) {
+        if self.file {
+            reply.array(2);
+            reply.int(i64::from(local));
+        }
+        reply.int(0);
+    }
 }
 
 /// What a client wants of a key.
@@ -69,18 +97,5 @@ impl Waiting {
     /// Whether a key that has been reported, and is this now, wakes the client.
     pub(crate) fn wakes(&self, now: Option<Type>) -> bool {
         matches!(self, Waiting::Keys { wants, .. } if wants.wakes(now))
-    }
-
-    /// The reply of a client that gives up.
-    pub(crate) fn write_nothing(&self, reply: &mut Reply) {
-        match self {
-            Waiting::Keys { nothing, .. } => nothing.write(reply),
-            Waiting::Offsets { file: false } => reply.int(0),
-            Waiting::Offsets { file: true } => {
-                reply.array(2);
-                reply.int(0);
-                reply.int(0);
-            }
-        }
     }
 }

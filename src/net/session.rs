@@ -108,6 +108,8 @@ pub(crate) struct Session {
     /// CLIENT ID: counts up, never reused.
     pub serial: u64,
     pub db: u32,
+    /// Where its latest write ends in the stream of writes.
+    pub written: u64,
     pub resp3: bool,
     pub authenticated: bool,
     /// It has been authenticated before, though RESET may have taken that back.
@@ -155,6 +157,7 @@ impl Session {
         Session {
             serial: 0,
             db: 0,
+            written: 0,
             resp3: false,
             authenticated: false,
             was_authenticated: false,

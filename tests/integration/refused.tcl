@@ -47,21 +47,6 @@ foreach {lines reason} {
     }
 }
 
-test "'appendonly yes' refuses writes, since nothing would keep them" {
-    need {$ours} "it works there"
-    start_server {overrides {appendonly yes save {}}} {
-        assert_log "*appendonly: the append-only file is not available yet*Writes are refused*"
-        assert_error_like "MISCONF Errors writing to the AOF file*" {r set k v}
-        r multi
-        assert_error_like "MISCONF *" {r set k v}
-        assert_error_like "EXECABORT *" {r exec}
-        assert_equal {} [r get k]
-        r config set appendonly no
-        assert_equal OK [r set k v]
-        assert_error_like "*append-only file is not available*" {r config set appendonly yes}
-    }
-}
-
 test "an ACL file stops the start if it is missing or says anything that matters" {
     need {$ours} "it works there"
     lassign [try_start "aclfile missing.acl"] state output
@@ -96,31 +81,24 @@ test "appendonly no after appendonly yes, and what harms nobody, starts" {
     }
 }
 
-test "unavailable-directives warn makes it a warning, but not for what is on disk" {
+test "unavailable-directives warn makes it a warning" {
     need {$ours} "it works there"
-    foreach {lines environment} {"appendonly yes\nunavailable-directives warn" {} "appendonly yes" REDUST_UNAVAILABLE_DIRECTIVES=warn} {
+    foreach {lines environment} {"import-mode yes\nunavailable-directives warn" {} "import-mode yes" REDUST_UNAVAILABLE_DIRECTIVES=warn} {
         lassign [try_start $lines $environment] state output
         assert_equal running $state
-        assert_match "*# WARNING: appendonly: *" $output
+        assert_match "*# WARNING: import-mode: *" $output
     }
-    file mkdir $::tmpdir/with-aof/appendonlydir
-    lassign [try_start "dir $::tmpdir/with-aof\nappendonly yes\nunavailable-directives warn"] state output
-    assert_equal stopped $state
-    assert_match "*can't be read yet*" $output
-    # They are found through the directory that is in force, wherever in the file it is named.
-    lassign [try_start "appendonly yes\ndir $::tmpdir/with-aof"] state output
-    assert_match "*with-aof/appendonlydir*" $output
 }
 
 start_server {} {
     test "CONFIG SET refuses what would stop the start, and keeps the old value" {
         need [is_redust] "it works there"
-        foreach {name value old} {appendonly yes no tls-port 7777 0 import-mode yes no} {
+        foreach {name value old} {tls-port 7777 0 import-mode yes no} {
             assert_error_like "ERR CONFIG SET failed (possibly related to argument '$name') - *available*" {r config set $name $value}
             assert_equal [list $name $old] [r config get $name]
             assert_equal OK [r config set $name $old]
         }
-        assert_error_like "*argument 'appendonly'*" {r config set maxmemory 100mb appendonly yes}
+        assert_error_like "*argument 'import-mode'*" {r config set maxmemory 100mb import-mode yes}
         assert_equal {maxmemory 0} [r config get maxmemory]
     }
 

@@ -7,6 +7,7 @@ use crate::net::usage::Class;
 use crate::resp::errors::{self, CmdError};
 use crate::server::engine::blocking;
 use crate::server::engine::describe::line_with;
+use crate::server::engine::offsets;
 use crate::server::jobs::pause;
 use crate::server::parts::ServerRow;
 use crate::server::parts::pause::Scope;
@@ -344,7 +345,7 @@ fn unblock(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             reply.error(&e);
             srv.stats.error(e.code());
         } else {
-            parked.waiting.write_nothing(reply);
+            offsets::write_nothing(srv, &parked.waiting, reply);
         }
     });
     blocking::account_unblocked(srv, id, &parked, with_error);

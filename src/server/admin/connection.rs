@@ -1,9 +1,10 @@
 //! The conversation itself: PING, ECHO, AUTH, HELLO, SELECT, RESET, QUIT, WAIT.
 
 use crate::commands::{CmdResult, Flow, arg};
-use crate::keyspace::waiting::{Wait, Waiting};
+use crate::keyspace::waiting::{Offsets, Wait, Waiting};
 use crate::net::session::{Close, ReplyMode};
 use crate::resp::errors::{self, CmdError};
+use crate::server::engine::offsets;
 use crate::server::engine::transaction;
 use crate::server::parts::ServerRow;
 use crate::server::parts::identity::REDIS_VERSION;
@@ -217,26 +218,38 @@ fn quit(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 /// `WAIT numreplicas timeout`: there are no replicas, so none acknowledges anything.
 ///
-/// Asking for more than none waits for the whole time; a time of 0 waits for ever.
-fn wait(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
+/// Asking for more than none waits for the whole time; a time of 0 waits for ever. Joins: blocked.
+fn wait(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let replicas = arg::int(call.argv.at(1))?;
     let until_ms = arg::timeout_ms(call.argv.at(2), &call.env)?;
-    offsets(call, replicas > 0, false, until_ms)
+    wait_for(
+        srv,
+        call,
+        Offsets { file: false, written: 0, local: false, replicas: replicas.max(0) },
+        until_ms,
+    )
 }
 
-/// Waits for acknowledgements, if any are wanted and the client can.
-fn offsets(call: &mut Call<'_>, wanted: bool, file: bool, until_ms: Option<i64>) -> CmdResult {
-    let waiting = Waiting::Offsets { file };
-    if wanted && !call.env.deny_blocking {
-        return Ok(Flow::Block(Box::new(Wait { waiting, until_ms, rewritten: None })));
+/// Waits unless the offsets have been reached or the client can't.
+fn wait_for(
+    srv: &mut Server,
+    call: &mut Call<'_>,
+    mut offsets: Offsets,
+    until_ms: Option<i64>,
+) -> CmdResult {
+    offsets.written = offsets::written(srv, call.client);
+    let local = offsets::is_on_disk(srv, offsets.written);
+    if offsets.are_met(local) || call.env.deny_blocking {
+        offsets.write(local, call.reply);
+        return Ok(Flow::Done);
     }
-    waiting.write_nothing(call.reply);
-    Ok(Flow::Done)
+    let waiting = Waiting::Offsets(offsets);
+    Ok(Flow::Block(Box::new(Wait { waiting, until_ms, rewritten: None })))
 }
 
-/// `WAITAOF numlocal numreplicas timeout`: nothing is synced to an append-only file, here or
-/// elsewhere.
-fn waitaof(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
+/// `WAITAOF numlocal numreplicas timeout`: until what the client wrote is on disk, here and at so many
+/// replicas. Joins: aof, blocked.
+fn waitaof(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let range = "value is out of range, value must between 0 and 1";
     let local = arg::int(call.argv.at(1))?;
     if !(0..=1).contains(&local) {
@@ -245,12 +258,10 @@ fn waitaof(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let positive = "value is out of range, must be positive";
     let replicas = arg::int_in(call.argv.at(2), 0, i64::MAX, positive)?;
     let until_ms = arg::timeout_ms(call.argv.at(3), &call.env)?;
-    if local > 0 {
-        return Err(CmdError::new(
-            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
-        ));
+    if local > 0 && !srv.aof.is_on() {
+        return Err(offsets::NO_FILE);
     }
-    offsets(call, replicas > 0, true, until_ms)
+    wait_for(srv, call, Offsets { file: true, written: 0, local: local > 0, replicas }, until_ms)
 }
 
 /// `ROLE`: a primary at offset 0 without replicas.

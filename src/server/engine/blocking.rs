@@ -191,8 +191,13 @@ pub(crate) fn with_reply(srv: &mut Server, id: ClientId, f: impl FnOnce(&mut Ser
     let mut reply = Reply::new(client.outbox.check_out(spare), client.session.resp3);
     let before = reply.len();
     reply.set_limit(srv.clients.reply_bound(id));
+    let from = srv.stream.end();
     f(srv, &mut reply);
+    let end = srv.stream.end();
     if let Some(client) = srv.clients.get_mut(id) {
+        if end != from {
+            client.session.written = end;
+        }
         if client.session.reply_mode == ReplyMode::Off {
             reply.truncate(before);
         }

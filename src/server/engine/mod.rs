@@ -22,6 +22,7 @@ pub(super) mod gate;
 pub(super) mod invalidate;
 pub(super) mod lend;
 pub(super) mod monitor;
+pub(super) mod offsets;
 pub(super) mod publish;
 pub(super) mod redact;
 pub(super) mod replay;

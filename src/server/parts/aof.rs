@@ -65,6 +65,8 @@ pub(crate) struct Aof {
     pub failures: u32,
     pub last_rewrite_secs: Option<i64>,
     pub rewrite_started: i64,
+    /// Where the stream ended when the running rewrite was forked: its base holds all before.
+    pub base_offset: u64,
     pub last_cow: u64,
     /// After too many failures: minutes until the next try, and the second of that try.
     pub delay_minutes: u32,

@@ -48,6 +48,8 @@ pub(crate) struct Exec {
     /// Bytes of the buffer that the running command came in; shown as its client's `qbuf`.
     pub query_bytes: usize,
     pub random: u64,
+    /// Where the stream of writes ended when the running batch began.
+    pub batch_from: u64,
     /// Commands that share their time.
     pub brief: Brief,
     /// The large argument of the running command, if its caller can give it away.

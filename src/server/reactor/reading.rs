@@ -347,6 +347,8 @@ fn run_parsed(
         return None;
     }
     srv.clients.get(id)?;
+    let from = srv.stream.end();
+    srv.exec.batch_from = from;
     let spare = srv.clients.spare();
     let client = srv.clients.get_mut(id).expect("looked up above");
     let mut reply = Reply::new(client.outbox.check_out(spare), client.session.resp3);
@@ -359,7 +361,11 @@ fn run_parsed(
         log!(Verbose, "Protocol error from client: {}", String::from_utf8_lossy(e.bytes()));
         srv.clients.close(id, Close::AfterReply);
     }
+    let end = srv.stream.end();
     if let Some(client) = srv.clients.get_mut(id) {
+        if end != from {
+            client.session.written = end;
+        }
         client.session.resp3 = reply.resp3();
         client.room.used(reply.len());
         client.outbox.check_in(reply.into_buf());

@@ -19,7 +19,7 @@ use mio::Events;
 use crate::log;
 use crate::net::clients::ClientId;
 use crate::net::session::Close;
-use crate::server::engine::{blocking, client_memory, evict, unit};
+use crate::server::engine::{blocking, client_memory, evict, offsets, unit};
 use crate::server::jobs::aof::flush;
 use crate::server::jobs::{children, cron, expire, pause, shutdown};
 use crate::server::parts::exec::Unit;
@@ -117,6 +117,9 @@ pub(crate) fn finish_turn(srv: &mut Server, mode: Mode) {
     }
     client_memory::evict(srv);
     flush::flush(srv);
+    if mode == Mode::Full {
+        offsets::serve(srv);
+    }
     write_replies(srv);
     writing::report_over_limit(srv);
     // While a command runs no client is freed: its own may be among the marked ones.
@@ -126,7 +129,8 @@ pub(crate) fn finish_turn(srv: &mut Server, mode: Mode) {
 }
 
 fn wait_time(srv: &Server) -> Option<Duration> {
-    let more = !srv.net.again.is_empty() || !srv.net.accept_again.is_empty();
+    let net = &srv.net;
+    let more = !net.again.is_empty() || !net.woken.is_empty() || !net.accept_again.is_empty();
     if more || srv.clients.has_to_reap() || srv.clients.has_to_write() {
         return Some(Duration::ZERO);
     }
@@ -154,7 +158,9 @@ fn timers(srv: &mut Server) {
 /// A parked client's time is up. It gets the reply of a command that found nothing.
 fn time_out(srv: &mut Server, id: ClientId) {
     let Some(parked) = blocking::unpark(srv, id) else { return };
-    blocking::with_reply(srv, id, |_, reply| parked.waiting.write_nothing(reply));
+    blocking::with_reply(srv, id, |srv, reply| {
+        offsets::write_nothing(srv, &parked.waiting, reply);
+    });
     blocking::account_unblocked(srv, id, &parked, false);
     srv.net.wake(id);
 }

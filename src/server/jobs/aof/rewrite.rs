@@ -120,6 +120,7 @@ fn begin(srv: &mut Server) -> Result<(), ()> {
             log!(Notice, "Background append only file rewriting started by pid {pid}");
             srv.aof.scheduled = false;
             srv.aof.rewrite_started = srv.clock.now_ms / 1000;
+            srv.aof.base_offset = srv.stream.end();
             Ok(())
         }
         Err(e) => {
@@ -210,6 +211,7 @@ fn adopt(srv: &mut Server, pid: i32) -> Result<(), ()> {
     }
     srv.aof.manifest = manifest;
     if srv.aof.is_on() {
+        srv.syncer.note_synced(srv.aof.base_offset);
         let base = fs::metadata(&base_path).map_or(0, |m| m.len());
         let written = srv.aof.current.as_ref().map_or(0, |current| current.written);
         srv.aof.size = base + written;

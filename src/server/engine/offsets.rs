@@ -1,0 +1,72 @@
+//! Clients that wait for others to have what they wrote: WAIT and WAITAOF.
+//!
+//! ```text
+//! a batch of a client's commands   its session learns where in the stream its latest write ends
+//! WAITAOF                          parks the client with that offset
+//! the helper thread has synced     everything before an offset is on disk: who waits for less goes on
+//! ```
+
+use crate::keyspace::waiting::{Offsets, Waiting};
+use crate::net::clients::ClientId;
+use crate::resp::errors::CmdError;
+use crate::resp::reply::Reply;
+use crate::server::engine::blocking;
+use crate::server::parts::Server;
+use crate::server::parts::aof::State;
+
+/// What WAITAOF says when there is no file to wait for.
+pub(crate) const NO_FILE: CmdError =
+    CmdError::new("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
+
+/// Where the latest write of a client ends in the stream, those of its running batch included.
+pub(crate) fn written(srv: &Server, id: ClientId) -> u64 {
+    let end = srv.stream.end();
+    let before = srv.clients.session(id).map_or(0, |session| session.written);
+    if end == srv.exec.batch_from { before } else { end }
+}
+
+/// Whether everything before an offset is on disk, in a file that would be loaded.
+pub(crate) fn is_on_disk(srv: &Server, offset: u64) -> bool {
+    srv.aof.state == State::On && srv.syncer.synced() >= offset
+}
+
+/// The reply of a parked client that gives up.
+pub(crate) fn write_nothing(srv: &Server, waiting: &Waiting, reply: &mut Reply) {
+    match waiting {
+        Waiting::Keys { nothing, .. } => nothing.write(reply),
+        Waiting::Offsets(offsets) => offsets.write(is_on_disk(srv, offsets.written), reply),
+    }
+}
+
+/// Lets those go on whose offsets have been reached.
+pub(crate) fn serve(srv: &mut Server) {
+    if !srv.blocked.for_offsets().is_empty() {
+        serve_all(srv);
+    }
+}
+
+fn serve_all(srv: &mut Server) {
+    for id in srv.blocked.for_offsets().to_vec() {
+        let parked = srv.clients.session(id).and_then(|session| session.parked.as_ref());
+        let Some(Waiting::Offsets(offsets)) = parked.map(|parked| &parked.waiting) else {
+            continue;
+        };
+        let offsets: Offsets = *offsets;
+        let refused = offsets.local && !srv.aof.is_on();
+        let local = is_on_disk(srv, offsets.written);
+        if !refused && !offsets.are_met(local) {
+            continue;
+        }
+        let Some(parked) = blocking::unpark(srv, id) else { continue };
+        blocking::with_reply(srv, id, |srv, reply| {
+            if refused {
+                reply.error(&NO_FILE);
+                srv.stats.error(NO_FILE.code());
+            } else {
+                offsets.write(local, reply);
+            }
+        });
+        blocking::account_unblocked(srv, id, &parked, refused);
+        srv.net.wake(id);
+    }
+}

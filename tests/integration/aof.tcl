@@ -1,0 +1,249 @@
+# The append-only file: what is acknowledged is in it, whatever ends the server; rewrites; damage.
+
+set aof {appendonly yes save {}}
+
+proc aof_dir {} { return [srv dir]/appendonlydir }
+proc aof_files {} { lsort [lmap path [glob -nocomplain -directory [aof_dir] *] { file tail $path }] }
+proc manifest {} { read_file [aof_dir]/appendonly.aof.manifest }
+proc last_incr {} {
+    return [aof_dir]/[lindex [lindex [lsearch -all -inline [split [manifest] \n] "*type i"] end] 1]
+}
+# The commands of a file, each as the list of its words; annotations as they are.
+proc aof_commands {path} {
+    set out {}
+    set lines [split [string map {\r {}} [read_file $path]] \n]
+    for {set i 0} {$i < [llength $lines] - 1} {incr i} {
+        set line [lindex $lines $i]
+        if {[string match #* $line]} { lappend out $line; continue }
+        set words {}
+        for {set n [string range $line 1 end]} {$n > 0} {incr n -1} { lappend words [lindex $lines [incr i 2]] }
+        lappend out $words
+    }
+    return $out
+}
+proc wait_rewritten {} { wait_for_condition {[s aof_rewrite_in_progress] == 0 && [s aof_rewrite_scheduled] == 0} -within 20000 }
+proc all_types {} {
+    r mset str value int 12345 bin "\x00\r\n\xff" empty ""
+    r rpush list {*}[lrepeat 200 element]
+    r rpush small a 1 {}
+    r sadd intset 1 2 3
+    r sadd set {*}[lmap i [lrepeat 300 x] { randstring 3 9 alpha }]
+    r zadd zset 1.5 a -inf b 3e-10 c 0.1 d
+    for {set i 0} {$i < 300} {incr i} { r zadd bigzset [expr {$i / 7.0}] m$i }
+    r hset hash f v n 17
+    for {set i 0} {$i < 300} {incr i} { r hset bighash f$i v$i }
+    r pfadd hll a b c
+    r geoadd geo 13.36 38.11 palermo
+    r set volatile v px 4102444800123
+    r pexpire zset 100000000
+}
+
+start_server [list overrides $aof tags {aof}] {
+    test "what was acknowledged is there after kill -9, in every database" {
+        all_types
+        r select 3
+        r set three 3
+        r multi; r incr n; r lpush l x; r exec
+        r select 0
+        set digest [debug_digest]
+        restart_server -signal KILL
+        assert_equal $digest [debug_digest]
+        assert_log "*DB loaded from append only file*"
+    }
+
+    test "the file holds commands as they mean the same whenever they are run" {
+        r flushall
+        set mark [llength [aof_commands [last_incr]]]
+        r set k v ex 100
+        r expire k 200
+        r incrbyfloat f 1.5
+        r sadd s a; r spop s
+        r multi; r set a 1; r set b 2; r exec
+        r getex k px 5000
+        r set past 1 pxat 1
+        set words [lrange [aof_commands [last_incr]] $mark end]
+        foreach {pattern found} [list \
+            "set k v PXAT *" [lindex $words 0] "PEXPIREAT k *" [lindex $words 1] "SET f 1.5 KEEPTTL" [lindex $words 2] \
+            "sadd s a" [lindex $words 3] "SREM s a" [lindex $words 4] MULTI [lindex $words 5] "set a 1" [lindex $words 6] \
+            "set b 2" [lindex $words 7] EXEC [lindex $words 8] "PEXPIREAT k *" [lindex $words 9]] {
+            assert_match [string tolower $pattern] [string tolower $found]
+        }
+    }
+
+    foreach preamble {yes no} {
+        test "a rewrite keeps everything (preamble $preamble), and what is written meanwhile" {
+            r flushall
+            all_types
+            r config set aof-use-rdb-preamble $preamble rdb-key-save-delay 200
+            if {[is_redust]} { r hexpireat bighash 4102444800 fields 2 f1 f2 }
+            r select 5; r set five 5; r select 0
+            assert_equal "Background append only file rewriting started" [r bgrewriteaof]
+            assert_error "ERR Background append only file rewriting already in progress" {r bgrewriteaof}
+            r set meanwhile 1
+            r del small
+            wait_rewritten
+            r config set rdb-key-save-delay 0
+            assert_equal ok [s aof_last_bgrewrite_status]
+            r set after 1
+            set digest [debug_digest]
+            wait_for_condition {[llength [aof_files]] == 3}
+            assert_equal OK [r debug loadaof]
+            assert_equal $digest [debug_digest]
+            restart_server -signal KILL
+            assert_equal $digest [debug_digest]
+            assert_match "*base.[expr {$preamble ? {rdb} : {aof}}]*" [aof_files]
+        }
+    }
+
+    test "a rewrite of an empty server and of nothing but keys past their time" {
+        r flushall
+        r bgrewriteaof
+        wait_rewritten
+        r debug set-active-expire 0
+        r set gone 1 px 1
+        sleep 5
+        r bgrewriteaof
+        wait_rewritten
+        restart_server -signal KILL
+        assert_equal 0 [r dbsize]
+    }
+
+    test "the file grows until it is rewritten by itself" {
+        r flushall
+        r config set auto-aof-rewrite-min-size 20000 auto-aof-rewrite-percentage 100
+        set before [s aof_rewrites]
+        for {set i 0} {$i < 2000} {incr i} { r set k [string repeat x 100] }
+        wait_for_condition {[s aof_rewrites] > $before}
+        wait_rewritten
+        assert_match "*Starting automatic rewriting of AOF on*" [log_since 0]
+        r config set auto-aof-rewrite-percentage 0
+    }
+
+    test "a command or transaction that the end of the file cuts is gone, and nothing else" {
+        r flushall
+        r set kept 1
+        r multi; r set one 1; r set two 2; r exec
+        set path [last_incr]
+        kill_server -signal KILL
+        set whole [read_file $path]
+        set start [string first "*1\r\n\$5\r\nMULTI" $whole]
+        foreach cut [list [expr {$start + 5}] [expr {$start + 20}] [expr {$start + 40}] [expr {[string length $whole] - 3}]] {
+            write_file $path [string range $whole 0 $cut-1]
+            restart_server
+            assert_equal {1 {} {}} [r mget kept one two] $cut
+            assert_equal $start [file size $path] "cut at $cut"
+            r set more 1
+            restart_server -signal KILL
+            assert_equal {1 {} {} 1} [r mget kept one two more] $cut
+            kill_server -signal KILL
+        }
+        restart_server
+    }
+}
+
+start_server {overrides {save {}} tags {aof}} {
+    test "it can be turned on and off at run time" {
+        all_types
+        assert_equal 0 [s aof_enabled]
+        r config set rdb-key-save-delay 1000
+        r config set appendonly yes
+        assert_equal 1 [s aof_enabled]
+        r set meanwhile 1
+        wait_rewritten
+        r config set rdb-key-save-delay 0
+        r set after 1
+        set digest [debug_digest]
+        assert_equal OK [r debug loadaof]
+        assert_equal $digest [debug_digest]
+        r config set appendonly no
+        r set unwritten 1
+        assert_error "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled." {r waitaof 1 0 0}
+        r config set appendonly yes
+        wait_rewritten
+        r multi; r config set appendonly no; r config set appendonly yes; r exec
+        wait_rewritten
+        assert_log "*AOF was enabled during a transaction*"
+        set digest [debug_digest]
+        set_directive 0 appendonly yes
+        restart_server -signal KILL
+        assert_equal $digest [debug_digest]
+        assert_equal 1 [r get unwritten]
+    }
+
+    test "WAITAOF waits for the disk" {
+        foreach policy {always everysec} {
+            r config set appendfsync $policy
+            r set k $policy
+            assert_equal {1 0} [r waitaof 1 0 5000] $policy
+        }
+        r config set appendfsync no
+        r set k no
+        assert_equal {0 0} [r waitaof 1 0 100]
+        r multi; r set k multi; r waitaof 1 0 0
+        assert_equal {OK {0 0}} [r exec]
+        set c [redis_client]
+        assert_equal {1 0} [$c waitaof 1 0 0] "it has written nothing"
+        $c set k mine
+        $c send waitaof 1 0 0
+        wait_for_condition {[s blocked_clients] == 1}
+        r config set appendfsync everysec
+        assert_equal {1 0} [$c read]
+        r config set appendfsync no
+        $c set k mine
+        $c send waitaof 1 0 0
+        wait_for_condition {[s blocked_clients] == 1}
+        r config set appendonly no
+        assert_error "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled." {$c read}
+        $c close
+    }
+
+    test "timestamps stand before the first command of a second" {
+        r config set aof-timestamp-enabled yes appendonly yes
+        wait_rewritten
+        r set a 1; r set b 1
+        sleep 1100
+        r set c 1
+        set stamps [lsearch -all -inline [aof_commands [last_incr]] "#TS:*"]
+        assert_between 2 3 [llength $stamps]
+        set digest [debug_digest]
+        r debug loadaof
+        assert_equal $digest [debug_digest]
+    }
+}
+
+test "a file of an old server is taken over" {
+    start_server {overrides {save {}}} {
+        set dir [srv dir]
+        write_file $dir/appendonly.aof "*2\r\n\$6\r\nSELECT\r\n\$1\r\n0\r\n*3\r\n\$3\r\nSET\r\n\$1\r\nk\r\n\$3\r\nold\r\n"
+        set_directive 0 appendonly yes
+        restart_server
+        assert_equal old [r get k]
+        assert_match "file appendonly.aof seq 1 type b*" [manifest]
+        assert {![file exists $dir/appendonly.aof]}
+        r set k new
+        restart_server -signal KILL
+        assert_equal new [r get k]
+    }
+}
+
+foreach {what text reason} {
+    "an unknown command" "*1\r\n\$4\r\nbla!\r\n" "*Unknown command 'bla!' reading the append only file*"
+    "no protocol" "SET k v\r\n" "*Bad file format reading the append only file*"
+    "a length that is none" "*1\r\n\$x\r\n" "*Bad file format reading the append only file*"
+    "too few arguments" "*2\r\n\$3\r\nSET\r\n\$1\r\nk\r\n" "*Bad file format reading the append only file*"
+    "a database that is not there" "*2\r\n\$6\r\nSELECT\r\n\$2\r\n99\r\n" "*configured to handle more than 16 databases*"
+} {
+    test "$what in the file stops the start" {
+        start_server [list overrides $aof] {
+            r set k v
+            kill_server -signal KILL
+            set path [last_incr]
+            set before [read_file $path]$text
+            write_file $path $before
+            catch {exec $::options(server) [srv conf] 2>@1} output
+            append output [read_file [srv dir]/log]
+            assert_match $reason $output
+            assert_equal $before [read_file $path] "it stays as it is"
+        }
+    }
+}
