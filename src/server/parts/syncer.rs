@@ -19,6 +19,8 @@ enum Job {
     Sync(Arc<File>, u64),
     /// Sync a file that has been replaced, and close it.
     Finish(Arc<File>, u64),
+    /// Close a file that has no name any more, which frees its bytes.
+    Close(Arc<File>),
     Delete(PathBuf),
 }
 
@@ -78,6 +80,11 @@ impl Syncer {
         self.send(Job::Finish(file, offset));
     }
 
+    /// Closes a file that has been deleted.
+    pub(crate) fn close(&self, file: Arc<File>) {
+        self.send(Job::Close(file));
+    }
+
     /// Deletes a file.
     pub(crate) fn delete(&self, path: PathBuf) {
         self.send(Job::Delete(path));
@@ -128,6 +135,7 @@ fn run(job: Job, shared: &Shared) {
             shared.syncs.fetch_sub(1, Ordering::AcqRel);
         }
         Job::Finish(file, offset) => sync(&file, offset, shared),
+        Job::Close(file) => drop(file),
         Job::Delete(path) => {
             // It may be gone already; else the next start deletes it.
             let _ = std::fs::remove_file(path);

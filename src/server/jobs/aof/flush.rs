@@ -42,8 +42,8 @@ pub(crate) fn flush(srv: &mut Server) {
 }
 
 fn flush_current(srv: &mut Server) {
+    let pending = is_behind(srv);
     let Some(current) = &srv.aof.current else { return };
-    let pending = srv.stream.position(current.reader) != srv.stream.end();
     let unsynced = current.written != current.sync_asked || srv.syncer.error() != 0;
     if !pending && !unsynced {
         return;
@@ -54,6 +54,12 @@ fn flush_current(srv: &mut Server) {
     }
     let spent = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
     srv.aof.spent_us += spent;
+}
+
+/// Whether the stream holds something that could not be written.
+pub(crate) fn is_behind(srv: &Server) -> bool {
+    let current = srv.aof.current.as_ref();
+    current.is_some_and(|current| srv.stream.position(current.reader) != srv.stream.end())
 }
 
 /// Writes all that the stream holds for the file. Whether that worked.

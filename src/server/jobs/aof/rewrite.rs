@@ -18,6 +18,7 @@ use crate::persist::aof::manifest::temporary_incr_name;
 use crate::persist::aof::rewrite::commands;
 use crate::persist::rdb::file::{FileError, Step, write_atomically};
 use crate::persist::rdb::save::{self, SaveOptions, Summary};
+use crate::server::jobs::aof::files::NotPersisted;
 use crate::server::jobs::aof::{files, flush};
 use crate::server::jobs::child::{self, Reporter};
 use crate::server::jobs::save::options;
@@ -94,6 +95,15 @@ pub(crate) fn background(srv: &mut Server) -> Result<(), ()> {
 fn begin(srv: &mut Server) -> Result<(), ()> {
     files::make_dir(srv)?;
     flush::flush(srv);
+    if flush::is_behind(srv) {
+        // If the child failed, what could not be written yet would be in no file.
+        log!(
+            Warning,
+            "Can't rewrite append only file in background: there are writes that the AOF file does \
+             not take"
+        );
+        return Err(());
+    }
     files::switch_incr(srv)?;
     srv.aof.rewrites += 1;
     let opts = base_options(srv);
@@ -192,7 +202,7 @@ fn adopt(srv: &mut Server, pid: i32) -> Result<(), ()> {
         let name = manifest.new_incr(&file_name);
         let to = path(&srv.cfg, &name);
         if rename(&path(&srv.cfg, &temporary), &to, "incr").is_err() {
-            srv.syncer.delete(base_path);
+            delete_now(&base_path);
             return Err(());
         }
         log!(
@@ -204,9 +214,11 @@ fn adopt(srv: &mut Server, pid: i32) -> Result<(), ()> {
         incr_path = Some(to);
     }
     manifest.retire_incr(usize::from(srv.aof.current.is_some()));
-    if files::persist(srv, &manifest).is_err() {
-        srv.syncer.delete(base_path);
-        incr_path.into_iter().for_each(|path| srv.syncer.delete(path));
+    if let Err(error) = files::persist(srv, &manifest) {
+        if error == NotPersisted::Untouched {
+            delete_now(&base_path);
+            incr_path.iter().for_each(|path| delete_now(path));
+        }
         return Err(());
     }
     srv.aof.manifest = manifest;
@@ -223,6 +235,13 @@ fn adopt(srv: &mut Server, pid: i32) -> Result<(), ()> {
     let us = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
     log!(Verbose, "Background AOF rewrite signal handler took {us}us");
     Ok(())
+}
+
+/// Deletes a file whose name the next try will use again: the helper thread may come to it only when
+/// the manifest names it.
+fn delete_now(path: &Path) {
+    // What can't be deleted is replaced by the next try.
+    let _ = fs::remove_file(path);
 }
 
 fn rename(from: &Path, to: &Path, what: &str) -> Result<(), ()> {
