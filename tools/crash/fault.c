@@ -42,6 +42,7 @@ enum field {
     ERROR,    /* for FAIL: the errno */
     SPACE,    /* bytes that can still be written, then ENOSPC; negative: no limit */
     PIECE,    /* one write takes at most so many bytes; 0: no limit */
+    LIMIT,    /* a write of more bytes by the main process fails with ENOSPC; 0: no limit */
     SLOW,     /* milliseconds that a sync of a file takes */
     HITS,     /* set here: how often the action was taken */
     FIELDS
@@ -187,6 +188,10 @@ static ssize_t write_some(int fd, const struct iovec *iov, int count, off_t offs
     for (int i = 0; i < count; i++) total += iov[i].iov_len;
     int action = due(WRITE);
     if (action == FAIL) return -1;
+    if (ctl[LIMIT] > 0 && total > (size_t)ctl[LIMIT] && getpid() == ctl[MAIN_PID]) {
+        errno = ENOSPC;
+        return -1;
+    }
     limit = total;
     if (action == KILL_HALF) limit = total / 2;
     if (in_scope()) {

@@ -17,12 +17,13 @@ import struct
 import subprocess
 
 # As in fault.c.
-FIELDS = ["main_pid", "ops", "mask", "scope", "at", "times", "action", "error", "space", "piece", "slow", "hits"]
+FIELDS = ["main_pid", "ops", "mask", "scope", "at", "times", "action", "error", "space", "piece", "limit",
+          "slow", "hits"]
 WRITE, SYNC, RENAME, OPEN, CUT, UNLINK, MKDIR = (1 << n for n in range(7))
 ALL = 127
 EVERYBODY, CHILDREN, MAIN = 0, 1, 2
 FAIL, KILL_BEFORE, KILL_AFTER, KILL_HALF = 1, 2, 3, 4
-CALM = dict(ops=0, mask=0, scope=0, at=0, times=1, action=0, error=errno.EIO, space=-1, piece=0, slow=0, hits=0)
+CALM = dict(ops=0, mask=0, scope=0, at=0, times=1, action=0, error=errno.EIO, space=-1, piece=0, limit=0, slow=0, hits=0)
 
 
 def library(target):

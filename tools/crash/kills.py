@@ -22,7 +22,6 @@ def options(rng, policy, rdb):
         "aof-timestamp-enabled": rng.choice(["yes", "no"]),
         "auto-aof-rewrite-percentage": rng.choice([0, 50, 100]),
         "auto-aof-rewrite-min-size": rng.choice(["20kb", "200kb"]),
-        "aof-disable-auto-gc": rng.choice(["no", "no", "no", "yes"]),
         "no-appendfsync-on-rewrite": rng.choice(["no", "no", "yes"]),
         "hz": rng.choice([10, 100]),
     }
@@ -73,6 +72,7 @@ class Directory:
 
     def start(self, floor):
         """Starts the server, sometimes only after it was killed while it loaded, and looks at what is there."""
+        self.options["aof-disable-auto-gc"] = self.rng.choice(["no", "no", "no", "yes"])
         while self.rng.random() < 0.2:
             self.count("loading")
             if self.layer and self.rng.random() < 0.5:

@@ -280,8 +280,9 @@ def refusals(run, what, policy, error, times):
         if run.quick and at % 2:
             continue
         stage.work(0.01, settle=True)
-        # The second's sync is not to be what fails.
-        stage.layer.arm(at=at, times=times, action=FAIL, error=error, mask=ALL)
+        # If deleting failed as well, temporary files would rightly stay.
+        mask = ALL if times == 1 else ALL & ~faults.UNLINK
+        stage.layer.arm(at=at, times=times, action=FAIL, error=error, mask=mask)
         if what == "rewrite":
             stage.link("BGREWRITEAOF")
         elif what == "save":
@@ -320,6 +321,9 @@ TROUBLES = {
                                      scope=MAIN),
     "short writes, then a full disk": lambda rng: dict(piece=rng.randint(1, 3000), space=rng.randrange(20000),
                                                        scope=MAIN),
+    # A manifest still fits: a rewrite could begin, but what waits to be written must not be left out.
+    "nearly full disk": lambda rng: dict(limit=400, at=1, times=-1, action=KILL_BEFORE, mask=faults.RENAME,
+                                         scope=CHILDREN),
     "short writes": lambda rng: dict(piece=rng.randint(1, 3000), scope=MAIN),
     "sync errors": lambda rng: dict(at=1, times=-1, action=FAIL, error=errno.EIO, mask=SYNC, scope=MAIN),
 }
@@ -341,9 +345,9 @@ def scene_everysec(run):
             stage.check(f"{name}: writes are refused",
                         sum(client.errors["MISCONF"] for client in stage.crowd.clients) >= 20)
             stage.check(f"{name}: INFO says so", stage.info()["aof_last_write_status"] == "err")
-            if rewrite:
-                # It must not leave out what could not be written yet.
+            if rewrite or name == "nearly full disk":
                 stage.link("BGREWRITEAOF")
+                stage.wait("its end", lambda: stage.info()["aof_rewrite_in_progress"] == "0")
         end_here = stage.rng.random() < 0.3
         if not end_here:
             stage.layer.calm()
