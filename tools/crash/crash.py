@@ -4,9 +4,10 @@
 usage: crash.py --server BINARY [--rounds N] [--seed S] [--policy always|everysec|no|both] [--save yes|no]
                 [--only kills,power,..] [--directory K] [--jobs N] [--base DIR] [--quick]
 
+--quick  some of everything in about fifteen seconds
 kills    N times kill -9 at a random moment: under load, in a rewrite, while the manifest changes, in a snapshot,
          while the append-only file is turned off and on, at any call on a file, and while loading.
-others   --only names them; they need a C compiler (see scenes.py): what a power loss leaves, errors of the disk,
+others   --only names them, scenes.py has the list, and they need a C compiler: what a power loss leaves, errors of the disk,
          a full disk, short writes, slow syncs, children that die.
 
 A failure prints its seed and directory, which `--seed S --directory K` repeats as far as the moments of signals
@@ -76,7 +77,7 @@ def kill_rounds(args, base, lib):
 def main():
     parser = argparse.ArgumentParser(usage=__doc__.split("\n\n")[1][7:])
     parser.add_argument("--server", required=True)
-    parser.add_argument("--rounds", type=int, default=3000)
+    parser.add_argument("--rounds", type=int)
     parser.add_argument("--seed", default=None)
     parser.add_argument("--policy", choices=["always", "everysec", "no", "both"], default="both")
     parser.add_argument("--save", choices=["yes", "no"])
@@ -87,6 +88,8 @@ def main():
     parser.add_argument("--target", default="target/crash")
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
+    began = time.monotonic()
+    args.rounds = args.rounds or (60 if args.quick else 3000)
     args.seed = args.seed or str(random.randrange(10**9))
     where = args.base or ("/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
     base = tempfile.mkdtemp(prefix="redust-crash-", dir=where)
@@ -95,16 +98,18 @@ def main():
     if lib is None:
         print("crash: no C compiler, so only kills at random moments run (apt-get install gcc)")
     wanted = ["kills"] + list(scenes.SCENES) if args.only == "all" else args.only.split(",")
-    ok = True
-    for name in wanted:
-        if name == "kills":
-            ok &= kill_rounds(args, base, lib)
-        elif lib:
-            ok &= scenes.run(name, args, base, lib)
+    ok = kill_rounds(args, base, lib) if "kills" in wanted else True
+    with concurrent.futures.ProcessPoolExecutor(args.jobs) as pool:
+        running = [pool.submit(scenes.run, name, args, base, lib) for name in wanted if name != "kills" and lib]
+        for one in concurrent.futures.as_completed(running):
+            well, said = one.result()
+            print(said, flush=True)
+            ok &= well
+    print(f"crash: {'all went well' if ok else 'FAILED'} in {time.monotonic() - began:.0f} s, seed {args.seed}")
     if ok:
         shutil.rmtree(base, ignore_errors=True)
     else:
-        print(f"crash: failed; seed {args.seed}, the files are in {base}")
+        print(f"crash: the files are in {base}")
     sys.exit(0 if ok else 1)
 
 
