@@ -17,6 +17,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use crate::keyspace::waiting::{Waiting, Wants};
 use crate::net::clients::ClientId;
 use crate::util::lines::Lines;
+use crate::util::sparse::shrink;
 use crate::value::Type;
 
 type BlockedKey = (u32, Vec<u8>);
@@ -102,6 +103,7 @@ impl Blocked {
                 queue.retain(|other| other.id != id);
                 if queue.is_empty() {
                     self.waiters.remove(&key);
+                    shrink(&mut self.waiters);
                 }
             }
         }

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::net::clients::ClientId;
 use crate::util::glob;
 use crate::util::lines::Lines;
+use crate::util::sparse::shrink;
 
 #[derive(Debug, Default)]
 pub(crate) struct PubSub {
@@ -112,6 +113,7 @@ impl PubSub {
         own.bytes -= name.len() + SUBSCRIPTION;
         if own.channels.is_empty() && own.patterns.is_empty() && own.shard.is_empty() {
             self.of_client.remove(&id);
+            shrink(&mut self.of_client);
         }
         let leave = |ids: &mut Vec<ClientId>| {
             ids.retain(|&other| other != id);
@@ -121,6 +123,7 @@ impl PubSub {
             Kind::Channel => {
                 if self.channels.get_mut(name).is_some_and(leave) {
                     self.channels.remove(name);
+                    shrink(&mut self.channels);
                 }
             }
             Kind::Pattern => {
@@ -131,6 +134,7 @@ impl PubSub {
             Kind::Shard => {
                 if self.shard.get_mut(name).is_some_and(leave) {
                     self.shard.remove(name);
+                    shrink(&mut self.shard);
                 }
             }
         }
@@ -228,5 +232,17 @@ mod tests {
         assert!(p.forget(id) && !p.forget(id));
         assert_eq!((p.counts(id), p.bytes(id)), (Counts::default(), None));
         assert!(p.is_empty() && p.channels() == 0 && p.patterns() == 0 && p.shard_channels() == 0);
+    }
+
+    #[test]
+    fn many_channels_leave_no_room_behind() {
+        let mut p = PubSub::default();
+        for kind in [Kind::Channel, Kind::Shard] {
+            for n in 0..10_000u32 {
+                p.subscribe(ClientId::NOBODY, kind, &n.to_be_bytes());
+            }
+        }
+        p.forget(ClientId::NOBODY);
+        assert!(p.channels.capacity() < 200 && p.shard.capacity() < 200);
     }
 }

@@ -6,30 +6,40 @@
 //! What its watches take is known here alone; whoever changes something says so by
 //! `Server::listed`.
 //!
-//! Invariants: a client is listed under each key it watches, once; `bytes` is the sum over its
-//! keys.
+//! Invariants: a client is listed under each key it watches, once, and has each of these keys in
+//! its own list; a client without a watch has none; `bytes` is the sum over its keys.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use crate::net::clients::ClientId;
+use crate::util::sparse::shrink;
 
-type WatchedKey = (u32, Vec<u8>);
+/// The name of a key, one for all who watch it.
+type Name = Rc<[u8]>;
 
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
-    by_key: HashMap<WatchedKey, HashSet<ClientId>>,
+    by_db: HashMap<u32, HashMap<Name, Vec<Watcher>>>,
     by_client: HashMap<ClientId, Watched>,
+}
+
+/// Who watches a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Watcher {
+    pub id: ClientId,
+    pub found: Found,
 }
 
 /// What one client watches.
 #[derive(Debug, Default)]
 struct Watched {
-    keys: Vec<(WatchedKey, Found)>,
+    keys: Vec<(u32, Name, Found)>,
     bytes: usize,
 }
 
-/// What a watched key takes beside its name, which is there twice: once in each direction.
-const WATCHED_KEY: usize = 48;
+/// What a watched key takes beside its name: a place in each direction, and its watcher's.
+const WATCHED_KEY: usize = 112;
 
 /// Whether a key was there when its watch began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,44 +50,42 @@ pub(crate) enum Found {
 
 impl Watch {
     pub(crate) fn is_empty(&self) -> bool {
-        self.by_key.is_empty()
+        self.by_client.is_empty()
     }
 
-    /// Adds a watch; false if the client already had it.
+    /// Adds a watch; false if the client already had it. O(watchers of the key).
     pub(crate) fn add(&mut self, id: ClientId, db: u32, key: &[u8], found: Found) -> bool {
-        let at = (db, key.to_vec());
-        let added = self.by_key.entry(at.clone()).or_default().insert(id);
-        if added {
-            let own = self.by_client.entry(id).or_default();
-            own.keys.push((at, found));
-            own.bytes += 2 * (key.len() + WATCHED_KEY);
+        let keys = self.by_db.entry(db).or_default();
+        let name =
+            keys.get_key_value(key).map_or_else(|| Name::from(key), |(name, _)| name.clone());
+        // Most keys have one watcher: no room is taken for more.
+        let watchers = keys.entry(name.clone()).or_insert_with(|| Vec::with_capacity(1));
+        if watchers.iter().any(|w| w.id == id) {
+            return false;
         }
-        added
+        watchers.push(Watcher { id, found });
+        let own = self.by_client.entry(id).or_default();
+        own.keys.push((db, name, found));
+        own.bytes += key.len() + WATCHED_KEY;
+        true
     }
 
     /// Who watches the key.
-    pub(crate) fn of(&self, db: u32, key: &[u8]) -> impl Iterator<Item = ClientId> {
-        let found = if self.is_empty() { None } else { self.by_key.get(&(db, key.to_vec())) };
-        found.into_iter().flatten().copied()
+    pub(crate) fn of(&self, db: u32, key: &[u8]) -> &[Watcher] {
+        let watchers = self.by_db.get(&db).and_then(|keys| keys.get(key));
+        watchers.map_or(&[], Vec::as_slice)
     }
 
-    /// All watched keys of one database (of all when None) with their watchers.
-    pub(crate) fn in_db(
-        &self,
-        db: Option<u32>,
-    ) -> impl Iterator<Item = (u32, &[u8], &HashSet<ClientId>)> {
-        let all = self.by_key.iter().map(|((d, key), ids)| (*d, &key[..], ids));
-        all.filter(move |(d, ..)| db.is_none_or(|db| db == *d))
+    /// All watched keys of one database with their watchers.
+    pub(crate) fn in_db(&self, db: u32) -> impl Iterator<Item = (&[u8], &[Watcher])> {
+        let keys = self.by_db.get(&db).into_iter().flatten();
+        keys.map(|(name, watchers)| (&name[..], &watchers[..]))
     }
 
-    pub(crate) fn keys_of(&self, id: ClientId) -> &[(WatchedKey, Found)] {
-        self.by_client.get(&id).map_or(&[], |own| &own.keys)
-    }
-
-    /// Whether the key was there when the client began to watch it. O(its keys).
-    pub(crate) fn found_live(&self, id: ClientId, db: u32, key: &[u8]) -> bool {
-        let is = |w: &&(WatchedKey, Found)| w.0.0 == db && w.0.1 == key;
-        self.keys_of(id).iter().find(is).is_some_and(|w| w.1 == Found::Live)
+    /// The keys that a client watches.
+    pub(crate) fn keys_of(&self, id: ClientId) -> impl Iterator<Item = (u32, &[u8], Found)> {
+        let keys = self.by_client.get(&id).into_iter().flat_map(|own| &own.keys);
+        keys.map(|(db, name, found)| (*db, &name[..], *found))
     }
 
     /// What a client's watches take. O(1).
@@ -85,17 +93,19 @@ impl Watch {
         self.by_client.get(&id).map_or(0, |own| own.bytes)
     }
 
-    /// The client watches nothing any more; whether it did. O(its keys).
+    /// The client watches nothing any more; whether it did. O(its keys, times their watchers).
     pub(crate) fn forget(&mut self, id: ClientId) -> bool {
         let Some(own) = self.by_client.remove(&id) else { return false };
-        for (key, _) in own.keys {
-            if let Some(ids) = self.by_key.get_mut(&key) {
-                ids.remove(&id);
-                if ids.is_empty() {
-                    self.by_key.remove(&key);
-                }
+        for (db, name, _) in own.keys {
+            let Some(keys) = self.by_db.get_mut(&db) else { continue };
+            let Some(watchers) = keys.get_mut(&name) else { continue };
+            watchers.retain(|w| w.id != id);
+            if watchers.is_empty() {
+                keys.remove(&name);
             }
         }
+        self.by_db.values_mut().for_each(shrink);
+        shrink(&mut self.by_client);
         true
     }
 }
@@ -109,9 +119,38 @@ mod tests {
         let (mut w, id) = (Watch::default(), ClientId::NOBODY);
         assert!(w.add(id, 0, b"a", Found::Live) && !w.add(id, 0, b"a", Found::Absent));
         assert!(w.add(id, 1, b"bc", Found::Absent));
-        assert_eq!((w.keys_of(id).len(), w.bytes(id)), (2, 2 * (3 + 2 * WATCHED_KEY)));
-        assert!(w.found_live(id, 0, b"a") && !w.found_live(id, 1, b"bc"));
+        assert_eq!((w.keys_of(id).count(), w.bytes(id)), (2, 3 + 2 * WATCHED_KEY));
         assert!(w.forget(id) && !w.forget(id));
-        assert!(w.is_empty() && w.bytes(id) == 0 && w.keys_of(id).is_empty());
+        assert!(w.is_empty() && w.bytes(id) == 0 && w.keys_of(id).next().is_none());
+    }
+
+    fn id(n: usize) -> ClientId {
+        ClientId::from_token(mio::Token(n), 0)
+    }
+
+    #[test]
+    fn a_key_is_watched_once_by_each_client_in_each_database() {
+        let mut w = Watch::default();
+        assert!(w.add(id(1), 0, b"k", Found::Live) && !w.add(id(1), 0, b"k", Found::Absent));
+        assert!(w.add(id(2), 0, b"k", Found::Absent) && w.add(id(1), 3, b"k", Found::Absent));
+        let of = |id, found| Watcher { id, found };
+        assert_eq!(w.of(0, b"k"), [of(id(1), Found::Live), of(id(2), Found::Absent)]);
+        assert_eq!(w.in_db(3).collect::<Vec<_>>(), [(&b"k"[..], &[of(id(1), Found::Absent)][..])]);
+        let all: Vec<_> = w.keys_of(id(1)).collect();
+        assert_eq!(all, [(0, &b"k"[..], Found::Live), (3, &b"k"[..], Found::Absent)]);
+        w.forget(id(1));
+        assert_eq!(w.of(0, b"k"), [of(id(2), Found::Absent)]);
+        assert!(w.of(3, b"k").is_empty() && w.keys_of(id(1)).next().is_none() && !w.is_empty());
+        w.forget(id(2));
+        assert!(w.is_empty() && w.of(0, b"k").is_empty());
+    }
+
+    #[test]
+    fn many_watches_leave_no_room_behind() {
+        let mut w = Watch::default();
+        (0..50_000u32).for_each(|n| assert!(w.add(id(1), 0, &n.to_be_bytes(), Found::Live)));
+        assert!(w.by_db[&0].capacity() >= 50_000);
+        w.forget(id(1));
+        assert!(w.by_db[&0].capacity() < 100);
     }
 }

@@ -88,7 +88,7 @@ impl<'a> EntryMut<'a> {
 
     /// Replaces the value. Returns the old one if it had an allocation of its own, for the caller
     /// to free when it suits.
-    #[inline]
+    #[inline(always)]
     pub fn set_value(&mut self, value: SetValue<'_>, expire: Expire) -> Option<Value> {
         let new = fields::of_new(&value);
         let old = match self.indexes.fields.is_empty() {

@@ -1,5 +1,7 @@
 //! Who a client is: identity, state of its conversation, what it asked for. No buffers, no socket.
 
+use std::rc::Rc;
+
 use crate::keyspace::waiting::Waiting;
 use crate::net::conn::{self, Conn};
 use crate::net::listener;
@@ -87,18 +89,19 @@ pub(crate) struct Tracking {
     /// CLIENT CACHING was given, for the next command or transaction.
     pub caching: bool,
     /// In order.
-    pub prefixes: Vec<Vec<u8>>,
+    pub prefixes: Vec<Rc<[u8]>>,
     /// Bytes of the prefixes, here and in the table.
     pub prefix_bytes: usize,
 }
 
 impl Tracking {
-    /// What a prefix takes beside two copies of its text: its places in both lists.
-    const PREFIX: usize = 96;
+    /// What a prefix takes beside its text, which both lists share: its places there, and its
+    /// client's.
+    const PREFIX: usize = 144;
 
     /// Bytes of these prefixes, here and in the table. O(prefixes).
-    pub(crate) fn bytes_of(prefixes: &[Vec<u8>]) -> usize {
-        prefixes.iter().map(|p| 2 * p.len() + Tracking::PREFIX).sum()
+    pub(crate) fn bytes_of(prefixes: &[Rc<[u8]>]) -> usize {
+        prefixes.iter().map(|p| p.len() + Tracking::PREFIX).sum()
     }
 }
 

@@ -4,27 +4,29 @@
 //! changes a hundred times is told once. Each key has the client that changed it last, since a
 //! client may ask not to hear of its own changes.
 //!
-//! A key is looked up once for each *length* that a prefix has, not once for each prefix.
+//! A key is looked up once for each *length* that a prefix has, not once for each prefix. A prefix
+//! is kept in few bytes, since a client may have thousands: its text is shared with the client's
+//! own list, and its keys have a place only while there are some.
 //!
-//! Invariants: a prefix is in the table iff a client has it; `lengths` counts the prefixes of each
-//! length; `changed` iff some prefix has keys.
+//! Invariants: a prefix is in `prefixes` iff a client has it, and its clients are in order;
+//! `lengths` counts the prefixes of each length; a prefix is in `changed` iff it has keys.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::net::clients::ClientId;
 
-#[derive(Debug, Default)]
-pub(crate) struct Broadcast {
-    prefixes: BTreeMap<Vec<u8>, Prefix>,
-    lengths: BTreeMap<usize, usize>,
-    changed: bool,
-}
+/// The text of a prefix, one for all who have it.
+pub(crate) type Prefix = Rc<[u8]>;
+
+/// Keys with who changed them last; None: no client did, their time was up.
+type Keys = BTreeMap<Vec<u8>, Option<ClientId>>;
 
 #[derive(Debug, Default)]
-struct Prefix {
-    clients: BTreeSet<ClientId>,
-    /// Keys with the client that changed them last. None: no client did, their time was up.
-    keys: BTreeMap<Vec<u8>, Option<ClientId>>,
+pub(crate) struct Broadcast {
+    prefixes: BTreeMap<Prefix, Vec<ClientId>>,
+    lengths: BTreeMap<usize, usize>,
+    changed: BTreeMap<Prefix, Keys>,
 }
 
 /// The changes under one prefix, and who is to be told.
@@ -44,60 +46,71 @@ impl Broadcast {
     pub(crate) fn prefixes(&self) -> usize {
         self.prefixes.len()
     }
+
     /// Whether somebody is to be told of something.
     pub(crate) fn has_changed(&self) -> bool {
-        self.changed
+        !self.changed.is_empty()
     }
 
-    /// A client wants to hear of keys with a prefix; false if it does already.
-    pub(crate) fn join(&mut self, id: ClientId, prefix: &[u8]) -> bool {
-        if !self.prefixes.contains_key(prefix) {
-            self.prefixes.insert(prefix.to_vec(), Prefix::default());
-            *self.lengths.entry(prefix.len()).or_default() += 1;
+    /// A client wants to hear of keys with a prefix: its text, or None if it does already.
+    pub(crate) fn join(&mut self, id: ClientId, prefix: &[u8]) -> Option<Prefix> {
+        if let Some((text, _)) = self.prefixes.get_key_value(prefix) {
+            let text = text.clone();
+            let clients = self.prefixes.get_mut(prefix)?;
+            let at = clients.binary_search(&id).err()?;
+            clients.insert(at, id);
+            return Some(text);
         }
-        let state = self.prefixes.get_mut(prefix);
-        state.expect("found or made above").clients.insert(id)
+        let text = Prefix::from(prefix);
+        // Most prefixes have one client: no room is taken for more.
+        self.prefixes.insert(text.clone(), vec![id]);
+        *self.lengths.entry(prefix.len()).or_default() += 1;
+        Some(text)
     }
 
     /// A client no longer wants to; what was collected for it alone is dropped.
     pub(crate) fn leave(&mut self, id: ClientId, prefix: &[u8]) {
-        let Some(state) = self.prefixes.get_mut(prefix) else { return };
-        state.clients.remove(&id);
-        if !state.clients.is_empty() {
+        let Some(clients) = self.prefixes.get_mut(prefix) else { return };
+        if let Ok(at) = clients.binary_search(&id) {
+            clients.remove(at);
+        }
+        if !clients.is_empty() {
             return;
         }
         self.prefixes.remove(prefix);
+        self.changed.remove(prefix);
         if let Some(count) = self.lengths.get_mut(&prefix.len()) {
             *count -= 1;
             if *count == 0 {
                 self.lengths.remove(&prefix.len());
             }
         }
-        self.changed = self.changed && self.prefixes.values().any(|p| !p.keys.is_empty());
     }
 
     /// A key changed. O(different lengths of prefixes, times the logarithms of prefixes and keys).
     pub(crate) fn note(&mut self, key: &[u8], by: Option<ClientId>) {
         for (&len, _) in self.lengths.range(..=key.len()) {
-            let Some(state) = self.prefixes.get_mut(&key[..len]) else { continue };
-            self.changed = true;
-            match state.keys.get_mut(key) {
+            let Some((prefix, _)) = self.prefixes.get_key_value(&key[..len]) else { continue };
+            let keys = match self.changed.get_mut(&key[..len]) {
+                Some(keys) => keys,
+                None => self.changed.entry(prefix.clone()).or_default(),
+            };
+            match keys.get_mut(key) {
                 Some(last) => *last = by,
                 None => {
-                    state.keys.insert(key.to_vec(), by);
+                    keys.insert(key.to_vec(), by);
                 }
             }
         }
     }
 
-    /// Hands out what changed, prefix by prefix in order, and starts anew.
+    /// Hands out what changed, prefix by prefix in order, and starts anew. O(what changed).
     pub(crate) fn take_changed(&mut self) -> Vec<Changed> {
-        self.changed = false;
-        let with_keys = self.prefixes.values_mut().filter(|p| !p.keys.is_empty());
-        with_keys
-            .map(|p| Changed {
-                keys: std::mem::take(&mut p.keys).into_iter().collect(),
-                clients: p.clients.iter().copied().collect(),
+        let changed = std::mem::take(&mut self.changed).into_iter();
+        changed
+            .map(|(prefix, keys)| Changed {
+                keys: keys.into_iter().collect(),
+                clients: self.prefixes.get(&prefix).cloned().unwrap_or_default(),
             })
             .collect()
     }
@@ -114,8 +127,11 @@ mod tests {
     #[test]
     fn changes_are_collected_by_prefix_and_told_once() {
         let mut b = Broadcast::default();
-        assert!(b.join(id(1), b"a:") && b.join(id(2), b"a:") && !b.join(id(1), b"a:"));
-        assert!(b.join(id(3), b"") && b.join(id(3), b"b:"));
+        let first = b.join(id(1), b"a:").expect("it is new");
+        let second = b.join(id(2), b"a:").expect("it is new to this client");
+        assert!(Prefix::ptr_eq(&first, &second), "one text for both");
+        assert_eq!(b.join(id(1), b"a:"), None);
+        assert!(b.join(id(3), b"").is_some() && b.join(id(3), b"b:").is_some());
         assert_eq!(b.prefixes(), 3);
         assert!(!b.has_changed());
         b.note(b"a:2", Some(id(1)));
@@ -147,7 +163,7 @@ mod tests {
         b.note(b"x1", None);
         assert_eq!(b.take_changed()[0].clients, [id(2)]);
         b.leave(id(2), b"x");
-        assert!(b.prefixes() == 0 && b.lengths.is_empty());
+        assert!(b.prefixes() == 0 && b.lengths.is_empty() && !b.has_changed());
     }
 
     #[test]
@@ -158,9 +174,9 @@ mod tests {
         };
         for _ in 0..300 {
             let mut b = Broadcast::default();
-            let prefixes: BTreeSet<Vec<u8>> = (0..8).map(|_| text(5)).collect();
-            prefixes.iter().for_each(|p| assert!(b.join(id(1), p)));
-            let keys: BTreeSet<Vec<u8>> = (0..20).map(|_| text(8)).collect();
+            let prefixes: std::collections::BTreeSet<Vec<u8>> = (0..8).map(|_| text(5)).collect();
+            prefixes.iter().for_each(|p| assert!(b.join(id(1), p).is_some()));
+            let keys: std::collections::BTreeSet<Vec<u8>> = (0..20).map(|_| text(8)).collect();
             keys.iter().for_each(|k| b.note(k, None));
             let with = |p: &Vec<u8>| -> Vec<_> {
                 keys.iter().filter(|k| k.starts_with(p)).map(|k| (k.clone(), None)).collect()

@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use crate::net::clients::ClientId;
 use crate::util::lines::Lines;
 use crate::util::siphash::Seed;
-pub(crate) use broadcast::{Broadcast, overlaps};
+pub(crate) use broadcast::{Broadcast, Prefix, overlaps};
 pub(crate) use table::{Number, Table};
 
 pub(crate) struct Tracking {
@@ -107,7 +107,7 @@ impl Tracking {
     }
 
     /// A client, so far tracked, no longer is; `prefixes` are those it had. O(prefixes log n).
-    pub(crate) fn stop(&mut self, id: ClientId, prefixes: &[Vec<u8>]) {
+    pub(crate) fn stop(&mut self, id: ClientId, prefixes: &[Prefix]) {
         self.active -= 1;
         prefixes.iter().for_each(|p| self.broadcast.leave(id, p));
         self.recount();

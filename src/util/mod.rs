@@ -15,4 +15,5 @@ pub(crate) mod rand;
 pub(crate) mod sha256;
 pub mod siphash;
 pub(crate) mod size_class;
+pub(crate) mod sparse;
 pub(crate) mod split;

@@ -162,6 +162,21 @@ start_server {tags {rdb}} {
     }
 }
 
+start_server {tags {rdb}} {
+    test "rdb_saves counts SAVE and BGSAVE, not what other commands save" {
+        r config set save "3600 1"
+        r set a 1
+        r debug reload
+        r flushall
+        assert_equal 0 [s rdb_saves]
+        r save
+        assert_equal 1 [s rdb_saves]
+        r bgsave
+        wait_for_condition {[s rdb_bgsave_in_progress] == 0}
+        assert_equal 2 [s rdb_saves]
+    }
+}
+
 start_server {tags {rdb} overrides {save "1 3"}} {
     test "a save point fires after its changes and its time, not before" {
         r set a 1

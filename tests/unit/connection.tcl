@@ -123,6 +123,16 @@ start_server {tags {connection}} {
         $d close
     }
 
+    test "CLIENT LIST names the last command, and none after one that does not exist" {
+        set c [redis_client]
+        set id [$c client id]
+        foreach {command shown} {{get} get {nosuch} NULL {ping} ping {config nosuch} NULL {client id} client|id} {
+            catch {$c {*}$command}
+            assert_equal $shown [line_field [string trim [r client list id $id]] cmd] $command
+        }
+        $c close
+    }
+
     test "CLIENT KILL by every filter" {
         foreach how {id addr laddr-skipme user} {
             set c [redis_client]

@@ -177,4 +177,19 @@ start_server {tags {debug}} {
         assert_equal 20 [llength [lsearch -all $names get]]
         r config set slowlog-log-slower-than 10000
     }
+
+    test "with a threshold of 0 a command that waited in vain is logged when it gives up" {
+        set c [redis_client]
+        set id [$c client id]
+        r config set slowlog-log-slower-than 0
+        r slowlog reset
+        assert_equal {} [r blpop nolist 0.01]
+        $c send blpop nolist 0
+        wait_for_condition {[r client unblock $id error]}
+        assert_error_like "UNBLOCKED *" {$c read}
+        set found [lmap entry [r slowlog get -1] { expr {[lindex $entry 3 0] eq "blpop" ? [lindex $entry 3] : [continue]} }]
+        assert_equal {{blpop nolist 0} {blpop nolist 0.01}} $found
+        r config set slowlog-log-slower-than 10000
+        $c close
+    }
 }

@@ -804,3 +804,21 @@ start_server {tags {tracking} overrides {save {""}}} {
         r config set tracking-table-max-keys 1000000
     }
 }
+
+start_server {tags {tracking}} {
+    test "many prefixes take little memory, and give it back" {
+        set c [redis_client]
+        set command {client tracking on bcast}
+        for {set i 0} {$i < 10240} {incr i} { lappend command prefix [format "cache:%07d" $i] }
+        # The room for so many arguments stays for the next command.
+        r exists {*}$command
+        set before [s used_memory]
+        $c {*}$command
+        wait_for_condition {[s used_memory] - $before < 2250000} -within 5000 -what "as much as redis-server takes"
+        r set cache:0010239 x
+        assert_equal 10240 [s tracking_total_prefixes]
+        $c close
+        wait_for_condition {[s tracking_total_prefixes] == 0}
+        wait_for_condition {[s used_memory] - $before < 100000} -within 5000
+    }
+}

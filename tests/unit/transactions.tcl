@@ -267,4 +267,36 @@ start_server {tags {transactions}} {
         r ssubscribe sh
         assert_equal {array {{error {ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client}}}} [r typed exec]
     }
+
+    test "a client that kills itself in EXEC hears no more after that, though the rest runs" {
+        set c [redis_client]
+        set id [$c client id]
+        $c multi
+        $c echo before
+        $c client kill id $id skipme no
+        $c set after 1
+        $c send exec
+        assert_equal "*3\r\n\$6\r\nbefore\r\n:1\r\n" [$c rawread 20]
+        assert [catch {$c rawread 1}] "the connection has ended"
+        assert_equal 1 [r get after]
+        $c close
+    }
+
+    test "SWAPDB and FLUSHALL look at each of many watched keys once" {
+        set count 100000
+        r flushall
+        set names {}
+        for {set i 0} {$i < $count} {incr i} { lappend names watched:$i }
+        set c [redis_client]
+        foreach command {{swapdb 0 1} {flushall}} {
+            for {set i 0} {$i < $count} {incr i 1000} {
+                $c watch {*}[lrange $names $i [expr {$i + 999}]]
+            }
+            set start [clock milliseconds]
+            r {*}$command
+            assert_between 0 1000 [expr {[clock milliseconds] - $start}] $command
+            $c unwatch
+        }
+        $c close
+    }
 }

@@ -322,7 +322,7 @@ impl<'a> EntryMut<'a> {
 
     /// Replaces the value. Returns the old one if it had an allocation of its own, for the caller
     /// to free when it suits.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn set_value(&mut self, value: SetValue<'_>, expire: Expire) -> Option<Value> {
         let put = Put::new(value);
         let old = self.expire_ms();

@@ -247,8 +247,8 @@ fn wait_for(
     Ok(Flow::Block(Box::new(Wait { waiting, until_ms, rewritten: None })))
 }
 
-/// `WAITAOF numlocal numreplicas timeout`: until what the client wrote is on disk, here and at so many
-/// replicas. Joins: aof, blocked.
+/// `WAITAOF numlocal numreplicas timeout`: until what the client wrote is on disk, here and at so
+/// many replicas. Joins: aof, blocked.
 fn waitaof(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let range = "value is out of range, value must between 0 and 1";
     let local = arg::int(call.argv.at(1))?;

@@ -8,6 +8,7 @@ use crate::server::admin::connection::database;
 use crate::server::jobs::{children, save};
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
+use crate::watch::Found;
 
 pub(crate) const COMMANDS: &[ServerRow] = &[
     ("copy", copy),
@@ -91,10 +92,10 @@ fn swapdb(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 fn break_swapped_watches(srv: &mut Server, a: u32, b: u32) {
     let Server { watch, clients, ks, clock, .. } = srv;
     for n in [a, b] {
-        for (_, key, ids) in watch.in_db(Some(n)) {
+        for (key, watchers) in watch.in_db(n) {
             let gained = ks.type_of(n, key, clock.now_ms).is_some();
-            for &id in ids.iter().filter(|&&id| gained || watch.found_live(id, n, key)) {
-                if let Some(session) = clients.session_mut(id) {
+            for watcher in watchers.iter().filter(|w| gained || w.found == Found::Live) {
+                if let Some(session) = clients.session_mut(watcher.id) {
                     session.watch_broken = true;
                 }
             }

@@ -4,7 +4,7 @@ use crate::commands::{CmdResult, Flow};
 use crate::keyspace::effects::{self, Effects};
 use crate::keyspace::env::{Env, Origin};
 use crate::net::clients::ClientId;
-use crate::net::session::ReplyMode;
+use crate::net::session::{Close, ReplyMode};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
@@ -71,6 +71,8 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         let argv: Vec<&[u8]> = queued.argv.iter().map(Vec::as_slice).collect();
         let session = srv.clients.session(id);
         let (db, no_touch) = session.map_or((call.env.db, false), |s| (s.db, s.no_touch));
+        // A command before this one has ended the connection: this one runs, but is not heard of.
+        let closing = session.is_some_and(|s| s.close != Close::No);
         let fresh = srv.env(db, Origin::Exec, no_touch);
         // Time stands still inside a transaction.
         let env = Env { now_ms: call.env.now_ms, ..fresh };
@@ -89,6 +91,9 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         }
         if let (Some(i), Some(keeper)) = (lent, srv.exec.kept.take()) {
             lend::give(srv, keeper, std::mem::take(&mut queued.argv[i]));
+        }
+        if closing {
+            call.reply.truncate(before);
         }
         mute(srv, id, call.reply, before);
         if call.reply.is_too_long() && srv.clients.check_output(id, call.reply.len()) {
@@ -117,8 +122,9 @@ fn mute(srv: &Server, id: ClientId, reply: &mut Reply, before: usize) {
 /// One that was not there when the watch began is not meant: what is past its time in its place
 /// came by SWAPDB.
 fn watched_key_expired(srv: &Server, id: ClientId) -> bool {
-    srv.watch.keys_of(id).iter().filter(|w| w.1 == Found::Live).any(|((db, key), _)| {
-        let store = srv.ks.db(*db as usize);
+    let mut live = srv.watch.keys_of(id).filter(|(_, _, found)| *found == Found::Live);
+    live.any(|(db, key, _)| {
+        let store = srv.ks.db(db as usize);
         let entry = store.find(store.key(key));
         entry.and_then(|e| e.expire_ms()).is_some_and(|at| at < srv.clock.now_ms)
     })

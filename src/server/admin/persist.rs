@@ -26,6 +26,8 @@ fn save(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if running(srv) == Some(Kind::Rdb) {
         return Err(CmdError::new("ERR Background save already in progress"));
     }
+    // Compat: saves by other commands, and the last one before the end, are not counted.
+    srv.rdb.saves += 1;
     save::foreground(srv).map_err(|()| FAILED)?;
     call.reply.ok();
     Ok(Flow::Done)

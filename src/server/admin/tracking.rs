@@ -8,7 +8,7 @@ use crate::net::session::Tracking;
 use crate::resp::errors::{self, CmdError};
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
-use crate::tracking::overlaps;
+use crate::tracking::{Prefix, overlaps};
 
 pub(crate) const COMMANDS: &[ServerRow] = &[
     ("client|tracking", tracking),
@@ -115,7 +115,7 @@ fn check(o: &Options<'_>, now: Option<&Tracking>) -> Result<(), CmdError> {
 ///
 /// Compat: Redis 7.2 goes on with the command after this error when the first prefix has no part in
 /// it, and so replies twice.
-fn check_prefixes(new: &[&[u8]], present: &[Vec<u8>]) -> Result<(), CmdError> {
+fn check_prefixes(new: &[&[u8]], present: &[Prefix]) -> Result<(), CmdError> {
     let overlap = |prefix: &[u8], which: &[u8], other: &[u8]| {
         let text = [
             b"Prefix '",
@@ -153,9 +153,7 @@ fn start(srv: &mut Server, id: ClientId, o: Options<'_>) {
         (true, false) => &o.prefixes,
     };
     for prefix in wanted {
-        if srv.tracking.broadcast.join(id, prefix) {
-            prefixes.push(prefix.to_vec());
-        }
+        prefixes.extend(srv.tracking.broadcast.join(id, prefix));
     }
     prefixes.sort_unstable();
     let Options { redirect, broadcast, opt_in, opt_out, no_loop, .. } = o;
@@ -260,7 +258,7 @@ mod tests {
     use super::*;
 
     fn says(new: &[&[u8]], present: &[&[u8]]) -> String {
-        let present: Vec<Vec<u8>> = present.iter().map(|p| p.to_vec()).collect();
+        let present: Vec<Prefix> = present.iter().map(|&p| p.into()).collect();
         let error = check_prefixes(new, &present).err();
         error.map_or(String::new(), |e| String::from_utf8_lossy(e.bytes()).into_owned())
     }

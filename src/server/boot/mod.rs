@@ -18,11 +18,11 @@
 //! An error on the way ends the process with a message. A broken snapshot does so as well: a server
 //! that started empty would write over it.
 
+mod data;
 mod selftest;
 
 use crate::server::admin;
-use crate::server::jobs::aof::load::Outcome;
-use crate::server::jobs::aof::{self, files};
+use crate::server::jobs::aof::files;
 use crate::server::jobs::settings;
 use crate::server::parts::Server;
 use crate::server::parts::Table;
@@ -46,9 +46,7 @@ use crate::config::{self, Config};
 use crate::keyspace::Keyspace;
 use crate::log;
 use crate::net::listener;
-use crate::persist::check;
-use crate::persist::rdb::load::RdbError;
-use crate::server::jobs::{load, restart, supervisor};
+use crate::server::jobs::{restart, supervisor};
 use crate::server::reactor::turn;
 use crate::sys::{log as logfile, mem, process, signals, socket};
 use crate::util::path::{os_error, to_path};
@@ -209,9 +207,9 @@ fn start(
     listen::open(&mut srv)?;
     log!(Notice, "Server initialized");
     crate::server::jobs::cron::run(&mut srv);
-    load_data(&mut srv);
+    data::load(&mut srv);
     if !srv.shutdown.done && srv.cfg.aof.enabled && files::open_on_start(&mut srv).is_err() {
-        fail(&mut srv);
+        data::fail(&mut srv);
     }
     if !srv.shutdown.done {
         // Not after a start that failed: what is left may be needed to repair the files.
@@ -429,65 +427,6 @@ fn warn_about_system() {
              'sysctl vm.overcommit_memory=1'."
         );
     }
-}
-
-/// Loads the append-only files or the snapshot; what is broken ends the process, since starting
-/// empty would lose it.
-fn load_data(srv: &mut Server) {
-    if files::load_manifest(srv).is_err() {
-        return fail(srv);
-    }
-    if srv.cfg.aof.enabled {
-        let started_us = crate::sys::clock::wall_us();
-        match aof::load::load_files(srv, turn::serve_while_busy) {
-            Outcome::Absent => {}
-            Outcome::Loaded | Outcome::Empty => {
-                let seconds = (crate::sys::clock::wall_us() - started_us) as f64 / 1e6;
-                log!(Notice, "DB loaded from append only file: {seconds:.3} seconds");
-                srv.rdb.dirty = 0;
-            }
-            Outcome::Failed if srv.shutdown.done => {}
-            Outcome::Failed => fail(srv),
-        }
-        return;
-    }
-    match load::from_disk(srv, load::Present::Replaced, turn::serve_while_busy) {
-        Ok(load::FromDisk::Absent) => {}
-        Ok(load::FromDisk::Loaded) => srv.rdb.dirty = 0,
-        Err(_) if srv.shutdown.done => {}
-        Err(e) => {
-            match e {
-                RdbError::Corrupt { .. } => explain_corruption(srv, &e),
-                RdbError::Module { .. } | RdbError::Database { .. } => log!(Warning, "{e}"),
-                _ => {
-                    log!(Warning, "{e}");
-                    log!(Warning, "Fatal error loading the DB, check server logs. Exiting.");
-                }
-            }
-            fail(srv);
-        }
-    }
-}
-
-/// The server does not start.
-fn fail(srv: &mut Server) {
-    srv.shutdown.done = true;
-    srv.shutdown.exit_code = 1;
-}
-
-/// Says what is wrong with the snapshot, and how far the checker gets with it.
-#[cold]
-fn explain_corruption(srv: &Server, e: &RdbError) {
-    log!(Warning, "Bad data in the snapshot: {e}");
-    let name = String::from_utf8_lossy(&srv.cfg.snapshot.file_name).into_owned();
-    let mut report = Vec::new();
-    let file = std::fs::File::open(&name);
-    if let Ok(file) = file
-        && check::check(file, &name, srv.clock.now_ms, &mut report).is_ok()
-    {
-        String::from_utf8_lossy(&report).lines().for_each(|line| log!(Warning, "{line}"));
-    }
-    log!(Warning, "Terminating server after rdb file reading failure.");
 }
 
 fn ready(srv: &Server) {

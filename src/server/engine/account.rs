@@ -16,7 +16,10 @@ use crate::server::engine::redact::redact;
 use std::num::NonZeroU64;
 
 use crate::commands::{CmdResult, Flow, spec};
-use crate::server::parts::{Call, Server};
+use crate::net::clients::ClientId;
+use crate::net::session::Queued;
+use crate::resp::argv::Argv;
+use crate::server::parts::{Call, Row, Server};
 
 /// A command with more arguments than this is timed by itself.
 const BRIEF_ARGS: usize = 8;
@@ -120,24 +123,41 @@ pub(crate) fn finish(
         // Whoever comes next must not see the time before a slow command.
         srv.clock.now_ms = crate::sys::clock::wall_ms();
     }
-    let limit = srv.cfg.stats.slowlog_slower_than_us;
-    if limit >= 0 && us >= limit as u64 {
-        log_slow(srv, call, us);
+    if is_slow(srv, us) {
+        log_slow(srv, call.client, call.row, call.argv, us);
     }
 }
 
+/// Accounts for a parked command that ends without having run again. What it took when it began is
+/// too little to tell.
+pub(crate) fn finish_parked(srv: &mut Server, id: ClientId, command: &Queued, failed: bool) {
+    let stats = &mut srv.stats.commands[usize::from(command.command)];
+    stats.record(0, 1, srv.cfg.stats.latency_tracking);
+    stats.failed += u64::from(failed);
+    srv.stats.n.commands += 1;
+    if is_slow(srv, 0) {
+        let argv: Vec<&[u8]> = command.argv.iter().map(Vec::as_slice).collect();
+        log_slow(srv, id, srv.table.by_id(command.command), Argv::new(&argv), 0);
+    }
+}
+
+fn is_slow(srv: &Server, us: u64) -> bool {
+    let limit = srv.cfg.stats.slowlog_slower_than_us;
+    limit >= 0 && us >= limit as u64
+}
+
 #[cold]
-fn log_slow(srv: &mut Server, call: &Call<'_>, us: u64) {
-    if call.row.has(spec::SKIP_SLOWLOG) {
+fn log_slow(srv: &mut Server, id: ClientId, row: &Row, argv: Argv<'_>, us: u64) {
+    if row.has(spec::SKIP_SLOWLOG) {
         return;
     }
     let max = srv.cfg.stats.slowlog_max_len as usize;
-    let redacted = redact(call.row, call.argv);
+    let redacted = redact(row, argv);
     let argv: Vec<&[u8]> = match &redacted {
         Some(argv) => argv.iter().map(Vec::as_slice).collect(),
-        None => call.argv.to_vec(),
+        None => argv.to_vec(),
     };
-    let (peer, name) = match srv.clients.session(call.client) {
+    let (peer, name) = match srv.clients.session(id) {
         Some(s) => (s.peer.as_str(), s.name.as_slice()),
         None => ("", &b""[..]),
     };

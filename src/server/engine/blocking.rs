@@ -19,7 +19,7 @@ use crate::net::clients::ClientId;
 use crate::net::session::{Close, Parked, Queued, ReplyMode};
 use crate::resp::argv::Argv;
 use crate::resp::reply::Reply;
-use crate::server::engine::{gate, invalidate, unit};
+use crate::server::engine::{account, gate, invalidate, unit};
 use crate::server::parts::exec::Unit;
 use crate::server::parts::net::Timer;
 use crate::server::parts::{Row, Server};
@@ -92,10 +92,7 @@ pub(crate) fn account_unblocked(srv: &mut Server, id: ClientId, parked: &Parked,
     if let Some(session) = srv.clients.session_mut(id) {
         invalidate::end_of_caching(session, None);
     }
-    let stats = &mut srv.stats.commands[usize::from(parked.command.command)];
-    stats.record(0, 1, srv.cfg.stats.latency_tracking);
-    stats.failed += u64::from(failed);
-    srv.stats.n.commands += 1;
+    account::finish_parked(srv, id, &parked.command, failed);
 }
 
 /// Wakes clients parked on ready keys, by running their commands again.

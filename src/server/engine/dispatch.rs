@@ -122,6 +122,9 @@ fn run(
         Ok(row) => row,
         Err(_) if is_http(argv[0]) => return refuse_http(srv, id),
         Err(e) => {
+            if let Some(session) = srv.clients.session_mut(id) {
+                session.last_command = None;
+            }
             gate::refuse(srv, id, None, &e, reply);
             return Outcome::Done;
         }

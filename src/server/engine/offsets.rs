@@ -3,7 +3,7 @@
 //! ```text
 //! a batch of a client's commands   its session learns where in the stream its latest write ends
 //! WAITAOF                          parks the client with that offset
-//! the helper thread has synced     everything before an offset is on disk: who waits for less goes on
+//! the helper thread has synced     who waits for an offset before that goes on
 //! ```
 
 use crate::keyspace::waiting::{Offsets, Waiting};

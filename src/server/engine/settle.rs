@@ -18,6 +18,7 @@ use crate::keyspace::effects::{self, Aside, Dropped, Effect, Effects, EventClass
 use crate::server::parts::Server;
 use crate::server::parts::exec::Keeper;
 use crate::server::parts::stream;
+use crate::watch::Found;
 
 impl Server {
     /// Applies one call's effects. Returns whether there were any. Most calls have none, and then
@@ -73,12 +74,12 @@ impl Server {
             keys.retain(|key| ks.type_of(n, key, clock.now_ms).is_some());
             keys.into_iter().for_each(|key| blocked.signal_change(n, key, None));
         }
-        for (_, key, ids) in watch.in_db(Some(n)) {
+        for (key, watchers) in watch.in_db(n) {
             if ks.type_of(n, key, clock.now_ms).is_none() {
                 continue;
             }
-            for &id in ids {
-                if let Some(session) = clients.session_mut(id) {
+            for watcher in watchers {
+                if let Some(session) = clients.session_mut(watcher.id) {
                     session.watch_broken = true;
                 }
             }
@@ -89,8 +90,8 @@ impl Server {
     /// began when the key was past its time already.
     fn break_watchers(&mut self, db: u32, key: &[u8], own: bool) {
         let Server { watch, clients, .. } = self;
-        for id in watch.of(db, key).filter(|&id| own || watch.found_live(id, db, key)) {
-            if let Some(session) = clients.session_mut(id) {
+        for watcher in watch.of(db, key).iter().filter(|w| own || w.found == Found::Live) {
+            if let Some(session) = clients.session_mut(watcher.id) {
                 session.watch_broken = true;
             }
         }

@@ -99,7 +99,6 @@ pub(crate) fn foreground(srv: &mut Server) -> Result<(), ()> {
     });
     srv.clock.now_ms = crate::sys::clock::wall_ms();
     srv.rdb.last_try_ms = srv.clock.now_ms;
-    srv.rdb.saves += 1;
     if result.is_ok() {
         srv.rdb.last_failed = false;
         srv.rearm();
