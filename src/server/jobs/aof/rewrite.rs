@@ -237,8 +237,8 @@ fn adopt(srv: &mut Server, pid: i32) -> Result<(), ()> {
     Ok(())
 }
 
-/// Deletes a file whose name the next try will use again: the helper thread may come to it only when
-/// the manifest names it.
+/// Deletes a file whose name the next try will use again: the helper thread may come to it only
+/// when the manifest names it.
 fn delete_now(path: &Path) {
     // What can't be deleted is replaced by the next try.
     let _ = fs::remove_file(path);
