@@ -301,3 +301,21 @@ test "a file that ends early may be followed by empty ones only" {
         assert_match "*Fatal error: the truncated file is not the last file*" $output[read_file [srv dir]/log]
     }
 }
+
+test "turning the file off when its first rewrite has just ended keeps no command twice" {
+    start_server [list overrides $aof] {
+        r incr n
+        r config set appendonly no
+        # All at once, so that the server has not seen yet that the child has ended.
+        r multi
+        r debug sleep 0.5
+        r config set appendonly no
+        set c [redis_client]
+        $c config set appendonly yes
+        assert_equal {OK OK} [r exec]
+        assert_log "*Killing running AOF rewrite child*"
+        assert_log "*Background AOF rewrite terminated with success*"
+        restart_server -signal KILL
+        assert_equal 1 [r get n]
+    }
+}

@@ -324,14 +324,15 @@ pub(crate) fn start(srv: &mut Server) -> Result<(), ()> {
 /// `CONFIG SET appendonly no`: the files stay as they are.
 pub(crate) fn stop(srv: &mut Server) {
     flush::flush_and_sync(srv);
-    let state = std::mem::take(&mut srv.aof.state);
+    if std::mem::take(&mut srv.aof.state) == State::Waiting {
+        // What it gathered belongs to a base that there won't be. It goes before the child is
+        // killed: if that has just ended, its base takes the place of all files of the manifest.
+        delete_temporary_incr(srv);
+    }
     if srv.child.as_ref().is_some_and(|child| child.kind == Kind::Aof) {
         children::kill(srv);
     }
-    if state == State::Waiting {
-        // What it gathered belongs to a base that there won't be.
-        delete_temporary_incr(srv);
-    } else if let Some(current) = srv.aof.current.take() {
+    if let Some(current) = srv.aof.current.take() {
         srv.stream.leave(current.reader);
     }
     srv.aof.scheduled = false;
