@@ -217,13 +217,17 @@ fn sync(srv: &mut Server) {
     let now = srv.clock.now_ms / 1000;
     match srv.cfg.aof.fsync {
         AppendFsync::Always => sync_now(srv, now),
-        AppendFsync::Everysec if now > srv.aof.last_sync => {
+        // Not `>`: the clock may be set back, and the file must not wait for it to catch up.
+        AppendFsync::Everysec if now != srv.aof.last_sync => {
             let Server { aof, stream, syncer, .. } = &mut *srv;
             let Some(current) = &mut aof.current else { return };
             if syncer.pending() == 0 {
                 syncer.sync(current.file.clone(), stream.position(current.reader));
                 current.sync_asked = current.written;
-            } else {
+                aof.last_sync = now;
+            } else if now != aof.delayed_at {
+                // Asked for as soon as the one before ends, which wakes the reactor.
+                aof.delayed_at = now;
                 aof.delayed_syncs += 1;
                 log!(
                     Notice,
@@ -231,7 +235,6 @@ fn sync(srv: &mut Server) {
                      on without waiting for it, and synced when it has ended."
                 );
             }
-            aof.last_sync = now;
         }
         AppendFsync::Everysec | AppendFsync::No => {}
     }
