@@ -1,8 +1,8 @@
 """What a power loss leaves, and what errors of the disk do.
 
 power      the moment of a crash is that of a power loss: of the files only what was synced is left
-steps      a rewrite is killed at each of its calls on files in turn, and so are the start, and `appendonly yes`;
-           after each, the directory is looked at as it is and as a power loss would leave it
+steps      a rewrite is killed at each of its calls on files in turn, and so are the start, `appendonly yes`
+           and a snapshot; after each, the directory is looked at as it is and as a power loss would leave it
 refusals   each of those calls fails once: nothing is lost, and INFO says what failed
 everysec   a full disk, errors and short writes under load: MISCONF until it works again, then all is there
 always     the same: the process ends with exit code 1, and nothing acknowledged is lost
@@ -182,18 +182,17 @@ def begin(stage, what):
         stage.link = stage.server.wait_ready()
     elif what == "rewrite":
         stage.link("BGREWRITEAOF")
+    elif what == "save":
+        stage.link("BGSAVE")
     else:
         stage.link("CONFIG", "SET", "appendonly", "yes")
-    while True:
-        info = stage.info()
-        if info["aof_rewrite_in_progress"] == info["aof_rewrite_scheduled"] == "0":
-            return
+    while not stage.idle():
         time.sleep(0.003)
 
 
 def scene_steps(run):
-    for what in ("start", "rewrite", "appendonly"):
-        for policy in ("always", "everysec"):
+    for what in ("start", "rewrite", "appendonly", "save"):
+        for policy in ("always", "everysec") if what != "save" else ("no",):
             for action in (KILL_BEFORE, KILL_AFTER, KILL_HALF):
                 steps(run, what, policy, action)
                 if run.quick:
@@ -210,11 +209,15 @@ def steps(run, what, policy, action):
         if what == "start":
             hit = die(stage, what, action, at)
         else:
-            if what == "appendonly":
+            if what in ("appendonly", "save"):
                 stage.options["appendonly"] = "no"
             stage.start()
             stage.connect(8)
             stage.work(0.02, settle=True)
+            if what == "save":
+                stage.link("SAVE")
+                saved = {client.number: client.least() for client in stage.crowd.clients}
+                stage.work(0.01, settle=True)
             hit = die(stage, what, action, at)
         if what == "appendonly":
             stage.options["appendonly"] = "yes"
@@ -223,6 +226,8 @@ def steps(run, what, policy, action):
         floor = nothing if what == "appendonly" and hit else None
         if policy == "everysec" and what == "rewrite":
             floor = nothing
+        if what == "save":
+            floor = saved if hit else None
         if stage.rng.random() < 0.5:
             stage.power_loss()
             stage.layer.begin_log()
@@ -233,9 +238,10 @@ def steps(run, what, policy, action):
         # And it goes on.
         stage.connect(8)
         stage.work(0.01, settle=True)
-        stage.link("BGREWRITEAOF")
-        stage.wait("a rewrite", stage.idle)
-        stage.check("the rewrite after a crash works", stage.info()["aof_last_bgrewrite_status"] == "ok")
+        stage.link("BGSAVE" if what == "save" else "BGREWRITEAOF")
+        stage.wait("another one", stage.idle)
+        info = stage.info()
+        stage.check("the next one works", info["aof_last_bgrewrite_status"] == info["rdb_last_bgsave_status"] == "ok")
         stage.kill()
         stage.start()
         stage.close()
