@@ -485,7 +485,34 @@ BAD_CHILDREN = {
 }
 
 
+def first_rewrite(run):
+    """A write and the child fail while the file is turned on: both are tried again, and writes are taken."""
+    stage = Stage(run, "first-rewrite", appendonly="no")
+    stage.start()
+    stage.connect(8)
+    stage.work(0.02, settle=True)
+    # Long enough for a write to fail meanwhile.
+    stage.link("CONFIG", "SET", "rdb-key-save-delay", 2000)
+    stage.link("CONFIG", "SET", "appendonly", "yes")
+    stage.layer.arm(at=1, times=-1, action=FAIL, error=errno.EIO, mask=WRITE)
+    stage.work(5, refused_at=1)
+    stage.wait("the child fails", lambda: stage.info()["aof_last_bgrewrite_status"] == "err")
+    stage.link("CONFIG", "SET", "rdb-key-save-delay", 0)
+    stage.layer.calm()
+    # The next try may have to wait a minute; who asks for it does not.
+    stage.link("BGREWRITEAOF")
+    stage.wait("another rewrite", stage.idle)
+    stage.wait("writes are taken again", lambda: stage.info()["aof_last_write_status"] == "ok")
+    stage.work(0.02, settle=True)
+    stage.kill()
+    stage.options["appendonly"] = "yes"
+    stage.start()
+    stage.close()
+    run.count("first rewrites that failed")
+
+
 def scene_children(run):
+    first_rewrite(run)
     for preamble in ("yes", "no"):
         for command, status in (("BGREWRITEAOF", "aof_last_bgrewrite_status"), ("BGSAVE", "rdb_last_bgsave_status")):
             stage = Stage(run, f"children-{preamble}-{command}", **{"aof-use-rdb-preamble": preamble})

@@ -234,6 +234,9 @@ fn delete_temporary_incr(srv: &mut Server) {
     if let Some(current) = srv.aof.current.take() {
         srv.stream.leave(current.reader);
         srv.syncer.close(current.file);
+        // What it did not take is asked of no other file: there is nothing left to try again, whose
+        // success would end the error.
+        srv.aof.write_error = 0;
         srv.rearm();
     }
 }
