@@ -13,6 +13,12 @@ pub(crate) trait Choice: Copy {
 
     /// The variant with this number. Numbers come from [`Choice::NAMES`] only.
     fn from_number(number: u32) -> Self;
+
+    /// The word that it is printed as.
+    fn word(self) -> &'static str {
+        let first = Self::NAMES.iter().find(|(_, number)| *number == self.number());
+        first.map_or("", |(word, _)| word)
+    }
 }
 
 macro_rules! choices {

@@ -64,17 +64,16 @@ pub(crate) struct Op {
 }
 
 /// How the running command itself goes into the stream.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Propagate {
     /// As the client sent it, if it changed anything.
     #[default]
     AsIs,
     /// As the client sent it, to replicas alone: it leaves nothing behind (PUBLISH).
     ToReplicas,
-    /// Not at all: it changed nothing that a replica must know, or has said it all by `also`.
+    /// Not at all: it changed nothing that a replica must know, or has said it all by `also` or
+    /// `rewrite`.
     Never,
-    /// In another form, which means the same whenever it runs.
-    Rewritten(Vec<Vec<u8>>),
 }
 
 /// Counters a call adds to the statistics.
@@ -103,6 +102,9 @@ pub(crate) struct Effects {
 pub(crate) struct Aside {
     pub log: Vec<Effect>,
     pub ops: Vec<Op>,
+    /// The running command in another form, which means the same whenever it runs. It comes after
+    /// `ops`.
+    pub rewritten: Option<Op>,
     /// Values taken out of the keyspace that may be large; freed after the reply, on a helper
     /// thread if that is cheaper.
     pub dropped: Vec<Dropped>,
@@ -245,14 +247,17 @@ impl Effects {
     /// The running command goes into the stream in this form instead.
     pub(crate) fn rewrite(&mut self, argv: &[&[u8]]) {
         if self.armed & STREAM != 0 {
-            self.propagate = Propagate::Rewritten(argv.iter().map(|a| a.to_vec()).collect());
+            self.propagate = Propagate::Never;
+            let argv = argv.iter().map(|a| a.to_vec()).collect();
+            self.aside().rewritten = Some(Op { db: self.db, argv });
         }
     }
 
     /// Moves the rewritten form of the running command to the commands of their own.
     pub(crate) fn also_rewritten(&mut self) {
-        if let Propagate::Rewritten(argv) = std::mem::take(&mut self.propagate) {
-            self.push_op(Op { db: self.db, argv });
+        if let Some(op) = self.aside.as_mut().and_then(|aside| aside.rewritten.take()) {
+            self.propagate = Propagate::AsIs;
+            self.push_op(op);
         }
     }
 

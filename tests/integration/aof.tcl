@@ -170,6 +170,28 @@ start_server {overrides {save {}} tags {aof}} {
         assert_equal 1 [r get unwritten]
     }
 
+    test "INFO says in one line what is kept" {
+        need [is_redust] "the field is ours"
+        foreach {save aof expected} {"" no off "3600 1" no rdb,save=3600/1 "3600 1 300 100" yes rdb,save=3600/1,300/100;aof,fsync=everysec "" yes aof,fsync=everysec} {
+            r config set save $save appendonly $aof
+            assert_equal $expected [s persistence_policy]
+            wait_rewritten
+        }
+    }
+
+    test "a save or rewrite that takes some seconds says how far it is" {
+        need [is_redust] "the lines are ours"
+        r config set rdb-key-save-delay 4000
+        populate 1700
+        r bgsave
+        r bgrewriteaof
+        wait_for_log "*Background saving: * of * keys (*%), * MB written, * seconds" 0 0 20000
+        wait_for_condition {[s rdb_bgsave_in_progress] == 0} -within 20000
+        r config set rdb-key-save-delay 0
+        wait_rewritten
+        r flushall
+    }
+
     test "WAITAOF waits for the disk" {
         foreach policy {always everysec} {
             r config set appendfsync $policy

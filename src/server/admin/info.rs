@@ -6,6 +6,7 @@
 //! Fields are those of Redis 7.2, since monitoring reads them by name; ours start with `redust_`.
 //! DBSIZE, used_memory and the counts of expiring keys are O(1), so INFO is cheap at any size.
 
+use crate::config::choice::Choice;
 use crate::server::admin::absent;
 use crate::server::admin::footprint::Footprint;
 use crate::server::parts::Server;
@@ -96,6 +97,7 @@ static SECTIONS: &[Section] = &[
             |srv, o| o.flag("loading", srv.loading.is_some()),
             |_, o| absent::async_loading(o),
             child,
+            |srv, o| o.add("persistence_policy", policy(srv)),
             |srv, o| srv.rdb.info(child_of(srv, Kind::Rdb), srv.clock.now_ms, o),
             |srv, o| {
                 let rewriting = child_of(srv, Kind::Aof).is_some();
@@ -142,6 +144,20 @@ static SECTIONS: &[Section] = &[
 /// The child, if it is of this kind.
 fn child_of(srv: &Server, kind: Kind) -> Option<&Child> {
     srv.child.as_ref().filter(|child| child.kind == kind)
+}
+
+/// What is kept, and when: `rdb,save=3600/1,300/100;aof,fsync=everysec`, or `off`.
+fn policy(srv: &Server) -> String {
+    let points = srv.cfg.snapshot.save_points.iter();
+    let points: Vec<String> = points.map(|p| format!("{}/{}", p.seconds, p.changes)).collect();
+    let mut parts = Vec::new();
+    if !points.is_empty() {
+        parts.push(format!("rdb,save={}", points.join(",")));
+    }
+    if srv.aof.is_on() {
+        parts.push(format!("aof,fsync={}", srv.cfg.aof.fsync.word()));
+    }
+    if parts.is_empty() { "off".to_owned() } else { parts.join(";") }
 }
 
 /// Bytes that wait to be written to the append-only file.

@@ -35,7 +35,7 @@ impl Server {
 
     fn settle_aside(&mut self, aside: Aside) {
         aside.log.into_iter().for_each(|effect| self.settle_effect(effect));
-        for op in &aside.ops {
+        for op in aside.ops.iter().chain(&aside.rewritten) {
             self.stream.add(op.db, op.argv.iter().map(Vec::as_slice), stream::ALL);
         }
         self.drop_values(aside.dropped);

@@ -206,11 +206,8 @@ fn fail(srv: &mut Server, call: &mut Call<'_>, e: &CmdError) {
 fn propagate(srv: &mut Server, call: &mut Call<'_>) {
     let db = call.env.db;
     let args = call.argv.iter().copied();
-    match std::mem::take(&mut call.fx.propagate) {
+    match call.fx.propagate {
         Propagate::Never => {}
-        Propagate::Rewritten(argv) => {
-            srv.stream.add(db, argv.iter().map(Vec::as_slice), stream::ALL);
-        }
         Propagate::ToReplicas => srv.stream.add(db, args, stream::REPLICAS),
         // MULTI, EXEC and the like change nothing themselves.
         Propagate::AsIs if call.fx.dirty == 0 || !call.row.has(spec::WRITE) => {}

@@ -13,8 +13,12 @@ use crate::server::jobs::aof::rewrite;
 use crate::server::jobs::child::RECORD;
 use crate::server::jobs::save;
 use crate::server::parts::Server;
-use crate::server::parts::child::Kind;
+use crate::server::parts::child::{Child, Kind};
+use crate::server::parts::{aof, rdb};
 use crate::sys::fork::{self, Exit};
+
+/// A running save is heard of in the log this often.
+const TELL_EVERY_MS: i64 = 5_000;
 
 /// The pipe has something to say, or has ended.
 pub(crate) fn on_report(srv: &mut Server) {
@@ -35,10 +39,35 @@ pub(crate) fn on_report(srv: &mut Server) {
                 (p.keys_done, p.keys_total, p.cow_bytes) = (at(0), at(1), at(2));
                 p.cow_peak = p.cow_peak.max(p.cow_bytes);
                 p.cow_at_ms = srv.clock.now_ms;
+                tell_progress(child, srv.clock.now_ms);
             }
             Err(_) => return,
         }
     }
+}
+
+/// A save that takes some seconds says now and then how far it is.
+fn tell_progress(child: &mut Child, now_ms: i64) {
+    let p = &mut child.progress;
+    if now_ms - p.told_ms.max(child.started_ms) < TELL_EVERY_MS {
+        return;
+    }
+    p.told_ms = now_ms;
+    let (what, name) = match child.kind {
+        Kind::Rdb => ("Background saving", rdb::temporary_name(child.pid)),
+        Kind::Aof => ("Background AOF rewrite", aof::temporary_base_name(child.pid, false)),
+    };
+    // Between two of its steps the file may have another name; the next line tells more.
+    let bytes = std::fs::metadata(name).map_or(0, |m| m.len());
+    let percent = p.keys_done * 100 / p.keys_total.max(1);
+    log!(
+        Notice,
+        "{what}: {} of {} keys ({percent}%), {} MB written, {} seconds",
+        p.keys_done,
+        p.keys_total,
+        bytes >> 20,
+        (now_ms - child.started_ms) / 1000
+    );
 }
 
 /// Asks whether the child has ended, and cleans up after it.

@@ -108,6 +108,7 @@ pub(crate) fn foreground(srv: &mut Server) -> Result<(), ()> {
             log!(Notice, "DB saved on disk");
             let now = srv.clock.now_ms;
             srv.rdb.dirty = 0;
+            srv.rdb.held_secs = None;
             srv.rdb.last_save_ms = now;
             srv.rdb.failures = 0;
             Ok(())
@@ -197,6 +198,7 @@ pub(crate) fn finished(srv: &mut Server, child: &Child, exit: Exit) {
         Exit::Code(0) => {
             log!(Notice, "Background saving terminated with success");
             srv.rdb.dirty = srv.rdb.dirty.saturating_sub(srv.rdb.dirty_at_fork);
+            srv.rdb.held_secs = None;
             srv.rdb.last_save_ms = now;
             srv.rdb.last_failed = false;
             srv.rdb.failures = 0;
@@ -240,9 +242,18 @@ pub(crate) fn on_cron(srv: &mut Server) {
         dirty >= u64::from(p.changes) && since > p.seconds as i64 && dirty > 0 && may_retry
     });
     if let Some(p) = point.copied() {
-        // A save that takes longer than its interval would follow itself without a pause.
-        let slow = srv.rdb.last_duration_ms.is_some_and(|d| d / 1000 > p.seconds as i64);
-        if slow && since <= 2 * p.seconds as i64 {
+        let (held, news) = srv.rdb.hold_back(p.seconds as i64, since);
+        if news {
+            log!(
+                Notice,
+                "The last save took {} seconds, longer than the interval of {} seconds: the next one \
+                 begins after {} seconds",
+                srv.rdb.last_duration_ms.unwrap_or(0) / 1000,
+                p.seconds,
+                2 * p.seconds
+            );
+        }
+        if held {
             return;
         }
         log!(Notice, "{} changes in {} seconds. Saving...", p.changes, p.seconds);

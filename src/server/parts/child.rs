@@ -39,6 +39,8 @@ pub(crate) struct Progress {
     pub cow_peak: u64,
     /// When the copy-on-write size was reported, in milliseconds of wall time.
     pub cow_at_ms: i64,
+    /// When the log was last told how far the child is, the same way; 0: never.
+    pub told_ms: i64,
 }
 
 impl Progress {

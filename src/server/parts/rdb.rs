@@ -18,6 +18,8 @@ pub(crate) struct RdbJobs {
     /// Failures in a row; the automatic retry waits longer after each.
     pub failures: u32,
     pub last_duration_ms: Option<i64>,
+    /// A save is due but held back, since the one before took long: seconds between two saves now.
+    pub held_secs: Option<i64>,
     pub saves: u64,
     pub last_cow: u64,
     /// BGSAVE SCHEDULE: save when the running child is done.
@@ -84,6 +86,7 @@ impl RdbJobs {
         o.add("rdb_last_load_keys_expired", self.load_expired);
         o.add("rdb_last_load_keys_loaded", self.load_loaded);
         o.flag("redust_rdb_schedule_stretched", self.stretched());
+        o.add("redust_rdb_schedule_reason", self.reason());
     }
 
     /// INFO memory.
@@ -91,9 +94,32 @@ impl RdbJobs {
         o.add("number_of_libraries", self.libraries.len());
     }
 
-    /// Whether automatic saves are held back after a failure.
+    /// Whether automatic saves are held back, after failures or because they take long.
     pub(crate) fn stretched(&self) -> bool {
-        self.failures > 0
+        self.failures > 0 || self.held_secs.is_some()
+    }
+
+    /// Why automatic saves are held back, in words for INFO.
+    fn reason(&self) -> String {
+        let took = self.last_duration_ms.unwrap_or(0) / 1000;
+        match (self.failures, self.held_secs) {
+            (0, None) => "none".to_owned(),
+            (0, Some(secs)) => format!("slow,last_save_secs={took},interval_secs={secs}"),
+            (n, _) => format!("failed,failures={n},retry_secs={}", self.retry_ms() / 1000),
+        }
+    }
+
+    /// A save that takes longer than its interval would follow itself without a pause, so it is held
+    /// back until twice the interval has passed since the last one. Returns whether it is held back,
+    /// and whether that is news.
+    pub(crate) fn hold_back(&mut self, interval_secs: i64, since_secs: i64) -> (bool, bool) {
+        let slow = self.last_duration_ms.is_some_and(|ms| ms / 1000 > interval_secs);
+        if !slow || since_secs > 2 * interval_secs {
+            self.held_secs = None;
+            return (false, false);
+        }
+        let news = self.held_secs.replace(2 * interval_secs).is_none();
+        (true, news)
     }
 
     pub(crate) fn retry_ms(&self) -> i64 {
@@ -110,4 +136,27 @@ pub(crate) fn temporary_name(pid: i32) -> String {
 pub(crate) fn remove_temporary(pid: i32) {
     // An error is ignored: there may be no such file.
     let _ = std::fs::remove_file(temporary_name(pid));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_saves_are_held_back_for_a_bounded_time() {
+        let mut rdb = RdbJobs::default();
+        assert_eq!(rdb.hold_back(10, 11), (false, false));
+        rdb.last_duration_ms = Some(10_900);
+        assert_eq!(rdb.hold_back(10, 11), (false, false), "it took no longer than the interval");
+        rdb.last_duration_ms = Some(12_000);
+        assert_eq!(rdb.hold_back(10, 11), (true, true));
+        assert_eq!(rdb.hold_back(10, 20), (true, false), "that is no news");
+        assert!(rdb.stretched());
+        assert_eq!(rdb.reason(), "slow,last_save_secs=12,interval_secs=20");
+        assert_eq!(rdb.hold_back(10, 21), (false, false));
+        assert!(!rdb.stretched());
+        assert_eq!(rdb.reason(), "none");
+        rdb.failures = 3;
+        assert_eq!(rdb.reason(), "failed,failures=3,retry_secs=20");
+    }
 }
