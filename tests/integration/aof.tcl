@@ -172,8 +172,8 @@ start_server {overrides {save {}} tags {aof}} {
 
     test "INFO says in one line what is kept" {
         need [is_redust] "the field is ours"
-        foreach {save aof expected} {"" no off "3600 1" no rdb,save=3600/1 "3600 1 300 100" yes rdb,save=3600/1,300/100;aof,fsync=everysec "" yes aof,fsync=everysec} {
-            r config set save $save appendonly $aof
+        foreach {points append expected} {"" no off "3600 1" no rdb,save=3600/1 "3600 1 300 100" yes rdb,save=3600/1,300/100;aof,fsync=everysec "" yes aof,fsync=everysec} {
+            r config set save $points appendonly $append
             assert_equal $expected [s persistence_policy]
             wait_rewritten
         }
