@@ -4,6 +4,7 @@
 # make test-upstream SUITE=dir [FILES="unit/type/string .."]   a Redis or Valkey source tree's own suite
 # make bench       beside redis-server (ARGS=--quick)    make fuzz    TIME seconds a target
 # make differential   random commands beside redis-server, and replayed (ARGS="COMMANDS=1000000 SEED=7 PEER=path")
+# make crash        kill -9, power losses and errors of the disk (ARGS="--rounds 10000 --policy always")
 # make sanitize    the tests of the layers that hold unsafe code, with the address sanitizer
 # make tidy lint fmt-check bench-parts install
 
@@ -16,6 +17,8 @@ SERVER := $(TARGET_DIR)/release/redust-server
 BINDIR := $(DESTDIR)$(PREFIX)/bin
 FUZZ_TARGETS = $(basename $(notdir $(wildcard tools/fuzz/fuzz_targets/*.rs)))
 TIME ?= 60
+PYTHON_OR_SKIP = command -v python3 >/dev/null 2>&1 || { \
+	echo "make: python3 is missing, so the crashes are skipped: apt-get install python3"; exit 0; };
 
 .PHONY: build run test tcl test-upstream tidy lint clippy fmt-check bench bench-parts fuzz install uninstall prerequisites clean
 
@@ -41,6 +44,12 @@ test: prerequisites tcl-prerequisites
 	$(CARGO) test
 	$(CARGO) build --release
 	tclsh tests/run.tcl --server $(SERVER) --clients $(CLIENTS) $(ARGS)
+	@$(PYTHON_OR_SKIP) python3 tools/crash/crash.py --server $(SERVER) --target $(TARGET_DIR)/crash --quick
+
+# The long run: thousands of kills, power losses and errors of the disk. ARGS="--rounds 10000 --seed 7 --policy always"
+.PHONY: crash
+crash: build
+	@$(PYTHON_OR_SKIP) python3 tools/crash/crash.py --server $(SERVER) --target $(TARGET_DIR)/crash $(ARGS)
 
 tcl: build tcl-prerequisites
 	tclsh tests/run.tcl --server $(SERVER) --clients $(CLIENTS) $(ARGS)

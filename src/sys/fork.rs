@@ -55,6 +55,10 @@ pub(crate) fn poll_child(pid: i32) -> io::Result<Option<Exit>> {
     match unsafe { libc::waitpid(pid, &mut status, libc::WNOHANG) } {
         0 => Ok(None),
         -1 => Err(io::Error::last_os_error()),
+        // It was told so before it had set its handler.
+        _ if libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == GIVE_UP => {
+            Ok(Some(Exit::Code(GAVE_UP)))
+        }
         _ if libc::WIFSIGNALED(status) => Ok(Some(Exit::Signal(libc::WTERMSIG(status)))),
         _ => Ok(Some(Exit::Code(libc::WEXITSTATUS(status)))),
     }
@@ -110,3 +114,21 @@ extern "C" fn exit_on_signal(_: i32) {
 pub(crate) const GIVE_UP: i32 = libc::SIGUSR1;
 /// Exit code of a child that was told to give up.
 pub(crate) const GAVE_UP: i32 = 255;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_is_told_to_give_up_at_once_has_not_failed() {
+        // It has no handler for the signal, like a child of ours in its first moments.
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
+        let pid = child.id() as i32;
+        assert_eq!(poll_child(pid).expect("ours"), None);
+        kill(pid, GIVE_UP);
+        wait_for_exit(pid);
+        assert_eq!(poll_child(pid).expect("ours"), Some(Exit::Code(GAVE_UP)));
+        // It is gone already.
+        let _ = child.wait();
+    }
+}

@@ -269,3 +269,75 @@ foreach {what text reason} {
         }
     }
 }
+
+test "the number of a file that waits to be deleted is not given out again" {
+    start_server [list overrides [concat $aof {aof-disable-auto-gc yes}]] {
+        r set a 1
+        r config set appendonly no
+        r bgrewriteaof
+        wait_rewritten
+        # The manifest has a base and no incremental file, but one that is to be deleted.
+        assert_match "*incr.aof seq 1 type h*" [manifest]
+        set_directive 0 aof-disable-auto-gc no
+        restart_server -signal KILL
+        r set b 2
+        wait_for_condition {[llength [aof_files]] == 3} -what "the old files are deleted"
+        restart_server -signal KILL
+        assert_equal {1 2} [r mget a b]
+    }
+}
+
+test "a start that fails deletes nothing" {
+    start_server [list overrides [concat $aof {aof-disable-auto-gc yes}]] {
+        r set k v
+        r bgrewriteaof
+        wait_rewritten
+        kill_server -signal KILL
+        file rename [last_incr] [last_incr].away
+        set before [aof_files]
+        set_directive 0 aof-disable-auto-gc no
+        catch {exec $::options(server) [srv conf] 2>@1} output
+        assert_match "*Unable to obtain the AOF file*" $output[read_file [srv dir]/log]
+        assert_equal $before [aof_files]
+    }
+}
+
+test "a file that ends early may be followed by empty ones only" {
+    start_server [list overrides $aof] {
+        r set a 1
+        r set b 2
+        kill_server -signal KILL
+        set path [last_incr]
+        write_file $path [string range [read_file $path] 0 end-3]
+        set next [string map {.1.incr .2.incr} $path]
+        write_file $next {}
+        write_file [aof_dir]/appendonly.aof.manifest "[manifest]file [file tail $next] seq 2 type i\n"
+        restart_server
+        assert_equal {1 {}} [r mget a b]
+        r set c 3
+        restart_server -signal KILL
+        assert_equal {1 {} 3} [r mget a b c]
+        kill_server -signal KILL
+        write_file $path [string range [read_file $path] 0 end-3]
+        catch {exec $::options(server) [srv conf] 2>@1} output
+        assert_match "*Fatal error: the truncated file is not the last file*" $output[read_file [srv dir]/log]
+    }
+}
+
+test "turning the file off when its first rewrite has just ended keeps no command twice" {
+    start_server [list overrides $aof] {
+        r incr n
+        r config set appendonly no
+        # All at once, so that the server has not seen yet that the child has ended.
+        r multi
+        r debug sleep 0.5
+        r config set appendonly no
+        set c [redis_client]
+        $c config set appendonly yes
+        assert_equal {OK OK} [r exec]
+        assert_log "*Killing running AOF rewrite child*"
+        assert_log "*Background AOF rewrite terminated with success*"
+        restart_server -signal KILL
+        assert_equal 1 [r get n]
+    }
+}

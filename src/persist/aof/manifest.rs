@@ -118,15 +118,21 @@ impl Manifest {
         match kind {
             b'b' if self.base.is_some() => return Err("Found duplicate base file information"),
             b'b' => {
-                self.base_seq = seq;
+                self.base_seq = seq.max(self.base_seq);
                 self.base = Some(file);
             }
-            b'h' => self.history.push(file),
+            // What is to be deleted still has its name, so the number must not be given out again.
+            b'h' => {
+                let incr = file.name.ends_with(b".incr.aof");
+                let largest = if incr { &mut self.incr_seq } else { &mut self.base_seq };
+                *largest = seq.max(*largest);
+                self.history.push(file);
+            }
             b'i' if seq <= self.incr.last().map_or(0, |last| last.seq) => {
                 return Err("Found a non-monotonic sequence number");
             }
             b'i' => {
-                self.incr_seq = seq;
+                self.incr_seq = seq.max(self.incr_seq);
                 self.incr.push(file);
             }
             _ => return Err("Unknown AOF file type"),
@@ -294,6 +300,20 @@ mod tests {
         let long = "The AOF manifest file contains too long line";
         assert_eq!(error("file a seq 1 type b"), (None, long));
         assert_eq!(error(&format!("file {} seq 1 type b\n", "a".repeat(1100))), (None, long));
+    }
+
+    #[test]
+    fn the_number_of_a_file_that_is_to_be_deleted_is_not_given_out_again() {
+        let mut manifest = Manifest::default();
+        manifest.new_base(b"a", true);
+        manifest.new_incr(b"a");
+        // The file was off when this base was written: it comes without an incremental one.
+        manifest.new_base(b"a", true);
+        manifest.retire_incr(0);
+        let mut again = Manifest::parse(&manifest.text()).expect("sound");
+        assert_eq!(again, manifest);
+        again.new_incr(b"a");
+        assert_eq!(again.incr[0].name, b"a.2.incr.aof");
     }
 
     #[test]

@@ -213,8 +213,9 @@ fn start(
     if !srv.shutdown.done && srv.cfg.aof.enabled && files::open_on_start(&mut srv).is_err() {
         data::fail(&mut srv);
     }
-    files::delete_history(&mut srv);
     if !srv.shutdown.done {
+        // Not after a start that failed: what is left may be needed to repair the files.
+        files::delete_history(&mut srv);
         ready(&srv);
         turn::run(&mut srv);
         turn::finish_turn(&mut srv, turn::Mode::Full);

@@ -60,8 +60,9 @@ pub(crate) struct Aof {
     pub base_size: u64,
     /// The second in which a sync was asked for last.
     pub last_sync: i64,
-    /// Seconds in which a sync was due and the one before had not ended.
+    /// Seconds in which a sync was due and the one before had not ended, and the latest of them.
     pub delayed_syncs: u64,
+    pub delayed_at: i64,
     /// The error of the latest write, as the system numbers it; 0: it worked.
     pub write_error: i32,
     pub write_error_logged: i64,

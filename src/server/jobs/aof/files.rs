@@ -53,10 +53,33 @@ pub(crate) fn load_manifest(srv: &mut Server) -> Result<(), ()> {
     }
 }
 
+/// A manifest could not be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotPersisted {
+    /// The one before it is in place.
+    Untouched,
+    /// It had its name already when the directory could not be synced. The one before it has been
+    /// put back as far as that works, but either may be there after a crash: what the new one names
+    /// must not be deleted.
+    Unsure,
+}
+
 /// Writes a manifest to disk; an error is in the log.
-pub(crate) fn persist(srv: &Server, manifest: &Manifest) -> Result<(), ()> {
-    let file_name = &srv.cfg.aof.file_name;
-    manifest.persist(&dir(&srv.cfg), file_name).map_err(|e| complain(file_name, &e))
+pub(crate) fn persist(srv: &Server, manifest: &Manifest) -> Result<(), NotPersisted> {
+    let (dir, file_name) = (dir(&srv.cfg), &srv.cfg.aof.file_name);
+    manifest.persist(&dir, file_name).map_err(|e| {
+        complain(file_name, &e);
+        if e.step != Step::SyncDirectory {
+            return NotPersisted::Untouched;
+        }
+        // An error here changes nothing: the files of both are there.
+        if srv.aof.manifest == Manifest::default() {
+            let _ = fs::remove_file(path(&srv.cfg, &manifest_name(file_name)));
+        } else {
+            let _ = srv.aof.manifest.persist(&dir, file_name);
+        }
+        NotPersisted::Unsure
+    })
 }
 
 fn complain(file_name: &[u8], e: &FileError) {
@@ -130,7 +153,7 @@ pub(crate) fn open_on_start(srv: &mut Server) -> Result<(), ()> {
     };
     let file = open(srv, &name, fresh)?;
     if manifest != srv.aof.manifest {
-        persist(srv, &manifest)?;
+        persist(srv, &manifest).map_err(|_| ())?;
     }
     srv.aof.manifest = manifest;
     let written = file.metadata().map_or(0, |m| m.len());
@@ -167,13 +190,14 @@ pub(crate) fn switch_incr(srv: &mut Server) -> Result<(), ()> {
         State::Off => return Ok(()),
         State::Waiting => (temporary_incr_name(&file_name), None),
         State::On => {
+            sync_before_next(srv)?;
             let mut manifest = srv.aof.manifest.clone();
             (manifest.new_incr(&file_name), Some(manifest))
         }
     };
     let file = open(srv, &name, true)?;
     if let Some(manifest) = &manifest {
-        persist(srv, manifest)?;
+        persist(srv, manifest).map_err(|_| ())?;
     }
     log!(Notice, "Creating AOF incr file {} on background rewrite", String::from_utf8_lossy(&name));
     detach(srv);
@@ -185,19 +209,46 @@ pub(crate) fn switch_incr(srv: &mut Server) -> Result<(), ()> {
     Ok(())
 }
 
-/// The file that gathers writes until the first rewrite is done is of no use: that has failed.
-pub(crate) fn drop_temporary_incr(srv: &mut Server) {
+/// Only the last file may end within a command, so the one that is written is whole on disk before
+/// the manifest names another after it. An error is in the log.
+///
+/// The reactor waits for it, as it does for the manifest itself.
+fn sync_before_next(srv: &mut Server) -> Result<(), ()> {
+    let Some(current) = &mut srv.aof.current else { return Ok(()) };
+    let offset = srv.stream.position(current.reader);
+    if srv.syncer.synced() < offset {
+        current.file.sync_data().map_err(|e| {
+            log!(Warning, "Can't fsync the AOF file before a rewrite: {}", os_error(&e));
+        })?;
+        current.sync_asked = current.written;
+        srv.syncer.note_synced(offset);
+    }
+    Ok(())
+}
+
+/// Deletes the file that gathers writes until the first rewrite is done.
+fn delete_temporary_incr(srv: &mut Server) {
+    flush::settle(srv);
+    let path = path(&srv.cfg, &temporary_incr_name(&srv.cfg.aof.file_name));
+    srv.syncer.delete(&path);
     if let Some(current) = srv.aof.current.take() {
         srv.stream.leave(current.reader);
+        // What it did not take is asked of no other file: there is nothing left to try again, whose
+        // success would end the error.
+        srv.aof.write_error = 0;
         srv.rearm();
     }
+}
+
+/// The file that gathers writes until the first rewrite is done is of no use: that has failed.
+pub(crate) fn drop_temporary_incr(srv: &mut Server) {
     let name = temporary_incr_name(&srv.cfg.aof.file_name);
     log!(
         Notice,
         "Removing the temp incr aof file {} in the background",
         String::from_utf8_lossy(&name)
     );
-    srv.syncer.delete(&path(&srv.cfg, &name));
+    delete_temporary_incr(srv);
 }
 
 /// Deletes what rewrites have replaced, unless it is to stay. An error only means that the next
@@ -275,17 +326,16 @@ pub(crate) fn start(srv: &mut Server) -> Result<(), ()> {
 /// `CONFIG SET appendonly no`: the files stay as they are.
 pub(crate) fn stop(srv: &mut Server) {
     flush::flush_and_sync(srv);
-    let state = std::mem::take(&mut srv.aof.state);
+    if std::mem::take(&mut srv.aof.state) == State::Waiting {
+        // What it gathered belongs to a base that there won't be. It goes before the child is
+        // killed: if that has just ended, its base takes the place of all files of the manifest.
+        delete_temporary_incr(srv);
+    }
     if srv.child.as_ref().is_some_and(|child| child.kind == Kind::Aof) {
         children::kill(srv);
     }
     if let Some(current) = srv.aof.current.take() {
         srv.stream.leave(current.reader);
-    }
-    if state == State::Waiting {
-        // What it gathered belongs to a base that there won't be.
-        let name = temporary_incr_name(&srv.cfg.aof.file_name);
-        srv.syncer.delete(&path(&srv.cfg, &name));
     }
     srv.aof.scheduled = false;
     (srv.aof.write_error, srv.aof.sync_error) = (0, 0);
@@ -325,7 +375,7 @@ pub(crate) fn adopt_old_file(srv: &mut Server) -> Result<(), ()> {
     make_dir(srv)?;
     let mut manifest = manifest.clone();
     manifest.adopt_base(&name);
-    persist(srv, &manifest)?;
+    persist(srv, &manifest).map_err(|_| ())?;
     srv.aof.manifest = manifest;
     let (shown, to) = (old.display(), dir(&srv.cfg));
     if let Err(e) = fs::rename(&old, path(&srv.cfg, &name)) {

@@ -45,8 +45,8 @@ pub(crate) fn flush(srv: &mut Server) {
 }
 
 fn flush_current(srv: &mut Server) {
+    let pending = is_behind(srv);
     let Some(current) = &srv.aof.current else { return };
-    let pending = srv.stream.position(current.reader) != srv.stream.end();
     let unsynced = current.written != current.sync_asked || srv.syncer.error() != 0;
     if !pending && !unsynced {
         return;
@@ -105,10 +105,16 @@ fn on_written(srv: &mut Server, done: Done) {
 }
 
 /// Waits until no write is under way on the helper thread.
-fn settle(srv: &mut Server) {
+pub(crate) fn settle(srv: &mut Server) {
     if let Some(done) = srv.writer.wait() {
         on_written(srv, done);
     }
+}
+
+/// Whether the stream holds something that could not be written.
+pub(crate) fn is_behind(srv: &Server) -> bool {
+    let current = srv.aof.current.as_ref();
+    current.is_some_and(|current| srv.stream.position(current.reader) != srv.stream.end())
 }
 
 /// Writes all that the stream holds for the file. Whether that worked.
@@ -272,13 +278,17 @@ fn sync(srv: &mut Server) {
     let now = srv.clock.now_ms / 1000;
     match srv.cfg.aof.fsync {
         AppendFsync::Always => sync_now(srv, now),
-        AppendFsync::Everysec if now > srv.aof.last_sync => {
+        // Not `>`: the clock may be set back, and the file must not wait for it to catch up.
+        AppendFsync::Everysec if now != srv.aof.last_sync => {
             let Server { aof, stream, syncer, .. } = &mut *srv;
             let Some(current) = &mut aof.current else { return };
             if syncer.pending() == 0 {
                 syncer.sync(current.file.clone(), stream.position(current.reader));
                 current.sync_asked = current.written;
-            } else {
+                aof.last_sync = now;
+            } else if now != aof.delayed_at {
+                // Asked for as soon as the one before ends, which wakes the reactor.
+                aof.delayed_at = now;
                 aof.delayed_syncs += 1;
                 log!(
                     Notice,
@@ -286,7 +296,6 @@ fn sync(srv: &mut Server) {
                      on without waiting for it, and synced when it has ended."
                 );
             }
-            aof.last_sync = now;
         }
         AppendFsync::Everysec | AppendFsync::No => {}
     }

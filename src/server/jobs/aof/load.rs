@@ -6,7 +6,8 @@
 //! Commands run in groups, so that the cache misses of sixteen keys overlap. A transaction runs
 //! when its EXEC has come, or not at all.
 //!
-//! The last file may end within a command or a transaction: the server died while it was written.
+//! The last file with anything in it may end within a command or a transaction: the server died
+//! while it was written.
 //! With `aof-load-truncated` it is cut back to what is whole; anything else that is wrong ends the
 //! start.
 
@@ -84,7 +85,8 @@ pub(crate) fn load_files(srv: &mut Server, serve: fn(&mut Server)) -> Outcome {
     let has_base = srv.aof.manifest.base.is_some();
     for (i, (name, size)) in names.iter().zip(&sizes).enumerate() {
         let started = crate::sys::clock::wall_us();
-        let last = i + 1 == names.len();
+        // After an empty file nothing is missing where the one before it ends early.
+        let last = sizes[i + 1..].iter().all(|size| *size == 0);
         let unit = Unit { origin: Origin::File, ..Unit::SERVER };
         let loaded = within(srv, unit, |srv| One { srv, name, before, last, serve }.load());
         match loaded {

@@ -18,6 +18,7 @@ use crate::persist::aof::manifest::temporary_incr_name;
 use crate::persist::aof::rewrite::commands;
 use crate::persist::rdb::file::{FileError, Step, write_atomically};
 use crate::persist::rdb::save::{self, SaveOptions, Summary};
+use crate::server::jobs::aof::files::NotPersisted;
 use crate::server::jobs::aof::{files, flush};
 use crate::server::jobs::child::{self, Reporter};
 use crate::server::jobs::save::options;
@@ -94,6 +95,15 @@ pub(crate) fn background(srv: &mut Server) -> Result<(), ()> {
 fn begin(srv: &mut Server) -> Result<(), ()> {
     files::make_dir(srv)?;
     flush::flush_all(srv);
+    if flush::is_behind(srv) {
+        // If the child failed, what could not be written yet would be in no file.
+        log!(
+            Warning,
+            "Can't rewrite append only file in background: there are writes that the AOF file does \
+             not take"
+        );
+        return Err(());
+    }
     files::switch_incr(srv)?;
     srv.aof.rewrites += 1;
     let opts = base_options(srv);
@@ -204,9 +214,11 @@ fn adopt(srv: &mut Server, pid: i32) -> Result<(), ()> {
         incr_path = Some(to);
     }
     manifest.retire_incr(usize::from(srv.aof.current.is_some()));
-    if files::persist(srv, &manifest).is_err() {
-        srv.syncer.delete(&base_path);
-        incr_path.into_iter().for_each(|path| srv.syncer.delete(&path));
+    if let Err(error) = files::persist(srv, &manifest) {
+        if error == NotPersisted::Untouched {
+            srv.syncer.delete(&base_path);
+            incr_path.iter().for_each(|path| srv.syncer.delete(path));
+        }
         return Err(());
     }
     srv.aof.manifest = manifest;
