@@ -23,7 +23,7 @@ use crate::log;
 use crate::net::listener::{self, Kind};
 use crate::resp::errors::{self, CmdError};
 use crate::server::engine::{evict, gate};
-use crate::server::jobs::aof::files;
+use crate::server::jobs::aof::{files, switch};
 use crate::server::jobs::crash;
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
@@ -100,16 +100,16 @@ const APPLY: &[(&str, Apply)] = &[
     ("appendonly", |srv, _| match (srv.cfg.aof.enabled, srv.aof.is_on()) {
         (true, false) => {
             let failed = "Unable to turn on AOF. Check server logs.";
-            files::start(srv).map_err(|()| failed.to_string())
+            switch::start(srv).map_err(|()| failed.to_string())
         }
         (false, true) => {
-            files::stop(srv);
+            switch::stop(srv);
             Ok(())
         }
         _ => Ok(()),
     }),
     ("appendfsync", |srv, _| {
-        files::policy_changed(srv);
+        switch::policy_changed(srv);
         Ok(())
     }),
     ("aof-disable-auto-gc", |srv, _| {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! load      at start: the files of the manifest, in order
-//! files     opening, starting and stopping; the manifest; deleting what a rewrite replaced
+//! files     the manifest; opening files, and deleting what a rewrite replaced
+//! switch    on and off at run time
 //! flush     each turn: what the stream holds is written before replies leave, and synced by policy
 //! rewrite   a child writes a new base; meanwhile writes go to a new incremental file
 //! ```
@@ -13,3 +14,4 @@ pub(crate) mod files;
 pub(crate) mod flush;
 pub(crate) mod load;
 pub(crate) mod rewrite;
+pub(crate) mod switch;
