@@ -74,6 +74,17 @@ fn file(path: &OsStr, now_ms: i64, out: &mut impl Write) -> io::Result<bool> {
 
 /// Checks one file and reports to `out`; whether it is sound. An error is one of `out`.
 pub fn check(input: impl Read, name: &str, now_ms: i64, out: &mut impl Write) -> io::Result<bool> {
+    snapshot(input, name, now_ms, out).map(|end| end.is_some())
+}
+
+/// Checks one snapshot and reports to `out`; where it ends, if it is sound. Other things may follow
+/// there.
+pub(crate) fn snapshot(
+    input: impl Read,
+    name: &str,
+    now_ms: i64,
+    out: &mut impl Write,
+) -> io::Result<Option<u64>> {
     let mut from = Reader::new(input, BUFFER, true);
     let mut state = Checker { now_ms, ..Checker::default() };
     writeln!(out, "[offset 0] Checking RDB file {name}")?;
@@ -83,7 +94,7 @@ pub fn check(input: impl Read, name: &str, now_ms: i64, out: &mut impl Write) ->
         Err(error) => state.report(error, from.offset(), out)?,
     }
     state.totals(out)?;
-    Ok(result.is_ok())
+    Ok(result.is_ok().then(|| from.offset()))
 }
 
 /// What was seen so far, and what is being looked at.

@@ -7,6 +7,7 @@
 //!   appendonly.aof.7.incr.aof      what came after it; the last one is being written
 //! ```
 
+pub mod check;
 pub mod manifest;
 pub mod reader;
 pub(crate) mod rewrite;
