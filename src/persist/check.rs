@@ -15,6 +15,7 @@
 //!   [info] 3 keys read
 //! ```
 
+use super::convert;
 use super::rdb::error::{RdbError, shown};
 use super::rdb::library::Library;
 use super::rdb::load::{checksum, signature, value};
@@ -29,7 +30,8 @@ use std::io::{self, BufWriter, Read, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const BUFFER: usize = 256 << 10;
-const USAGE: &str = "Usage: redust-check-rdb <rdb-file-name>...";
+const USAGE: &str = "Usage: redust-check-rdb <rdb-file-name>...\n       \
+                     redust-check-rdb --convert 10|11|12|80 <rdb-file-name> <new-rdb-file-name>";
 
 /// Checks the files named in `args`; the exit code: 0 if all are sound.
 pub fn run(args: &[OsString]) -> i32 {
@@ -48,6 +50,7 @@ pub fn run(args: &[OsString]) -> i32 {
             println!("redust-check-rdb {}", env!("CARGO_PKG_VERSION"));
             return 0;
         }
+        [option, args @ ..] if is(option, &["--convert"]) => return convert::run(args, USAGE),
         _ => {}
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);

@@ -79,7 +79,8 @@ impl Manifest {
             if line.starts_with(b"#") {
                 continue;
             }
-            if end.is_none() {
+            // Compat: a zero byte ends a line of C before its end.
+            if end.is_none() || line.contains(&0) {
                 return Err(whole("The AOF manifest file contains too long line"));
             }
             let line = line.trim_ascii();
@@ -293,6 +294,7 @@ mod tests {
         );
         let long = "The AOF manifest file contains too long line";
         assert_eq!(error("file a seq 1 type b"), (None, long));
+        assert_eq!(error("file a seq 1 type b\0\n"), (None, long));
         assert_eq!(error(&format!("file {} seq 1 type b\n", "a".repeat(1100))), (None, long));
     }
 
