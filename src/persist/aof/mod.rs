@@ -8,6 +8,7 @@
 //! ```
 
 pub mod check;
+pub mod fuzz;
 pub mod manifest;
 pub mod reader;
 pub(crate) mod rewrite;
