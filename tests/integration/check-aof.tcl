@@ -1,9 +1,9 @@
 # The tools for files: append-only ones that are broken, and snapshots in other versions.
 
-set aof_tool [server_as [expr {[is_redust] ? "redust-check-aof" : "redis-check-aof"}]]
 set set_command "*3\r\n\$3\r\nSET\r\n\$1\r\nk\r\n\$1\r\nv\r\n"
 
 start_server {tags {aof}} {
+    set aof_tool [server_as [expr {[is_redust] ? "redust-check-aof" : "redis-check-aof"}]]
     set path [srv dir]/some.aof
 
     test "a broken append-only file is cut when the user says yes" {
@@ -11,7 +11,7 @@ start_server {tags {aof}} {
         assert_equal 1 [catch {exec $aof_tool $path} out]
         assert_match "*ok_up_to=27,*diff=24*is not valid. Use the --fix option*" $out
         assert_equal 1 [catch {exec $aof_tool --fix $path << "n\n"} out]
-        assert_match "*Continue? \\[y/N\\]: Aborting...*" $out
+        assert_match "*Continue? *Aborting...*" $out
         assert_equal 51 [file size $path]
         assert_match "*Successfully truncated AOF*" [exec $aof_tool --fix $path << "y\n"]
         assert_equal 27 [file size $path]
