@@ -17,8 +17,9 @@ mod scan;
 
 use crate::persist::aof::manifest::Manifest;
 use crate::persist::check as rdb;
+use crate::util::num::leading_number;
 use crate::util::path::{os_error, to_path};
-use scan::{Ended, Scan, leading_number};
+use scan::{Ended, Scan};
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};

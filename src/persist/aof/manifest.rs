@@ -10,7 +10,7 @@
 //! pairs of words that are not known are passed over, so that later versions can add some.
 
 use crate::persist::rdb::file::{FileError, write_atomically};
-use crate::util::num::parse_i64_lenient;
+use crate::util::num::leading_number;
 use crate::util::path::to_path;
 use crate::util::split::{needs_repr, repr_into, split_args};
 use std::io::Write;
@@ -106,7 +106,7 @@ impl Manifest {
                 }
                 name = Some(value.clone());
             } else if key.eq_ignore_ascii_case(b"seq") {
-                seq = parse_i64_lenient(value).unwrap_or(0);
+                seq = leading_number(value).0;
             } else if key.eq_ignore_ascii_case(b"type") {
                 kind = value.first().copied();
             }
@@ -298,6 +298,20 @@ mod tests {
         assert_eq!(error("file a seq 1 type b"), (None, long));
         assert_eq!(error("file a seq 1 type b\0\n"), (None, long));
         assert_eq!(error(&format!("file {} seq 1 type b\n", "a".repeat(1100))), (None, long));
+    }
+
+    /// As redis-server reads them, with C's `atoll`.
+    #[test]
+    fn numbers_end_where_digits_end() {
+        let seq = |text: &str| {
+            let text = format!("file a seq {text} type b\n");
+            Manifest::parse(text.as_bytes()).map(|manifest| manifest.base_seq).ok()
+        };
+        for (text, expected) in [("3i", 3), ("+7", 7), ("-2", -2), ("\" 4\"", 4), ("007", 7)] {
+            assert_eq!(seq(text), Some(expected), "{text}");
+        }
+        assert_eq!(seq("99999999999999999999"), Some(i64::MAX));
+        assert_eq!((seq("x"), seq("0")), (None, None));
     }
 
     #[test]

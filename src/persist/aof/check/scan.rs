@@ -4,6 +4,7 @@
 //! and names the offset at which each thing that is wrong begins. MULTI and EXEC are followed: what
 //! is sound ends before a transaction that does not.
 
+use crate::util::num::leading_number;
 use std::io::{self, BufRead, Read};
 
 /// Bytes of a header's line, and of an annotation, that are looked at as one.
@@ -257,30 +258,5 @@ impl<R: BufRead> FillBuf for R {
                 Ok(_) => return self.fill_buf(),
             }
         }
-    }
-}
-
-/// The number that `text` starts with as C's `strtol` reads it, how many bytes it takes, and
-/// whether it is in range. Blanks before it are passed over, no digits are zero.
-pub(super) fn leading_number(text: &[u8]) -> (i64, usize, bool) {
-    let blanks = text.iter().take_while(|b| matches!(b, b' ' | b'\t'..=b'\r')).count();
-    let (sign, negative) = match text.get(blanks) {
-        Some(b'-') => (1, true),
-        Some(b'+') => (1, false),
-        _ => (0, false),
-    };
-    let digits = &text[blanks + sign..];
-    let digits = &digits[..digits.iter().take_while(|b| b.is_ascii_digit()).count()];
-    if digits.is_empty() {
-        return (0, 0, true);
-    }
-    let len = blanks + sign + digits.len();
-    let value = digits.iter().try_fold(0i64, |value, digit| {
-        let digit = i64::from(digit - b'0');
-        value.checked_mul(10)?.checked_add(if negative { -digit } else { digit })
-    });
-    match value {
-        Some(value) => (value, len, true),
-        None => (if negative { i64::MIN } else { i64::MAX }, len, false),
     }
 }
