@@ -107,15 +107,17 @@ install: build
 	install -d "$(BINDIR)"
 	install -m 755 "$(SERVER)" "$(BINDIR)/redust-server"
 	ln -sf redust-server "$(BINDIR)/redust-check-rdb"
+	ln -sf redust-server "$(BINDIR)/redust-check-aof"
 	@if [ "$(LINKS)" = 1 ]; then set -ex; \
 		ln -sf redust-server "$(BINDIR)/redis-server"; \
-		ln -sf redust-server "$(BINDIR)/redis-check-rdb"; fi
+		ln -sf redust-server "$(BINDIR)/redis-check-rdb"; \
+		ln -sf redust-server "$(BINDIR)/redis-check-aof"; fi
 
 # Removes redis-* only where it is our link.
 uninstall:
-	@for name in redis-server redis-check-rdb; do \
+	@for name in redis-server redis-check-rdb redis-check-aof; do \
 		[ "$$(readlink "$(BINDIR)/$$name" 2>/dev/null)" = redust-server ] && rm -f "$(BINDIR)/$$name"; done; \
-	rm -f "$(BINDIR)/redust-server" "$(BINDIR)/redust-check-rdb"
+	rm -f "$(BINDIR)/redust-server" "$(BINDIR)/redust-check-rdb" "$(BINDIR)/redust-check-aof"
 
 clean:
 	$(CARGO) clean

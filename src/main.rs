@@ -1,6 +1,6 @@
 //! The one binary; the name it is called by decides what it is.
 //!
-//! `redust-server` (or `redis-server`), `redust-check-rdb` (or `redis-check-rdb`).
+//! `redust-server`, `redust-check-rdb`, `redust-check-aof`, or the same as `redis-*`.
 
 use std::ffi::OsString;
 
@@ -15,8 +15,7 @@ fn main() {
     let code = if name.contains("check-rdb") {
         redust::persist::check::run(&args[1..])
     } else if name.contains("check-aof") {
-        eprintln!("{name}: the append-only file is not available yet.");
-        1
+        redust::persist::aof::check::run(&args)
     } else if name.contains("sentinel") {
         eprintln!("{name}: Sentinel mode is not available yet.");
         1

@@ -15,6 +15,7 @@
 //!   [info] 3 keys read
 //! ```
 
+use super::convert;
 use super::rdb::error::{RdbError, shown};
 use super::rdb::library::Library;
 use super::rdb::load::{checksum, signature, value};
@@ -29,7 +30,8 @@ use std::io::{self, BufWriter, Read, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const BUFFER: usize = 256 << 10;
-const USAGE: &str = "Usage: redust-check-rdb <rdb-file-name>...";
+const USAGE: &str = "Usage: redust-check-rdb <rdb-file-name>...\n       \
+                     redust-check-rdb --convert 10|11|12|80 <rdb-file-name> <new-rdb-file-name>";
 
 /// Checks the files named in `args`; the exit code: 0 if all are sound.
 pub fn run(args: &[OsString]) -> i32 {
@@ -48,6 +50,7 @@ pub fn run(args: &[OsString]) -> i32 {
             println!("redust-check-rdb {}", env!("CARGO_PKG_VERSION"));
             return 0;
         }
+        [option, args @ ..] if is(option, &["--convert"]) => return convert::run(args, USAGE),
         _ => {}
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
@@ -74,6 +77,17 @@ fn file(path: &OsStr, now_ms: i64, out: &mut impl Write) -> io::Result<bool> {
 
 /// Checks one file and reports to `out`; whether it is sound. An error is one of `out`.
 pub fn check(input: impl Read, name: &str, now_ms: i64, out: &mut impl Write) -> io::Result<bool> {
+    snapshot(input, name, now_ms, out).map(|end| end.is_some())
+}
+
+/// Checks one snapshot and reports to `out`; where it ends, if it is sound. Other things may follow
+/// there.
+pub(crate) fn snapshot(
+    input: impl Read,
+    name: &str,
+    now_ms: i64,
+    out: &mut impl Write,
+) -> io::Result<Option<u64>> {
     let mut from = Reader::new(input, BUFFER, true);
     let mut state = Checker { now_ms, ..Checker::default() };
     writeln!(out, "[offset 0] Checking RDB file {name}")?;
@@ -83,7 +97,7 @@ pub fn check(input: impl Read, name: &str, now_ms: i64, out: &mut impl Write) ->
         Err(error) => state.report(error, from.offset(), out)?,
     }
     state.totals(out)?;
-    Ok(result.is_ok())
+    Ok(result.is_ok().then(|| from.offset()))
 }
 
 /// What was seen so far, and what is being looked at.

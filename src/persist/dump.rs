@@ -94,8 +94,8 @@ fn write_value(
     compression: bool,
 ) -> io::Result<()> {
     let mut to = Writer::new(payload, 0, compression, false);
-    to.byte(save::kind_of(entry, version).code())?;
-    save::value(&mut to, entry, version)?;
+    to.byte(save::kind_of(entry.value(), version).code())?;
+    save::value(&mut to, entry.value(), version)?;
     to.flush()
 }
 

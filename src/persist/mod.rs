@@ -2,6 +2,7 @@
 
 pub mod aof;
 pub mod check;
+mod convert;
 pub(crate) mod dump;
 pub mod fuzz;
 pub mod rdb;

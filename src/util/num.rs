@@ -98,6 +98,31 @@ pub(crate) fn parse_i64_lenient(text: &[u8]) -> Option<i64> {
     }))
 }
 
+/// The number that `text` starts with as C's `strtol` reads it, how many bytes it takes, and
+/// whether it is in range. Blanks before it are passed over, no digits are zero.
+pub(crate) fn leading_number(text: &[u8]) -> (i64, usize, bool) {
+    let blanks = text.iter().take_while(|b| matches!(b, b' ' | b'\t'..=b'\r')).count();
+    let (sign, negative) = match text.get(blanks) {
+        Some(b'-') => (1, true),
+        Some(b'+') => (1, false),
+        _ => (0, false),
+    };
+    let digits = &text[blanks + sign..];
+    let digits = &digits[..digits.iter().take_while(|b| b.is_ascii_digit()).count()];
+    if digits.is_empty() {
+        return (0, 0, true);
+    }
+    let len = blanks + sign + digits.len();
+    let value = digits.iter().try_fold(0i64, |value, digit| {
+        let digit = i64::from(digit - b'0');
+        value.checked_mul(10)?.checked_add(if negative { -digit } else { digit })
+    });
+    match value {
+        Some(value) => (value, len, true),
+        None => (if negative { i64::MIN } else { i64::MAX }, len, false),
+    }
+}
+
 /// Reads an integer as C's `atoi` does: blanks and a sign may lead, it goes as far as there are
 /// digits, and of one that is too large the lower 32 bits count.
 pub(crate) fn parse_i32_prefix(text: &[u8]) -> i32 {

@@ -322,6 +322,15 @@ impl PartialEq for ObjectRef<'_> {
 impl Eq for ObjectRef<'_> {}
 
 impl Value {
+    /// The value, to read it.
+    pub fn view(&self) -> ValueRef<'_> {
+        match self {
+            Value::Int(int) => ValueRef::Int(*int),
+            Value::Str(text) => ValueRef::Str(&text.bytes),
+            Value::Object(object) => ValueRef::Object(object.view()),
+        }
+    }
+
     /// Whether it owns an allocation, so that it matters when it is freed.
     pub fn is_heavy(&self) -> bool {
         !matches!(self, Value::Int(_))

@@ -33,6 +33,21 @@ fn corpus_rdb() {
     replay("rdb", redust::persist::fuzz::fuzz);
 }
 
+#[test]
+fn corpus_aof() {
+    replay("aof", redust::persist::aof::fuzz::commands);
+}
+
+#[test]
+fn corpus_manifest() {
+    replay("manifest", redust::persist::aof::fuzz::manifest);
+}
+
+#[test]
+fn corpus_check_aof() {
+    replay("check_aof", redust::persist::aof::fuzz::tool);
+}
+
 fn replay(target: &str, fuzz: fn(&[u8])) {
     let root = std::env::var_os("CARGO_MANIFEST_DIR");
     let root = root.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), std::path::PathBuf::from);

@@ -4,9 +4,9 @@
 #   tests/upstream/run.sh SUITE_DIR [FILE ...]       FILE like unit/type/list; none: every unit and integration file
 #
 # Nothing of the tree is compiled. Each file runs in a copy of the tree's test folder, in which our binary stands under
-# the names of the server and of sentinel (and of check-rdb); redis-cli, redis-benchmark and redis-check-aof come from
-# the tree's src/ if somebody built them there, else from PATH (Debian: redis-tools). The suite's runner stops at a
-# server that dies, so a file is a run of its own and takes no other along.
+# the names of the server, of sentinel, of check-rdb and of check-aof; redis-cli and redis-benchmark come from the tree's
+# src/ if somebody built them there, else from PATH (Debian: redis-tools). The suite's runner stops at a server that
+# dies, so a file is a run of its own and takes no other along.
 #
 # Environment: SERVER (target/release/redust-server), JOBS (files at a time, 2), SKIP (skip.txt beside this script; "none"
 # for no skipping), TIMEOUT (seconds without progress, 300), LOGS (tests/tmp/upstream), EXTRA (more options for runtest),
@@ -76,7 +76,8 @@ lay_out() { # DIR
         ln -s "$server" "$1/src/$family-server"
         ln -s "$server" "$1/src/$family-sentinel"
         ln -s "$server" "$1/src/$family-check-rdb"
-        for tool in cli benchmark check-aof; do
+        ln -s "$server" "$1/src/$family-check-aof"
+        for tool in cli benchmark; do
             for candidate in "$suite/src/$family-$tool" "$(command -v "$family-$tool")" "$(command -v "redis-$tool")"; do
                 [ -n "$candidate" ] && [ -x "$candidate" ] || continue
                 ln -s "$candidate" "$1/src/$family-$tool"

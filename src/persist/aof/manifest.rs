@@ -10,7 +10,7 @@
 //! pairs of words that are not known are passed over, so that later versions can add some.
 
 use crate::persist::rdb::file::{FileError, write_atomically};
-use crate::util::num::parse_i64_lenient;
+use crate::util::num::leading_number;
 use crate::util::path::to_path;
 use crate::util::split::{needs_repr, repr_into, split_args};
 use std::io::Write;
@@ -79,7 +79,8 @@ impl Manifest {
             if line.starts_with(b"#") {
                 continue;
             }
-            if end.is_none() {
+            // Compat: a zero byte ends a line of C before its end.
+            if end.is_none() || line.contains(&0) {
                 return Err(whole("The AOF manifest file contains too long line"));
             }
             let line = line.trim_ascii();
@@ -105,7 +106,7 @@ impl Manifest {
                 }
                 name = Some(value.clone());
             } else if key.eq_ignore_ascii_case(b"seq") {
-                seq = parse_i64_lenient(value).unwrap_or(0);
+                seq = leading_number(value).0;
             } else if key.eq_ignore_ascii_case(b"type") {
                 kind = value.first().copied();
             }
@@ -145,7 +146,9 @@ impl Manifest {
         let mut out = Vec::new();
         let mut line = |file: &FileInfo, kind: char| {
             out.extend_from_slice(b"file ");
-            if needs_repr(&file.name) {
+            // Compat: redis-server does not quote a name for these, and can't read its file again.
+            let odd = file.name.is_empty() || file.name.contains(&b'\'');
+            if odd || needs_repr(&file.name) {
                 repr_into(&mut out, &file.name);
             } else {
                 out.extend_from_slice(&file.name);
@@ -244,7 +247,7 @@ mod tests {
     fn what_is_written_is_read_back() {
         let mut manifest = Manifest::default();
         for round in 0..5 {
-            let name: &[u8] = if round % 2 == 0 { b"a.aof" } else { b"with \"blank\n" };
+            let name: &[u8] = [&b"a.aof"[..], b"with \"blank\n", b"it's"][round % 3];
             manifest.new_incr(name);
             manifest.new_incr(name);
             manifest.new_base(name, round % 2 == 0);
@@ -299,7 +302,22 @@ mod tests {
         );
         let long = "The AOF manifest file contains too long line";
         assert_eq!(error("file a seq 1 type b"), (None, long));
+        assert_eq!(error("file a seq 1 type b\0\n"), (None, long));
         assert_eq!(error(&format!("file {} seq 1 type b\n", "a".repeat(1100))), (None, long));
+    }
+
+    /// As redis-server reads them, with C's `atoll`.
+    #[test]
+    fn numbers_end_where_digits_end() {
+        let seq = |text: &str| {
+            let text = format!("file a seq {text} type b\n");
+            Manifest::parse(text.as_bytes()).map(|manifest| manifest.base_seq).ok()
+        };
+        for (text, expected) in [("3i", 3), ("+7", 7), ("-2", -2), ("\" 4\"", 4), ("007", 7)] {
+            assert_eq!(seq(text), Some(expected), "{text}");
+        }
+        assert_eq!(seq("99999999999999999999"), Some(i64::MAX));
+        assert_eq!((seq("x"), seq("0")), (None, None));
     }
 
     #[test]

@@ -7,6 +7,8 @@
 //!   appendonly.aof.7.incr.aof      what came after it; the last one is being written
 //! ```
 
+pub mod check;
+pub mod fuzz;
 pub mod manifest;
 pub mod reader;
 pub(crate) mod rewrite;

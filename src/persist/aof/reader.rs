@@ -15,9 +15,10 @@ use std::io::{self, Read};
 
 /// Bytes read at once.
 const READ: usize = 256 << 10;
-/// Arguments of a command and digits of a number at most.
+/// Arguments of a command at most.
 const MAX_ARGS: u64 = 1 << 31;
-const MAX_LINE: usize = 1024;
+/// Bytes of an annotation at most, its end included.
+const MAX_LINE: usize = 1023;
 
 /// Why reading ended before the end of the file.
 #[derive(Debug)]
@@ -129,6 +130,11 @@ impl<R: Read> Commands<R> {
     pub fn args(&self, i: usize) -> impl ExactSizeIterator<Item = &[u8]> {
         let (from, to) = self.found[i].args;
         self.args[from..to].iter().map(|&(from, to)| &self.buf[from..to])
+    }
+
+    /// The memory that it holds on to.
+    pub(super) fn room(&self) -> usize {
+        self.buf.len()
     }
 
     /// Makes room, and reads on.
@@ -321,7 +327,9 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_no_cut_off_end() {
-        let wrong: [&[u8]; 9] = [
+        let long = format!("#{}\n", "x".repeat(1022));
+        let wrong: [&[u8]; 10] = [
+            long.as_bytes(),
             b"SET a b\r\n",
             b"*0\r\n",
             b"*-1\r\n",
@@ -337,6 +345,14 @@ mod tests {
             assert!(matches!(error, Some(ReadError::Format)), "{text:?}: {error:?}");
             assert_eq!((all.len(), end), (0, 0));
         }
+    }
+
+    #[test]
+    fn an_annotation_may_have_1023_bytes() {
+        let text = format!("#{}\n", "x".repeat(1021));
+        let (all, end, error) = read(text.as_bytes(), 64, 16);
+        assert!(error.is_none(), "{error:?}");
+        assert_eq!((all.len(), end), (0, 1023));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Why a snapshot can't be read: what was wrong, where, and whose fault it is.
 
+use super::types::{VALKEY_VERSION, VERSIONS};
 use crate::util::path::os_error;
 use std::io;
 
@@ -80,7 +81,12 @@ impl std::fmt::Display for RdbError {
                 write!(f, "Unexpected EOF reading RDB file at offset {at}")
             }
             RdbError::BadMagic => f.write_str("Wrong signature trying to load DB from file"),
-            RdbError::Version(version) => write!(f, "Can't handle RDB format version {version}"),
+            RdbError::Version(version) => {
+                let (first, last) = (VERSIONS.start(), VERSIONS.end());
+                write!(f, "Can't handle RDB format version {version}: only {first} to {last} of ")?;
+                write!(f, "Redis and {VALKEY_VERSION} of Valkey are known. Use a release that ")?;
+                f.write_str("knows it, or a snapshot that a server saved in one of these")
+            }
             RdbError::Checksum { expected, found } => {
                 write!(f, "RDB CRC error: the file says {expected:016x}, its bytes {found:016x}")
             }

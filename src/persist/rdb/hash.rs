@@ -17,7 +17,7 @@ use super::blob;
 use super::error::RdbError as Error;
 use super::read::Reader;
 use super::set::distinct;
-use super::types::{TIMED_FIELDS_SINCE, ValueKind};
+use super::types::{TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind};
 use super::write::Writer;
 use crate::ds::listpack::{Item, Listpack};
 use crate::keyspace::limits::Limits;
@@ -34,6 +34,7 @@ const TIME_MAX: i64 = (1 << 46) - 1;
 pub(crate) fn kind(hash: HashRef<'_>, version: u32) -> ValueKind {
     let timed = version >= TIMED_FIELDS_SINCE && hash.soonest().is_some();
     match hash {
+        _ if timed && version == VALKEY_VERSION => ValueKind::Hash2,
         HashRef::Packed(_) => ValueKind::HashListpack,
         HashRef::Timed(_) if timed => ValueKind::HashListpackEx,
         HashRef::Timed(_) => ValueKind::HashListpack,
@@ -56,6 +57,15 @@ pub(crate) fn save<W: Write>(
         }
         (ValueKind::HashListpack, HashRef::Packed(lp)) => to.string(&lp.to_vec()),
         (ValueKind::HashListpack, _) => to.string(hash.to_listpack(false).as_bytes()),
+        (ValueKind::Hash2, _) => {
+            to.length(hash.len() as u64)?;
+            for pair in hash.iter() {
+                item(to, pair.field)?;
+                item(to, pair.value)?;
+                to.bytes(&pair.expire.unwrap_or(-1).to_le_bytes())?;
+            }
+            Ok(())
+        }
         (kind, _) => {
             let timed = kind == ValueKind::HashMetadata;
             if timed {

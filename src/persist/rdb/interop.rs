@@ -105,6 +105,27 @@ fn snapshots_both_ways() {
     }
 }
 
+/// A file of the latest version is refused by an older server, but not once it is converted.
+#[test]
+fn converted_files_are_loaded() {
+    let Some(mut reference) = Reference::prepare("converted") else { return };
+    let mut ks = Random::new(0xc0).keyspace(300);
+    let db = ks.db_mut(0);
+    let member = |text: &str| Value::from_bytes(text.into());
+    db.put(db.key(b"after"), member("all"), None, 0);
+    let newest = saved(&ks, &SaveOptions { version: 12, ..save_options() });
+    let old = reference.dir.join("new.rdb");
+    std::fs::write(&old, &newest).expect("written");
+    let args = ["--convert".into(), "10".into(), old.into(), reference.file().into()];
+    assert_eq!(crate::persist::check::run(&args), 0);
+    reference.start();
+    let size = ks.db(0).len().to_string() + "\n";
+    assert_eq!(reference.cli(&["dbsize"], b""), size.as_bytes());
+    assert_eq!(reference.cli(&["get", "after"], b""), b"all\n");
+    assert_eq!(reference.cli(&["save"], b""), b"OK\n");
+    assert_eq!(load_file(&reference.file()), contents(&ks));
+}
+
 #[test]
 fn payloads_both_ways() {
     let Some(mut reference) = Reference::prepare("payloads") else { return };

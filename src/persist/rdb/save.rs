@@ -5,7 +5,7 @@
 //! and its keys. Keys come in table order, each prefetched.
 
 use super::library::Library;
-use super::types::{TIMED_FIELDS_SINCE, ValueKind, WRITE_MAX, WRITE_MIN, opcode};
+use super::types::{TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind, WRITE_MAX, WRITE_MIN, opcode};
 use super::write::Writer;
 use super::{hash, list, set, zset};
 use crate::keyspace::Keyspace;
@@ -29,7 +29,7 @@ pub struct SaveOptions {
     pub compression: bool,
     /// The file ends with a checksum, else with zeros.
     pub checksum: bool,
-    /// 10, 11 or 12; 0: the lowest version that can hold the data.
+    /// 10, 11, 12, or 80 for Valkey; 0: the lowest version that can hold the data.
     pub version: u32,
     /// Microseconds to sleep after each key (negative n: 1 us for one key in n).
     pub key_delay_us: i32,
@@ -96,12 +96,21 @@ pub fn version(wanted: u32, timed_fields: bool) -> u32 {
     match wanted {
         0 if timed_fields => TIMED_FIELDS_SINCE,
         0 => WRITE_MIN,
+        VALKEY_VERSION => VALKEY_VERSION,
         n => n.clamp(WRITE_MIN, WRITE_MAX),
     }
 }
 
+/// What a file of this version begins with.
+pub(crate) fn magic(version: u32) -> String {
+    match version {
+        VALKEY_VERSION => format!("VALKEY{version:03}"),
+        _ => format!("REDIS{version:04}"),
+    }
+}
+
 fn header<W: Write>(to: &mut Writer<W>, version: u32, opts: &SaveOptions) -> io::Result<()> {
-    to.bytes(format!("REDIS{version:04}").as_bytes())?;
+    to.bytes(magic(version).as_bytes())?;
     let mut aux = |name: &str, value: &str| {
         to.byte(opcode::AUX)?;
         to.string(name.as_bytes())?;
@@ -164,14 +173,15 @@ fn key_value<W: Write>(
             to.byte(entry.lru() as u8)?;
         }
     }
-    to.byte(kind_of(entry, version).code())?;
+    to.byte(kind_of(entry.value(), version).code())?;
     to.string(entry.key())?;
-    value(to, entry, version)
+    value(to, entry.value(), version)
 }
 
-/// How the value of an entry is written in a file of this version.
-pub(crate) fn kind_of(entry: &Entry, version: u32) -> ValueKind {
-    match entry.value() {
+/// How a value is written in a file of this version.
+#[inline]
+pub(crate) fn kind_of(value: ValueRef<'_>, version: u32) -> ValueKind {
+    match value {
         ValueRef::Int(_) | ValueRef::Str(_) => ValueKind::String,
         ValueRef::Object(object) => match object {
             ObjectRef::List(x) => list::kind(x),
@@ -182,10 +192,14 @@ pub(crate) fn kind_of(entry: &Entry, version: u32) -> ValueKind {
     }
 }
 
-/// The value of an entry, without its kind.
+/// A value, without its kind.
 #[inline]
-pub(crate) fn value<W: Write>(to: &mut Writer<W>, entry: &Entry, version: u32) -> io::Result<()> {
-    match entry.value() {
+pub(crate) fn value<W: Write>(
+    to: &mut Writer<W>,
+    value: ValueRef<'_>,
+    version: u32,
+) -> io::Result<()> {
+    match value {
         ValueRef::Int(int) => to.int(int),
         ValueRef::Str(bytes) => to.string(bytes),
         ValueRef::Object(object) => match object {

@@ -19,7 +19,7 @@
 
 /// The versions of Redis that are read.
 pub(crate) const VERSIONS: std::ops::RangeInclusive<u32> = 1..=12;
-/// The version of Valkey that is read.
+/// The version of Valkey that is read, and written.
 pub(crate) const VALKEY_VERSION: u32 = 80;
 /// The lowest version that holds all the server has, and the lowest that is written: Redis 7.0
 /// reads it.

@@ -40,6 +40,10 @@ fn forms_follow_the_encoding_and_the_version() {
         (table(&plain), 12, ValueKind::Hash),
         (of(&timed), 12, ValueKind::HashListpackEx),
         (table(&timed), 12, ValueKind::HashMetadata),
+        (of(&plain), 80, ValueKind::HashListpack),
+        (table(&plain), 80, ValueKind::Hash),
+        (of(&timed), 80, ValueKind::Hash2),
+        (table(&timed), 80, ValueKind::Hash2),
     ] {
         assert_eq!(kind(hash.view(), version), form);
         assert_eq!(read(form, &written(&hash, version)).expect("our own bytes"), hash);

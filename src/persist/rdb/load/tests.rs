@@ -216,7 +216,11 @@ fn signatures_and_databases_that_are_refused() {
     assert_eq!(loaded_with(later, &relaxed, &mut empty()).expect("tried").version, 13);
     assert!(loaded_with(b"REDIS0000\xff", &relaxed, &mut empty()).is_err());
     assert!(loaded_with(b"REDIS0013\x1a\x01k\x01v", &relaxed, &mut empty()).is_err());
-    assert_eq!(refused(b"REDIS0099\xff").to_string(), "Can't handle RDB format version 99");
+    assert_eq!(
+        refused(b"REDIS0099\xff").to_string(),
+        "Can't handle RDB format version 99: only 1 to 12 of Redis and 80 of Valkey are known. Use \
+         a release that knows it, or a snapshot that a server saved in one of these"
+    );
     assert!(matches!(
         refused(b"REDIS0004\xfe\x10\x00\x01k\x01v\xff"),
         Error::Database { db: 16, .. }
