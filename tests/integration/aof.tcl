@@ -108,6 +108,29 @@ start_server [list overrides $aof tags {aof}] {
         assert_equal 0 [r dbsize]
     }
 
+    test "SET keeps its words in the file, but for GET and times that are no dates" {
+        r flushall
+        set mark [llength [aof_commands [last_incr]]]
+        foreach command {
+            "set k 1 get"
+            "Set k 2 GET xx Get"
+            "set k 3 keepttl get"
+            "set new get NX get"
+            "set k 4 PXAT 9999999999999"
+            "set k 5 get pxat 9999999999999 xx"
+            "set k 6 exat 9999999999 get"
+        } { r {*}$command }
+        assert_equal [list {*}{
+            {set k 1}
+            {Set k 2 xx}
+            {set k 3 keepttl}
+            {set new get NX}
+            {set k 4 PXAT 9999999999999}
+            {set k 5 get pxat 9999999999999 xx}
+            {SET k 6 PXAT 9999999999000}
+        }] [lrange [aof_commands [last_incr]] $mark end]
+    }
+
     test "the file grows until it is rewritten by itself" {
         r flushall
         r config set auto-aof-rewrite-min-size 20000 auto-aof-rewrite-percentage 100
