@@ -293,6 +293,52 @@ foreach {what text reason} {
     }
 }
 
+test "an error of a command in the file is logged and counted" {
+    start_server [list overrides $aof] {
+        r set k v
+        kill_server -signal KILL
+        set path [last_incr]
+        write_file $path "[read_file $path]*3\r\n\$5\r\nLPUSH\r\n\$1\r\nk\r\n\$1\r\nx\r\n"
+        restart_server
+        assert_equal v [r get k]
+        assert_log "*== CRITICAL == This server is sending an error to its AOF-loading-client: '-WRONGTYPE Operation against a key holding the wrong kind of value' after processing the command 'lpush'*"
+        assert_equal 1 [s unexpected_error_replies]
+        assert_equal count=1 [s errorstat_WRONGTYPE]
+    }
+}
+
+test "commands that are loaded count for save points, and INFO has the file's sizes meanwhile" {
+    start_server [list overrides [concat $aof {loading-process-events-interval-bytes 1024}]] {
+        r set k v
+        r mset a 1 b 2
+        r debug reload
+        assert_equal 0 [s rdb_changes_since_last_save]
+        restart_server -signal KILL
+        assert_equal 3 [s rdb_changes_since_last_save]
+        r debug loadaof
+        assert_equal 0 [s rdb_changes_since_last_save]
+        for {set i 0} {$i < 3000} {incr i} { r append k x }
+        set_directive 0 key-load-delay 500
+        restart_server -signal KILL -wait alive
+        assert_equal 1 [s loading]
+        foreach field {aof_current_size aof_base_size aof_pending_rewrite aof_buffer_length} {
+            assert_equal 0 [s $field] $field
+        }
+        assert_equal 0 [s aof_enabled]
+        r config set key-load-delay 0
+    }
+}
+
+test "DEBUG LOADAOF without files is an error and leaves nothing" {
+    start_server {overrides {save {}}} {
+        r set k v
+        assert_error "ERR Error trying to load the AOF files, check server logs." {r debug loadaof}
+        assert_equal 0 [r dbsize]
+        r set k w
+        assert_equal w [r get k]
+    }
+}
+
 test "the number of a file that waits to be deleted is not given out again" {
     start_server [list overrides [concat $aof {aof-disable-auto-gc yes}]] {
         r set a 1

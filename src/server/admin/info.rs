@@ -104,7 +104,7 @@ static SECTIONS: &[Section] = &[
                 srv.aof.info(rewriting, srv.clock.now_ms / 1000, o);
             },
             |_, o| absent::modules(o),
-            |srv, o| srv.aof.info_sizes(aof_buffer(srv), srv.syncer.pending(), o),
+            aof_sizes,
             loading,
         ],
     ),
@@ -158,6 +158,13 @@ fn policy(srv: &Server) -> String {
         parts.push(format!("aof,fsync={}", srv.cfg.aof.fsync.word()));
     }
     if parts.is_empty() { "off".to_owned() } else { parts.join(";") }
+}
+
+/// Compat: while the files are loaded, too.
+fn aof_sizes(srv: &Server, o: &mut Lines) {
+    if srv.cfg.aof.enabled {
+        srv.aof.info_sizes(aof_buffer(srv), srv.syncer.pending(), o);
+    }
 }
 
 /// Bytes that wait to be written to the append-only file.
