@@ -311,7 +311,8 @@ fn getdel(ctx: &mut Ctx<'_>) -> CmdResult {
         }
     }
     db.delete(key, Why::Del, fx);
-    fx.rewrite(&[db.deletion(Why::Del), key]);
+    // Compat: whatever the setting says.
+    fx.rewrite(&[b"DEL", key]);
     fx.modified(key);
     fx.event(EV_GENERIC, "del", key);
     Ok(Flow::Done)

@@ -131,6 +131,40 @@ start_server [list overrides $aof tags {aof}] {
         }] [lrange [aof_commands [last_incr]] $mark end]
     }
 
+    test "a deletion is DEL or UNLINK by the setting that is about it" {
+        set settings {lazyfree-lazy-expire lazyfree-lazy-server-del lazyfree-lazy-user-del}
+        r debug set-active-expire 0
+        r flushall
+        r set k 1
+        set dump [r dump k]
+        set cases {
+            {set k 1} {getdel k} {}
+            {set k 1} {getex k pxat 1} lazyfree-lazy-expire
+            {set k 1} {expire k -1} lazyfree-lazy-expire
+            {sadd k 1 2} {spop k 2} lazyfree-lazy-server-del
+            {set k 1} {restore k 1 DUMP replace absttl} lazyfree-lazy-server-del
+            {set k 1} {del k} {}
+        }
+        foreach on $settings {
+            foreach name $settings { r config set $name [expr {$name eq $on ? "yes" : "no"}] }
+            foreach {setup command setting} $cases {
+                r {*}$setup
+                set mark [llength [aof_commands [last_incr]]]
+                r {*}[lmap word $command { if {$word eq "DUMP"} { set dump } else { set word } }]
+                set expected [list [expr {$setting eq $on ? "UNLINK" : "DEL"}] k]
+                assert_equal [list $expected] [string map {del DEL} [lrange [aof_commands [last_incr]] $mark end]] "$on $command"
+            }
+        }
+        foreach name $settings { r config set $name no }
+        # RESTORE REPLACE does not look whether the key is past its time.
+        r psetex k 1 v
+        sleep 5
+        set size [file size [last_incr]]
+        r restore k 0 $dump replace
+        assert_match "\\*5\r\n\$7\r\nrestore\r\n*" [string range [read_file [last_incr]] $size end]
+        r debug set-active-expire 1
+    }
+
     test "the file grows until it is rewritten by itself" {
         r flushall
         r config set auto-aof-rewrite-min-size 20000 auto-aof-rewrite-percentage 100
