@@ -327,6 +327,25 @@ foreach {what text reason} {
     }
 }
 
+test "what waits to be written evicts nothing" {
+    start_server [list overrides [concat $aof {maxmemory-policy allkeys-lru}]] {
+        r debug populate 2000 key 100
+        set value [string repeat x 20000]
+        set clients [lmap i [lrepeat 50 x] { redis_client }]
+        foreach c $clients { $c set big $value }
+        r config set maxmemory [expr {[s used_memory] + 1500000}]
+        # All of them are served in one turn: some 3 MB wait for its end.
+        set sleeper [redis_client]
+        $sleeper send debug sleep 0.5
+        sleep 100
+        foreach c $clients { foreach n {1 2 3} { $c send set big $value } }
+        foreach c $clients { foreach n {1 2 3} { assert_equal OK [$c read] } }
+        assert_equal 0 [s evicted_keys]
+        assert_equal 2001 [r dbsize]
+        foreach c $clients { $c close }
+    }
+}
+
 test "an error of a command in the file is logged and counted" {
     start_server [list overrides $aof] {
         r set k v

@@ -9,6 +9,7 @@
 use crate::config::choice::Choice;
 use crate::server::admin::absent;
 use crate::server::admin::footprint::Footprint;
+use crate::server::engine::evict;
 use crate::server::parts::Server;
 use crate::server::parts::child::{Child, Kind};
 use crate::sys::mem;
@@ -81,6 +82,7 @@ static SECTIONS: &[Section] = &[
             |_, o| absent::functions(o),
             limit,
             |srv, o| srv.memory.info_fragmentation(o),
+            |srv, o| o.add("mem_not_counted_for_evict", evict::not_counted(srv)),
             |_, o| absent::replication_memory(o),
             |srv, o| Footprint::of(srv).info_clients(o),
             |_, o| absent::more_memory(o),
