@@ -102,7 +102,7 @@ proc fill {} {
     r set volatile v px 4102444800123
 }
 
-# Steps of doc/operating.md: a snapshot goes to `dir` under `dbfilename`; append-only files into the folder `appenddirname`.
+# Steps of doc/backup.md: a snapshot goes to `dir` under `dbfilename`; append-only files into the folder `appenddirname`.
 proc restore_rdb {backup} {
     kill_server -signal KILL
     file copy -force $backup [srv dir]/dump.rdb
@@ -455,6 +455,29 @@ start_server {tags {backup aof} overrides {appendonly yes save {}}} {
             file copy [newest $dir aof] "[srv dir]/the dir"
             restart_server
             assert_equal $digest [debug_digest]
+        }
+    }
+
+    test "a snapshot restores into a server with append-only files, by the steps of doc/backup.md" {
+        set dir [store]
+        set digest [debug_digest]
+        assert_backup $dir
+        start_server {overrides {appendonly yes}} {
+            r set other data
+            kill_server -signal KILL
+            file copy -force [newest $dir rdb] [srv dir]/dump.rdb
+            file rename [srv dir]/appendonlydir [srv dir]/away
+            set_directive 0 appendonly no
+            restart_server
+            assert_equal $digest [debug_digest]
+            r config set appendonly yes
+            wait_idle
+            assert_equal OK [r config rewrite]
+            r set more 1
+            set after [debug_digest]
+            restart_server -signal KILL
+            assert_equal {appendonly yes} [r config get appendonly]
+            assert_equal $after [debug_digest]
         }
     }
 
