@@ -2,7 +2,10 @@
 
 set python [lindex [tool python3] 0]
 if {$python eq {}} { skip "python3 is not installed, and redust-backup is written in it (Debian: python3)" }
-if {[catch {exec $python -c "import sys; assert sys.version_info >= (3, 9)" 2>@1}]} { skip "redust-backup needs python3 3.9 or later" }
+# The interpreter itself, where the name stands for a script that looks for it each time.
+if {[catch {exec $python -c "import sys; assert sys.version_info >= (3, 9); print(sys.executable)"} python]} {
+    skip "redust-backup needs python3 3.9 or later"
+}
 set ::backup_program [list $python $::root/tools/redust-backup]
 
 # The checker of our own, or the reference's where the server under test is that.
@@ -309,7 +312,8 @@ start_server {tags {backup}} {
         assert_refused 8 "can't read $other/dump.rdb: the server has saved, but this file has not changed*" [backup $dir --data-dir $other]
         file copy [srv dir]/dump.rdb $other/dump.rdb
         assert_refused 8 "can't read $other/dump.rdb: the server has saved*" [backup $dir --data-dir $other]
-        assert_refused 8 "can't read $other/none/dump.rdb: No such file*" [backup $dir --no-save --data-dir $other/none]
+        assert_refused 8 "can't read $other/none: No such file*" [backup $dir --data-dir $other/none]
+        assert_refused 8 "can't read $::tmpdir/dump.rdb: No such file*" [backup $dir --no-save --data-dir $::tmpdir]
         assert_backup $dir --data-dir [srv dir] --keep 1
 
         # A damaged snapshot.
@@ -341,6 +345,26 @@ start_server {tags {backup}} {
         assert_refused 1 "*has no append-only file*" [backup $dir --aof]
         assert_equal 2 [llength [names $dir]]
         assert_equal {} [glob -nocomplain -directory $dir .*.tmp]
+    }
+
+    test "a directory that only others may read is named, and the server is not made to save" {
+        need {[exec id -u] == 0 && [tool setpriv] ne {}} "root and setpriv become another user here"
+        set dir [store]
+        set saves [s rdb_saves]
+        # The way to it may be closed to that user as well.
+        foreach path [list [srv dir] $dir] { file attributes $path -permissions 0700 }
+        file mkdir /tmp/redust-backup-test.[pid]
+        set open /tmp/redust-backup-test.[pid]
+        file copy [lindex $::backup_program 1] $open
+        file attributes $open -permissions 0777
+        set own [expr {[file executable /usr/bin/python3] ? "/usr/bin/python3" : $python}]
+        set line [list setpriv --reuid 65534 --clear-groups $own $open/redust-backup --no-verify --port [srv port] $open]
+        set code [catch {exec {*}$line 2>@1} text]
+        file delete -force $open
+        if {[string match "*python*" $text]} { skip "that user can't run python3 here" }
+        assert_equal 1 $code
+        assert_match "redust-backup: can't read [srv dir]*: Permission denied (run this where*" $text
+        assert_equal $saves [s rdb_saves]
     }
 
     test "one run at a time, and no longer than --timeout" {
