@@ -11,8 +11,11 @@ set ::backup_program [list $python $::root/tools/redust-backup]
 # The checker of our own, or the reference's where the server under test is that.
 proc checker {kind} {
     set own [server_as redust-check-$kind]
-    catch {exec $own 2>@1} told
-    if {[string match "Usage*" $told]} { return $own }
+    # Redis's program would be a server by such a name.
+    if {[string match "*redust*" [exec $::options(server) --version]]} {
+        catch {exec $own 2>@1} told
+        if {[string match "Usage*" $told]} { return $own }
+    }
     need_tool redis-check-$kind redis-tools
     return redis-check-$kind
 }
