@@ -6,7 +6,8 @@
 # make differential   random commands beside redis-server, and replayed (ARGS="COMMANDS=1000000 SEED=7 PEER=path")
 # make crash        kill -9, power losses and errors of the disk (ARGS="--rounds 10000 --policy always")
 # make sanitize    the tests of the layers that hold unsafe code, with the address sanitizer
-# make tidy lint fmt-check bench-parts install
+# make install uninstall   PREFIX=/usr/local DESTDIR= SYSCONFDIR=/etc; LINKS=1 also makes the names of Redis's programs
+# make tidy lint fmt-check bench-parts
 
 CARGO ?= cargo
 PREFIX ?= /usr/local
@@ -14,7 +15,14 @@ DESTDIR ?=
 CLIENTS ?= 2
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 SERVER := $(TARGET_DIR)/release/redust-server
-BINDIR := $(DESTDIR)$(PREFIX)/bin
+# Where services read their settings: /etc, unless the whole goes into a folder of one's own.
+SYSCONFDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+SYSUSERSDIR = $(DESTDIR)$(PREFIX)/lib/sysusers.d
+TMPFILESDIR = $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
+CONFDIR = $(DESTDIR)$(SYSCONFDIR)/redust
 FUZZ_TARGETS = $(basename $(notdir $(wildcard tools/fuzz/fuzz_targets/*.rs)))
 TIME ?= 60
 PYTHON_OR_SKIP = command -v python3 >/dev/null 2>&1 || { \
@@ -102,22 +110,46 @@ fuzz: prerequisites
 		$(CARGO) +nightly fuzz run --fuzz-dir tools/fuzz $$target tools/fuzz/corpus/$$target tests/data/fuzz/$$target \
 			-- -max_total_time=$(TIME) -max_len=16384 -print_final_stats=1; done
 
-# LINKS=1 also makes the names of Redis's programs.
-install: build
-	install -d "$(BINDIR)"
-	install -m 755 "$(SERVER)" "$(BINDIR)/redust-server"
-	ln -sf redust-server "$(BINDIR)/redust-check-rdb"
-	ln -sf redust-server "$(BINDIR)/redust-check-aof"
-	@if [ "$(LINKS)" = 1 ]; then set -ex; \
-		ln -sf redust-server "$(BINDIR)/redis-server"; \
-		ln -sf redust-server "$(BINDIR)/redis-check-rdb"; \
-		ln -sf redust-server "$(BINDIR)/redis-check-aof"; fi
+# The programs, man pages, units of systemd and configuration; `uninstall` removes exactly these. A configuration file
+# that is there stays; LINKS=1 also makes the names of Redis's programs.
+TOOL_LINKS := redust-check-rdb redust-check-aof
+REDIS_LINKS := redis-server redis-check-rdb redis-check-aof
+UNITS := redust.service redust-backup.service redust-backup.timer
+CONFIGURATION := redust.conf backup.conf
+MAN_PAGES := $(notdir $(wildcard doc/man/*.[15]))
 
-# Removes redis-* only where it is our link.
+install: build
+	install -d "$(BINDIR)" "$(UNITDIR)" "$(SYSUSERSDIR)" "$(TMPFILESDIR)" "$(MANDIR)/man1" "$(MANDIR)/man5" "$(CONFDIR)"
+	install -m 755 "$(SERVER)" "$(BINDIR)/redust-server"
+	install -m 755 tools/redust-backup "$(BINDIR)/redust-backup"
+	@set -e; cd tools/packaging; \
+	for name in $(TOOL_LINKS) $(if $(filter 1,$(LINKS)),$(REDIS_LINKS)); do \
+		ln -sf redust-server "$(BINDIR)/$$name"; done; \
+	for name in $(UNITS); do \
+		sed -e 's|/usr/local/bin/|$(PREFIX)/bin/|' -e 's|/etc/redust|$(SYSCONFDIR)/redust|' $$name >"$(UNITDIR)/$$name"; \
+		chmod 644 "$(UNITDIR)/$$name"; done; \
+	install -m 644 redust.sysusers "$(SYSUSERSDIR)/redust.conf"; \
+	install -m 644 redust.tmpfiles "$(TMPFILESDIR)/redust.conf"; \
+	for page in $(MAN_PAGES); do \
+		install -m 644 ../../doc/man/$$page "$(MANDIR)/man$${page##*.}/$$page"; done; \
+	for name in $(CONFIGURATION); do \
+		if [ -e "$(CONFDIR)/$$name" ]; then echo "make: $(CONFDIR)/$$name is there and stays"; \
+		else install -m 644 $$name "$(CONFDIR)/$$name"; fi; done
+	@[ -n "$(DESTDIR)" ] || echo "make: as a service: systemd-sysusers; systemd-tmpfiles --create; systemctl daemon-reload;" \
+		"systemctl enable --now redust redust-backup.timer"
+
+# Removes redis-* only where it is our link, and configuration only where nobody has changed it.
 uninstall:
-	@for name in redis-server redis-check-rdb redis-check-aof; do \
+	@for name in $(REDIS_LINKS); do \
 		[ "$$(readlink "$(BINDIR)/$$name" 2>/dev/null)" = redust-server ] && rm -f "$(BINDIR)/$$name"; done; \
-	rm -f "$(BINDIR)/redust-server" "$(BINDIR)/redust-check-rdb" "$(BINDIR)/redust-check-aof"
+	for name in $(CONFIGURATION); do \
+		if cmp -s "tools/packaging/$$name" "$(CONFDIR)/$$name"; then rm -f "$(CONFDIR)/$$name"; \
+		elif [ -e "$(CONFDIR)/$$name" ]; then echo "make: $(CONFDIR)/$$name was changed and stays"; fi; done; \
+	for page in $(MAN_PAGES); do rm -f "$(MANDIR)/man$${page##*.}/$$page"; done; \
+	for name in $(UNITS); do rm -f "$(UNITDIR)/$$name"; done; \
+	for name in redust-server redust-backup $(TOOL_LINKS); do rm -f "$(BINDIR)/$$name"; done; \
+	rm -f "$(SYSUSERSDIR)/redust.conf" "$(TMPFILESDIR)/redust.conf"; \
+	rmdir "$(CONFDIR)" 2>/dev/null || true
 
 clean:
 	$(CARGO) clean

@@ -311,7 +311,7 @@ mod tests {
     fn numbers_end_where_digits_end() {
         let seq = |text: &str| {
             let text = format!("file a seq {text} type b\n");
-            Manifest::parse(text.as_bytes()).map(|manifest| manifest.base_seq).ok()
+            Manifest::parse(text.as_bytes()).ok()?.base.map(|base| base.seq)
         };
         for (text, expected) in [("3i", 3), ("+7", 7), ("-2", -2), ("\" 4\"", 4), ("007", 7)] {
             assert_eq!(seq(text), Some(expected), "{text}");

@@ -149,7 +149,8 @@ fn flushall(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         // place of the old one.
         children::kill(srv);
     }
-    if !srv.cfg.snapshot.save_points.is_empty() {
+    // While a file is loaded that says so, nothing is new.
+    if !srv.cfg.snapshot.save_points.is_empty() && srv.loading.is_none() {
         // An error is logged and shown in INFO. The databases are empty in any case.
         if save::foreground(srv).is_ok() {
             call.fx.dirty = 0;
