@@ -138,6 +138,11 @@ impl<'a> ExpireArg<'a> {
         .find_map(|(name, seconds, when)| is(word, name).then_some((seconds, when)))
     }
 
+    /// Whether it is PXAT.
+    pub(crate) fn is_date_in_ms(&self) -> bool {
+        !self.seconds && self.when == When::Absolute
+    }
+
     /// The date in milliseconds since 1970. `command` is named in the error.
     pub(crate) fn at_ms(&self, env: &Env, command: &str) -> Result<i64, CmdError> {
         let n = int(self.text)?;

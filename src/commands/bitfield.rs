@@ -56,6 +56,16 @@ impl Width {
         if self.signed { ((raw << shift) as i64) >> shift } else { (raw << shift >> shift) as i64 }
     }
 
+    /// What SET is to saturate instead of `wide`, which is `n`.
+    ///
+    /// Compat: a number so far below the least one that its distance from the greatest has no room
+    /// in 64 bits becomes the greatest.
+    fn saturated(self, n: i64, wide: i128) -> i128 {
+        let (_, max) = self.bounds();
+        let wraps = self.signed && self.bits < 64 && max - i128::from(n) > i128::from(i64::MAX);
+        if wraps { max } else { wide }
+    }
+
     /// Whether `n` fits, and what it becomes if it does not; None if it is not written then.
     fn fit(self, n: i128, overflow: Overflow) -> Option<i64> {
         let (min, max) = self.bounds();
@@ -234,6 +244,10 @@ fn run(ctx: &mut Ctx<'_>, ops: &[Op], end: usize) -> CmdResult {
             Action::Set(n) if !op.width.signed => i128::from(n as u64),
             Action::Set(n) => i128::from(n),
             Action::Incr(by) => i128::from(old) + i128::from(by),
+        };
+        let new = match op.action {
+            Action::Set(n) if op.overflow == Overflow::Sat => op.width.saturated(n, new),
+            _ => new,
         };
         let Some(new) = op.width.fit(new, op.overflow) else {
             reply.null();

@@ -168,15 +168,22 @@ fn set_with_options(ctx: &mut Ctx<'_>) -> CmdResult {
     db.set_touched(key, SetValue::Bytes(value), expire, fx);
     fx.modified(key);
     fx.event(EV_STRING, "set", key);
+    let compares = matches!(o.only, Only::Equal(_));
     if let Some(at) = at {
         fx.event(EV_GENERIC, "expire", key);
-        propagate_set(fx, key, value, at);
-    } else if o.get || matches!(o.only, Only::Equal(_)) {
-        // Replicas need neither the old value nor the comparison.
+        // A date in milliseconds stays as it was sent.
+        if compares || !o.expire.is_some_and(|e| e.is_date_in_ms()) {
+            propagate_set(fx, key, value, at);
+        }
+    } else if compares {
+        // Files and replicas need neither the old value nor a comparison that Redis does not know.
         match o.keep_ttl {
             true => fx.rewrite(&[b"SET", key, value, b"KEEPTTL"]),
             false => fx.rewrite(&[b"SET", key, value]),
         }
+    } else if o.get && fx.is_streamed() {
+        let words = argv.iter().enumerate().filter(|(i, word)| *i < 3 || !arg::is(word, "get"));
+        fx.rewrite(&words.map(|(_, word)| *word).collect::<Vec<_>>());
     }
     if !o.get {
         reply.ok();
@@ -304,7 +311,8 @@ fn getdel(ctx: &mut Ctx<'_>) -> CmdResult {
         }
     }
     db.delete(key, Why::Del, fx);
-    fx.rewrite(&[db.deletion(Why::Del), key]);
+    // Compat: whatever the setting says.
+    fx.rewrite(&[b"DEL", key]);
     fx.modified(key);
     fx.event(EV_GENERIC, "del", key);
     Ok(Flow::Done)

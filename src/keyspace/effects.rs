@@ -236,6 +236,11 @@ impl Effects {
         }
     }
 
+    /// Whether what changes goes into a stream that somebody reads.
+    pub(crate) fn is_streamed(&self) -> bool {
+        self.armed & STREAM != 0
+    }
+
     /// Adds a command of its own to the stream, before the running one.
     pub(crate) fn also(&mut self, argv: &[&[u8]]) {
         if self.armed & STREAM != 0 {

@@ -326,7 +326,7 @@ fn durations_travel_as_dates_and_conditions_as_plain_writes() {
             format!("SET k v PXAT {}", now + 10_000),
             format!("PEXPIREAT k {}", now + 20_000),
             "PERSIST k".into(),
-            "SET k 2".into(),
+            "set k 2".into(),
             "DEL k".into(),
             "SET f 1.5 KEEPTTL".into(),
             "MULTI".into(),

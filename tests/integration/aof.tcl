@@ -108,6 +108,63 @@ start_server [list overrides $aof tags {aof}] {
         assert_equal 0 [r dbsize]
     }
 
+    test "SET keeps its words in the file, but for GET and times that are no dates" {
+        r flushall
+        set mark [llength [aof_commands [last_incr]]]
+        foreach command {
+            "set k 1 get"
+            "Set k 2 GET xx Get"
+            "set k 3 keepttl get"
+            "set new get NX get"
+            "set k 4 PXAT 9999999999999"
+            "set k 5 get pxat 9999999999999 xx"
+            "set k 6 exat 9999999999 get"
+        } { r {*}$command }
+        assert_equal [list {*}{
+            {set k 1}
+            {Set k 2 xx}
+            {set k 3 keepttl}
+            {set new get NX}
+            {set k 4 PXAT 9999999999999}
+            {set k 5 get pxat 9999999999999 xx}
+            {SET k 6 PXAT 9999999999000}
+        }] [lrange [aof_commands [last_incr]] $mark end]
+    }
+
+    test "a deletion is DEL or UNLINK by the setting that is about it" {
+        set settings {lazyfree-lazy-expire lazyfree-lazy-server-del lazyfree-lazy-user-del}
+        r debug set-active-expire 0
+        r flushall
+        r set k 1
+        set dump [r dump k]
+        set cases {
+            {set k 1} {getdel k} {}
+            {set k 1} {getex k pxat 1} lazyfree-lazy-expire
+            {set k 1} {expire k -1} lazyfree-lazy-expire
+            {sadd k 1 2} {spop k 2} lazyfree-lazy-server-del
+            {set k 1} {restore k 1 DUMP replace absttl} lazyfree-lazy-server-del
+            {set k 1} {del k} {}
+        }
+        foreach on $settings {
+            foreach name $settings { r config set $name [expr {$name eq $on ? "yes" : "no"}] }
+            foreach {setup command setting} $cases {
+                r {*}$setup
+                set mark [llength [aof_commands [last_incr]]]
+                r {*}[lmap word $command { if {$word eq "DUMP"} { set dump } else { set word } }]
+                set expected [list [expr {$setting eq $on ? "UNLINK" : "DEL"}] k]
+                assert_equal [list $expected] [string map {del DEL} [lrange [aof_commands [last_incr]] $mark end]] "$on $command"
+            }
+        }
+        foreach name $settings { r config set $name no }
+        # RESTORE REPLACE does not look whether the key is past its time.
+        r psetex k 1 v
+        sleep 5
+        set size [file size [last_incr]]
+        r restore k 0 $dump replace
+        assert_match "\\*5\r\n\$7\r\nrestore\r\n*" [string range [read_file [last_incr]] $size end]
+        r debug set-active-expire 1
+    }
+
     test "the file grows until it is rewritten by itself" {
         r flushall
         r config set auto-aof-rewrite-min-size 20000 auto-aof-rewrite-percentage 100
@@ -267,6 +324,71 @@ foreach {what text reason} {
             assert_match $reason $output
             assert_equal $before [read_file $path] "it stays as it is"
         }
+    }
+}
+
+test "what waits to be written evicts nothing" {
+    start_server [list overrides [concat $aof {maxmemory-policy allkeys-lru}]] {
+        r debug populate 2000 key 100
+        set value [string repeat x 20000]
+        set clients [lmap i [lrepeat 50 x] { redis_client }]
+        foreach c $clients { $c set big $value }
+        r config set maxmemory [expr {[s used_memory] + 1500000}]
+        # All of them are served in one turn: some 3 MB wait for its end.
+        set sleeper [redis_client]
+        $sleeper send debug sleep 0.5
+        sleep 100
+        foreach c $clients { foreach n {1 2 3} { $c send set big $value } }
+        foreach c $clients { foreach n {1 2 3} { assert_equal OK [$c read] } }
+        assert_equal 0 [s evicted_keys]
+        assert_equal 2001 [r dbsize]
+        foreach c $clients { $c close }
+    }
+}
+
+test "an error of a command in the file is logged and counted" {
+    start_server [list overrides $aof] {
+        r set k v
+        kill_server -signal KILL
+        set path [last_incr]
+        write_file $path "[read_file $path]*3\r\n\$5\r\nLPUSH\r\n\$1\r\nk\r\n\$1\r\nx\r\n"
+        restart_server
+        assert_equal v [r get k]
+        assert_log "*== CRITICAL == This server is sending an error to its AOF-loading-client: '-WRONGTYPE Operation against a key holding the wrong kind of value' after processing the command 'lpush'*"
+        assert_equal 1 [s unexpected_error_replies]
+        assert_equal count=1 [s errorstat_WRONGTYPE]
+    }
+}
+
+test "commands that are loaded count for save points, and INFO has the file's sizes meanwhile" {
+    start_server [list overrides [concat $aof {loading-process-events-interval-bytes 1024}]] {
+        r set k v
+        r mset a 1 b 2
+        r debug reload
+        assert_equal 0 [s rdb_changes_since_last_save]
+        restart_server -signal KILL
+        assert_equal 3 [s rdb_changes_since_last_save]
+        r debug loadaof
+        assert_equal 0 [s rdb_changes_since_last_save]
+        for {set i 0} {$i < 3000} {incr i} { r append k x }
+        set_directive 0 key-load-delay 500
+        restart_server -signal KILL -wait alive
+        assert_equal 1 [s loading]
+        foreach field {aof_current_size aof_base_size aof_pending_rewrite aof_buffer_length} {
+            assert_equal 0 [s $field] $field
+        }
+        assert_equal 0 [s aof_enabled]
+        r config set key-load-delay 0
+    }
+}
+
+test "DEBUG LOADAOF without files is an error and leaves nothing" {
+    start_server {overrides {save {}}} {
+        r set k v
+        assert_error "ERR Error trying to load the AOF files, check server logs." {r debug loadaof}
+        assert_equal 0 [r dbsize]
+        r set k w
+        assert_equal w [r get k]
     }
 }
 

@@ -23,8 +23,7 @@ pub(crate) fn functions(o: &mut Lines) {
 }
 
 pub(crate) fn replication_memory(o: &mut Lines) {
-    o.each(&["mem_not_counted_for_evict", "mem_replication_backlog"], 0);
-    o.add("mem_total_replication_buffers", 0);
+    o.each(&["mem_replication_backlog", "mem_total_replication_buffers"], 0);
 }
 
 pub(crate) fn more_memory(o: &mut Lines) {

@@ -122,7 +122,7 @@ const APPLY: &[(&str, Apply)] = &[
         Ok(())
     }),
     ("maxmemory", |srv, _| {
-        let (limit, used) = (srv.cfg.memory.max_memory, srv.memory.used());
+        let (limit, used) = (srv.cfg.memory.max_memory, evict::counted(srv));
         if limit > 0 && limit < used {
             log!(
                 Warning,

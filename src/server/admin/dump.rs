@@ -93,10 +93,8 @@ fn restore(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
                 CmdError::new("ERR Bad data format")
             }
         })?;
-    let mut replaced = false;
-    if o.replace && db.find(key, fx).is_some() {
-        replaced = db.delete(key, Why::Overwrite, fx);
-    }
+    // Compat: a key that is past its time is replaced, too; nobody hears of its expiry.
+    let replaced = o.replace && db.delete(key, Why::Overwrite, fx);
     let at = match (ttl, o.absolute) {
         (0, _) => None,
         (at, true) => Some(at),
@@ -107,7 +105,7 @@ fn restore(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         if replaced {
             fx.modified(key);
             fx.event(EV_GENERIC, "del", key);
-            fx.rewrite(&[lazy.word(Why::Expire), key]);
+            fx.rewrite(&[lazy.word(Why::Overwrite), key]);
         }
         reply.ok();
         return Ok(Flow::Done);

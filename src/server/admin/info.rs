@@ -9,6 +9,7 @@
 use crate::config::choice::Choice;
 use crate::server::admin::absent;
 use crate::server::admin::footprint::Footprint;
+use crate::server::engine::evict;
 use crate::server::parts::Server;
 use crate::server::parts::child::{Child, Kind};
 use crate::sys::mem;
@@ -81,6 +82,7 @@ static SECTIONS: &[Section] = &[
             |_, o| absent::functions(o),
             limit,
             |srv, o| srv.memory.info_fragmentation(o),
+            |srv, o| o.add("mem_not_counted_for_evict", evict::not_counted(srv)),
             |_, o| absent::replication_memory(o),
             |srv, o| Footprint::of(srv).info_clients(o),
             |_, o| absent::more_memory(o),
@@ -104,7 +106,7 @@ static SECTIONS: &[Section] = &[
                 srv.aof.info(rewriting, srv.clock.now_ms / 1000, o);
             },
             |_, o| absent::modules(o),
-            |srv, o| srv.aof.info_sizes(aof_buffer(srv), srv.syncer.pending(), o),
+            aof_sizes,
             loading,
         ],
     ),
@@ -158,6 +160,13 @@ fn policy(srv: &Server) -> String {
         parts.push(format!("aof,fsync={}", srv.cfg.aof.fsync.word()));
     }
     if parts.is_empty() { "off".to_owned() } else { parts.join(";") }
+}
+
+/// Compat: while the files are loaded, too.
+fn aof_sizes(srv: &Server, o: &mut Lines) {
+    if srv.cfg.aof.enabled {
+        srv.aof.info_sizes(aof_buffer(srv), srv.syncer.pending(), o);
+    }
 }
 
 /// Bytes that wait to be written to the append-only file.

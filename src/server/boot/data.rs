@@ -18,13 +18,13 @@ pub(super) fn load(srv: &mut Server) {
         return fail(srv);
     }
     if srv.cfg.aof.enabled {
+        // What the commands of the files change counts for save points: no snapshot holds it.
         let started_us = crate::sys::clock::wall_us();
         match aof::load::load_files(srv, turn::serve_while_busy) {
             Outcome::Absent => {}
             Outcome::Loaded | Outcome::Empty => {
                 let seconds = (crate::sys::clock::wall_us() - started_us) as f64 / 1e6;
                 log!(Notice, "DB loaded from append only file: {seconds:.3} seconds");
-                srv.rdb.dirty = 0;
             }
             Outcome::Failed if srv.shutdown.done => {}
             Outcome::Failed => fail(srv),

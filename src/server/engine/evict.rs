@@ -35,7 +35,10 @@ fn patience_us(tenacity: u32) -> u64 {
 /// Makes room; false if memory is still above the limit and nothing can be evicted.
 pub(crate) fn perform(srv: &mut Server) -> bool {
     let limit = srv.cfg.memory.max_memory;
-    if limit == 0 || srv.memory.used() <= limit || srv.pause.scope().is_some() {
+    if limit == 0 || srv.memory.used() <= limit {
+        return true;
+    }
+    if counted(srv) <= limit || srv.pause.scope().is_some() {
         return true;
     }
     if srv.cfg.memory.policy == Policy::Noeviction || srv.exec.nesting > 0 {
@@ -46,15 +49,26 @@ pub(crate) fn perform(srv: &mut Server) -> bool {
     unit::within(srv, Unit::SERVER, |srv| make_room(srv, limit))
 }
 
+/// Memory that is not counted against the limit: what waits to be written to the append-only file.
+/// Deletions would only add to it, and it is gone as soon as it is written.
+pub(crate) fn not_counted(srv: &Server) -> u64 {
+    srv.stream.memory() + srv.writer.memory()
+}
+
+/// Memory that is.
+pub(crate) fn counted(srv: &Server) -> u64 {
+    srv.memory.used().saturating_sub(not_counted(srv))
+}
+
 /// Evicts until memory is below the limit, or until as much was freed as memory was above it. The
 /// second bound is there because the messages about evicted keys take memory too: without it they
 /// would cause more evictions, with more messages.
 fn make_room(srv: &mut Server, limit: u64) -> bool {
     let start = srv.clock.watch.ticks();
     let patience = patience_us(srv.cfg.memory.eviction_tenacity);
-    let excess = srv.memory.used().saturating_sub(limit);
+    let excess = counted(srv).saturating_sub(limit);
     let mut freed = 0;
-    while srv.memory.used() > limit && freed < excess {
+    while counted(srv) > limit && freed < excess {
         let Some((db, key)) = victim(srv) else { return false };
         freed += evict(srv, db, &key);
         if srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start)) > patience {

@@ -9,14 +9,17 @@ use crate::commands::spec::WRITE;
 use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::{self, Effects};
 use crate::keyspace::store::Key;
+use crate::log;
 use crate::net::clients::ClientId;
 use crate::resp::argv::Argv;
+use crate::resp::errors::CmdError;
 use crate::resp::reply::Reply;
 use crate::server::parts::table::Handler;
 use crate::server::parts::{Call, Row, Server};
 
 /// Runs a command in database `db`, within a unit that a file is the origin of. What it replies
-/// goes to `reply`, for nobody to read: an error then is an error now, and has changed nothing.
+/// goes to `reply`, for nobody to read. What is in a file has once been run without an error, so an
+/// error is logged and counted.
 pub(crate) fn replay(
     srv: &mut Server,
     db: u32,
@@ -29,8 +32,7 @@ pub(crate) fn replay(
     let env = srv.env(true);
     let mut fx = Effects::new(srv.exec.armed & !effects::STREAM, db);
     srv.exec.nesting += 1;
-    // Its error is among its replies.
-    let _ = match row.handler {
+    let result = match row.handler {
         Handler::Data(f) => {
             let Server { ks, limits, lazyfree, .. } = &mut *srv;
             let db = DbMut::new(ks.db_mut(db as usize), &env, memo, *lazyfree);
@@ -47,4 +49,22 @@ pub(crate) fn replay(
     srv.exec.nesting -= 1;
     srv.rdb.dirty += fx.dirty;
     srv.settle(&mut fx);
+    if let Err(e) = result {
+        on_error(srv, row, &e);
+    }
+}
+
+#[cold]
+fn on_error(srv: &mut Server, row: &Row, e: &CmdError) {
+    let text = String::from_utf8_lossy(e.bytes());
+    // Compat: the general code is left out; another one has its dash.
+    let text = text.strip_prefix("ERR ").map_or_else(|| format!("-{text}"), str::to_owned);
+    log!(
+        Warning,
+        "== CRITICAL == This server is sending an error to its AOF-loading-client: '{text}' after \
+         processing the command '{}'",
+        row.name()
+    );
+    srv.stats.error(e.code());
+    srv.stats.n.unexpected_errors += 1;
 }

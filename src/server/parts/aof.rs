@@ -144,15 +144,13 @@ impl Aof {
 
     /// INFO persistence: the file's sizes.
     pub(crate) fn info_sizes(&self, buffered: u64, syncs: u64, o: &mut Lines) {
-        if self.is_on() {
-            o.add("aof_current_size", self.size);
-            o.add("aof_base_size", self.base_size);
-            o.flag("aof_pending_rewrite", self.scheduled);
-            o.add("aof_buffer_length", buffered);
-            o.add("aof_pending_bio_fsync", syncs);
-            o.add("aof_delayed_fsync", self.delayed_syncs);
-            o.add("redust_aof_helper_writes", self.handed);
-        }
+        o.add("aof_current_size", self.size);
+        o.add("aof_base_size", self.base_size);
+        o.flag("aof_pending_rewrite", self.scheduled);
+        o.add("aof_buffer_length", buffered);
+        o.add("aof_pending_bio_fsync", syncs);
+        o.add("aof_delayed_fsync", self.delayed_syncs);
+        o.add("redust_aof_helper_writes", self.handed);
     }
 }
 

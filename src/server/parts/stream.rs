@@ -239,6 +239,11 @@ impl Stream {
         }
     }
 
+    /// Bytes of memory that it takes.
+    pub(crate) fn memory(&self) -> u64 {
+        ((self.blocks.len() + self.spare.len()) * BLOCK + self.unit.capacity()) as u64
+    }
+
     /// How far the stream has come, in bytes from the start of the process.
     pub(crate) fn end(&self) -> u64 {
         self.end

@@ -32,6 +32,8 @@ pub(crate) struct Writer {
     thread: Option<(Sender<Job>, Receiver<Done>)>,
     spare: Vec<u8>,
     busy: bool,
+    /// Memory of the buffer that is under way.
+    sent: usize,
 }
 
 /// A buffer is kept for the next write up to this size.
@@ -40,12 +42,17 @@ const KEPT: usize = 1 << 20;
 impl Writer {
     /// `waker` is told when a write has ended.
     pub(crate) fn new(waker: Arc<mio::Waker>) -> Writer {
-        Writer { waker, thread: None, spare: Vec::new(), busy: false }
+        Writer { waker, thread: None, spare: Vec::new(), busy: false, sent: 0 }
     }
 
     /// Whether a write is under way.
     pub(crate) fn is_busy(&self) -> bool {
         self.busy
+    }
+
+    /// Bytes of memory that its buffers take.
+    pub(crate) fn memory(&self) -> u64 {
+        (self.spare.capacity() + self.sent) as u64
     }
 
     /// An empty buffer for the next write.
@@ -66,6 +73,7 @@ impl Writer {
                 }
             };
         }
+        self.sent = bytes.capacity();
         let sent = |(jobs, _): &(Sender<Job>, _)| jobs.send(Job { file, bytes }).is_ok();
         self.busy = self.thread.as_ref().is_some_and(sent);
         self.busy
@@ -88,7 +96,7 @@ impl Writer {
 
     fn take(&mut self, done: Option<Done>) -> Option<Done> {
         let mut done = done?;
-        self.busy = false;
+        (self.busy, self.sent) = (false, 0);
         if done.bytes.capacity() <= KEPT {
             self.spare = std::mem::take(&mut done.bytes);
             self.spare.clear();

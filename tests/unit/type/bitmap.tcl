@@ -89,6 +89,14 @@ start_server {tags {bitmap}} {
         assert_equal {9223372036854775807} [r bitfield g incrby i64 3 9223372036854775807]
     }
 
+    test "BITFIELD SET saturates a number from far below to the greatest, as Redis does" {
+        r del f
+        assert_equal {0 34359738367} [r bitfield f overflow sat set i36 0 -9223372036854775808 get i36 0]
+        assert_equal {34359738367 -34359738368} [r bitfield f overflow sat set i36 0 -9223372002495037440 get i36 0]
+        assert_equal {-34359738368 34359738367} [r bitfield f overflow sat set i36 0 -9223372002495037441 get i36 0]
+        assert_equal {0 -9223372036854775808} [r bitfield f overflow sat set i64 64 -9223372036854775808 get i64 64]
+    }
+
     test "BITFIELD OVERFLOW: wrap, saturate, fail" {
         r del f
         r bitfield f set u2 0 3 set i8 8 127

@@ -1,7 +1,7 @@
 //! DEBUG RELOAD and DEBUG LOADAOF: the data as it would be after a restart, without one.
 
 use crate::commands::arg;
-use crate::resp::errors::CmdError;
+use crate::resp::errors::{self, CmdError};
 use crate::server::jobs::aof::load::Outcome;
 use crate::server::jobs::aof::{self, files, flush};
 use crate::server::jobs::{children, load, save};
@@ -9,6 +9,7 @@ use crate::server::parts::{Call, Server};
 use crate::server::reactor::turn;
 
 pub(crate) fn snapshot(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
+    refuse_while_loading(srv)?;
     let (mut save, mut flush, mut merge) = (true, true, false);
     for word in call.argv.from(2) {
         match arg::lower(word).as_slice() {
@@ -46,9 +47,16 @@ pub(crate) fn snapshot(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdE
     Ok(())
 }
 
-/// Empties the databases and reads the append-only files again. A file that can't be read ends the
-/// process, as at start.
+/// Not in Redis: half of the data would be saved over the whole, or the rest of a file would be run
+/// on top of all of it.
+fn refuse_while_loading(srv: &Server) -> Result<(), CmdError> {
+    if srv.loading.is_some() { Err(errors::LOADING) } else { Ok(()) }
+}
+
+/// Empties the databases and reads the append-only files again. If that fails, there is what could
+/// be read.
 pub(crate) fn append_only_files(srv: &mut Server, call: &mut Call<'_>) -> Result<(), CmdError> {
+    refuse_while_loading(srv)?;
     flush::flush_all(srv);
     let old = srv.ks.flush(None, srv.clock.now_ms);
     srv.bio.free_stores(old);
@@ -59,7 +67,11 @@ pub(crate) fn append_only_files(srv: &mut Server, call: &mut Call<'_>) -> Result
     match loaded {
         Ok(Outcome::Loaded | Outcome::Empty) => {}
         _ if srv.shutdown.done => return Ok(()),
-        _ => std::process::exit(1),
+        _ => {
+            return Err(CmdError::new(
+                "ERR Error trying to load the AOF files, check server logs.",
+            ));
+        }
     }
     srv.rdb.dirty = 0;
     crate::log!(Notice, "Append Only File loaded by DEBUG LOADAOF");

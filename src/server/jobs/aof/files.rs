@@ -105,7 +105,10 @@ pub(crate) fn make_dir(srv: &Server) -> Result<(), ()> {
     let made = match fs::create_dir(&dir) {
         // A new name has to survive a crash as well as what is in it.
         Ok(()) => File::open(".").and_then(|parent| parent.sync_all()),
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match dir.is_dir() {
+            true => Ok(()),
+            false => Err(io::Error::from_raw_os_error(libc::ENOTDIR)),
+        },
         Err(e) => Err(e),
     };
     made.map_err(|e| {
