@@ -1,5 +1,5 @@
 # make             build the release binary          make run          build and start it (ARGS="redis.conf --port 7000")
-# make test        everything a change must pass: unit tests, tidy, the TCL suite
+# make test        everything a change must pass: unit tests, tidy, the TCL suite, crashes
 # make tcl         the TCL suite alone (ARGS="--single unit/strings --verbose")
 # make test-upstream SUITE=dir [FILES="unit/type/string .."]   a Redis or Valkey source tree's own suite
 # make bench       beside redis-server (ARGS=--quick)    make fuzz    TIME seconds a target

@@ -253,6 +253,11 @@ enum Combine {
 }
 
 impl Combine {
+    /// Whether Redis 7.2 does not know it.
+    fn is_later_dialect(self) -> bool {
+        matches!(self, Combine::Diff | Combine::Diff1 | Combine::AndOr | Combine::One)
+    }
+
     fn parse(argv: Argv<'_>) -> Result<Combine, CmdError> {
         let (name, sources) = (argv.at(1), argv.len() - 3);
         let found = match arg::lower(name).as_slice() {
@@ -348,10 +353,17 @@ fn bitop(ctx: &mut Ctx<'_>) -> CmdResult {
     if len > 0 {
         let mut out = vec![0; len];
         combine.apply(&sources, &mut out);
+        if combine.is_later_dialect() {
+            // An older server that reads the file would pass over what it does not know.
+            fx.rewrite(&[b"SET", target, &out]);
+        }
         db.set(target, raw(out), Expire::None, fx);
         fx.modified(target);
         fx.event(EV_STRING, "set", target);
     } else if db.delete(target, Why::Overwrite, fx) {
+        if combine.is_later_dialect() {
+            fx.rewrite(&[b"DEL", target]);
+        }
         fx.modified(target);
         fx.event(EV_GENERIC, "del", target);
     }

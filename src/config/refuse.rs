@@ -36,8 +36,13 @@ pub(crate) fn check(loaded: &Loaded) -> Result<Vec<String>, ConfigError> {
     let users = acl_file(config).err().map(|why| ("aclfile", why));
     for (name, why) in refused.chain(users) {
         let another = matches!(name, "cluster-enabled" | "replicaof");
-        if another || config.process.unavailable == Unavailable::Stop {
+        if another {
             return Err(ConfigError::general(format!("{name}: {why}")));
+        }
+        if config.process.unavailable == Unavailable::Stop {
+            return Err(ConfigError::general(format!(
+                "{name}: {why}\n('unavailable-directives warn' starts the server as if it were not set)"
+            )));
         }
         warnings.push(format!("WARNING: {name}: {why}. The server starts as if it were not set."));
     }

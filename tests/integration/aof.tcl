@@ -290,6 +290,24 @@ start_server {overrides {save {}} tags {aof}} {
     }
 }
 
+test "what an older server does not know stands in the file by its result" {
+    start_server {overrides {appendonly yes save {}}} {
+        need_command bitop
+        if {[catch {r bitop diff x y z}]} { skip "it has no BITOP DIFF" }
+        r mset a abc b abd
+        r geoadd g 13.36 38.11 palermo 15.08 37.5 catania
+        r bitop diff d a b
+        r bitop one none nokey
+        r geosearchstore in g bypolygon 4 13 37 14 37 14 39 13 39
+        set text [read_file [last_incr]]
+        foreach word {BITOP POLYGON} { assert {![string match -nocase *$word* $text]} $word }
+        set digest [debug_digest]
+        r debug loadaof
+        assert_equal $digest [debug_digest]
+        assert_equal palermo [r zrange in 0 -1]
+    }
+}
+
 test "a file of an old server is taken over" {
     start_server {overrides {save {}}} {
         set dir [srv dir]

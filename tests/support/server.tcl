@@ -249,6 +249,8 @@ proc kill_server {args} {
     set ::sv($id,gone_ok) 1
     set problem [terminate $id $o(-signal)]
     if {$problem ne {}} { fail $problem }
+    # Its threads may hold the port for a moment longer.
+    for {set tries 0} {$tries < 200 && ![port_is_free $::sv($id,port)]} {incr tries} { sleep 10 }
 }
 
 # The test ends the server itself (SHUTDOWN, a signal): waits for that. Returns nothing; an error when it stays.

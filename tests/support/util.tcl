@@ -131,7 +131,11 @@ proc process_alive {pid} {
     expr {[regexp {.*\) (\S)} $stat - state] && $state ni {Z X}}
 }
 
-proc send_signal {pid signal} { catch {exec sh -c "kill -$signal $pid" 2>@1} }
+# Never to 0 or below: that would be this process's own group.
+proc send_signal {pid signal} {
+    if {$pid <= 1} { fail "no process to send SIG$signal to" }
+    catch {exec sh -c "kill -$signal $pid" 2>@1}
+}
 
 proc children_of {pid} {
     if {![catch {open /proc/$pid/task/$pid/children} f]} {

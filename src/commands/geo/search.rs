@@ -12,10 +12,13 @@ use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::ds::listpack::{Item, Scratch};
 use crate::ds::ordered::AtScore;
 use crate::ds::ordered::table::Unsorted;
+use crate::keyspace::effects::Effects;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::util::geohash::{self, Bounds, Place};
+use crate::util::num::write_f64_17g;
+use crate::value::Collection;
 use crate::value::zset::{ZSet, ZSetLimits, ZSetRef};
 
 pub(crate) const COMMANDS: &[DataRow] = &[
@@ -481,6 +484,7 @@ fn search(ctx: &mut Ctx<'_>, kind: Kind, around: Around) -> CmdResult {
     request.options(argv, first_option, kind, zset)?;
     request.check(argv, kind)?;
     let center = request.center.map(|center| center.place(zset)).transpose()?.flatten();
+    let polygon = matches!(request.shape, Some(Shape::Polygon(_)));
     let area = center.zip(request.shape.take()).map(|(center, shape)| Area { center, shape });
     let found = match (zset, area) {
         (Some(zset), Some(area)) => request.find(zset, &area),
@@ -495,10 +499,31 @@ fn search(ctx: &mut Ctx<'_>, kind: Kind, around: Around) -> CmdResult {
         Kind::Radius { .. } => "georadiusstore",
         Kind::Search | Kind::SearchStore => "geosearchstore",
     };
+    if polygon && fx.is_streamed() {
+        stream_result(fx, destination, &result);
+    }
     let stored = store(db, destination, result, event, fx);
     fx.dirty += (stored as u64).saturating_sub(1);
     reply.len_int(stored);
     Ok(Flow::Done)
+}
+
+/// What was stored goes into the stream instead of the search: an older server that reads the file
+/// would pass over a polygon, which it does not know.
+fn stream_result(fx: &mut Effects, key: &[u8], result: &ZSet) {
+    fx.also(&[b"DEL", key]);
+    let mut words = vec![b"ZADD".to_vec(), key.to_vec()];
+    result.view().each(|member, score| {
+        let mut text = Vec::new();
+        write_f64_17g(&mut text, score);
+        words.push(text);
+        words.push(member.to_vec());
+    });
+    if words.len() > 2 {
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        fx.also(&words);
+    }
+    fx.dont_propagate();
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The append-only file: its manifest, and the reader of its commands.
+//! The append-only file: its manifest, the reader of its commands, its base, and the checker.
 //!
 //! ```text
 //! appendonlydir/

@@ -5,7 +5,7 @@
 //! start      read_config   environment, file, standard input, options; what can't work is refused
 //!            the table of commands, with its renames
 //!            change to the directory of the data, open the log, become a daemon
-//!            assemble      the parts of the server; the helper thread starts
+//!            assemble      the parts of the server; helper threads start
 //!            prepare       limits, processors, pid file, signals, out-of-memory score, title
 //!            listen, first cron, load the data, run the loop
 //! ```
@@ -110,6 +110,8 @@ Examples:
        redust-server /etc/redis/6379.conf
        redust-server --port 7777
        redust-server /etc/myredis.conf --loglevel verbose -
+
+Settings from the environment (REDUST_ADDR ...) and signals: man redust-server.
 ";
 
 fn version_line() -> String {
@@ -244,7 +246,7 @@ fn open_log(cfg: &Config) {
     settings::set_log_level(cfg);
 }
 
-/// Makes the parts; nothing is opened yet but the reactor and the helper thread.
+/// Makes the parts; nothing is opened yet but the reactor and the helper threads.
 pub(crate) fn assemble(
     cfg: Config,
     executable: PathBuf,
@@ -261,12 +263,11 @@ pub(crate) fn assemble(
     let net = net.map_err(|e| format!("Can't create the event loop: {}\n", os_error(&e)))?;
     let bio =
         crate::server::parts::bio::Bio::start(&String::from_utf8_lossy(&cfg.process.bio_cpulist));
-    let bio = bio.map_err(|e| format!("Can't start the helper thread: {}\n", os_error(&e)))?;
+    let bio = bio.map_err(|e| format!("Can't start a helper thread: {}\n", os_error(&e)))?;
     let waker = net.waker().map(Arc::new);
     let waker = waker.map_err(|e| format!("Can't create the event loop: {}\n", os_error(&e)))?;
     let syncer = Syncer::start(&String::from_utf8_lossy(&cfg.process.bio_cpulist), waker.clone());
-    let syncer =
-        syncer.map_err(|e| format!("Can't start the helper thread: {}\n", os_error(&e)))?;
+    let syncer = syncer.map_err(|e| format!("Can't start a helper thread: {}\n", os_error(&e)))?;
     let here = mem::ThreadCounters::here().into_iter();
     let counters = here.chain(bio.memory()).chain(syncer.memory()).collect();
     let commands = table.rows().len();

@@ -8,7 +8,8 @@
 //! publish       messages to subscribers      transaction   how one ends without having run
 //! evict         room under `maxmemory`       client_memory room under `maxmemory-clients`
 //! describe      a client in a line           redact        secrets out of sight
-//! ahead         prefetching for a batch        lend          large arguments, moved to their place
+//! ahead         prefetching for a batch     lend          large arguments, moved to their place
+//! offsets       WAIT and WAITAOF           replay        what an append-only file says
 //! ```
 
 pub(super) mod account;

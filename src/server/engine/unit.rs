@@ -13,8 +13,9 @@
 //! MONITOR shows it; its time is accounted for. Keys that were past their time are among the
 //! effects, so the stream has their deletion before the command that found them.
 //!
-//! EXEC runs its members through `call` within its own unit; scripts, links and files will do the
-//! same. Writes go into the stream as they happen. `close` ends the unit, but only when the
+//! EXEC runs its members through `call` within its own unit; scripts and links will do the same.
+//! Commands of an append-only file have a way of their own (`engine/replay.rs`), within a unit too.
+//! Writes go into the stream as they happen. `close` ends the unit, but only when the
 //! outermost call has ended (`Exec::nesting` is 0).
 
 use crate::commands::spec;
@@ -161,7 +162,7 @@ pub(crate) fn command(
     flow
 }
 
-/// Runs one command: for a client, inside EXEC, for a script, from a file.
+/// Runs one command: for a client, or inside EXEC.
 pub(crate) fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>) -> CmdResult {
     let row = call.row;
     let shares = account::may_share(srv, call);

@@ -1,5 +1,5 @@
-//! The helper thread: frees large values and old databases, which would keep the reactor waiting.
-//! It shares nothing with the reactor but a queue and two counters.
+//! The helper thread for memory: frees large values and old databases, which would keep the reactor
+//! waiting. It shares nothing with the reactor but a queue and two counters.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

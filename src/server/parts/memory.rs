@@ -6,7 +6,8 @@ use crate::util::lines::Lines;
 /// What the memory checks need on every write.
 #[derive(Default)]
 pub(crate) struct Memory {
-    /// Counters of the reactor and of the helper thread. No other thread keeps memory for long.
+    /// Counters of the reactor and of the helper threads that run from the start. No other thread
+    /// keeps memory for long.
     pub counters: Vec<ThreadCounters>,
     /// Allocated bytes of the process minus the sum of the counters, at start.
     pub base: u64,

@@ -30,7 +30,7 @@ const SLICE_US: u64 = 250;
 pub(crate) enum Source {
     Signals,
     Child,
-    /// The helper thread has done something.
+    /// A helper thread for files has done something.
     Helper,
     Listener(usize),
     Client(ClientId),

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -140,6 +141,7 @@ pub(crate) fn open_on_start(srv: &mut Server) -> Result<(), ()> {
     let mut manifest = srv.aof.manifest.clone();
     let file_name = srv.cfg.aof.file_name.clone();
     if manifest.is_empty() {
+        tell_of_strays(srv);
         let base = manifest.new_base(&file_name, srv.cfg.aof.use_rdb_preamble);
         rewrite::write_base_now(srv, &base)?;
         log!(Notice, "Creating AOF base file {} on server start", String::from_utf8_lossy(&base));
@@ -160,6 +162,31 @@ pub(crate) fn open_on_start(srv: &mut Server) -> Result<(), ()> {
     let what = if fresh { "Creating" } else { "Opening" };
     log!(Notice, "{what} AOF incr file {} on server start", String::from_utf8_lossy(&name));
     Ok(())
+}
+
+/// There is no manifest, so the server begins empty, as Redis does. What is there all the same is
+/// named: somebody may have counted on it.
+fn tell_of_strays(srv: &Server) {
+    let prefix = [&srv.cfg.aof.file_name[..], b"."].concat();
+    let is_ours = |name: &std::ffi::OsStr| name.as_bytes().starts_with(&prefix);
+    let entries = fs::read_dir(dir(&srv.cfg)).into_iter().flatten().flatten();
+    if let Some(stray) = entries.map(|entry| entry.file_name()).find(|name| is_ours(name)) {
+        log!(
+            Warning,
+            "WARNING: There is no manifest in {}, so {} is not loaded, and may be written over",
+            dir(&srv.cfg).display(),
+            stray.display()
+        );
+    }
+    let snapshot = to_path(&srv.cfg.snapshot.file_name);
+    if snapshot.exists() {
+        log!(
+            Warning,
+            "WARNING: {} is not loaded, since appendonly is on and there is no append-only file. To \
+             load it, start with 'appendonly no', and then 'CONFIG SET appendonly yes'",
+            snapshot.display()
+        );
+    }
 }
 
 /// From now on the stream goes to `file`, which holds `written` bytes.

@@ -7,9 +7,8 @@
 //! when its EXEC has come, or not at all.
 //!
 //! The last file with anything in it may end within a command or a transaction: the server died
-//! while it was written.
-//! With `aof-load-truncated` it is cut back to what is whole; anything else that is wrong ends the
-//! start.
+//! while it was written. With `aof-load-truncated` it is cut back to what is whole; anything else
+//! that is wrong ends the start.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -180,7 +179,7 @@ impl One<'_> {
                 log!(
                     Warning,
                     "Bad file format reading the append only file {name}: make a backup of your AOF \
-                     file, then use ./redis-check-aof --fix <filename.manifest>"
+                     file, then use redust-check-aof --fix <filename.manifest>"
                 );
                 return Err(());
             }
@@ -436,7 +435,7 @@ impl One<'_> {
         log!(
             Warning,
             "Unexpected end of file reading the append only file {name}. You can: 1) Make a backup of \
-             your AOF file, then use ./redis-check-aof --fix <filename.manifest>. 2) Alternatively you \
+             your AOF file, then use redust-check-aof --fix <filename.manifest>. 2) Alternatively you \
              can set the 'aof-load-truncated' configuration option to yes and restart the server."
         );
         Err(())
