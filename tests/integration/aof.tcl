@@ -244,6 +244,8 @@ start_server {overrides {save {}} tags {aof}} {
         r bgrewriteaof
         wait_for_log "*Background saving: * of * keys (*%), * MB written, * seconds" 0 0 20000
         wait_for_condition {[s rdb_bgsave_in_progress] == 0} -within 20000
+        r save
+        assert_log "*Saving: * of * keys (*%), * seconds"
         r config set rdb-key-save-delay 0
         wait_rewritten
         r flushall

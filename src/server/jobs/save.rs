@@ -86,6 +86,9 @@ fn write(
     })
 }
 
+/// A save that takes long is heard of in the log this often.
+const TELL_EVERY_SECS: u64 = 5;
+
 /// SAVE: in the foreground. Errors are logged; the reply only says that there was one.
 pub(crate) fn foreground(srv: &mut Server) -> Result<(), ()> {
     if srv.child.as_ref().is_some_and(|child| child.kind == Kind::Rdb) {
@@ -94,8 +97,16 @@ pub(crate) fn foreground(srv: &mut Server) -> Result<(), ()> {
     let opts = options(srv);
     let Server { ks, cfg, net, shutdown, .. } = &mut *srv;
     // Signals are looked at meanwhile, for whoever can't wait for the end.
-    let result = write(ks, cfg, &opts, &mut |_| {
+    let (total, begun) = (ks.len(), std::time::Instant::now());
+    let mut told = 0;
+    let result = write(ks, cfg, &opts, &mut |done| {
         signals::note_signals(net, shutdown, false);
+        let seconds = begun.elapsed().as_secs();
+        if seconds >= told + TELL_EVERY_SECS {
+            told = seconds;
+            let percent = done * 100 / total.max(1) as u64;
+            log!(Notice, "Saving: {done} of {total} keys ({percent}%), {seconds} seconds");
+        }
     });
     srv.clock.now_ms = crate::sys::clock::wall_ms();
     srv.rdb.last_try_ms = srv.clock.now_ms;
