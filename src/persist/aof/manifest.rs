@@ -13,7 +13,7 @@ use crate::persist::rdb::file::{FileError, write_atomically};
 use crate::util::num::leading_number;
 use crate::util::path::to_path;
 use crate::util::split::{needs_repr, repr_into, split_args};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 /// A line has at most so many bytes, its end included.
@@ -207,10 +207,23 @@ impl Manifest {
 
     /// Writes the manifest of `file_name` into `dir`: a crash leaves the old one or this one.
     pub fn persist(&self, dir: &Path, file_name: &[u8]) -> Result<(), FileError> {
+        self.persist_when(dir, file_name, || Ok(()))
+    }
+
+    /// The same, but it gets its name only when `ready` has returned: what it names is on disk then.
+    /// By that time its own text is.
+    pub(crate) fn persist_when(
+        &self,
+        dir: &Path,
+        file_name: &[u8],
+        ready: impl FnOnce() -> io::Result<()>,
+    ) -> Result<(), FileError> {
         let (name, temporary) = (manifest_name(file_name), temporary_manifest_name(file_name));
         let text = self.text();
         write_atomically(dir, &to_path(&name), &to_path(&temporary), false, |out| {
-            out.write_all(&text)
+            out.write_all(&text)?;
+            out.file.sync_all()?;
+            ready()
         })
     }
 }

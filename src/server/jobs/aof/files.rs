@@ -62,8 +62,17 @@ pub(crate) enum NotPersisted {
 
 /// Writes a manifest to disk; an error is in the log.
 pub(crate) fn persist(srv: &Server, manifest: &Manifest) -> Result<(), NotPersisted> {
+    persist_when(srv, manifest, || Ok(()))
+}
+
+/// The same, which takes effect when `ready` has returned.
+fn persist_when(
+    srv: &Server,
+    manifest: &Manifest,
+    ready: impl FnOnce() -> io::Result<()>,
+) -> Result<(), NotPersisted> {
     let (dir, file_name) = (dir(&srv.cfg), &srv.cfg.aof.file_name);
-    manifest.persist(&dir, file_name).map_err(|e| {
+    manifest.persist_when(&dir, file_name, ready).map_err(|e| {
         complain(file_name, &e);
         if e.step != Step::SyncDirectory {
             return NotPersisted::Untouched;
@@ -215,14 +224,14 @@ pub(crate) fn switch_incr(srv: &mut Server) -> Result<(), ()> {
         State::Off => return Ok(()),
         State::Waiting => (temporary_incr_name(&file_name), None),
         State::On => {
-            sync_before_next(srv)?;
+            ask_for_sync(srv);
             let mut manifest = srv.aof.manifest.clone();
             (manifest.new_incr(&file_name), Some(manifest))
         }
     };
     let file = open(srv, &name, true)?;
     if let Some(manifest) = &manifest {
-        persist(srv, manifest).map_err(|_| ())?;
+        persist_when(srv, manifest, || wait_for_sync(srv)).map_err(|_| ())?;
     }
     log!(Notice, "Creating AOF incr file {} on background rewrite", String::from_utf8_lossy(&name));
     detach(srv);
@@ -235,18 +244,29 @@ pub(crate) fn switch_incr(srv: &mut Server) -> Result<(), ()> {
 }
 
 /// Only the last file may end within a command, so the one that is written is whole on disk before
-/// the manifest names another after it. An error is in the log.
-///
-/// The reactor waits for it, as it does for the manifest itself.
-fn sync_before_next(srv: &mut Server) -> Result<(), ()> {
-    let Some(current) = &mut srv.aof.current else { return Ok(()) };
+/// the manifest names another after it. The helper thread syncs it while the manifest is written
+/// and synced here: together they take little longer than one.
+fn ask_for_sync(srv: &mut Server) {
+    let Some(current) = &mut srv.aof.current else { return };
     let offset = srv.stream.position(current.reader);
     if srv.syncer.synced() < offset {
-        current.file.sync_data().map_err(|e| {
-            log!(Warning, "Can't fsync the AOF file before a rewrite: {}", os_error(&e));
-        })?;
         current.sync_asked = current.written;
-        srv.syncer.note_synced(offset);
+        srv.syncer.sync(current.file.clone(), offset);
+    }
+}
+
+/// Waits until the file that is written is on disk.
+fn wait_for_sync(srv: &Server) -> io::Result<()> {
+    let Some(current) = &srv.aof.current else { return Ok(()) };
+    let offset = srv.stream.position(current.reader);
+    while srv.syncer.synced() < offset {
+        // In this order: it may have ended since the line above.
+        if srv.syncer.pending() == 0 && srv.syncer.synced() < offset {
+            let error = io::Error::from_raw_os_error(srv.syncer.error());
+            log!(Warning, "Can't fsync the AOF file before a rewrite: {}", os_error(&error));
+            return Err(error);
+        }
+        std::thread::sleep(std::time::Duration::from_micros(100));
     }
     Ok(())
 }
@@ -291,9 +311,11 @@ pub(crate) fn delete_history(srv: &mut Server) {
             String::from_utf8_lossy(&file.name)
         );
     }
-    // A manifest that names files which are gone does no harm; files that none names would stay.
+    // The manifest first: behind the deletions its syncs would wait for them to reach the disk.
+    if persist(srv, &manifest).is_err() {
+        return;
+    }
     history.iter().for_each(|file| srv.syncer.delete(&path(&srv.cfg, &file.name)));
-    let _ = persist(srv, &manifest);
     srv.aof.manifest = manifest;
 }
 
