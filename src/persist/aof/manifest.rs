@@ -210,8 +210,8 @@ impl Manifest {
         self.persist_when(dir, file_name, || Ok(()))
     }
 
-    /// The same, but it gets its name only when `ready` has returned: what it names is on disk then.
-    /// By that time its own text is.
+    /// The same, but it gets its name only when `ready` has returned: what it names is on disk
+    /// then. By that time its own text is.
     pub(crate) fn persist_when(
         &self,
         dir: &Path,
