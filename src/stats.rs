@@ -322,8 +322,8 @@ impl Stats {
     }
 
     /// INFO debug.
-    pub(crate) fn info_debug(&self, o: &mut Lines) {
-        o.add("eventloop_duration_aof_sum", 0);
+    pub(crate) fn info_debug(&self, aof_us: u64, o: &mut Lines) {
+        o.add("eventloop_duration_aof_sum", aof_us);
         o.add("eventloop_duration_cron_sum", self.cron_us);
         o.add("eventloop_duration_max", self.loop_us_max);
         o.add("eventloop_cmd_per_cycle_max", self.commands_per_cycle_max);

@@ -235,8 +235,7 @@ static PROCESS: &[Row] = &[
         .flags(IMMUTABLE),
     row("aof_rewrite_cpulist", text!(process.aof_rewrite_cpulist, Empty::Unset, check::any))
         .also(&["aof-rewrite-cpulist"])
-        .flags(IMMUTABLE)
-        .inert(),
+        .flags(IMMUTABLE),
     row("bgsave_cpulist", text!(process.bgsave_cpulist, Empty::Unset, check::any))
         .also(&["bgsave-cpulist"])
         .flags(IMMUTABLE),

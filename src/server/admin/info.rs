@@ -140,7 +140,7 @@ static SECTIONS: &[Section] = &[
     ),
     section("Cluster", Usually, &[|_, o| absent::cluster(o)]),
     section("Keyspace", Usually, &[|srv, o| srv.ks.info(srv.clock.now_ms, o)]),
-    section("Debug", Never, &[|srv, o| srv.stats.info_debug(o)]),
+    section("Debug", Never, &[|srv, o| srv.stats.info_debug(srv.aof.spent_us, o)]),
 ];
 
 /// The child, if it is of this kind.
