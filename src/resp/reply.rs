@@ -10,6 +10,21 @@ use crate::util::num;
 /// Bulk strings up to this length are written in one piece: 32 bytes with what is around them.
 const ONE_PIECE: usize = 25;
 
+/// The heads of those bulk strings, by length: `$5\r\n` and zeros.
+static HEADS: [[u8; 8]; ONE_PIECE + 1] = {
+    let mut heads = [[0; 8]; ONE_PIECE + 1];
+    let mut len = 0;
+    while len <= ONE_PIECE {
+        let (tens, ones) = (b'0' + (len / 10) as u8, b'0' + (len % 10) as u8);
+        heads[len] = match len {
+            0..10 => [b'$', ones, b'\r', b'\n', 0, 0, 0, 0],
+            _ => [b'$', tens, ones, b'\r', b'\n', 0, 0, 0],
+        };
+        len += 1;
+    }
+    heads
+};
+
 /// Where a command writes its reply.
 #[derive(Default, Debug)]
 pub(crate) struct Reply {
@@ -112,22 +127,19 @@ impl Reply {
         self.buf.extend_from_slice(bytes);
         self.buf.extend_from_slice(b"\r\n");
     }
-    /// A bulk string put together in registers: a call to copy a few bytes costs more than they do.
+    /// A bulk string of `ONE_PIECE` bytes at most: a call to copy a few bytes costs more than they
+    /// do.
     #[inline]
     fn short_bulk(&mut self, bytes: &[u8]) {
-        let len = bytes.len();
-        let mut text = [b'$'; 32];
-        let at = if len < 10 {
-            text[1] = b'0' + len as u8;
-            4
-        } else {
-            (text[1], text[2]) = (b'0' + (len / 10) as u8, b'0' + (len % 10) as u8);
-            5
-        };
-        (text[at - 2], text[at - 1]) = (b'\r', b'\n');
+        let (start, len) = (self.buf.len(), bytes.len());
+        // It is put together where it stays: what is read back right after smaller writes waits.
+        self.buf.extend_from_slice(&[0; 32]);
+        let Some(text) = self.buf.last_chunk_mut::<32>() else { return };
+        text[..8].copy_from_slice(&HEADS[len]);
+        let at = if len < 10 { 4 } else { 5 };
         copy_short(&mut text[at..at + len], bytes);
         (text[at + len], text[at + len + 1]) = (b'\r', b'\n');
-        self.start_of(&text, at + len + 2);
+        self.buf.truncate(start + at + len + 2);
     }
     pub(crate) fn bulk_str(&mut self, text: impl AsRef<str>) {
         self.bulk(text.as_ref().as_bytes());
@@ -146,20 +158,9 @@ impl Reply {
             return self.start_of(&text, 8);
         }
         // Two digits of length at most, and 20 of the number.
-        let mut text = [b'$'; 32];
         let mut digits = [0u8; 20];
         let len = num::format_i64(&mut digits, n);
-        let at = if len < 10 {
-            text[1] = b'0' + len as u8;
-            4
-        } else {
-            (text[1], text[2]) = (b'0' + (len / 10) as u8, b'0' + (len % 10) as u8);
-            5
-        };
-        (text[at - 2], text[at - 1]) = (b'\r', b'\n');
-        text[at..at + 20].copy_from_slice(&digits);
-        (text[at + len], text[at + len + 1]) = (b'\r', b'\n');
-        self.start_of(&text, at + len + 2);
+        self.short_bulk(&digits[..len]);
     }
 
     /// Appends the first `len` bytes of `text`. All are copied, as that takes two instructions
