@@ -20,6 +20,7 @@ mod latency;
 mod net;
 pub mod persist;
 mod pubsub;
+mod script;
 pub mod resp;
 pub mod server;
 mod slowlog;

@@ -171,6 +171,7 @@ pub(crate) struct Counters {
     pub query_limit_disconnections: u64,
     pub output_limit_disconnections: u64,
     pub evicted_clients: u64,
+    pub evicted_scripts: u64,
     pub reply_buffer_shrinks: u64,
     pub reply_buffer_expands: u64,
 }
@@ -237,6 +238,7 @@ impl Stats {
     pub(crate) fn info_keys(&self, o: &mut Lines) {
         o.add("evicted_keys", self.n.evicted_keys);
         o.add("evicted_clients", self.n.evicted_clients);
+        o.add("evicted_scripts", self.n.evicted_scripts);
         o.add("total_eviction_exceeded_time", self.n.eviction_exceeded_ms);
         o.add("current_eviction_exceeded_time", 0);
         o.add("keyspace_hits", self.n.keyspace_hits);

@@ -19,6 +19,7 @@ pub(super) mod net;
 pub(super) mod pause;
 pub(super) mod rdb;
 pub(super) mod running;
+pub(super) mod script;
 pub(super) mod shutdown;
 pub(super) mod stream;
 pub(super) mod switches;
@@ -54,6 +55,7 @@ use crate::server::parts::memory::Memory;
 use crate::server::parts::net::Net;
 use crate::server::parts::pause::Pause;
 use crate::server::parts::rdb::RdbJobs;
+use crate::server::parts::script::Scripting;
 use crate::server::parts::shutdown::Shutdown;
 use crate::server::parts::stream::Stream;
 use crate::server::parts::switches::Switches;
@@ -88,6 +90,7 @@ pub(crate) struct Server {
     pub net: Net,
     pub pause: Pause,
     pub stream: Stream,
+    pub script: Scripting,
     pub stats: Stats,
     pub slowlog: Slowlog,
     pub latency: Latency,

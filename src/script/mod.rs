@@ -1,0 +1,18 @@
+//! Scripts and libraries of functions, in Lua 5.1.
+//!
+//! ```text
+//! bridge      the edge to Lua, the only unsafe code of this layer
+//! api         what scripts find as `redis` and `server`
+//! convert     replies as values of Lua, and the other way
+//! eval        the scripts that are known
+//! function    the libraries that are loaded
+//! flags       the first line of both
+//! ```
+//! Nothing here knows a server: who runs a script is its `bridge::Host`.
+
+pub(crate) mod api;
+pub(crate) mod bridge;
+pub(crate) mod convert;
+pub(crate) mod eval;
+pub(crate) mod flags;
+pub(crate) mod function;
