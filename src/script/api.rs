@@ -47,7 +47,8 @@ const SCRIPTS: &[(&str, Member)] = &[
 ];
 
 /// What a library sees while it is loaded.
-const LOADING: &[(&str, Member)] = &[("register_function", Member::Call(super::function::register))];
+const LOADING: &[(&str, Member)] =
+    &[("register_function", Member::Call(super::function::register))];
 
 /// The version of Redis that scripts are told.
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +92,8 @@ pub(crate) fn for_scripts(limit: usize, version: Version) -> State {
 pub(crate) fn for_functions(limit: usize, version: Version) -> State {
     let mut state = common(limit, version);
     state.alias("server", "redis");
-    let members: Vec<(&str, Member)> = LOADING.iter().chain(COMMON).copied().chain(version.members()).collect();
+    let members: Vec<(&str, Member)> =
+        LOADING.iter().chain(COMMON).copied().chain(version.members()).collect();
     state.protect_for_libraries(&NAMES, &members);
     state
 }
@@ -131,7 +133,10 @@ const FEW_NUMBERS: usize = 8;
 const DIGITS: usize = 32;
 
 /// Calls `f` with the arguments as texts; None if one is neither a string nor a number.
-fn with_arguments<R>(stack: &mut Stack<'_>, f: impl FnOnce(&mut Stack<'_>, &[&[u8]]) -> R) -> Option<R> {
+fn with_arguments<R>(
+    stack: &mut Stack<'_>,
+    f: impl FnOnce(&mut Stack<'_>, &[&[u8]]) -> R,
+) -> Option<R> {
     let n = stack.len();
     let (mut few, mut many) = ([&b""[..]; FEW], Vec::new());
     let (mut digits, mut more_digits) = ([[0u8; DIGITS]; FEW_NUMBERS], Vec::new());
@@ -276,8 +281,7 @@ fn set_repl(stack: &mut Stack<'_>) -> Result<usize, Raise> {
     }
     let flags = stack.number(1) as i32;
     if flags & !i32::from(REPL_ALL) != 0 {
-        let text =
-            b"Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";
+        let text = b"Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";
         return Err(raise(stack, text));
     }
     if let Some(host) = stack.host() {

@@ -132,8 +132,7 @@ impl Scripts {
         }
         self.uses += 1;
         let digest = digest(text);
-        let script =
-            Script { digest, text: text.to_vec(), flags, chunk, used: self.uses, passing };
+        let script = Script { digest, text: text.to_vec(), flags, chunk, used: self.uses, passing };
         self.bytes += text.len();
         let id = self.all.insert(script);
         self.by_digest.insert(digest, id);

@@ -142,7 +142,10 @@ mod tests {
             (&b"x"[..], "Missing library metadata"),
             (b"#!lua name=x", "Invalid library metadata"),
             (b"#!lua\n", "Library name was not given"),
-            (b"#!lua name=a name=b\n", "Invalid metadata value, name argument was given multiple times"),
+            (
+                b"#!lua name=a name=b\n",
+                "Invalid metadata value, name argument was given multiple times",
+            ),
             (b"#!lua foo=bar\n", "Invalid metadata value given: foo=bar"),
             (b"#!lua x\n", "Invalid metadata value given: x"),
             (b"#!js name=a\n", "Engine 'js' not found"),

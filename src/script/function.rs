@@ -113,11 +113,13 @@ impl Libraries {
         replace: bool,
         exists: impl Fn(&[u8]) -> Vec<u8>,
     ) -> Result<Vec<Library>, (Vec<Library>, Vec<u8>)> {
-        if !replace && let Some(known) = new.iter().find(|l| self.by_library.contains_key(&l.name)) {
+        if !replace && let Some(known) = new.iter().find(|l| self.by_library.contains_key(&l.name))
+        {
             let why = exists(&known.name);
             return Err((new, why));
         }
-        let old: Vec<Library> = new.iter().filter_map(|library| self.remove(&library.name)).collect();
+        let old: Vec<Library> =
+            new.iter().filter_map(|library| self.remove(&library.name)).collect();
         let taken = new.iter().flat_map(|library| library.functions.keys());
         if let Some(name) = taken.clone().find(|name| self.by_name.contains_key(*name)) {
             let why = [b"Function ", &name[..], b" already exists"].concat();
@@ -164,10 +166,8 @@ pub(crate) fn load(state: &mut State, code: &[u8], hurry: bool) -> Result<Librar
     let chunk = state
         .compile(&code[skip..], c"@user_function")
         .map_err(|message| [b"Error compiling function: ", shown(&message)].concat())?;
-    let mut loader = Loader {
-        functions: BTreeMap::new(),
-        until: hurry.then(|| Instant::now() + LOAD_TIME),
-    };
+    let mut loader =
+        Loader { functions: BTreeMap::new(), until: hurry.then(|| Instant::now() + LOAD_TIME) };
     let result = state.run(&chunk, With::Loading, true, &mut loader, |_, _| {});
     state.release(chunk);
     let library = Library { name, code: code.to_vec(), functions: loader.functions };
@@ -222,11 +222,8 @@ impl Host for Loader {
         } else if self.functions.contains_key(&new.name) {
             b"Function already exists in the library"
         } else {
-            let function = Function {
-                description: new.description,
-                flags: new.flags,
-                callback: new.callback,
-            };
+            let function =
+                Function { description: new.description, flags: new.flags, callback: new.callback };
             self.functions.insert(new.name, function);
             return Ok(());
         };
@@ -262,7 +259,9 @@ pub(super) fn register(stack: &mut Stack<'_>) -> Result<usize, Raise> {
 type Read = Result<Registration, &'static [u8]>;
 
 fn positional(stack: &mut Stack<'_>) -> Read {
-    let name = stack.check_string(1).map_err(|_| &b"first argument to redis.register_function must be a string"[..])?;
+    let name = stack
+        .check_string(1)
+        .map_err(|_| &b"first argument to redis.register_function must be a string"[..])?;
     if stack.kind(2) != Kind::Function {
         return Err(b"second argument to redis.register_function must be a function");
     }
@@ -271,8 +270,10 @@ fn positional(stack: &mut Stack<'_>) -> Read {
 
 fn named(stack: &mut Stack<'_>) -> Read {
     if stack.kind(1) != Kind::Table {
-        return Err(b"calling redis.register_function with a single argument is only applicable to \
-                     Lua table (representing named arguments).");
+        return Err(
+            b"calling redis.register_function with a single argument is only applicable to \
+                     Lua table (representing named arguments).",
+        );
     }
     let (mut name, mut description, mut callback, mut flags) = (None, None, None, 0);
     let mut wrong: &'static [u8] = b"";
@@ -337,7 +338,9 @@ fn argument(
         }
         b"callback" => {
             if stack.kind(value) != Kind::Function {
-                return Err(b"callback argument given to redis.register_function must be a function");
+                return Err(
+                    b"callback argument given to redis.register_function must be a function",
+                );
             }
             if let Some(old) = callback.replace(stack.keep(value)) {
                 stack.release(old);
@@ -345,8 +348,10 @@ fn argument(
         }
         b"flags" => {
             if stack.kind(value) != Kind::Table {
-                return Err(b"flags argument to redis.register_function must be a table representing \
-                             function flags");
+                return Err(
+                    b"flags argument to redis.register_function must be a table representing \
+                             function flags",
+                );
             }
             *flags = read_flags(stack, value).ok_or(&b"unknown flag given"[..])?;
         }

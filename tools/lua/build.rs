@@ -108,11 +108,7 @@ const CHANGES: &[Change] = &[
         new: "    else if (1) {",
     },
     // All of a string is hashed, as Redis does it: then `pairs` gives long keys in its order.
-    Change {
-        file: "lstring.c",
-        old: "  size_t step = (l>>5)+1;",
-        new: "  size_t step = 1;",
-    },
+    Change { file: "lstring.c", old: "  size_t step = (l>>5)+1;", new: "  size_t step = 1;" },
 ];
 
 fn main() {

@@ -79,6 +79,9 @@ pub(crate) struct State {
     shared: NonNull<Shared>,
     /// The handler of errors, in the registry.
     handler: c_int,
+    /// The table of globals, in the registry. A script can put another one in its place
+    /// (`setfenv(0, ..)`), but only for itself.
+    ground: c_int,
     /// What libraries find as globals when their functions run, and when they are loaded; in the
     /// registry.
     globals: c_int,
@@ -103,7 +106,8 @@ impl State {
     /// A new interpreter with the base library, `table`, `string` and `math`, without what reads
     /// files or prints. `limit` is the most bytes that it may take while a script runs; 0: any.
     pub(crate) fn new(limit: usize) -> State {
-        let shared = Box::new(Shared { heap: Heap::new(limit), host: None, killed: None, random: SEED });
+        let shared =
+            Box::new(Shared { heap: Heap::new(limit), host: None, killed: None, random: SEED });
         let shared = NonNull::from(Box::leak(shared));
         // SAFETY: `heap::allocate` fits the contract of an allocator of Lua, and `shared` outlives
         // the state: `drop` closes that first. With an allocator that does not fail the calls
@@ -125,7 +129,15 @@ impl State {
             ffi::lua_setglobal(at, c"pcall".as_ptr());
             ffi::lua_pushcfunction(at, run::describe_error);
             let handler = ffi::luaL_ref(at, ffi::LUA_REGISTRYINDEX);
-            State { lua, shared, handler, globals: NOTHING, while_loading: NOTHING, runs: 0 }
+            State {
+                lua,
+                shared,
+                handler,
+                ground: NOTHING,
+                globals: NOTHING,
+                while_loading: NOTHING,
+                runs: 0,
+            }
         }
     }
 
@@ -212,7 +224,7 @@ impl State {
             ffi::lua_pushvalue(at, ffi::LUA_GLOBALSINDEX);
             refuse_unknown(at);
             protect_table(at);
-            ffi::lua_pop(at, 1);
+            self.ground = ffi::luaL_ref(at, ffi::LUA_REGISTRYINDEX);
             // The metatable that all strings share.
             push(at, b"");
             if ffi::lua_getmetatable(at, -1) != 0 {
@@ -243,8 +255,7 @@ impl State {
             protect_table(at);
             self.while_loading = ffi::luaL_ref(at, ffi::LUA_REGISTRYINDEX);
             self.protect();
-            ffi::lua_pushvalue(at, ffi::LUA_GLOBALSINDEX);
-            self.globals = ffi::luaL_ref(at, ffi::LUA_REGISTRYINDEX);
+            self.globals = self.ground;
             ffi::lua_newtable(at);
             ffi::lua_newtable(at);
             ffi::lua_pushvalue(at, ffi::LUA_GLOBALSINDEX);
@@ -253,6 +264,8 @@ impl State {
             ffi::lua_setmetatable(at, -2);
             redust_lua_set_readonly(at, -1, 1);
             ffi::lua_replace(at, ffi::LUA_GLOBALSINDEX);
+            ffi::lua_pushvalue(at, ffi::LUA_GLOBALSINDEX);
+            self.ground = ffi::luaL_ref(at, ffi::LUA_REGISTRYINDEX);
         }
     }
 

@@ -8,8 +8,8 @@ use mlua_sys as ffi;
 
 use super::stack::{Kind, Stack};
 use super::{Kept, Shared, State, push, redust_lua_set_readonly};
-use crate::script::flags::Flags;
 use crate::resp::reply::Reply;
+use crate::script::flags::Flags;
 
 /// Instructions of Lua between two looks at the clock.
 const INSTRUCTIONS: c_int = 100_000;
@@ -77,12 +77,11 @@ impl State {
         let at = self.lua.as_ptr();
         // SAFETY: the parser reports its errors by a status. The chunk, or the message, is popped.
         unsafe {
-            let status =
-                ffi::luaL_loadbuffer(at, text.as_ptr().cast(), text.len(), name.as_ptr());
+            let status = ffi::luaL_loadbuffer(at, text.as_ptr().cast(), text.len(), name.as_ptr());
             if status == 0 {
                 return Ok(Kept(ffi::luaL_ref(at, ffi::LUA_REGISTRYINDEX)));
             }
-            let mut stack = Stack::new(at, self.shared.as_ptr());
+            let mut stack = Stack::new(at, self.shared.as_ptr()).without_arguments();
             let message = stack.bytes(stack.len()).unwrap_or_default().to_vec();
             stack.truncate(0);
             Err(message)
@@ -103,9 +102,6 @@ impl State {
     ) -> Result<(), Failure> {
         let at = self.lua.as_ptr();
         let shared = self.shared.as_ptr();
-        if matches!(with, With::Loading) {
-            self.show_globals(self.while_loading);
-        }
         // SAFETY: the stack is empty between runs, and gets at most six values, of which Lua has
         // room for 20. Nothing raises an error before `lua_pcall` (B2), which catches those of the
         // script. The pointer to the host is taken away before `host` is used again (B5).
@@ -116,6 +112,9 @@ impl State {
             (*shared).killed = None;
             if watched {
                 ffi::lua_sethook(at, Some(hook), ffi::LUA_MASKCOUNT, INSTRUCTIONS);
+            }
+            if matches!(with, With::Loading) {
+                self.show_globals(self.while_loading);
             }
             ffi::lua_rawgeti_(at, ffi::LUA_REGISTRYINDEX, self.handler);
             ffi::lua_rawgeti_(at, ffi::LUA_REGISTRYINDEX, what.0);
@@ -142,6 +141,8 @@ impl State {
             let status = ffi::lua_pcall(at, arguments, results, handler);
             (*shared).heap.strict = false;
             (*shared).host = None;
+            ffi::lua_rawgeti_(at, ffi::LUA_REGISTRYINDEX, self.ground);
+            ffi::lua_replace(at, ffi::LUA_GLOBALSINDEX);
             if watched {
                 ffi::lua_sethook(at, None, 0, 0);
             }
@@ -159,7 +160,7 @@ impl State {
         // the result or the error is all there is.
         unsafe {
             ffi::lua_remove(at, 1);
-            let mut stack = Stack::new(at, shared);
+            let mut stack = Stack::new(at, shared).without_arguments();
             let result = match status {
                 0 => {
                     done(&mut stack, host);
@@ -350,7 +351,10 @@ pub(super) unsafe extern "C-unwind" fn no_such_global(at: *mut ffi::lua_State) -
     // SAFETY: Lua's own functions, which raise their errors from here.
     unsafe {
         if ffi::lua_gettop(at) != 2 {
-            return ffi::luaL_error(at, c"Wrong number of arguments to luaProtectedTableError".as_ptr());
+            return ffi::luaL_error(
+                at,
+                c"Wrong number of arguments to luaProtectedTableError".as_ptr(),
+            );
         }
         if ffi::lua_isstring(at, -1) == 0 {
             let text = c"Second argument to luaProtectedTableError must be a string or number";

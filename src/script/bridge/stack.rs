@@ -72,6 +72,11 @@ impl<'a> Stack<'a> {
         Stack { at, shared, floor: top, room: top + ROOM, top, call: PhantomData }
     }
 
+    /// All values may be popped: they are nobody's arguments.
+    pub(super) fn without_arguments(self) -> Stack<'a> {
+        Stack { floor: 0, ..self }
+    }
+
     /// The number of values.
     pub(crate) fn len(&self) -> usize {
         self.top

@@ -235,7 +235,8 @@ fn admit_by_rules(
     let ask = Ask {
         id,
         row,
-        flags: scripts::flags(srv, row, argv) | queue.filter(|_| exec).map_or(0, |multi| multi.flags),
+        flags: scripts::flags(srv, row, argv)
+            | queue.filter(|_| exec).map_or(0, |multi| multi.flags),
         in_multi: queue.is_some(),
     };
     let of_row = if row.has(PROTECTED) { GUARDED } else { 0 };

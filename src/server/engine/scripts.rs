@@ -30,9 +30,7 @@ fn declared(srv: &Server, runs: Runs, argv: Argv<'_>) -> Option<Flags> {
             Some(id) => Some(scripts.get(id).flags),
             None => flags::of_script(named).ok().map(|(flags, _)| flags),
         },
-        Runs::Digest => {
-            scripts.with_digest(&parse_digest(named)?).map(|id| scripts.get(id).flags)
-        }
+        Runs::Digest => scripts.with_digest(&parse_digest(named)?).map(|id| scripts.get(id).flags),
         Runs::Function => srv.script.libraries.function(errors::shown(named)).map(|(_, f)| f),
     }
 }

@@ -141,7 +141,8 @@ impl Scripting {
                 Ok(library) => {
                     let known = new.iter().any(|other| other.name == library.name);
                     if known {
-                        result = Err([b"Library '", &library.name[..], b"' already exists"].concat());
+                        result =
+                            Err([b"Library '", &library.name[..], b"' already exists"].concat());
                     }
                     new.push(library);
                 }
@@ -190,7 +191,8 @@ impl Scripting {
 
     /// The texts of all libraries, as a snapshot carries them.
     pub(crate) fn texts(&self) -> Vec<Text> {
-        let text = |library: &Library| Text { name: library.name.clone(), code: library.code.clone() };
+        let text =
+            |library: &Library| Text { name: library.name.clone(), code: library.code.clone() };
         self.libraries.iter().map(text).collect()
     }
 

@@ -22,7 +22,8 @@ fn keys_and_args<'c>(
     if n > rest.len() as i64 {
         return Err(CmdError::new("ERR Number of keys can't be greater than number of args"));
     }
-    let n = usize::try_from(n).map_err(|_| CmdError::new("ERR Number of keys can't be negative"))?;
+    let n =
+        usize::try_from(n).map_err(|_| CmdError::new("ERR Number of keys can't be negative"))?;
     Ok(rest.split_at(n))
 }
 

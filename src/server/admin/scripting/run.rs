@@ -199,7 +199,9 @@ fn shown(name: &str, failure: Failure) -> CmdError {
     if failure.bare {
         let message = message.unwrap_or(b"execution failure");
         let message = &message[..message.len().min(100)];
-        return CmdError::err([format!("Error running script {name}, ").as_bytes(), message].concat());
+        return CmdError::err(
+            [format!("Error running script {name}, ").as_bytes(), message].concat(),
+        );
     }
     let mut text = message.unwrap_or(b"(null)").to_vec();
     if let (Some(line), Some(source)) = (failure.line, failure.source) {
@@ -224,13 +226,17 @@ impl Runner<'_> {
     /// Whether a command may run in this script now.
     fn admit(&self, row: &Row, argv: Argv<'_>) -> Result<(), CmdError> {
         if !row.spec.arity_ok(argv.len()) || matches!(row.handler, Handler::Container) {
-            return Err(CmdError::new("ERR Wrong number of args calling Redis command from script"));
+            return Err(CmdError::new(
+                "ERR Wrong number of args calling Redis command from script",
+            ));
         }
         if row.has(NOSCRIPT) && !self.srv.debug.scripts_call_all {
             return Err(CmdError::new("ERR This Redis command is not allowed from script"));
         }
         if self.read_only && row.has(WRITE | MAY_REPLICATE) {
-            return Err(CmdError::new("ERR Write commands are not allowed from read-only scripts."));
+            return Err(CmdError::new(
+                "ERR Write commands are not allowed from read-only scripts.",
+            ));
         }
         if row.has(WRITE) && !self.wrote && !self.replays {
             gate::writes_allowed(self.srv)?;
