@@ -1,9 +1,10 @@
 //! Libraries of functions: what they hold, and how one is loaded.
 //!
 //! A library is text. Running it registers its functions, which stay in the interpreter. Names of
-//! functions are unique over all libraries.
+//! functions are unique over all libraries, in whatever case they are written.
 //!
-//! Invariant: `by_name` has each function of each library, and nothing else.
+//! Invariant: `by_name` has each function of each library by its name in lower case, and nothing
+//! else.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::CStr;
@@ -40,9 +41,12 @@ pub(crate) struct Libraries {
 }
 
 impl Libraries {
-    /// The function of a name: what to call, and its flags.
+    /// The function of a name in any case: what to call, and its flags.
     pub(crate) fn function(&self, name: &[u8]) -> Option<(Kept, Flags)> {
-        self.by_name.get(name).copied()
+        match self.by_name.get(name) {
+            Some(found) => Some(*found),
+            None => self.by_name.get(&name.to_ascii_lowercase()).copied(),
+        }
     }
 
     pub(crate) fn functions(&self) -> usize {
@@ -121,7 +125,9 @@ impl Libraries {
         let old: Vec<Library> =
             new.iter().filter_map(|library| self.remove(&library.name)).collect();
         let taken = new.iter().flat_map(|library| library.functions.keys());
-        if let Some(name) = taken.clone().find(|name| self.by_name.contains_key(*name)) {
+        if let Some(name) =
+            taken.clone().find(|name| self.by_name.contains_key(&name.to_ascii_lowercase()))
+        {
             let why = [b"Function ", &name[..], b" already exists"].concat();
             for library in old {
                 self.link(library);
@@ -136,7 +142,7 @@ impl Libraries {
 
     fn link(&mut self, library: Library) {
         for (name, function) in &library.functions {
-            self.by_name.insert(name.clone(), (function.callback, function.flags));
+            self.by_name.insert(name.to_ascii_lowercase(), (function.callback, function.flags));
         }
         self.by_library.insert(library.name.clone(), library);
     }
@@ -145,7 +151,7 @@ impl Libraries {
     pub(crate) fn remove(&mut self, name: &[u8]) -> Option<Library> {
         let library = self.by_library.remove(name)?;
         for name in library.functions.keys() {
-            self.by_name.remove(name);
+            self.by_name.remove(&name.to_ascii_lowercase());
         }
         Some(library)
     }

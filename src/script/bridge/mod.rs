@@ -201,20 +201,6 @@ impl State {
         }
     }
 
-    /// Takes a field from a global table.
-    pub(crate) fn remove(&mut self, table: &str, field: &str) {
-        // SAFETY: as in `add`; the table is one of the libraries that `new` has opened.
-        unsafe {
-            push(self.at(), table.as_bytes());
-            ffi::lua_rawget(self.at(), ffi::LUA_GLOBALSINDEX);
-            assert!(ffi::lua_istable(self.at(), -1) != 0, "no table {table}");
-            push(self.at(), field.as_bytes());
-            ffi::lua_pushnil(self.at());
-            ffi::lua_rawset(self.at(), -3);
-            ffi::lua_pop(self.at(), 1);
-        }
-    }
-
     /// From now on all tables that scripts find are read-only, metatables included, and reading a
     /// global that does not exist is an error.
     pub(crate) fn protect(&mut self) {

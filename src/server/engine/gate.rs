@@ -28,7 +28,6 @@ use crate::server::parts::Row;
 use crate::server::parts::Server;
 use crate::server::parts::exec::Unit;
 use crate::server::parts::pause::Scope;
-use crate::server::parts::script::{Engine, Running};
 use crate::server::parts::table::Handler;
 use crate::util::path::os_error;
 
@@ -362,11 +361,10 @@ fn loading(_: &mut Server, ask: &Ask) -> Verdict {
 fn busy(srv: &mut Server, ask: &Ask) -> Verdict {
     // While data is loaded the rule above has decided.
     let may = srv.loading.is_some() || ask.row.has(ALLOW_BUSY);
-    let of_function = |running: &Running| running.engine == Engine::Functions;
-    match srv.script.running.as_ref().is_some_and(of_function) {
+    match &srv.script.running {
         _ if may => Ok(None),
-        true => Err(errors::BUSY_FUNCTION),
-        false => Err(errors::BUSY),
+        Some(running) => Err(running.busy()),
+        None => Err(errors::BUSY),
     }
 }
 

@@ -94,6 +94,7 @@ pub(crate) fn members<R>(srv: &mut Server, origin: Origin, f: impl FnOnce(&mut S
     let outer = std::mem::replace(&mut srv.exec.unit.origin, origin);
     let result = f(srv);
     srv.exec.unit.origin = outer;
+    srv.exec.time_us = None;
     result
 }
 

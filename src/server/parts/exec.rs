@@ -63,6 +63,8 @@ pub(crate) struct Exec {
     /// Memory was over `maxmemory` when the running command was let in. Only told while there is a
     /// limit.
     pub short: bool,
+    /// What TIME has said within the running transaction or script, where time stands still.
+    pub time_us: Option<i64>,
     /// Who gets the writes of the running command: a script may leave somebody out.
     pub targets: Targets,
     /// How much of its reply EXEC keeps although its client wants no replies now: CLIENT REPLY
@@ -97,6 +99,7 @@ impl Exec {
             lent: None,
             kept: None,
             short: false,
+            time_us: None,
             targets: stream::ALL,
             keeps_reply: None,
         }

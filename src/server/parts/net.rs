@@ -98,6 +98,8 @@ pub(crate) struct Net {
     pub woken: Vec<ClientId>,
     /// Listeners with more connections to accept.
     pub accept_again: Vec<usize>,
+    /// The running turn holds events that it has not come to yet: a turn within it can't see them.
+    pub holds_events: bool,
     pub read_buf: Vec<u8>,
     pub batch: Batch<'static>,
     /// When the running client's share of the turn began, and how long it is, in ticks.
@@ -122,6 +124,7 @@ impl Net {
             again: Vec::new(),
             woken: Vec::new(),
             accept_again: Vec::new(),
+            holds_events: false,
             read_buf: vec![0; READ_SIZE],
             batch: Batch::default(),
             slice_from: 0,

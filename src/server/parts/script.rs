@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use crate::persist::rdb::library::Library as Text;
+use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::script::api::{self, Version};
 use crate::script::bridge::State;
@@ -38,6 +39,16 @@ pub(crate) struct Running {
     pub wrote: bool,
     /// Somebody has asked to end it.
     pub killed: bool,
+}
+
+impl Running {
+    /// What others are told while it runs.
+    pub(crate) fn busy(&self) -> CmdError {
+        match self.engine {
+            Engine::Scripts => errors::BUSY,
+            Engine::Functions => errors::BUSY_FUNCTION,
+        }
+    }
 }
 
 #[derive(Default)]

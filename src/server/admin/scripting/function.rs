@@ -82,7 +82,7 @@ fn delete(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 /// `FUNCTION FLUSH [ASYNC|SYNC]`. Joins: script, rdb, bio.
 fn flush(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if call.argv.len() > 3 {
-        return Err(errors::no_subcommand("function", call.argv[1]));
+        return Err(errors::unknown_subcommand("function", call.argv[1]));
     }
     let lazily = is_async(srv, call, "ERR FUNCTION FLUSH only supports SYNC|ASYNC option")?;
     if let Some(state) = srv.script.flush_libraries()
@@ -163,7 +163,7 @@ fn restore(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
                 "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.",
             ));
         }
-        _ => return Err(errors::no_subcommand("function", call.argv[1])),
+        _ => return Err(errors::unknown_subcommand("function", call.argv[1])),
     }
     let codes = dump::restore_libraries(call.argv[2]).map_err(CmdError::err)?;
     srv.script.restore(&codes, replace, flush).map_err(CmdError::err)?;

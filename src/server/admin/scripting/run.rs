@@ -132,36 +132,37 @@ pub(super) fn run(
     let compat = script.flags & flags::COMPAT != 0;
     let may_exceed = !compat && script.flags & flags::ALLOW_OOM != 0;
     let replays = call.env.origin == Origin::File;
-    let outer = std::mem::replace(&mut srv.exec.unit.origin, Origin::Script);
-    let mut runner = Runner {
-        client,
-        argv: call.argv,
-        engine: script.engine,
-        name: script.name,
-        env: call.env,
-        started: Instant::now(),
-        threshold: Duration::from_millis(threshold),
-        resp3: false,
-        targets: stream::ALL,
-        read_only: script.read_only || !compat && script.flags & flags::NO_WRITES != 0,
-        short: is_short(srv) && !may_exceed && !replays,
-        wrote: false,
-        told: false,
-        no_touch,
-        replays,
-        srv,
-    };
     let with = match script.engine {
         Engine::Scripts => With::Globals { keys: script.keys, args: script.args },
         Engine::Functions => With::Arguments { keys: script.keys, args: script.args },
     };
     let reply = &mut *call.reply;
+    let (argv, env) = (call.argv, call.env);
     let mut made = Told::Nothing;
-    let result = state.run(&script.chunk, with, threshold > 0, &mut runner, |stack, runner| {
-        made = convert::write_value(stack, runner.resp3, reply);
+    let (result, told) = unit::members(srv, Origin::Script, |srv| {
+        let mut runner = Runner {
+            client,
+            argv,
+            engine: script.engine,
+            name: script.name,
+            env,
+            started: Instant::now(),
+            threshold: Duration::from_millis(threshold),
+            resp3: false,
+            targets: stream::ALL,
+            read_only: script.read_only || !compat && script.flags & flags::NO_WRITES != 0,
+            short: is_short(srv) && !may_exceed && !replays,
+            wrote: false,
+            told: false,
+            no_touch,
+            replays,
+            srv,
+        };
+        let result = state.run(&script.chunk, with, threshold > 0, &mut runner, |stack, runner| {
+            made = convert::write_value(stack, runner.resp3, reply);
+        });
+        (result, runner.told)
     });
-    let told = runner.told;
-    srv.exec.unit.origin = outer;
     srv.exec.unit.db = db;
     srv.exec.targets = stream::ALL;
     // SELECT in a script is for the script alone.
@@ -265,8 +266,6 @@ impl Host for Runner<'_> {
                 running.wrote = true;
             }
         }
-        // A turn within the script has left something else there.
-        srv.exec.unit.origin = Origin::Script;
         srv.exec.targets = self.targets;
         let fresh = srv.env(self.no_touch);
         let env = Env { now_ms: self.env.now_ms, ..fresh };
