@@ -68,6 +68,17 @@ static FORGOTTEN: &[(&str, &str)] = &[
     ("lua-replicate-commands", "delete the line: scripts replicate their effects"),
 ];
 
+/// Values of our directives that are a later version's.
+static VALUES: &[(&str, &str, &str)] = &[
+    ("maxmemory-policy", "allkeys-lrm", "Redis 8.6"),
+    ("maxmemory-policy", "volatile-lrm", "Redis 8.6"),
+    ("repl-diskless-load", "flush-before-load", "Valkey 8.1"),
+    ("shutdown-on-sigint", "failover", "Valkey 9.0"),
+    ("shutdown-on-sigint", "safe", "Valkey 9.0"),
+    ("shutdown-on-sigterm", "failover", "Valkey 9.0"),
+    ("shutdown-on-sigterm", "safe", "Valkey 9.0"),
+];
+
 /// What is to be said about a directive that is not ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Known {
@@ -94,6 +105,13 @@ pub(crate) fn find(name: &[u8]) -> Option<Known> {
         None => return None,
     };
     Some(known)
+}
+
+/// What later versions know of a value of the directive `name`, both in lower case.
+pub(crate) fn find_value(name: &[u8], value: &[u8]) -> Option<String> {
+    let is = |row: &&(&str, &str, &str)| row.0.as_bytes() == name && row.1.as_bytes() == value;
+    let (_, value, version) = VALUES.iter().find(is)?;
+    Some(format!("'{value}' is known to {version} and later; this version does not have it"))
 }
 
 /// What to do about a directive of an earlier version that is read and has no effect.
@@ -136,5 +154,10 @@ mod tests {
         assert_eq!(find(b"hash-max-zipmap-value").expect("known").fix, HASH_VALUE);
         assert_eq!((find(b"maxmemry"), find(b"port")), (None, None));
         assert!(forgotten(b"list-max-ziplist-value").is_some());
+        for (name, value, _) in VALUES {
+            assert!(table::find(name.as_bytes()).is_some_and(|named| named.name == *name));
+            assert!(find_value(name.as_bytes(), value.as_bytes()).is_some());
+        }
+        assert_eq!(find_value(b"maxmemory-policy", b"lru"), None);
     }
 }

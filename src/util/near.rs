@@ -18,19 +18,26 @@ pub(crate) fn nearest(
         .map(|(_, known)| known)
 }
 
-/// How many bytes have to be added, dropped or changed to make `b` of `a`.
+/// How many bytes have to be added, dropped, changed or exchanged with their neighbour to make `b`
+/// of `a`.
 fn edits(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
+    // The distances of the beginnings of `b` from the last three beginnings of `a`.
+    let mut rows: [Vec<usize>; 3] = [Vec::new(), Vec::new(), (0..=b.len()).collect()];
     for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
+        rows.rotate_left(1);
+        let [older, old, row] = &mut rows;
+        row.clear();
+        row.push(i + 1);
         for (j, y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+            let change = old[j] + usize::from(x != y);
+            let mut least = change.min(old[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a[i - 1] == *y && b[j - 1] == *x {
+                least = least.min(older[j - 1] + 1);
+            }
+            row.push(least);
         }
     }
-    row[b.len()]
+    rows[2][b.len()]
 }
 
 #[cfg(test)]
@@ -41,10 +48,12 @@ mod tests {
     fn a_slip_is_understood_and_another_word_is_not() {
         let known = || ["maxmemory", "port", "save"].into_iter();
         assert_eq!(nearest(b"maxmemry", known()), Some("maxmemory"));
-        assert_eq!(nearest(b"prot", known()), None);
+        assert_eq!(nearest(b"prot", known()), Some("port"));
+        assert_eq!(nearest(b"tpro", known()), None);
         assert_eq!(nearest(b"portt", known()), Some("port"));
         assert_eq!(nearest(b"something-else", known()), None);
         assert_eq!(nearest(&[b'a'; 65], known()), None);
         assert_eq!((edits(b"", b"ab"), edits(b"ab", b"ab"), edits(b"abc", b"axd")), (2, 0, 2));
+        assert_eq!((edits(b"abcd", b"badc"), edits(b"ab", b""), edits(b"", b"")), (2, 2, 0));
     }
 }

@@ -44,11 +44,8 @@ fn text(rest: &str) -> Option<&str> {
     loop {
         match chars.next()?.1 {
             '"' => return rest.get(1..).map(|_| chars.as_str()),
-            '\\' => {
-                if !matches!(chars.next()?.1, '"' | '\\' | 'n' | 'u') {
-                    return None;
-                }
-            }
+            '\\' if matches!(chars.next()?.1, '"' | '\\' | 'n' | 'u') => {}
+            '\\' => return None,
             c if c.is_control() => return None,
             _ => {}
         }

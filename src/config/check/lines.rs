@@ -7,6 +7,7 @@ use crate::config::file::{Assigned, ConfigError, Loaded, MAX_ERRORS, Placed};
 use crate::config::refuse::{Refusal, refusals};
 use crate::config::table::{self, Effect, Row};
 use crate::config::{Config, choice::Unavailable};
+use crate::util::split::split_args;
 use std::collections::{HashMap, HashSet};
 
 /// A directive that a variable has set.
@@ -56,10 +57,11 @@ pub(super) fn errors(errors: Vec<ConfigError>, findings: &mut Vec<Finding>) {
         if !seen.insert((place, error.reason.clone())) {
             continue;
         }
-        let name = error.place.as_ref().map_or(&b""[..], |place| &place.text);
-        let name: Vec<u8> =
-            name.iter().take_while(|byte| !byte.is_ascii_whitespace()).copied().collect();
-        let known = elsewhere::find(&name.to_ascii_lowercase());
+        let text = error.place.as_ref().map_or(&b""[..], |place| &place.text);
+        let words = split_args(&text.to_ascii_lowercase()).unwrap_or_default();
+        let name = words.first().map_or(&b""[..], |name| name.as_slice());
+        let known = elsewhere::find(name);
+        let value = words.iter().skip(1).find_map(|word| elsewhere::find_value(name, word));
         let (suggestion, elsewhere) = (error.suggestion, error.elsewhere.clone());
         let mut finding = Finding::error("line", error);
         match (elsewhere, suggestion) {
@@ -76,7 +78,7 @@ pub(super) fn errors(errors: Vec<ConfigError>, findings: &mut Vec<Finding>) {
                 finding.code = "include-circle";
                 finding = finding.fix("remove one of the includes that lead back here");
             }
-            (None, None) => {}
+            (None, None) => finding = finding.fix(value.unwrap_or_default()),
         }
         findings.push(finding);
     }

@@ -74,7 +74,7 @@ fn listeners(view: &mut View<'_>) {
 fn numbers(view: &mut View<'_>) {
     let machine = view.world.machine;
     let net = &view.config().net;
-    let backlog = u64::try_from(net.tcp_backlog).unwrap_or(0);
+    let backlog = u64::from(net.tcp_backlog);
     if let Some(most) = machine.somaxconn.filter(|most| *most < backlog && net.port != 0) {
         let text = format!("the system cuts the queue of new connections, {backlog}, to {most}");
         let fix = format!("sysctl net.core.somaxconn={backlog}");

@@ -2,7 +2,7 @@
 
 use super::{View, size};
 use crate::config::choice::AppendFsync;
-use crate::sys::look::{Keeps, Kind};
+use crate::sys::look::{Facts, Keeps, Kind};
 use crate::util::path::{join_path, to_path};
 
 pub(super) fn check(view: &mut View<'_>) {
@@ -65,6 +65,7 @@ fn directory(view: &mut View<'_>) {
             view.warn("dir-not-writable", "dir", text, "chown it to the user of the server");
         }
     }
+    unread(view, snapshot, &look);
     if config.aof.enabled {
         match files.kind {
             Kind::Missing => {}
@@ -84,6 +85,27 @@ fn directory(view: &mut View<'_>) {
     } else if snapshot.kind != Kind::Missing && !snapshot.readable {
         let text = format!("the snapshot '{rdb}' can't be read");
         view.error("dbfilename", "dbfilename", text, "chown it to the user of the server");
+    }
+}
+
+/// Data that are there and that the start does not read: the next save writes over them.
+fn unread(view: &mut View<'_>, snapshot: Facts, look: &dyn Fn(&[u8]) -> Facts) {
+    let aof = &view.config().aof;
+    let manifest = [&aof.dir_name[..], b"/", &aof.file_name, b".manifest"].concat();
+    let has_files = look(&manifest).kind == Kind::File;
+    let has_snapshot = snapshot.kind == Kind::File && snapshot.bytes > 0;
+    // A single file of an earlier version is taken over.
+    let has_old_file = look(&aof.file_name).kind == Kind::File;
+    if aof.enabled && has_snapshot && !has_files && !has_old_file {
+        let text = "there is a snapshot and no append-only file yet: the server starts empty";
+        let fix = "start with 'appendonly no', then CONFIG SET appendonly yes and CONFIG REWRITE";
+        view.warn("snapshot-not-read", "appendonly", text, fix);
+    } else if !aof.enabled && has_files && !has_snapshot {
+        let text = "there are append-only files and no snapshot: the server starts empty";
+        view.warn("aof-not-read", "appendonly", text, "appendonly yes");
+    } else if !aof.enabled && has_files {
+        let text = "there are append-only files, and the snapshot is read: which is newer?";
+        view.note("aof-not-read", "appendonly", text, "appendonly yes, or remove them");
     }
 }
 

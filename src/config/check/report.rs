@@ -22,7 +22,7 @@ pub(crate) const USAGE: i32 = 64;
 
 /// All findings, the worst first, with a summary at the end; and the exit status.
 pub(crate) fn report(mut findings: Vec<Finding>, format: Format) -> (String, i32) {
-    findings.sort_by_key(|finding| finding.severity);
+    findings.sort_by(|a, b| order(a).cmp(&order(b)));
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let [errors, warnings, notes] = [Severity::Error, Severity::Warning, Severity::Note].map(count);
     let mut out = String::new();
@@ -56,6 +56,16 @@ pub(crate) fn report(mut findings: Vec<Finding>, format: Format) -> (String, i32
         }
     }
     (out, status)
+}
+
+/// The worst first, and in the order of the lines.
+fn order(finding: &Finding) -> (Severity, u8, &str, usize) {
+    let (kind, source, line) = match &finding.at {
+        At::Variable(name) => (0, name.as_str(), 0),
+        At::Line(place) => (1, &*place.source, place.line),
+        At::Whole => (2, "", 0),
+    };
+    (finding.severity, kind, source, line)
 }
 
 /// Where it is, for people.

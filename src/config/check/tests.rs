@@ -110,7 +110,7 @@ fn all_errors_are_found_with_their_lines() {
     assert_eq!(
         shown,
         [
-            (1, "line"),
+            (1, "unknown-directive"),
             (3, "line"),
             (4, "line"),
             (5, "other-version"),
@@ -123,6 +123,9 @@ fn all_errors_are_found_with_their_lines() {
     let findings = Fake::new().findings("maxmemry 1gb");
     assert_eq!(findings[0].code, "unknown-directive");
     assert_eq!(findings[0].fix.as_deref(), Some("did you mean 'maxmemory'?"));
+    let findings = Fake::new().findings("MAXMEMORY-policy allkeys-LRM");
+    let fix = "'allkeys-lrm' is known to Redis 8.6 and later; this version does not have it";
+    assert_eq!(findings[0].fix.as_deref(), Some(fix));
 }
 
 #[test]
@@ -184,13 +187,13 @@ fn includes_have_their_own_lines_and_circles_end() {
         At::Line(place) => (place.source.ends_with("part.conf"), place.line),
         _ => (false, 0),
     };
-    assert_eq!((line("line"), line("set-in-two-files")), ((true, 2), (true, 3)));
+    assert_eq!((line("unknown-directive"), line("set-in-two-files")), ((true, 2), (true, 3)));
     // Twice in each file: whoever followed all of them would not end.
     let circle = write("a.conf", "include DIR/b.conf\ninclude DIR/b.conf\nprot 1");
     write("b.conf", "include DIR/a.conf\ninclude DIR/a.conf\n");
     let findings = found(&circle);
     assert_eq!(findings.iter().filter(|f| f.code == "include-circle").count(), 1);
-    assert_eq!(findings.iter().filter(|f| f.code == "line").count(), 1);
+    assert_eq!(findings.iter().filter(|f| f.code == "unknown-directive").count(), 1);
     let missing = found(Path::new("/nonexistent/x.conf"));
     assert!(missing.iter().any(|f| f.severity == Severity::Error && f.text.contains("open")));
     std::fs::remove_dir_all(&dir).expect("removed");
@@ -320,6 +323,16 @@ fn what_is_kept() {
     has(&Fake::new().file("appendonlydir", FILE), "appendonly yes", "error aof-dir");
     has(&Fake::new().file("appendonlydir", closed), "appendonly yes", "error aof-dir");
     has_not(&Fake::new().file("appendonlydir", DIRECTORY), "appendonly yes", "aof-dir");
+    // What is there and not read.
+    let snapshot = || Fake::new().file("dump.rdb", FILE);
+    let files = |fake: Fake| fake.file("appendonlydir/appendonly.aof.manifest", FILE);
+    has(&snapshot(), "appendonly yes", "warning snapshot-not-read");
+    has_not(&files(snapshot()), "appendonly yes", "snapshot-not-read");
+    has_not(&snapshot().file("appendonly.aof", FILE), "appendonly yes", "snapshot-not-read");
+    has_not(&snapshot(), "", "snapshot-not-read");
+    has(&files(Fake::new()), "", "warning aof-not-read");
+    has(&files(snapshot()), "", "note aof-not-read");
+    has_not(&files(snapshot()), "appendonly yes", "aof-not-read");
 }
 
 #[test]

@@ -155,6 +155,8 @@ fn read_config(run: &Run) -> Result<Loaded, ConfigError> {
         sentinel: run.sentinel,
     })?;
     loaded.warnings.extend(config::refuse::check(&loaded)?);
+    // Nobody asks for the lines any more, and a server runs for long.
+    loaded.assigned = Vec::new();
     let variables = check::variables();
     let named = variables.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
     for (name, known) in config::env::unknown(named) {
