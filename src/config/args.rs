@@ -63,15 +63,24 @@ pub(crate) fn parse<S: AsRef<OsStr>>(argv: &[S], cwd: &Path) -> Action {
             return Action::TestMemory(number);
         }
         Some(b"--check-system") => return Action::CheckSystem,
-        Some(b"--check-config") => return check_config(&argv, cwd),
+        Some(b"--check-config") => return check_config(&argv, 1, cwd),
+        // Who has a command line that starts the server adds the word to it.
+        Some(file)
+            if !file.starts_with(b"-")
+                && argv.get(2).is_some_and(|arg| *arg == b"--check-config") =>
+        {
+            return check_config(&argv, 2, cwd);
+        }
         _ => {}
     }
     Action::Run(run(&argv, cwd))
 }
 
-/// `--check-config` and what follows it, as if it were not there; but for the form of the report.
-fn check_config(argv: &[&[u8]], cwd: &Path) -> Action {
-    let mut rest: Vec<&[u8]> = argv.iter().take(1).chain(argv.iter().skip(2)).copied().collect();
+/// The command line as if `--check-config`, its argument number `at`, were not there; but for the
+/// form of the report.
+fn check_config(argv: &[&[u8]], at: usize, cwd: &Path) -> Action {
+    let mut rest = argv.to_vec();
+    rest.remove(at);
     let mut format = Format::Text;
     while let Some(at) = rest.iter().position(|arg| *arg == b"--format") {
         format = match rest.get(at + 1).copied() {

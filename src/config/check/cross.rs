@@ -29,8 +29,8 @@ pub(super) fn check(view: &mut View<'_>) {
         view.note("percentiles", "latency-tracking-info-percentiles", text, "");
     }
     if config.process.daemonize && view.value("supervised") == "systemd" {
-        let text = "a daemon leaves the process that systemd watches";
-        view.warn("daemon-of-systemd", "daemonize", text, "daemonize no");
+        let text = "has no effect under systemd, which watches this process";
+        view.note("daemon-of-systemd", "daemonize", text, "daemonize no");
     }
     if config.process.daemonize && config.log.file.is_empty() && !config.log.syslog_enabled {
         let text = "a daemon without 'logfile' has no log";

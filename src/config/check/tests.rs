@@ -392,7 +392,7 @@ fn values_that_are_seldom_meant() {
     has(&fake, &format!("{percentiles} 50"), "note percentiles");
     has_not(&fake, percentiles, "percentiles");
     has(&fake, "daemonize yes", "note daemon-without-log");
-    has(&fake, "daemonize yes\nsupervised systemd", "warning daemon-of-systemd");
+    has(&fake, "daemonize yes\nsupervised systemd", "note daemon-of-systemd");
 }
 
 #[test]
