@@ -9,12 +9,14 @@
 //! REDUST_UNAVAILABLE_DIRECTIVES  stop or warn: `unavailable-directives`
 //! ```
 //!
-//! A variable that is set but empty counts as not set. A wrong one is fatal.
+//! A variable that is set but empty counts as not set. A wrong one is fatal; one that begins with
+//! `REDUST_` and is none of these is named in the log.
 
 use super::Config;
 use super::SavePoint;
 use super::choice::Unavailable;
 use super::file::ConfigError;
+use crate::util::near::nearest;
 use crate::util::num;
 use crate::util::path::to_path;
 
@@ -28,6 +30,15 @@ pub(crate) const VARIABLES: [&str; 6] = [
     "REDUST_UNAVAILABLE_DIRECTIVES",
 ];
 
+/// What is wrong with a variable.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fault {
+    /// Its name.
+    pub variable: &'static str,
+    /// What its value has to be.
+    pub expected: &'static str,
+}
+
 /// Applies the environment to `config`. `lookup` returns the value of a variable.
 pub(crate) fn apply(
     config: &mut Config,
@@ -35,25 +46,63 @@ pub(crate) fn apply(
 ) -> Result<(), ConfigError> {
     for variable in VARIABLES {
         let Some(value) = lookup(variable).filter(|value| !value.is_empty()) else { continue };
-        let result = match variable {
-            "REDUST_ADDR" => addr(config, &value),
-            "REDUST_RDB_PATH" => rdb_path(config, &value),
-            "REDUST_RDB_AUTO_SAVE_SECS" => auto_save(config, &value),
-            "REDUST_MAXMEMORY_BYTES" => max_memory(config, &value),
-            "REDUST_UNAVAILABLE_DIRECTIVES" => unavailable(config, &value),
-            _ => {
-                config.acl.require_pass = value.clone();
-                Ok(())
-            }
-        };
-        result.map_err(|expected| {
+        set(config, variable, &value).map_err(|Fault { expected, .. }| {
+            let value = if is_secret(variable) { &b"(hidden)"[..] } else { &value };
             ConfigError::general(format!(
                 "Invalid environment variable {variable}='{}': {expected}",
-                String::from_utf8_lossy(&value)
+                String::from_utf8_lossy(value)
             ))
         })?;
     }
     Ok(())
+}
+
+/// Whether the value of the variable must not be shown.
+pub(crate) fn is_secret(variable: &str) -> bool {
+    variable.contains("PASSWORD") || variable.contains("TOKEN")
+}
+
+/// Sets what one variable says, or nothing.
+pub(crate) fn set(config: &mut Config, variable: &'static str, value: &[u8]) -> Result<(), Fault> {
+    let result = match variable {
+        "REDUST_ADDR" => addr(config, value),
+        "REDUST_RDB_PATH" => rdb_path(config, value),
+        "REDUST_RDB_AUTO_SAVE_SECS" => auto_save(config, value),
+        "REDUST_MAXMEMORY_BYTES" => max_memory(config, value),
+        "REDUST_UNAVAILABLE_DIRECTIVES" => unavailable(config, value),
+        _ => {
+            config.acl.require_pass = value.to_vec();
+            Ok(())
+        }
+    };
+    result.map_err(|expected| Fault { variable, expected })
+}
+
+/// Of `set`, the variables of the environment, those that look like ours and are not, with the one
+/// that was perhaps meant.
+pub(crate) fn unknown<'a>(
+    set: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> Vec<(&'a str, Option<&'static str>)> {
+    let mut found: Vec<_> = set
+        .filter(|(name, value)| {
+            name.starts_with("REDUST_")
+                && !VARIABLES.contains(name)
+                && !name.starts_with("REDUST_BACKUP_")
+                && !is_of_service(name, value)
+        })
+        .map(|(name, _)| (name, nearest(name.as_bytes(), VARIABLES.into_iter())))
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+/// Kubernetes tells every container where the services are, that called `redust` too.
+fn is_of_service(name: &str, value: &[u8]) -> bool {
+    let has = |part: &str| name.contains(part);
+    has("_SERVICE_HOST")
+        || has("_SERVICE_PORT")
+        || (has("_PORT_") && (has("_TCP") || has("_UDP")))
+        || (name.ends_with("_PORT") && value.windows(3).any(|part| part == b"://"))
 }
 
 fn addr(config: &mut Config, value: &[u8]) -> Result<(), &'static str> {
