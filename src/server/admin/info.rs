@@ -8,7 +8,8 @@
 
 use crate::config::choice::Choice;
 use crate::server::admin::absent;
-use crate::server::admin::footprint::Footprint;
+use crate::keyspace::store::Store;
+use crate::server::admin::footprint::{Footprint, ratio};
 use crate::server::engine::evict;
 use crate::server::parts::Server;
 use crate::server::parts::child::{Child, Kind};
@@ -116,9 +117,8 @@ static SECTIONS: &[Section] = &[
         &[
             |srv, o| srv.stats.info_traffic(o),
             |_, o| absent::syncs(o),
-            |srv, o| srv.stats.info_expiry(o),
-            |srv, o| srv.expiry.info(o),
-            |srv, o| srv.stats.info_keys(o),
+            expiry,
+            |srv, o| srv.stats.info_keys(evict::exceeded_us(srv), o),
             |srv, o| srv.pubsub.info(o),
             |srv, o| srv.stats.info_forks(o),
             |srv, o| srv.migrate.info(o),
@@ -140,6 +140,7 @@ static SECTIONS: &[Section] = &[
     ),
     section("Cluster", Usually, &[|_, o| absent::cluster(o)]),
     section("Keyspace", Usually, &[|srv, o| srv.ks.info(srv.clock.now_ms, o)]),
+    section("Keytypes", InAll, &[|srv, o| srv.ks.info_types(o)]),
     section("Debug", Never, &[|srv, o| srv.stats.info_debug(srv.aof.spent_us, o)]),
 ];
 
@@ -210,6 +211,15 @@ fn build(_: &Server, o: &mut Lines) {
     o.add("multiplexing_api", "epoll");
     o.add("atomicvar_api", "c11-builtin");
     o.add("gcc_version", "0.0.0");
+}
+
+/// What has expired, and what is past its time but still here.
+fn expiry(srv: &Server, o: &mut Lines) {
+    let now = srv.clock.now_ms;
+    let (keys, backlog) = srv.ks.expiring(now);
+    srv.stats.info_expiry(ratio(backlog as u64, srv.ks.timed() as u64).min(1.0), o);
+    let soonest = srv.ks.stores().filter_map(Store::next_timed_ms).min();
+    srv.expiry.info((keys, backlog), soonest, now, o);
 }
 
 fn limit(srv: &Server, o: &mut Lines) {
