@@ -343,7 +343,9 @@ impl Stats {
     /// CONFIG RESETSTAT.
     pub(crate) fn reset(&mut self) {
         let commands = self.commands.len();
-        *self = Stats { commands: vec![CommandStats::default(); commands], ..Stats::default() };
+        // Compat: the counts of the access control stay.
+        let n = Counters { auth_denied: self.n.auth_denied, ..Counters::default() };
+        *self = Stats { commands: vec![CommandStats::default(); commands], n, ..Stats::default() };
     }
 }
 

@@ -1,10 +1,11 @@
 //! One account of memory for INFO, MEMORY STATS and MEMORY DOCTOR, so that they agree.
 //!
-//! `overhead` is what the server itself needs: what it had at start, clients, tables. The rest of
-//! what is allocated is the data set. O(databases), since the memory of clients is kept as a
+//! `overhead` is what the server itself needs: what it had at start, clients, tables, and what waits
+//! for the append-only file. The rest of what is allocated is the data set. O(databases), since the memory of clients is kept as a
 //! running sum.
 
 use crate::net::usage::Class;
+use crate::server::engine::evict;
 use crate::server::parts::Server;
 use crate::util::lines::Lines;
 
@@ -57,7 +58,7 @@ impl Footprint {
             .collect();
         let tables: u64 = dbs.iter().map(|d| d.main + d.expires).sum();
         let replicas = tally.of(Class::Replica) as u64;
-        let overhead = m.at_start + normal as u64 + replicas + tables;
+        let overhead = m.at_start + normal as u64 + replicas + tables + evict::not_counted(srv);
         let keys = srv.ks.len() as u64;
         let net = used.saturating_sub(m.at_start).max(1);
         Footprint {

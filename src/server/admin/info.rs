@@ -7,8 +7,8 @@
 //! DBSIZE, used_memory and the counts of expiring keys are O(1), so INFO is cheap at any size.
 
 use crate::config::choice::Choice;
-use crate::server::admin::absent;
 use crate::keyspace::store::Store;
+use crate::server::admin::absent;
 use crate::server::admin::footprint::{Footprint, ratio};
 use crate::server::engine::evict;
 use crate::server::parts::Server;
@@ -50,6 +50,7 @@ static SECTIONS: &[Section] = &[
             |srv, o| srv.identity.info_versions(o),
             |srv, o| srv.clock.info(o),
             build,
+            |srv, o| srv.identity.info_compiler(o),
             |srv, o| srv.identity.info_process(o),
             |srv, o| o.add("tcp_port", srv.cfg.net.port),
             |srv, o| srv.clock.info_time(o),
@@ -87,7 +88,7 @@ static SECTIONS: &[Section] = &[
             |_, o| absent::replication_memory(o),
             |srv, o| Footprint::of(srv).info_clients(o),
             |_, o| absent::more_memory(o),
-            |srv, o| o.add("mem_aof_buffer", aof_buffer(srv)),
+            |srv, o| o.add("mem_aof_buffer", evict::not_counted(srv)),
             |_, o| o.add("mem_allocator", mem::allocator()),
             |_, o| absent::defrag(o),
             |srv, o| srv.bio.info(o),
@@ -108,6 +109,8 @@ static SECTIONS: &[Section] = &[
             },
             |_, o| absent::modules(o),
             aof_sizes,
+            |srv, o| srv.aof.info_failures(o),
+            |srv, o| srv.syncer.times.info(o),
             loading,
         ],
     ),
@@ -210,7 +213,6 @@ fn names(srv: &Server) -> impl Iterator<Item = &'static str> {
 fn build(_: &Server, o: &mut Lines) {
     o.add("multiplexing_api", "epoll");
     o.add("atomicvar_api", "c11-builtin");
-    o.add("gcc_version", "0.0.0");
 }
 
 /// What has expired, and what is past its time but still here.
