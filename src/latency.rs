@@ -197,6 +197,6 @@ mod tests {
         let text = graph("command", &history, 100);
         assert!(text.starts_with("command - high 100 ms, low 10 ms (all time high 100 ms)\n---"));
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[2..], ["  #", "  |", " _|", "_||", "   ", "141", "m00", " ss"][..]);
+        assert_eq!(lines[2..], ["  #", " _|", " ||", "_||", "   ", "141", "m00", " ss"][..]);
     }
 }

@@ -50,10 +50,11 @@ impl Footprint {
         let normal = tally.of(Class::Normal) + tally.of(Class::PubSub) + tally.of(Class::Primary);
         let filled = srv.ks.iter().filter(|(_, db)| !db.is_empty());
         let dbs: Vec<DbOverhead> = filled
-            .map(|(n, db)| DbOverhead {
-                db: n,
-                main: db.mem_bytes() as u64,
-                expires: (db.expires() * WHEEL_BYTES) as u64,
+            .map(|(n, db)| {
+                // The wheel's bytes are among those of the tables.
+                let expires = db.expires() * WHEEL_BYTES;
+                let main = db.mem_bytes().saturating_sub(expires);
+                DbOverhead { db: n, main: main as u64, expires: expires as u64 }
             })
             .collect();
         let tables: u64 = dbs.iter().map(|d| d.main + d.expires).sum();

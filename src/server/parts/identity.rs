@@ -24,6 +24,16 @@ fn told(variable: Option<&'static str>, else_: &'static str) -> &'static str {
     variable.filter(|value| !value.is_empty()).unwrap_or(else_)
 }
 
+/// The commit that the program was built from; zeros where nobody said.
+pub(crate) fn commit() -> &'static str {
+    told(GIT_SHA1, "00000000")
+}
+
+/// Whether files differed from that commit.
+pub(crate) fn is_modified() -> bool {
+    told(GIT_DIRTY, "0") != "0"
+}
+
 /// A number that is another one for another build, as far as the program knows of its build.
 fn build_id() -> u64 {
     let facts = [REDIS_VERSION, REDUST_VERSION, told(GIT_SHA1, ""), told(GIT_DIRTY, "")];
@@ -66,8 +76,8 @@ impl Identity {
     pub(crate) fn info_versions(&self, o: &mut Lines) {
         o.add("redis_version", REDIS_VERSION);
         o.add("redust_version", REDUST_VERSION);
-        o.add("redis_git_sha1", told(GIT_SHA1, "00000000"));
-        o.flag("redis_git_dirty", told(GIT_DIRTY, "0") != "0");
+        o.add("redis_git_sha1", commit());
+        o.flag("redis_git_dirty", is_modified());
         o.add("redis_build_id", format_args!("{:x}", build_id()));
         o.add("redis_mode", "standalone");
         o.add("os", format_args!("{} {} {}", self.uname.0, self.uname.1, self.uname.2));
