@@ -242,8 +242,8 @@ impl Stats {
         o.add("expire_cycle_cpu_milliseconds", self.n.expire_us / 1000);
     }
 
-    /// INFO stats: what was evicted, and whether keys were found; `exceeded_us`: for how long memory
-    /// has been above the limit now.
+    /// INFO stats: what was evicted, and whether keys were found; `exceeded_us`: for how long
+    /// memory has been above the limit now.
     pub(crate) fn info_keys(&self, exceeded_us: u64, o: &mut Lines) {
         o.add("evicted_keys", self.n.evicted_keys);
         o.add("evicted_clients", self.n.evicted_clients);

@@ -160,8 +160,8 @@ impl Store {
         self.expires() + self.timed_hashes()
     }
 
-    /// Keys, and hashes with fields, whose time is not after `now_ms` and that are still here. It is
-    /// exact while few lie in one slot of a wheel with others that are not due; of more than 64
+    /// Keys, and hashes with fields, whose time is not after `now_ms` and that are still here. It
+    /// is exact while few lie in one slot of a wheel with others that are not due; of more than 64
     /// such the share is estimated by these. Bounded work (`Wheel::due`).
     pub fn backlog(&self, now_ms: i64) -> usize {
         self.table.due(now_ms) + self.indexes.fields.due(now_ms)

@@ -109,19 +109,19 @@ fn keys_are_counted_by_type_whatever_happens_to_them() {
         let n = (rng() % 3) as usize;
         let (from, to) = ((rng() % 60).to_string(), (rng() % 60).to_string());
         let (from, to) = (from.as_bytes(), to.as_bytes());
-        let expire = (rng() % 4 == 0).then_some(now + 200);
+        let expire = rng().is_multiple_of(4).then_some(now + 200);
         let mut fx = Effects::new(0, n as u32);
         let env = env(n as u32, now);
         match rng() % 100 {
             0 => ks.swap(n, (rng() % 3) as usize),
-            1 if rng() % 4 == 0 => drop(ks.flush(Some(n), now)),
-            2 if rng() % 40 == 0 => drop(ks.flush(None, now)),
+            1 if rng().is_multiple_of(4) => drop(ks.flush(Some(n), now)),
+            2 if rng().is_multiple_of(40) => drop(ks.flush(None, now)),
             3..20 => {
                 let to_db = (n as u32 + 1) % 3;
                 let mut across = Across { ks: &mut ks, env: &env, lazyfree: Lazyfree::default() };
                 match rng() % 2 {
                     0 => drop(across.move_key(from, to_db, &mut fx)),
-                    _ => drop(across.copy_key(from, (to_db, to), rng() % 2 == 0, &mut fx)),
+                    _ => drop(across.copy_key(from, (to_db, to), rng().is_multiple_of(2), &mut fx)),
                 }
             }
             20..35 => {

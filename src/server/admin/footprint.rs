@@ -1,8 +1,8 @@
 //! One account of memory for INFO, MEMORY STATS and MEMORY DOCTOR, so that they agree.
 //!
-//! `overhead` is what the server itself needs: what it had at start, clients, tables, and what waits
-//! for the append-only file. The rest of what is allocated is the data set. O(databases), since the memory of clients is kept as a
-//! running sum.
+//! `overhead` is what the server itself needs: what it had at start, clients, tables, and what
+//! waits for the append-only file. The rest of what is allocated is the data set. O(databases),
+//! since the memory of clients is kept as a running sum.
 
 use crate::net::usage::Class;
 use crate::server::engine::evict;
