@@ -280,11 +280,16 @@ fn refusal(e: SetError) -> CmdError {
     }
 }
 
-/// `CONFIG RESETSTAT`. Joins: stats, bio.
+/// `CONFIG RESETSTAT`: counters begin anew, those of Redis and ours. What is a state stays, and so
+/// do the memory peak and the count of denied AUTHs. Joins: stats, jobs, eviction.
 fn resetstat(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     srv.stats.reset();
     srv.bio.reset_freed();
-    srv.memory.peak = srv.memory.used();
+    srv.eviction.exceeded_since = None;
+    srv.rdb.saves = 0;
+    srv.rdb.latest.reset();
+    srv.aof.reset();
+    srv.syncer.times.reset();
     call.reply.ok();
     Ok(Flow::Done)
 }

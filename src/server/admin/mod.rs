@@ -16,6 +16,7 @@ pub(super) mod footprint;
 pub(super) mod help;
 pub(super) mod info;
 pub(super) mod latency;
+pub(super) mod latency_doctor;
 pub(super) mod memory;
 pub(super) mod migrate;
 pub(super) mod monitor;

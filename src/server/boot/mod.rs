@@ -29,7 +29,7 @@ use crate::server::parts::Server;
 use crate::server::parts::Table;
 use crate::server::parts::clock::Clock;
 use crate::server::parts::exec::Exec;
-use crate::server::parts::identity::{Identity, REDIS_VERSION, REDUST_VERSION};
+use crate::server::parts::identity::{self, Identity, REDIS_VERSION, REDUST_VERSION};
 use crate::server::parts::identity::{random_bytes, random_id};
 use crate::server::parts::memory::Memory;
 use crate::server::parts::net::Net;
@@ -121,7 +121,9 @@ Settings from the environment (REDUST_ADDR ...) and signals: man redust-server.
 
 fn version_line() -> String {
     format!(
-        "Redis server v={REDIS_VERSION} sha=00000000:0 malloc={} bits=64 build=redust-{REDUST_VERSION}",
+        "Redis server v={REDIS_VERSION} sha={}:{} malloc={} bits=64 build=redust-{REDUST_VERSION}",
+        identity::commit(),
+        u8::from(identity::is_modified()),
         mem::allocator()
     )
 }
@@ -204,8 +206,10 @@ fn start(
     log!(Notice, "oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
     log!(
         Notice,
-        "Redis version={REDIS_VERSION}, bits=64, commit=00000000, modified=0, pid={}, just started \
+        "Redis version={REDIS_VERSION}, bits=64, commit={}, modified={}, pid={}, just started \
          (redust {REDUST_VERSION})",
+        identity::commit(),
+        u8::from(identity::is_modified()),
         process::pid()
     );
     if arguments.is_empty() {

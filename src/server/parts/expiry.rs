@@ -21,8 +21,19 @@ impl Default for Cycle {
 }
 
 impl Cycle {
-    /// INFO stats.
-    pub(crate) fn info(&self, o: &mut Lines) {
-        o.add("redust_expire_lag_milliseconds", self.lag_ms);
+    /// INFO stats: `keys` expire, and about `backlog` are past their time, the first of them at
+    /// `soonest_ms`.
+    pub(crate) fn info(
+        &self,
+        (keys, backlog): (usize, usize),
+        soonest_ms: Option<i64>,
+        now_ms: i64,
+        o: &mut Lines,
+    ) {
+        let waited = soonest_ms.map_or(0, |at| now_ms - 1 - at);
+        let lag = if backlog > 0 { waited.max(self.lag_ms) } else { 0 };
+        o.add("redust_expire_lag_milliseconds", lag);
+        o.add("redust_expire_keys", keys);
+        o.add("redust_expire_backlog", backlog);
     }
 }

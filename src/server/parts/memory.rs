@@ -23,6 +23,8 @@ pub(crate) struct Memory {
 impl Memory {
     /// Starts counting from what is allocated now.
     pub(crate) fn start(counters: Vec<ThreadCounters>) -> Memory {
+        // What the start has freed would else count as used for ever.
+        mem::flush_cache();
         let mut memory = Memory { counters, ..Memory::default() };
         memory.refresh();
         memory.base = memory.stats.allocated.wrapping_sub(memory.used());
