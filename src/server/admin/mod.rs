@@ -17,6 +17,7 @@ pub(super) mod help;
 pub(super) mod info;
 pub(super) mod latency;
 pub(super) mod memory;
+pub(super) mod metrics;
 pub(super) mod migrate;
 pub(super) mod monitor;
 pub(super) mod multi;

@@ -28,9 +28,10 @@ use crate::server::parts::Server;
 use crate::server::parts::Table;
 use crate::server::parts::clock::Clock;
 use crate::server::parts::exec::Exec;
-use crate::server::parts::identity::{Identity, REDIS_VERSION, REDUST_VERSION};
+use crate::server::parts::identity::{Identity, REDIS_VERSION, REDUST_VERSION, RESERVED_FILES};
 use crate::server::parts::identity::{random_bytes, random_id};
 use crate::server::parts::memory::Memory;
+use crate::server::parts::metrics::Metrics;
 use crate::server::parts::net::Net;
 use crate::server::parts::rdb::RdbJobs;
 use crate::server::parts::syncer::Syncer;
@@ -56,8 +57,6 @@ use crate::util::siphash::Seed;
 
 /// Where a daemon writes its process number unless it is told where.
 const DEFAULT_PID_FILE: &[u8] = b"/var/run/redis.pid";
-/// Open files that are not clients.
-const RESERVED_FILES: u64 = 32;
 
 /// Runs the server; the exit code.
 pub fn main(args: Vec<OsString>) -> i32 {
@@ -296,6 +295,7 @@ pub(crate) fn assemble(
         pause: Default::default(),
         loading: None,
         memory: Memory::start(counters),
+        metrics: Metrics::new(admin::metrics::render),
         eviction: Default::default(),
         expiry: Default::default(),
         shutdown: Default::default(),

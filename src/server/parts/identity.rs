@@ -11,6 +11,9 @@ pub(crate) const REDIS_VERSION: &str = "7.2.6";
 /// Our own.
 pub(crate) const REDUST_VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Open files that are neither clients nor scrapers.
+pub(crate) const RESERVED_FILES: u64 = 32;
+
 /// What the process is, for INFO and the log.
 #[derive(Debug, Default)]
 pub(crate) struct Identity {

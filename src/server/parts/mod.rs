@@ -15,6 +15,7 @@ pub(super) mod identity;
 pub(super) mod links;
 pub(super) mod loading;
 pub(super) mod memory;
+pub(super) mod metrics;
 pub(super) mod net;
 pub(super) mod pause;
 pub(super) mod rdb;
@@ -51,6 +52,7 @@ use crate::server::parts::identity::Identity;
 use crate::server::parts::links::Links;
 use crate::server::parts::loading::Loading;
 use crate::server::parts::memory::Memory;
+use crate::server::parts::metrics::Metrics;
 use crate::server::parts::net::Net;
 use crate::server::parts::pause::Pause;
 use crate::server::parts::rdb::RdbJobs;
@@ -93,6 +95,7 @@ pub(crate) struct Server {
     pub latency: Latency,
     pub loading: Option<Loading>,
     pub memory: Memory,
+    pub metrics: Metrics,
     pub eviction: Pool,
     pub expiry: Cycle,
     pub shutdown: Shutdown,
