@@ -4,8 +4,7 @@
 //! served when a turn's commands are done (`reactor/scrape.rs`). What it can cost is bounded here:
 //!
 //! ```text
-//! connections   MAX_SCRAPERS; a further one takes the place of the one that has been silent longest,
-//!               if that is longer than GRACE_MS
+//! connections   MAX_SCRAPERS; a further one takes the place of the one that has been silent longest
 //! a request     whole within REQUEST_MS of its first byte, in MAX_HEAD bytes (`net::http`)
 //! a reply       taken within REPLY_MS; the next request waits for that
 //! silence       IDLE_MS between two requests
@@ -19,12 +18,12 @@ use crate::stats::Histogram;
 
 /// Connections at most.
 pub(crate) const MAX_SCRAPERS: usize = 16;
-/// A connection that has been silent for so long may have to leave for another.
-const GRACE_MS: i64 = 1_000;
 /// A request has to be whole after so long.
 const REQUEST_MS: i64 = 10_000;
-/// A reply has to be taken after so long.
+/// A reply has to be taken after so long, or after the second time if another scraper wants the
+/// place.
 const REPLY_MS: i64 = 30_000;
+const PATIENCE_MS: i64 = 5_000;
 /// A connection may be silent for so long between two requests.
 const IDLE_MS: i64 = 60_000;
 /// A connection that was refused is read for so long, so that the refusal arrives.
@@ -226,14 +225,15 @@ impl Metrics {
         Some(place)
     }
 
+    /// Who has to leave for another: the one that has been silent longest, and rather one that has
+    /// not asked for anything yet. Who is sent a reply stays if it takes it.
     fn silent_longest(&self, now_ms: i64) -> Option<usize> {
-        let silent = |s: &Scraper| {
-            matches!(s.phase, Phase::Idle | Phase::Asking | Phase::Leaving)
-                && now_ms - s.since_ms >= GRACE_MS
-        };
         let all = self.places.iter().enumerate();
         let all = all.filter_map(|(place, s)| Some((place, s.as_deref()?)));
-        all.filter(|(_, s)| silent(s)).min_by_key(|(_, s)| s.since_ms).map(|(place, _)| place)
+        let silent =
+            all.filter(|(_, s)| s.phase != Phase::Answered || now_ms - s.since_ms > PATIENCE_MS);
+        let order = |s: &Scraper| (s.phase == Phase::Answered, !s.is_new(), s.since_ms);
+        silent.min_by_key(|(_, s)| order(s)).map(|(place, _)| place)
     }
 
     /// Ends a connection.
@@ -285,11 +285,16 @@ mod tests {
         for i in 0..MAX_SCRAPERS {
             assert_eq!(add(&mut m, i as i64), Some(i));
         }
-        assert_eq!(add(&mut m, 500), None, "nobody has been silent for long");
         m.scraper(0).expect("there").enter(Phase::Answered, 1);
-        assert_eq!(add(&mut m, 5_000), Some(1), "the first one is being answered");
-        assert_eq!(add(&mut m, 5_000), Some(2));
-        assert_eq!((m.scrapers(), m.scrapes.dropped), (16, 3));
+        m.scraper(1).expect("there").sent = 1;
+        assert_eq!(add(&mut m, 5_000), Some(2), "one is being answered, one has been");
+        assert_eq!(add(&mut m, 5_000), Some(3));
+        (2..MAX_SCRAPERS).for_each(|i| m.scraper(i).expect("there").sent = 1);
+        assert_eq!(add(&mut m, 5_000), Some(1), "the silent ones, too");
+        (0..MAX_SCRAPERS).for_each(|i| m.scraper(i).expect("there").phase = Phase::Answered);
+        assert_eq!(add(&mut m, 5_000), None);
+        assert_eq!(add(&mut m, 9_000), Some(4), "whoever does not take its reply");
+        assert_eq!((m.scrapers(), m.scrapes.dropped), (16, 5));
         assert_eq!(m.pending, u16::MAX);
         m.switch(false);
         assert_eq!((m.scrapers(), m.pending), (0, 0));

@@ -90,6 +90,7 @@ static SERVER: &[Row] = &[
             s.value(Micros(v.srv.metrics.scrapes.ns / 1000));
         },
     ),
+    gauge("redust_scrapers", "Connected scrapers.", |v, s| s.value(v.srv.metrics.scrapers())),
     counter(
         "redust_scrapers_dropped_total",
         "Scrapers turned away, as there were too many.",
