@@ -2,7 +2,10 @@
 
 use super::*;
 
-fn all(data: &[u8]) -> Vec<Result<(Method, Vec<u8>, bool), Status>> {
+/// Method, path, and whether the connection stays.
+type Found = Result<(Method, Vec<u8>, bool), Status>;
+
+fn all(data: &[u8]) -> Vec<Found> {
     let mut inbox = Inbox::default();
     let (mut rest, mut found) = (data, Vec::new());
     loop {

@@ -31,7 +31,6 @@ use crate::server::parts::exec::Exec;
 use crate::server::parts::identity::{Identity, REDIS_VERSION, REDUST_VERSION, RESERVED_FILES};
 use crate::server::parts::identity::{random_bytes, random_id};
 use crate::server::parts::memory::Memory;
-use crate::server::parts::metrics::Metrics;
 use crate::server::parts::net::Net;
 use crate::server::parts::rdb::RdbJobs;
 use crate::server::parts::syncer::Syncer;
@@ -295,7 +294,8 @@ pub(crate) fn assemble(
         pause: Default::default(),
         loading: None,
         memory: Memory::start(counters),
-        metrics: Metrics::new(admin::metrics::render),
+        metrics: Default::default(),
+        render: admin::metrics::render,
         eviction: Default::default(),
         expiry: Default::default(),
         shutdown: Default::default(),

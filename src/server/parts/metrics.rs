@@ -1,10 +1,10 @@
 //! The endpoint for metrics: its connections, and the two histograms that exist only with it.
 //!
-//! A scraper is no client: it has no id, no place in CLIENT LIST and none of `maxclients`, and it is
+//! A scraper is no client: it has no id, no place in CLIENT LIST and none of `maxclients`. It is
 //! served when a turn's commands are done (`reactor/scrape.rs`). What it can cost is bounded here:
 //!
 //! ```text
-//! connections   MAX_SCRAPERS; a further one takes the place of the one that has been silent longest
+//! connections   MAX_SCRAPERS; a further one takes the place of the one that is silent longest
 //! a request     whole within REQUEST_MS of its first byte, in MAX_HEAD bytes (`net::http`)
 //! a reply       taken within REPLY_MS; the next request waits for that
 //! silence       IDLE_MS between two requests
@@ -13,7 +13,6 @@
 
 use crate::net::conn::Conn;
 use crate::net::http::Inbox;
-use crate::server::parts::Server;
 use crate::stats::Histogram;
 
 /// Connections at most.
@@ -38,9 +37,6 @@ pub(crate) enum Format {
     Plain,
     OpenMetrics,
 }
-
-/// What writes all metrics. It is handed in, since it knows all parts.
-pub(crate) type Render = fn(&mut Server, Format, &mut Vec<u8>);
 
 /// What a connection does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +132,7 @@ pub(crate) struct Histograms {
 }
 
 /// The endpoint.
+#[derive(Default)]
 pub(crate) struct Metrics {
     /// They are kept while there is somebody to ask for them. Whether there are any is what the hot
     /// path asks, once for each client's turn.
@@ -148,24 +145,10 @@ pub(crate) struct Metrics {
     pub scrapes: Scrapes,
     /// The buffer of the latest reply, for the next one.
     pub spare: Vec<u8>,
-    pub render: Render,
     places: [Option<Box<Scraper>>; MAX_SCRAPERS],
 }
 
 impl Metrics {
-    pub(crate) fn new(render: Render) -> Metrics {
-        Metrics {
-            kept: None,
-            turn_ticks: 0,
-            pending: 0,
-            first: 0,
-            scrapes: Scrapes::default(),
-            spare: Vec::new(),
-            render,
-            places: [const { None }; MAX_SCRAPERS],
-        }
-    }
-
     /// Begins to keep histograms, or ends that and lets all scrapers go.
     pub(crate) fn switch(&mut self, on: bool) {
         if !on {
@@ -232,7 +215,10 @@ impl Metrics {
         let all = all.filter_map(|(place, s)| Some((place, s.as_deref()?)));
         let silent =
             all.filter(|(_, s)| s.phase != Phase::Answered || now_ms - s.since_ms > PATIENCE_MS);
-        let order = |s: &Scraper| (s.phase == Phase::Answered, !s.is_new(), s.since_ms);
+        let order = |s: &Scraper| match s.phase {
+            Phase::Answered => (2, s.since_ms),
+            _ => (u8::from(!s.is_new()), s.since_ms),
+        };
         silent.min_by_key(|(_, s)| order(s)).map(|(place, _)| place)
     }
 
@@ -275,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_crowd_has_sixteen_places_and_the_silent_leave_first() {
-        let mut m = Metrics::new(|_, _, _| {});
+        let mut m = Metrics::default();
         let mut others = Vec::new();
         let mut add = |m: &mut Metrics, at: i64| {
             let (conn, other) = conn();
@@ -293,7 +279,7 @@ mod tests {
         assert_eq!(add(&mut m, 5_000), Some(1), "the silent ones, too");
         (0..MAX_SCRAPERS).for_each(|i| m.scraper(i).expect("there").phase = Phase::Answered);
         assert_eq!(add(&mut m, 5_000), None);
-        assert_eq!(add(&mut m, 9_000), Some(4), "whoever does not take its reply");
+        assert_eq!(add(&mut m, 9_000), Some(0), "whoever does not take its reply");
         assert_eq!((m.scrapers(), m.scrapes.dropped), (16, 5));
         assert_eq!(m.pending, u16::MAX);
         m.switch(false);
@@ -302,7 +288,7 @@ mod tests {
 
     #[test]
     fn each_phase_has_its_time() {
-        let mut m = Metrics::new(|_, _, _| {});
+        let mut m = Metrics::default();
         let mut last = |phase: Phase, answered: bool| {
             let (conn, _other) = conn();
             let place = m.insert(conn, 0).expect("a place");

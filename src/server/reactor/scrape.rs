@@ -247,7 +247,7 @@ fn not_ready(srv: &Server) -> Option<String> {
 fn render(srv: &mut Server, format: Format) -> Vec<u8> {
     let mut body = std::mem::take(&mut srv.metrics.spare);
     let started = srv.clock.watch.ticks();
-    let render = srv.metrics.render;
+    let render = srv.render;
     render(srv, format, &mut body);
     let ns = srv.clock.watch.ns(srv.clock.watch.ticks().wrapping_sub(started));
     let scrapes = &mut srv.metrics.scrapes;

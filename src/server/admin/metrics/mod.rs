@@ -1,4 +1,4 @@
-//! Metrics for Prometheus: every figure by its name, under two names where another exporter has one.
+//! Metrics for Prometheus: each figure by its name, and by that of the common exporter for Redis.
 //!
 //! ```text
 //! rows       figures of our own, `redust_*`: a row for each, by part of the server

@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn histograms_are_cumulative_and_their_bounds_are_seconds() {
         let mut h = Histogram::new();
-        [900, 900, 1_500_000, u64::MAX].map(|ns| h.record(ns, 1));
+        [900, 900, 1_500_000, u64::MAX].iter().for_each(|ns| h.record(*ns, 1));
         let mut out = Vec::new();
         let mut w = Writer::new(&mut out, Format::Plain);
         let label = Some(("command", "get"));
