@@ -23,9 +23,9 @@ const SLICE_US: u64 = 250;
 /// What an event comes from.
 ///
 /// ```text
-/// token 0             2              4             16 ..            112 ..        128 ..
-///       the signals   the child's    the helper    listeners, by    scrapers,     clients, each
-///       pipe          pipe           thread        their place      by place      with its generation
+/// token 0             2              4             16 ..          112 ..       128 ..
+///       the signals   the child's    the helper    listeners,     scrapers,    clients, each with
+///       pipe          pipe           thread        by place       by place     its generation
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
