@@ -5,7 +5,7 @@
 //! a command waits for is one rendering at most, however many ask.
 //!
 //! ```text
-//! /metrics   all metrics, in the format that `Accept` wants; with `metrics-token`, to whom shows it
+//! /metrics   all metrics, as `Accept` wants them; with `metrics-token` only to whom shows it
 //! /healthz   200: the loop turns
 //! /readyz    200, or 503 with the reason why commands are refused
 //! ```
