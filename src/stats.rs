@@ -1,5 +1,6 @@
 //! Statistics that INFO and CONFIG RESETSTAT are about: counters, rates, per-command figures.
 
+pub(crate) mod buckets;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ impl Histogram {
     const BUCKETS: usize =
         (Histogram::MAX_BITS - Histogram::STEP_BITS + 1) as usize * Histogram::STEPS;
 
-    fn new() -> Histogram {
+    pub(crate) fn new() -> Histogram {
         Histogram { buckets: Box::new([0; Histogram::BUCKETS]), count: 0 }
     }
 
@@ -108,6 +109,11 @@ pub(crate) struct CommandStats {
 }
 
 impl CommandStats {
+    /// Whether it has been called or refused.
+    pub(crate) fn is_used(&self) -> bool {
+        self.calls > 0 || self.rejected > 0 || self.failed > 0
+    }
+
     /// Counts `n` calls of `ns` nanoseconds each.
     #[inline]
     pub(crate) fn record(&mut self, ns: u64, n: u64, keep_latency: bool) {
@@ -298,8 +304,7 @@ impl Stats {
 
     /// INFO commandstats; `names` by number of the command.
     pub(crate) fn info_commands<'a>(&self, names: impl Iterator<Item = &'a str>, o: &mut Lines) {
-        let used = |s: &CommandStats| s.calls > 0 || s.rejected > 0 || s.failed > 0;
-        for (name, s) in names.zip(&self.commands).filter(|(_, s)| used(s)) {
+        for (name, s) in names.zip(&self.commands).filter(|(_, s)| s.is_used()) {
             o.add(
                 &format!("cmdstat_{name}"),
                 format_args!(

@@ -6,6 +6,7 @@
 //! REDUST_RDB_AUTO_SAVE_SECS  save after so many seconds with a change; 0: never
 //! REDUST_MAXMEMORY_BYTES     memory limit, with the usual units
 //! REDUST_AUTH_PASSWORD       password of the default user
+//! REDUST_METRICS_ADDR        host:port or [v6]:port for metrics
 //! REDUST_UNAVAILABLE_DIRECTIVES  stop or warn: `unavailable-directives`
 //! ```
 //!
@@ -21,12 +22,13 @@ use crate::util::num;
 use crate::util::path::to_path;
 
 /// The variables that are looked at.
-pub(crate) const VARIABLES: [&str; 6] = [
+pub(crate) const VARIABLES: [&str; 7] = [
     "REDUST_ADDR",
     "REDUST_RDB_PATH",
     "REDUST_RDB_AUTO_SAVE_SECS",
     "REDUST_MAXMEMORY_BYTES",
     "REDUST_AUTH_PASSWORD",
+    "REDUST_METRICS_ADDR",
     "REDUST_UNAVAILABLE_DIRECTIVES",
 ];
 
@@ -69,6 +71,7 @@ pub(crate) fn set(config: &mut Config, variable: &'static str, value: &[u8]) -> 
         "REDUST_RDB_PATH" => rdb_path(config, value),
         "REDUST_RDB_AUTO_SAVE_SECS" => auto_save(config, value),
         "REDUST_MAXMEMORY_BYTES" => max_memory(config, value),
+        "REDUST_METRICS_ADDR" => metrics_addr(config, value),
         "REDUST_UNAVAILABLE_DIRECTIVES" => unavailable(config, value),
         _ => {
             config.acl.require_pass = value.to_vec();
@@ -115,23 +118,36 @@ fn addr(config: &mut Config, value: &[u8]) -> Result<(), &'static str> {
         config.net.port = 0;
         return Ok(());
     }
-    let colon = value.iter().rposition(|byte| *byte == b':').ok_or(EXPECTED)?;
-    let (host, port) = (&value[..colon], &value[colon + 1..]);
-    let host = match host {
-        [b'[', host @ .., b']'] => host,
-        // An IPv6 address without brackets would lose its last group to the port.
-        _ if host.contains(&b':') => return Err(EXPECTED),
-        _ => host,
-    };
-    let port = num::parse_i64(port).and_then(|port| u16::try_from(port).ok()).ok_or(EXPECTED)?;
-    if host.iter().any(|byte| byte.is_ascii_whitespace() || matches!(byte, b'[' | b']')) {
-        return Err(EXPECTED);
-    }
+    let (host, port) = host_and_port(value).ok_or(EXPECTED)?;
     config.net.port = port;
     if !host.is_empty() {
         config.net.bind = vec![host.to_vec()];
     }
     Ok(())
+}
+
+fn metrics_addr(config: &mut Config, value: &[u8]) -> Result<(), &'static str> {
+    let (host, port) = host_and_port(value).ok_or("must be host:port or [address]:port")?;
+    config.metrics.port = port;
+    if !host.is_empty() {
+        config.metrics.bind = vec![host.to_vec()];
+    }
+    Ok(())
+}
+
+/// The parts of `host:port`; the host may be empty, and an IPv6 address stands in brackets.
+fn host_and_port(value: &[u8]) -> Option<(&[u8], u16)> {
+    let colon = value.iter().rposition(|byte| *byte == b':')?;
+    let (host, port) = (&value[..colon], &value[colon + 1..]);
+    let host = match host {
+        [b'[', host @ .., b']'] => host,
+        // An IPv6 address without brackets would lose its last group to the port.
+        _ if host.contains(&b':') => return None,
+        _ => host,
+    };
+    let port = num::parse_i64(port).and_then(|port| u16::try_from(port).ok())?;
+    let odd = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'[' | b']');
+    (!host.iter().any(odd)).then_some((host, port))
 }
 
 fn rdb_path(config: &mut Config, value: &[u8]) -> Result<(), &'static str> {

@@ -30,7 +30,7 @@ pub(crate) mod table;
 
 pub use fields::*;
 
-/// Open files that are not clients.
+/// Open files that are neither clients nor scrapers.
 pub(crate) const RESERVED_FILES: u64 = 32;
 
 /// The letters of `notify-keyspace-events` and their bits in [`Keyspace::notify_events`], which are

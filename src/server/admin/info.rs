@@ -60,6 +60,7 @@ static SECTIONS: &[Section] = &[
             |srv, o| srv.identity.info_files(o),
             |_, o| absent::threads(o),
             |srv, o| srv.net.info_listeners(srv.cfg.net.port, o),
+            |srv, o| srv.net.info_metrics(o),
         ],
     ),
     section(
@@ -69,7 +70,7 @@ static SECTIONS: &[Section] = &[
             |srv, o| srv.clients.info(srv.cfg.clients.max_clients, o),
             |srv, o| o.add("blocked_clients", srv.blocked.clients() + srv.pause.clients()),
             |srv, o| srv.tracking.info_clients(o),
-            |srv, o| srv.clients.info_timeouts(o),
+            |srv, o| o.add("clients_in_timeout_table", srv.blocked.timed()),
             |srv, o| srv.blocked.info(o),
         ],
     ),
@@ -148,7 +149,7 @@ static SECTIONS: &[Section] = &[
 ];
 
 /// The child, if it is of this kind.
-fn child_of(srv: &Server, kind: Kind) -> Option<&Child> {
+pub(crate) fn child_of(srv: &Server, kind: Kind) -> Option<&Child> {
     srv.child.as_ref().filter(|child| child.kind == kind)
 }
 
@@ -183,10 +184,17 @@ pub(crate) fn aof_buffer(srv: &Server) -> u64 {
 pub(crate) fn text(srv: &mut Server, wanted: &[String]) -> String {
     let named = |word: &str| wanted.iter().any(|w| w == word);
     let all = named("all") || named("everything");
-    let usual = wanted.is_empty() || named("default");
-    if usual || all || named("memory") {
+    if wanted.is_empty() || named("default") || all || named("memory") {
         srv.memory.refresh();
     }
+    lines(srv, wanted)
+}
+
+/// The same, with the figures of memory as they were last asked for.
+pub(crate) fn lines(srv: &Server, wanted: &[String]) -> String {
+    let named = |word: &str| wanted.iter().any(|w| w == word);
+    let all = named("all") || named("everything");
+    let usual = wanted.is_empty() || named("default");
     let mut out = Lines::with_capacity(6 * 1024);
     for section in SECTIONS {
         let name = section.title.to_ascii_lowercase();

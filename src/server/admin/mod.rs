@@ -18,6 +18,7 @@ pub(super) mod info;
 pub(super) mod latency;
 pub(super) mod latency_doctor;
 pub(super) mod memory;
+pub(super) mod metrics;
 pub(super) mod migrate;
 pub(super) mod monitor;
 pub(super) mod multi;

@@ -314,6 +314,8 @@ pub(crate) fn assemble(
         pause: Default::default(),
         loading: None,
         memory: Memory::start(counters),
+        metrics: Default::default(),
+        render: admin::metrics::render,
         eviction: Default::default(),
         expiry: Default::default(),
         shutdown: Default::default(),

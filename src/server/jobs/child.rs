@@ -80,6 +80,8 @@ pub(crate) fn spawn(
         Forked::Child => {
             fork::child_signals();
             logfile::set_role(b'C');
+            // A port that the server leaves must be free, though its child still runs.
+            srv.net.listeners.clear();
             settings::adopt_child_settings(srv, kind);
             let total = srv.ks.len() as u64;
             let mut reporter = Reporter { pipe: writer, total, last_ms: clock::wall_ms() };

@@ -33,6 +33,7 @@ pub(crate) fn run(srv: &mut Server) {
     if !srv.debug.pause_cron {
         sample(srv);
         evict::tend(srv);
+        srv.metrics.tend(srv.clock.now_ms);
         clients(srv, hz as usize);
         let now = srv.clock.now_ms;
         srv.ks.tend(now);
@@ -55,6 +56,7 @@ pub(crate) fn while_busy(srv: &mut Server) {
     srv.watchdog.rearm();
     if !srv.debug.pause_cron {
         sample(srv);
+        srv.metrics.tend(srv.clock.now_ms);
     }
 }
 

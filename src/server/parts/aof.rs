@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::net::clients::ClientId;
+use crate::net::session::Session;
 use crate::persist::aof::manifest::Manifest;
 use crate::server::parts::rdb::Attempts;
 use crate::server::parts::stream::ReaderId;
@@ -104,6 +105,12 @@ const MAX_DELAY_MINUTES: u32 = 60;
 impl Aof {
     pub(crate) fn is_on(&self) -> bool {
         self.state != State::Off
+    }
+
+    /// Whether a client is owed a reply to what the file does not hold yet.
+    #[inline]
+    pub(crate) fn holds(&self, session: &Session) -> bool {
+        self.held_from.is_some_and(|from| session.written > from)
     }
 
     /// The error because of which writes are refused; 0: they are not.
