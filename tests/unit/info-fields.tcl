@@ -71,7 +71,7 @@ set loading_fields {
 }
 # Fields of ours, and of later versions, beside redust_*.
 proc additions {} {
-    return {persistence_policy expired_subkeys client_query_buffer_limit_disconnections client_output_buffer_limit_disconnections}
+    return {persistence_policy metrics_exporter evicted_scripts expired_subkeys client_query_buffer_limit_disconnections client_output_buffer_limit_disconnections}
 }
 
 # The fields of a text, by section.

@@ -47,6 +47,15 @@ pub(crate) struct SyncTimes {
     last: AtomicU64,
 }
 
+/// What `SyncTimes` has counted: syncs, and microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SyncFigures {
+    pub count: u64,
+    pub sum: u64,
+    pub longest: u64,
+    pub last: u64,
+}
+
 impl SyncTimes {
     /// A sync has taken so long.
     pub(crate) fn note(&self, us: u64) {
@@ -63,16 +72,24 @@ impl SyncTimes {
         }
     }
 
+    /// The figures as they are now.
+    pub(crate) fn figures(&self) -> SyncFigures {
+        let of = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+        SyncFigures {
+            count: of(&self.count),
+            sum: of(&self.sum),
+            longest: of(&self.longest),
+            last: of(&self.last),
+        }
+    }
+
     /// INFO persistence.
     pub(crate) fn info(&self, o: &mut Lines) {
-        for (name, figure) in [
-            ("redust_aof_fsync_count", &self.count),
-            ("redust_aof_fsync_usec_sum", &self.sum),
-            ("redust_aof_fsync_usec_max", &self.longest),
-            ("redust_aof_fsync_usec_last", &self.last),
-        ] {
-            o.add(name, figure.load(Ordering::Relaxed));
-        }
+        let SyncFigures { count, sum, longest, last } = self.figures();
+        o.add("redust_aof_fsync_count", count);
+        o.add("redust_aof_fsync_usec_sum", sum);
+        o.add("redust_aof_fsync_usec_max", longest);
+        o.add("redust_aof_fsync_usec_last", last);
     }
 }
 

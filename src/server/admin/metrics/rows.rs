@@ -3,6 +3,7 @@
 //! A row is a name, a line of help, and what is told. Names follow the rules of Prometheus: base
 //! units, the unit last, `_total` behind a counter.
 
+use crate::keyspace::store::Store;
 use crate::net::usage::Class;
 use crate::server::admin::info::{aof_buffer, child_of};
 use crate::server::admin::metrics::View;
@@ -11,6 +12,7 @@ use crate::server::engine::evict;
 use crate::server::parts::child;
 use crate::server::parts::identity::{REDIS_VERSION, REDUST_VERSION};
 use crate::sys::mem;
+use crate::value::Type;
 
 struct Row {
     family: Family,
@@ -191,15 +193,25 @@ static SNAPSHOTS: &[Row] = &[
         },
     ),
     gauge("redust_rdb_last_save_duration_seconds", "How long the latest snapshot took.", |v, s| {
-        s.value(maybe(v.srv.rdb.last_duration_ms.map(seconds)));
+        s.value(maybe(v.srv.rdb.latest.took_ms.map(seconds)));
     }),
     gauge("redust_rdb_last_save_failed", "1: the latest snapshot failed.", |v, s| {
         s.value(u8::from(v.srv.rdb.last_failed));
     }),
     counter("redust_rdb_saves_total", "Snapshots.", |v, s| s.value(v.srv.rdb.saves)),
     counter("redust_rdb_save_failures_total", "Snapshots that failed.", |v, s| {
-        s.value(v.srv.rdb.failures);
+        s.value(v.srv.rdb.latest.failures);
     }),
+    gauge("redust_rdb_last_save_size_bytes", "Size of the latest snapshot.", |v, s| {
+        s.value(maybe(v.srv.rdb.latest.bytes.map(|bytes| bytes as f64)));
+    }),
+    gauge(
+        "redust_rdb_last_save_attempt_timestamp",
+        "When the latest save began, in seconds since 1970; 0: never.",
+        |v, s| {
+            s.value(v.srv.rdb.latest.began_ms / 1000);
+        },
+    ),
     gauge("redust_rdb_changes_since_last_save", "Changes that no snapshot has.", |v, s| {
         s.value(v.srv.rdb.dirty);
     }),
@@ -249,18 +261,29 @@ static AOF: &[Row] = &[
         s.value(v.srv.aof.handed);
     }),
     counter("redust_aof_rewrites_total", "Rewrites.", |v, s| s.value(v.srv.aof.rewrites)),
-    gauge(
-        "redust_aof_rewrite_failures",
-        "Rewrites that failed since the latest success.",
-        |v, s| {
-            s.value(v.srv.aof.failures);
-        },
-    ),
+    counter("redust_aof_rewrite_failures_total", "Rewrites that failed.", |v, s| {
+        s.value(v.srv.aof.latest.failures);
+    }),
+    counter("redust_aof_write_failures_total", "Runs of failed writes and syncs.", |v, s| {
+        s.value(v.srv.aof.write_failures);
+    }),
+    counter("redust_aof_fsyncs_total", "Syncs of the file.", |v, s| {
+        s.value(v.srv.syncer.times.figures().count);
+    }),
+    counter("redust_aof_fsync_seconds_total", "Time that they took.", |v, s| {
+        s.value(Micros(v.srv.syncer.times.figures().sum));
+    }),
+    gauge("redust_aof_fsync_longest_seconds", "How long the longest took.", |v, s| {
+        s.value(Micros(v.srv.syncer.times.figures().longest));
+    }),
+    gauge("redust_aof_fsync_last_seconds", "How long the latest took.", |v, s| {
+        s.value(Micros(v.srv.syncer.times.figures().last));
+    }),
     gauge("redust_aof_rewrite_in_progress", "1: a child rewrites it.", |v, s| {
         s.value(u8::from(child_of(v.srv, child::Kind::Aof).is_some()));
     }),
     gauge("redust_aof_last_rewrite_duration_seconds", "How long the latest took.", |v, s| {
-        s.value(maybe(v.srv.aof.last_rewrite_secs.map(|secs| secs as f64)));
+        s.value(maybe(v.srv.aof.latest.took_ms.map(seconds)));
     }),
 ];
 
@@ -309,6 +332,11 @@ static KEYS: &[Row] = &[
             s.of("db", &n.to_string(), db.len());
         }
     }),
+    gauge("redust_keys_by_type", "Keys of each type, in all databases.", |v, s| {
+        for of in Type::STORED {
+            s.of("type", of.name(), v.srv.ks.stores().map(|db| db.of_type(*of)).sum::<usize>());
+        }
+    }),
     gauge("redust_keys_expiring", "Keys that expire, by database.", |v, s| {
         for (n, db) in v.srv.ks.iter().filter(|(_, db)| !db.is_empty()) {
             s.of("db", &n.to_string(), db.expires());
@@ -335,8 +363,17 @@ static KEYS: &[Row] = &[
         s.value(Micros(v.srv.stats.n.expire_us));
     }),
     gauge("redust_expire_lag_seconds", "How late the oldest due key is.", |v, s| {
-        s.value(seconds(v.srv.expiry.lag_ms));
+        let now = v.srv.clock.now_ms;
+        let soonest = v.srv.ks.stores().filter_map(Store::next_timed_ms).min();
+        s.value(seconds(v.srv.expiry.lag(v.srv.ks.expiring(now).1, soonest, now)));
     }),
+    gauge(
+        "redust_expire_backlog",
+        "Keys and hashes past their time that are still here.",
+        |v, s| {
+            s.value(v.srv.ks.expiring(v.srv.clock.now_ms).1);
+        },
+    ),
     counter("redust_evicted_keys_total", "Keys evicted for maxmemory.", |v, s| {
         s.value(v.srv.stats.n.evicted_keys);
     }),
