@@ -34,6 +34,8 @@ pub(crate) struct Blocked {
     ready: VecDeque<BlockedKey>,
     queued: HashSet<BlockedKey>,
     clients: usize,
+    /// How many of them give up in time.
+    timed: usize,
     for_deletion: usize,
     /// Clients that wait for offsets, first come first.
     for_offsets: Vec<ClientId>,
@@ -56,6 +58,10 @@ impl Blocked {
     pub(crate) fn clients(&self) -> usize {
         self.clients
     }
+    /// How many of them give up in time.
+    pub(crate) fn timed(&self) -> usize {
+        self.timed
+    }
     pub(crate) fn keys(&self) -> usize {
         self.waiters.len()
     }
@@ -75,9 +81,11 @@ impl Blocked {
         if self.waits_for_deletion() { self.waiters.values().filter(has).count() } else { 0 }
     }
 
-    /// Lists a client under its keys, behind those who came before.
-    pub(crate) fn park(&mut self, id: ClientId, waiting: &Waiting) {
+    /// Lists a client under its keys, behind those who came before; `timed` says that it will give
+    /// up.
+    pub(crate) fn park(&mut self, id: ClientId, waiting: &Waiting, timed: bool) {
         self.clients += 1;
+        self.timed += usize::from(timed);
         let Waiting::Keys { db, keys, wants, .. } = waiting else {
             return self.for_offsets.push(id);
         };
@@ -91,8 +99,9 @@ impl Blocked {
     }
 
     /// Takes a client off all its keys. O(clients waiting for the same keys).
-    pub(crate) fn unpark(&mut self, id: ClientId, waiting: &Waiting) {
+    pub(crate) fn unpark(&mut self, id: ClientId, waiting: &Waiting, timed: bool) {
         self.clients -= 1;
+        self.timed -= usize::from(timed);
         let Waiting::Keys { db, keys, wants, .. } = waiting else {
             return self.for_offsets.retain(|other| *other != id);
         };
@@ -169,12 +178,12 @@ mod tests {
     fn a_key_that_goes_is_reported_if_somebody_has_to_know() {
         let (mut b, id) = (Blocked::default(), ClientId::NOBODY);
         let plain = keys(&["a"], false);
-        b.park(id, &plain);
+        b.park(id, &plain, false);
         b.signal_change(0, b"a".to_vec(), None);
         assert!(!b.has_ready() && !b.waits_for_deletion());
-        b.unpark(id, &plain);
+        b.unpark(id, &plain, false);
         let both = keys(&["a", "b", "a"], true);
-        b.park(id, &both);
+        b.park(id, &both, false);
         assert!(b.waits_for_deletion() && b.keys_for_deletion() == 2);
         b.signal_change(0, b"a".to_vec(), Some(Type::List));
         b.signal_change(1, b"a".to_vec(), None);
@@ -186,7 +195,7 @@ mod tests {
         assert!(!b.has_ready(), "once is enough");
         b.signal_change(0, b"b".to_vec(), Some(Type::String));
         assert!(b.has_ready());
-        b.unpark(id, &both);
+        b.unpark(id, &both, false);
         assert!(b.is_empty() && !b.waits_for_deletion() && b.clients() == 0);
     }
 
@@ -194,9 +203,9 @@ mod tests {
     fn who_waits_for_no_key_only_counts() {
         let (mut b, id) = (Blocked::default(), ClientId::NOBODY);
         let offsets = Offsets { file: false, written: 7, local: false, replicas: 1 };
-        b.park(id, &Waiting::Offsets(offsets));
+        b.park(id, &Waiting::Offsets(offsets), false);
         assert!(b.clients() == 1 && b.is_empty() && b.for_offsets() == [id]);
-        b.unpark(id, &Waiting::Offsets(offsets));
+        b.unpark(id, &Waiting::Offsets(offsets), false);
         assert!(b.clients() == 0 && b.for_offsets().is_empty());
     }
 }

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, VecDeque};
 const KEPT: usize = 160;
 /// Columns of a graph.
 const COLUMNS: usize = 80;
-/// Rows of a graph, and what they are drawn with, from low to high.
+/// Rows of a graph, and what the tops of bars are drawn with, from low to high, and what is below.
 const ROWS: usize = 4;
 const MARKS: [char; 3] = ['_', 'o', '#'];
+const FULL: char = '|';
 
 /// One occurrence: seconds since 1970, and how long it took in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,13 @@ impl History {
         let of = |f: fn(u64, u64) -> u64| self.samples.iter().map(|s| s.ms).reduce(f).unwrap_or(0);
         let sum: u64 = self.samples.iter().map(|s| s.ms).sum();
         (of(u64::min), sum / (self.samples.len() as u64).max(1), of(u64::max))
+    }
+
+    /// How far those kept are from the mean, on average, in milliseconds.
+    pub(crate) fn deviation(&self) -> u64 {
+        let (_, mean, _) = self.spread();
+        let sum: u64 = self.samples.iter().map(|s| s.ms.abs_diff(mean)).sum();
+        sum / (self.samples.len() as u64).max(1)
     }
 }
 
@@ -106,37 +114,52 @@ fn age(seconds: i64) -> String {
     }
 }
 
-/// A history drawn in text: a head line, bars, and under each bar its age from top to bottom.
+/// A history drawn in text: a head line, bars, and under each bar its age from top to bottom. What
+/// does not fit beside each other comes below.
 pub(crate) fn graph(event: &str, history: &History, now: i64) -> String {
-    let skip = history.samples.len().saturating_sub(COLUMNS);
-    let shown: Vec<Sample> = history.samples().skip(skip).collect();
+    let shown: Vec<Sample> = history.samples().collect();
     let (low, _, high) = history.spread();
     let mut out = format!(
         "{event} - high {high} ms, low {low} ms (all time high {} ms)\n{}\n",
         history.max_ms,
         "-".repeat(COLUMNS)
     );
-    // Each bar has so many steps, and each row shows as many as there are marks.
-    let steps = ROWS * MARKS.len() - 1;
-    let level = |s: &Sample| (s.ms - low) as usize * steps / (high - low).max(1) as usize;
+    for (n, part) in shown.chunks(COLUMNS).enumerate() {
+        if n > 0 {
+            out.push('\n');
+        }
+        bars(part, low, high, &mut out);
+        labels(part, now, &mut out);
+    }
+    out
+}
+
+/// The bars of some samples, row by row from the top. Each has as many steps as there are rows of
+/// marks; a row that a bar passes through shows `FULL`.
+fn bars(shown: &[Sample], low: u64, high: u64, out: &mut String) {
+    let steps = (ROWS * MARKS.len()) as u64;
+    let step = |s: &Sample| ((s.ms - low) * steps / (high - low).max(1)).min(steps - 1) as usize;
     for row in (0..ROWS).rev() {
-        for sample in &shown {
-            let above = level(sample) as isize - (row * MARKS.len()) as isize;
-            out.push(match above {
-                ..0 => ' ',
-                n => MARKS[(n as usize).min(MARKS.len() - 1)],
+        for sample in shown {
+            out.push(match step(sample).checked_sub(row * MARKS.len()) {
+                None => ' ',
+                Some(n) => MARKS.get(n).copied().unwrap_or(FULL),
             });
         }
         out.push('\n');
     }
+}
+
+/// The ages of some samples, from top to bottom.
+fn labels(shown: &[Sample], now: i64, out: &mut String) {
     let ages: Vec<String> = shown.iter().map(|s| age((now - s.time).max(0))).collect();
     let tallest = ages.iter().map(String::len).max().unwrap_or(0);
+    out.push_str(&" ".repeat(shown.len()));
     out.push('\n');
     for line in 0..tallest {
         out.extend(ages.iter().map(|a| a.chars().nth(line).unwrap_or(' ')));
         out.push('\n');
     }
-    out
 }
 
 #[cfg(test)]
@@ -173,8 +196,7 @@ mod tests {
             .extend([(0, 10), (60, 55), (90, 100)].map(|(time, ms)| Sample { time, ms }));
         let text = graph("command", &history, 100);
         assert!(text.starts_with("command - high 100 ms, low 10 ms (all time high 100 ms)\n---"));
-        assert_eq!(text.lines().nth(2), Some("  #"));
-        assert_eq!(text.lines().nth(5), Some("_##"));
-        assert_eq!(text.lines().nth(7), Some("141"));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[2..], ["  #", " _|", " ||", "_||", "   ", "141", "m00", " ss"][..]);
     }
 }

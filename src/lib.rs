@@ -17,7 +17,7 @@ pub mod config;
 mod ds;
 pub mod keyspace;
 mod latency;
-mod net;
+pub mod net;
 pub mod persist;
 mod pubsub;
 pub mod resp;

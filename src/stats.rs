@@ -1,7 +1,11 @@
 //! Statistics that INFO and CONFIG RESETSTAT are about: counters, rates, per-command figures.
 
+pub(crate) mod buckets;
+mod windows;
+
 use std::collections::BTreeMap;
 
+use crate::stats::windows::Windows;
 use crate::util::lines::Lines;
 
 /// Latencies in nanoseconds on a log-linear scale: 32 steps per power of two, about 3% wide.
@@ -19,7 +23,7 @@ impl Histogram {
     const BUCKETS: usize =
         (Histogram::MAX_BITS - Histogram::STEP_BITS + 1) as usize * Histogram::STEPS;
 
-    fn new() -> Histogram {
+    pub(crate) fn new() -> Histogram {
         Histogram { buckets: Box::new([0; Histogram::BUCKETS]), count: 0 }
     }
 
@@ -67,20 +71,24 @@ impl Histogram {
         0
     }
 
-    /// Cumulative counts at powers of two microseconds, for LATENCY HISTOGRAM.
+    /// Cumulative counts at powers of two times 1024 ns, in microseconds, for LATENCY HISTOGRAM.
+    ///
+    /// Compat: Redis names each bound by the upper end of its own bucket there, which is wider by a
+    /// 128th: 1, 2, 4, 8, 16, 33, 66, 132 ...
     pub(crate) fn by_power(&self) -> Vec<(u64, u64)> {
-        let (mut out, mut seen, mut bound) = (Vec::new(), 0, 1u64);
+        let named = |bound: u64| (bound + bound / 128 - 1) / 1000;
+        let (mut out, mut seen, mut bound) = (Vec::new(), 0, 1024u64);
         for (i, &n) in self.buckets.iter().enumerate() {
-            while Histogram::upper(i) >= bound * 1000 {
+            while Histogram::upper(i) >= bound {
                 if out.last().map_or(0, |l: &(u64, u64)| l.1) != seen {
-                    out.push((bound, seen));
+                    out.push((named(bound), seen));
                 }
                 bound *= 2;
             }
             seen += n;
         }
         if out.last().map_or(0, |l| l.1) != seen {
-            out.push((bound, seen));
+            out.push((named(bound), seen));
         }
         out
     }
@@ -101,6 +109,11 @@ pub(crate) struct CommandStats {
 }
 
 impl CommandStats {
+    /// Whether it has been called or refused.
+    pub(crate) fn is_used(&self) -> bool {
+        self.calls > 0 || self.rejected > 0 || self.failed > 0
+    }
+
     /// Counts `n` calls of `ns` nanoseconds each.
     #[inline]
     pub(crate) fn record(&mut self, ns: u64, n: u64, keep_latency: bool) {
@@ -166,7 +179,7 @@ pub(crate) struct Counters {
     pub loop_cycles: u64,
     pub loop_us: u64,
     pub auth_denied: u64,
-    pub eviction_exceeded_ms: u64,
+    pub eviction_exceeded_us: u64,
     pub dump_sanitized: u64,
     pub query_limit_disconnections: u64,
     pub output_limit_disconnections: u64,
@@ -184,6 +197,7 @@ pub(crate) struct Stats {
     pub errors: BTreeMap<Vec<u8>, u64>,
     pub errors_overflowed: bool,
     pub ops: Rate,
+    pub ops_windows: Windows,
     pub input: Rate,
     pub output: Rate,
     pub cycles: Rate,
@@ -216,6 +230,7 @@ impl Stats {
         o.add("total_connections_received", self.n.connections);
         o.add("total_commands_processed", self.n.commands);
         o.add("instantaneous_ops_per_sec", self.ops.mean());
+        self.ops_windows.info(o);
         o.add("total_net_input_bytes", self.n.net_in);
         o.add("total_net_output_bytes", self.n.net_out);
         o.each(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"], 0);
@@ -225,22 +240,24 @@ impl Stats {
         o.add("rejected_connections", self.n.rejected_connections);
     }
 
-    /// INFO stats: what has expired.
-    pub(crate) fn info_expiry(&self, o: &mut Lines) {
+    /// INFO stats: what has expired; `stale`: which part of the keys that expire is past its time.
+    pub(crate) fn info_expiry(&self, stale: f64, o: &mut Lines) {
         o.add("expired_keys", self.n.expired_keys);
         o.add("expired_subkeys", self.n.expired_fields);
-        o.add("expired_stale_perc", "0.00");
+        o.add("expired_stale_perc", format_args!("{:.2}", stale * 100.0));
         o.add("expired_time_cap_reached_count", self.n.expire_time_cap);
         o.add("expire_cycle_cpu_milliseconds", self.n.expire_us / 1000);
     }
 
-    /// INFO stats: what was evicted, and whether keys were found.
-    pub(crate) fn info_keys(&self, o: &mut Lines) {
+    /// INFO stats: what was evicted, and whether keys were found; `exceeded_us`: for how long
+    /// memory has been above the limit now.
+    pub(crate) fn info_keys(&self, exceeded_us: u64, o: &mut Lines) {
         o.add("evicted_keys", self.n.evicted_keys);
         o.add("evicted_clients", self.n.evicted_clients);
         o.add("evicted_scripts", self.n.evicted_scripts);
-        o.add("total_eviction_exceeded_time", self.n.eviction_exceeded_ms);
-        o.add("current_eviction_exceeded_time", 0);
+        let total_us = self.n.eviction_exceeded_us + exceeded_us;
+        o.add("total_eviction_exceeded_time", total_us / 1000);
+        o.add("current_eviction_exceeded_time", exceeded_us / 1000);
         o.add("keyspace_hits", self.n.keyspace_hits);
         o.add("keyspace_misses", self.n.keyspace_misses);
     }
@@ -289,8 +306,7 @@ impl Stats {
 
     /// INFO commandstats; `names` by number of the command.
     pub(crate) fn info_commands<'a>(&self, names: impl Iterator<Item = &'a str>, o: &mut Lines) {
-        let used = |s: &CommandStats| s.calls > 0 || s.rejected > 0 || s.failed > 0;
-        for (name, s) in names.zip(&self.commands).filter(|(_, s)| used(s)) {
+        for (name, s) in names.zip(&self.commands).filter(|(_, s)| s.is_used()) {
             o.add(
                 &format!("cmdstat_{name}"),
                 format_args!(
@@ -334,7 +350,9 @@ impl Stats {
     /// CONFIG RESETSTAT.
     pub(crate) fn reset(&mut self) {
         let commands = self.commands.len();
-        *self = Stats { commands: vec![CommandStats::default(); commands], ..Stats::default() };
+        // Compat: the counts of the access control stay.
+        let n = Counters { auth_denied: self.n.auth_denied, ..Counters::default() };
+        *self = Stats { commands: vec![CommandStats::default(); commands], n, ..Stats::default() };
     }
 }
 
@@ -357,7 +375,11 @@ mod tests {
             assert!(i < Histogram::BUCKETS);
             assert!(Histogram::upper(i) >= ns.min((1 << 36) - 1));
         }
-        assert_eq!(h.by_power().last().expect("not empty").1, 100_000);
+        let steps = h.by_power();
+        let bounds: Vec<u64> = steps.iter().map(|step| step.0).collect();
+        assert_eq!(bounds, [1, 2, 4, 8, 16, 33, 66, 132]);
+        assert_eq!(steps.last().expect("not empty").1, 100_000);
+        assert!(steps[0].1.abs_diff(1024) < 33, "{}", steps[0].1);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! ```text
 //! redust-server [/path/to/redis.conf] [options] [-]
 //! redust-server - [options]
+//! redust-server --check-config [file | -] [options] [--format text|json]
 //! redust-server -v | --version | -h | --help | --test-memory <megabytes> | --check-system
 //! ```
 //!
@@ -11,6 +12,7 @@
 //! arguments; an argument that begins with `--` itself is possible as the first one of an option.
 //! An option and its arguments may also come as a single argument, `"--port 7777"`.
 
+use super::check::report::Format;
 use crate::util::split::{repr_into, split_args};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -29,6 +31,10 @@ pub(crate) enum Action {
     TestMemory(Option<u64>),
     /// Look for problems of this system.
     CheckSystem,
+    /// Look for problems of the configuration that the rest of the command line gives.
+    CheckConfig(Run, Format),
+    /// Explain that the command line is wrong.
+    Usage(&'static str),
 }
 
 /// How to run the server.
@@ -57,9 +63,42 @@ pub(crate) fn parse<S: AsRef<OsStr>>(argv: &[S], cwd: &Path) -> Action {
             return Action::TestMemory(number);
         }
         Some(b"--check-system") => return Action::CheckSystem,
+        Some(b"--check-config") => return check_config(&argv, 1, cwd),
+        // Who has a command line that starts the server adds the word to it.
+        Some(file)
+            if !file.starts_with(b"-")
+                && argv.get(2).is_some_and(|arg| *arg == b"--check-config") =>
+        {
+            return check_config(&argv, 2, cwd);
+        }
         _ => {}
     }
-    let mut run = Run { sentinel: is_sentinel(&argv), ..Run::default() };
+    Action::Run(run(&argv, cwd))
+}
+
+/// The command line as if `--check-config`, its argument number `at`, were not there; but for the
+/// form of the report.
+fn check_config(argv: &[&[u8]], at: usize, cwd: &Path) -> Action {
+    let mut rest = argv.to_vec();
+    rest.remove(at);
+    let mut format = Format::Text;
+    while let Some(at) = rest.iter().position(|arg| *arg == b"--format") {
+        format = match rest.get(at + 1).copied() {
+            Some(b"text") => Format::Text,
+            Some(b"json") => Format::Json,
+            _ => return Action::Usage("--format needs 'text' or 'json'"),
+        };
+        rest.drain(at..at + 2);
+    }
+    let run = run(&rest, cwd);
+    if run.sentinel {
+        return Action::Usage("Sentinel mode is not available yet");
+    }
+    Action::CheckConfig(run, format)
+}
+
+fn run(argv: &[&[u8]], cwd: &Path) -> Run {
+    let mut run = Run { sentinel: is_sentinel(argv), ..Run::default() };
     let mut rest = argv.get(1..).unwrap_or_default();
     if let [file, after @ ..] = rest
         && !file.starts_with(b"-")
@@ -68,7 +107,7 @@ pub(crate) fn parse<S: AsRef<OsStr>>(argv: &[S], cwd: &Path) -> Action {
         rest = after;
     }
     let options = Options::parse(rest, run.config_file.is_none());
-    Action::Run(Run { stdin: options.stdin, options: options.text, ..run })
+    Run { stdin: options.stdin, options: options.text, ..run }
 }
 
 /// `file` as seen from `cwd`. Each `../` that it begins with takes the last element away, so that

@@ -61,6 +61,8 @@ pub struct Config {
     pub cluster: Cluster,
     /// What the server measures about commands.
     pub stats: Stats,
+    /// The endpoint for metrics.
+    pub metrics: Metrics,
     /// Scripts and functions.
     pub script: Script,
     /// Directives of Redis 8 and Valkey that a moved configuration may hold.
@@ -88,6 +90,18 @@ group! {
         bind_source_addr: Vec<u8> = Vec::new(),
         /// Firewall mark put on sockets; 0: none.
         socket_mark_id: u32 = 0,
+    }
+}
+
+group! {
+    /// The endpoint for metrics.
+    Metrics {
+        /// TCP port; 0: there is none.
+        port: u16 = 0,
+        /// Addresses to listen on, as for clients.
+        bind: Vec<Vec<u8>> = vec![b"127.0.0.1".to_vec(), b"-::1".to_vec()],
+        /// What a scraper has to show; empty: nothing.
+        token: Vec<u8> = Vec::new(),
     }
 }
 

@@ -8,11 +8,15 @@
 //! [`Config`], so that the last one counts. This layer can't check everything (users, renamed
 //! commands, modules, Sentinel's directives). It hands these on with their line, and whoever finds
 //! a fault makes the same [`ConfigError`] of it.
+//!
+//! A start ends at the first error ([`load`]). `--check-config` collects them all ([`survey`]).
 
 use super::Config;
+use super::elsewhere;
 use super::include;
 use super::table::FILE_ONLY;
 use super::table::{self, MULTI, Named, Setting};
+use crate::util::near::nearest;
 use crate::util::path::{join_path, os_error, to_path};
 use crate::util::split::split_args;
 use std::fmt;
@@ -27,6 +31,9 @@ pub const COMPAT_VERSION: &str = "7.2.6";
 
 /// How deep includes may nest. Files that include each other end here.
 const MAX_DEPTH: usize = 32;
+
+/// How many errors [`survey`] collects: a file that is no configuration at all has one each line.
+pub(crate) const MAX_ERRORS: usize = 1000;
 
 /// Where a line came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +58,17 @@ pub struct Placed<T> {
 impl<T> Placed<T> {
     /// The fatal error that finding fault with this line amounts to.
     pub fn error(&self, reason: impl Into<String>) -> ConfigError {
-        ConfigError { place: Some(self.place.clone()), reason: reason.into(), suggestion: None }
+        ConfigError::at(Some(&self.place), reason)
     }
+}
+
+/// A directive that was set, and the value it had after that.
+#[derive(Clone, Debug)]
+pub(crate) struct Assigned {
+    /// The directive, by the name that was used.
+    pub named: Named,
+    /// Its value, as CONFIG GET shows it.
+    pub value: Vec<u8>,
 }
 
 /// Why the server can't start with this configuration.
@@ -64,12 +80,24 @@ pub struct ConfigError {
     pub reason: String,
     /// The known directive that comes closest to an unknown one.
     pub suggestion: Option<&'static str>,
+    /// What other versions know of an unknown one.
+    pub elsewhere: Option<String>,
 }
 
 impl ConfigError {
     /// An error of the configuration as a whole.
     pub fn general(reason: impl Into<String>) -> ConfigError {
-        ConfigError { place: None, reason: reason.into(), suggestion: None }
+        ConfigError::at(None, reason)
+    }
+
+    /// An error of the line at `place`, or of the configuration as a whole.
+    pub(crate) fn at(place: Option<&Place>, reason: impl Into<String>) -> ConfigError {
+        ConfigError {
+            place: place.cloned(),
+            reason: reason.into(),
+            suggestion: None,
+            elsewhere: None,
+        }
     }
 }
 
@@ -86,6 +114,9 @@ impl fmt::Display for ConfigError {
         writeln!(f, "{}", self.reason)?;
         if let Some(name) = self.suggestion {
             writeln!(f, "Did you mean '{name}'?")?;
+        }
+        if let Some(text) = &self.elsewhere {
+            writeln!(f, "The directive is {text}")?;
         }
         Ok(())
     }
@@ -123,21 +154,39 @@ pub struct Loaded {
     pub sentinel: Vec<Placed<Vec<Vec<u8>>>>,
     /// What the log should say about values that were accepted although they are doubtful.
     pub warnings: Vec<String>,
+    /// All lines of directives with a row, in the order in which they were read.
+    pub(crate) assigned: Vec<Placed<Assigned>>,
+    /// All lines of directives of earlier versions, which have no effect.
+    pub(crate) forgotten: Vec<Placed<Vec<u8>>>,
+}
+
+impl Loaded {
+    /// The line that gave the directive with this name its value.
+    pub(crate) fn place_of(&self, name: &str) -> Option<&Place> {
+        let is = |line: &&Placed<Assigned>| line.value.named.row.name == name;
+        self.assigned.iter().rfind(is).map(|line| &line.place)
+    }
 }
 
 /// Reads all sources of `input` and checks the result as a whole.
 pub fn load(input: Input<'_>) -> Result<Loaded, ConfigError> {
-    let mut loader = Loader::new(input.base, input.sentinel, Includes::Read);
-    if let Some(path) = input.config_file {
-        loader.read_files(path.as_os_str().as_bytes())?;
-    }
-    if let Some(text) = input.stdin {
-        loader.read_text("<standard input>".into(), text)?;
-    }
-    loader.read_text("<command line>".into(), input.options)?;
-    let loaded = loader.finish()?;
-    check_log_file(&loaded.config)?;
-    Ok(loaded)
+    let mut loader = Loader::new(input.base.clone(), input.sentinel, Includes::Read);
+    loader.read_all(&input)?;
+    loader.finish()?;
+    check_log_file(&loader.loaded.config)?;
+    Ok(loader.loaded)
+}
+
+/// Reads all sources of `input` as [`load`] does, but goes on after an error: what could be read,
+/// and all errors. Creates no file.
+pub(crate) fn survey(input: &Input<'_>) -> (Loaded, Vec<ConfigError>) {
+    let mut loader = Loader::new(input.base.clone(), input.sentinel, Includes::Read);
+    loader.errors = Some(Vec::new());
+    // What can't be gone on after, or the last one that is collected.
+    let last = loader.read_all(input).err();
+    let whole = loader.finish().err();
+    let errors = loader.errors.unwrap_or_default();
+    (loader.loaded, errors.into_iter().chain(last).chain(whole).collect())
 }
 
 /// Feeds arbitrary bytes to the parser. Whatever is accepted must survive being written and read
@@ -146,7 +195,8 @@ pub fn fuzz(data: &[u8]) {
     let load = |text: &[u8]| {
         let mut loader = Loader::new(Config::default(), true, Includes::Skip);
         loader.read_text("<fuzz>".into(), text)?;
-        loader.finish()
+        loader.finish()?;
+        Ok::<Loaded, ConfigError>(loader.loaded)
     };
     match load(data) {
         Err(error) => assert!(error.to_string().contains(&error.reason)),
@@ -172,6 +222,8 @@ struct Loader {
     sentinel: bool,
     includes: Includes,
     depth: usize,
+    /// The errors so far, if reading goes on after one.
+    errors: Option<Vec<ConfigError>>,
 }
 
 impl Loader {
@@ -182,6 +234,30 @@ impl Loader {
             sentinel,
             includes,
             depth: 0,
+            errors: None,
+        }
+    }
+
+    fn read_all(&mut self, input: &Input<'_>) -> Result<(), ConfigError> {
+        if let Some(path) = input.config_file
+            && let Err(error) = self.read_files(path.as_os_str().as_bytes())
+        {
+            self.fault(error.into())?;
+        }
+        if let Some(text) = input.stdin {
+            self.read_text("<standard input>".into(), text)?;
+        }
+        self.read_text("<command line>".into(), input.options)
+    }
+
+    /// Ends the reading, or collects the error.
+    fn fault(&mut self, error: ConfigError) -> Result<(), ConfigError> {
+        match &mut self.errors {
+            Some(errors) if errors.len() + 1 < MAX_ERRORS => {
+                errors.push(error);
+                Ok(())
+            }
+            _ => Err(error),
         }
     }
 
@@ -202,17 +278,17 @@ impl Loader {
                 continue;
             }
             let place = Place { source: source.clone(), line: index + 1, text: line.to_vec() };
-            self.read_line(place)?;
+            if let Err(error) = self.read_line(place) {
+                self.fault(error)?;
+            }
         }
         Ok(())
     }
 
     fn read_line(&mut self, place: Place) -> Result<(), ConfigError> {
-        let fail = |reason: String, suggestion| {
-            Err(ConfigError { place: Some(place.clone()), reason, suggestion })
-        };
+        let fail = |reason: String| Err(ConfigError::at(Some(&place), reason));
         let Ok(mut args) = split_args(&place.text) else {
-            return fail("Unbalanced quotes in configuration line".into(), None);
+            return fail("Unbalanced quotes in configuration line".into());
         };
         if args.is_empty() {
             return Ok(());
@@ -220,17 +296,28 @@ impl Loader {
         let name = args.remove(0).to_ascii_lowercase();
         if let Some(directive) = table::find(&name) {
             return match self.set(directive, &args) {
-                Ok(()) => Ok(()),
-                Err(reason) => fail(reason, None),
+                Ok(()) => {
+                    let value = directive.row.value(&self.loaded.config);
+                    let value = Assigned { named: directive, value };
+                    self.loaded.assigned.push(Placed { place, value });
+                    Ok(())
+                }
+                Err(reason) => fail(reason),
             };
         }
         match self.file_only(&name, args, &place) {
             Ok(true) => Ok(()),
             Ok(false) => {
-                let known = nearest(&name).filter(|near| near.as_bytes() != name);
-                fail("Bad directive or wrong number of arguments".into(), known)
+                let error = "Bad directive or wrong number of arguments";
+                let elsewhere = elsewhere::find(&name).map(|known| known.text);
+                let suggestion = match elsewhere {
+                    Some(_) => None,
+                    None => nearest(&name, names()).filter(|near| near.as_bytes() != name),
+                };
+                let error = ConfigError::at(Some(&place), error);
+                Err(ConfigError { suggestion, elsewhere, ..error })
             }
-            Err(ReadError::Here(reason)) => fail(reason, None),
+            Err(ReadError::Here(reason)) => fail(reason),
             Err(ReadError::Deeper(error)) => Err(error),
         }
     }
@@ -275,7 +362,10 @@ impl Loader {
                 return Err("sentinel directive while not in sentinel mode".to_owned().into());
             }
             b"sentinel" => sentinel.push(Placed { place, value: args }),
-            _ if is_forgotten(name) => return Ok(args.len() == 1),
+            _ if elsewhere::forgotten(name).is_some() => {
+                self.loaded.forgotten.push(Placed { place, value: name.to_vec() });
+                return Ok(args.len() == 1);
+            }
             _ if name.contains(&b'.') && args.is_empty() => {
                 return Err("Module config specified without value".to_owned().into());
             }
@@ -292,6 +382,8 @@ impl Loader {
             return Ok(());
         }
         if self.depth == MAX_DEPTH {
+            // Two includes in each file of a circle would be read 2^32 times by who goes on.
+            self.includes = Includes::Skip;
             return Err("Too many nested includes: do these files include each other?"
                 .to_owned()
                 .into());
@@ -303,11 +395,13 @@ impl Loader {
     }
 
     /// Checks what no single line can tell.
-    fn finish(mut self) -> Result<Loaded, ConfigError> {
-        let Config { cluster, repl, keyspace, .. } = &mut self.loaded.config;
+    fn finish(&mut self) -> Result<(), ConfigError> {
         self.loaded.warnings = self.setting.warnings.iter().map(|&w| w.to_owned()).collect();
+        let place = self.loaded.place_of("replicaof").cloned();
+        let Config { cluster, repl, keyspace, .. } = &mut self.loaded.config;
         if cluster.enabled && repl.primary.is_some() {
-            return Err(ConfigError::general("replicaof directive not allowed in cluster mode"));
+            let reason = "replicaof directive not allowed in cluster mode";
+            return Err(ConfigError::at(place.as_ref(), reason));
         }
         if cluster.enabled && keyspace.databases > 1 {
             self.loaded.warnings.push(format!(
@@ -316,7 +410,7 @@ impl Loader {
             ));
             keyspace.databases = 1;
         }
-        Ok(self.loaded)
+        Ok(())
     }
 }
 
@@ -348,17 +442,6 @@ impl From<ReadError> for ConfigError {
     }
 }
 
-/// Directives of earlier versions, which redis-server ignores silently.
-fn is_forgotten(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"list-max-ziplist-entries"
-            | b"list-max-ziplist-value"
-            | b"lua-replicate-commands"
-            | b"events-per-io-thread"
-    )
-}
-
 fn cannot_open(path: &Path, error: &io::Error) -> String {
     format!("Fatal error, can't open config file '{}': {}", path.display(), os_error(error))
 }
@@ -385,33 +468,9 @@ fn trim(line: &[u8]) -> &[u8] {
     &line[..line.len() - end]
 }
 
-/// The known directive closest to `name`, if any is close enough to be meant.
-fn nearest(name: &[u8]) -> Option<&'static str> {
-    if name.len() > 64 {
-        return None;
-    }
-    table::rows()
-        .flat_map(|row| row.names())
-        .chain(FILE_ONLY)
-        .map(|known| (edits(name, known.as_bytes()), known))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, known)| *distance <= 1 + known.len() / 6)
-        .map(|(_, known)| known)
-}
-
-/// How many bytes have to be added, dropped or changed to make `b` of `a`.
-fn edits(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
+/// Every name that a line may begin with.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    table::rows().flat_map(|row| row.names()).chain(FILE_ONLY)
 }
 
 #[cfg(test)]

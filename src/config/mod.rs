@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! argv, environment, files --args, env, file--> Config --get_set--> CONFIG GET / CONFIG SET
-//!                                                 |
-//!                                                 +--rewrite--> CONFIG REWRITE
+//!                     |                           |
+//!                     +--check--> findings        +--rewrite--> CONFIG REWRITE
 //! ```
 //!
 //! [`Config`] is plain data, one struct per subsystem, which the rest of the server reads as it
@@ -16,7 +16,9 @@
 //! [`Undo`](get_set::Undo). Paths are bytes, as the system has them. An empty text means "not set".
 
 pub(crate) mod args;
+pub(crate) mod check;
 pub(crate) mod choice;
+pub(crate) mod elsewhere;
 pub(crate) mod env;
 mod fields;
 pub mod file;
@@ -27,6 +29,9 @@ pub(crate) mod rewrite;
 pub(crate) mod table;
 
 pub use fields::*;
+
+/// Open files that are neither clients nor scrapers.
+pub(crate) const RESERVED_FILES: u64 = 32;
 
 /// The letters of `notify-keyspace-events` and their bits in [`Keyspace::notify_events`], which are
 /// those of redis-server.

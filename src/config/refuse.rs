@@ -8,7 +8,7 @@
 //! server of this one is refused in any case.
 
 use super::choice::Unavailable;
-use super::file::{ConfigError, Loaded};
+use super::file::{ConfigError, Loaded, Place};
 use super::table;
 use crate::util::path::{join_path, os_error, to_path};
 use crate::util::sha256;
@@ -18,35 +18,62 @@ use std::fs;
 const USERS: &str = "users other than the default one, with all rights and the password that 'requirepass' says, \
                      are not available yet";
 
+/// Something that a configuration asks for and can't have.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    /// The line that asks for it.
+    pub place: Option<Place>,
+    /// The directive, if the reason does not say enough without it.
+    pub name: Option<&'static str>,
+    /// Why it can't be had.
+    pub why: String,
+    /// Whether `unavailable-directives warn` makes a warning of it.
+    pub may_warn: bool,
+}
+
 /// Checks what was read; what the log should say about it.
 pub(crate) fn check(loaded: &Loaded) -> Result<Vec<String>, ConfigError> {
-    let config = &loaded.config;
-    let password = &config.acl.require_pass;
-    if let Some(user) = loaded.users.iter().find(|user| !is_default(&user.value, password)) {
-        return Err(user.error(USERS));
-    }
-    if let Some(module) = loaded.modules.first() {
-        return Err(module.error("modules can't be loaded"));
-    }
-    if let Some(setting) = loaded.module_settings.first() {
-        return Err(setting.error("a setting of a module, but modules can't be loaded"));
-    }
     let mut warnings = Vec::new();
-    let refused = table::refused(config).map(|(row, why)| (row.name, why.to_owned()));
-    let users = acl_file(config).err().map(|why| ("aclfile", why));
-    for (name, why) in refused.chain(users) {
-        let another = matches!(name, "cluster-enabled" | "replicaof");
-        if another {
-            return Err(ConfigError::general(format!("{name}: {why}")));
+    for Refusal { place, name, why, may_warn } in refusals(loaded) {
+        let name = name.map_or(String::new(), |name| format!("{name}: "));
+        if may_warn && loaded.config.process.unavailable == Unavailable::Warn {
+            warnings
+                .push(format!("WARNING: {name}{why}. The server starts as if it were not set."));
+            continue;
         }
-        if config.process.unavailable == Unavailable::Stop {
-            return Err(ConfigError::general(format!(
-                "{name}: {why}\n('unavailable-directives warn' starts the server as if it were not set)"
-            )));
-        }
-        warnings.push(format!("WARNING: {name}: {why}. The server starts as if it were not set."));
+        let hint = "\n('unavailable-directives warn' starts the server as if it were not set)";
+        let hint = if may_warn { hint } else { "" };
+        return Err(ConfigError::at(place.as_ref(), format!("{name}{why}{hint}")));
     }
     Ok(warnings)
+}
+
+/// All that the configuration asks for and can't have.
+pub(crate) fn refusals(loaded: &Loaded) -> Vec<Refusal> {
+    let config = &loaded.config;
+    let password = &config.acl.require_pass;
+    let line = |place: &Place, why: &str| Refusal {
+        place: Some(place.clone()),
+        name: None,
+        why: why.to_owned(),
+        may_warn: false,
+    };
+    let users = loaded.users.iter().filter(|user| !is_default(&user.value, password));
+    let users = users.map(|user| line(&user.place, USERS));
+    let modules = loaded.modules.iter().map(|m| line(&m.place, "modules can't be loaded"));
+    let settings = loaded.module_settings.iter();
+    let settings = settings
+        .map(|setting| line(&setting.place, "a setting of a module, but modules can't be loaded"));
+    let directive = |(name, why): (&'static str, String)| Refusal {
+        place: loaded.place_of(name).cloned(),
+        name: Some(name),
+        why,
+        may_warn: !matches!(name, "cluster-enabled" | "replicaof"),
+    };
+    let refused = table::refused(config).map(|(row, why)| (row.name, why.to_owned()));
+    let acl_file = acl_file(config).err().map(|why| ("aclfile", why));
+    let directives = refused.chain(acl_file).map(directive);
+    users.chain(modules).chain(settings).chain(directives).collect()
 }
 
 /// An ACL file may be there if all that it says is that everybody may do everything. Redis obeys

@@ -341,6 +341,32 @@ impl Wheel {
         Next::More
     }
 
+    /// How many items are due at `now_ms`. Slots that lie in the past as a whole are counted by
+    /// their length. In one that `now_ms` lies within, up to 64 items are looked at: exact if it
+    /// has no more, else their share stands for the others. At most 256 slots a level are counted.
+    pub(crate) fn due(&self, now_ms: i64, items: &impl Items) -> usize {
+        let now = time(now_ms);
+        let mut due = self.overdue.len();
+        for (k, level) in self.levels.iter().enumerate() {
+            let Some(level) = level else { continue };
+            let shift = k as u32 * BITS;
+            let (from, to) = (self.cursor >> shift, now >> shift);
+            for number in (from..=to).take(SLOTS) {
+                let slot = &level.slots[number as usize % SLOTS];
+                due += match slot.len() {
+                    0 => 0,
+                    len if number < to || k == 0 => len,
+                    len => {
+                        let seen = len.min(LOOK);
+                        let past = |i: &usize| time(items.due_ms(slot.at(len - 1 - i))) <= now;
+                        (0..seen).filter(past).count() * len / seen
+                    }
+                };
+            }
+        }
+        due
+    }
+
     /// The item with the nearest deadline: exactly, unless the nearest slot holds more than a few
     /// dozen (then one of the nearest, within the width of that slot). O(1).
     pub(crate) fn soonest(&self, items: &impl Items) -> Option<u64> {

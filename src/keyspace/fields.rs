@@ -71,6 +71,11 @@ impl FieldIndex {
         self.0.soonest()?.expire_ms()
     }
 
+    /// About how many hashes have a field whose time is not after `now_ms` (`Timed::due`).
+    pub(crate) fn due(&self, now_ms: i64) -> usize {
+        self.0.due(now_ms)
+    }
+
     /// The key of a hash with a field whose time is not after `now_ms`. Bounded work, as
     /// `Timed::next_due`.
     pub(crate) fn next_due(&mut self, now_ms: i64) -> Due<&[u8]> {

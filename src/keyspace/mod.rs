@@ -22,6 +22,7 @@ pub(crate) mod limits;
 pub(crate) mod open;
 pub(crate) mod place;
 pub mod store;
+pub(crate) mod types;
 pub(crate) mod waiting;
 
 use store::Store;
@@ -139,6 +140,25 @@ impl Keyspace {
             }
             o.add(&format!("db{n}"), facts);
         }
+    }
+
+    /// INFO keytypes: how many keys of each type a database holds, if it isn't empty.
+    ///
+    /// It is no part of INFO keyspace: readers that take every line there that begins with `db` for
+    /// a database would fail on it.
+    pub fn info_types(&self, o: &mut Lines) {
+        for (n, db) in self.iter().filter(|(_, db)| !db.is_empty()) {
+            let count = |of: &Type| format!("{}={}", of.name(), db.of_type(*of));
+            let counts: Vec<String> = Type::STORED.iter().map(count).collect();
+            o.add(&format!("db{n}_types"), counts.join(","));
+        }
+    }
+
+    /// Keys that expire, and how many keys and hashes with fields are past their time but still
+    /// here (`Store::backlog`). O(databases).
+    pub fn expiring(&self, now_ms: i64) -> (usize, usize) {
+        let timed = || self.stores().filter(|db| db.timed() > 0);
+        (timed().map(Store::expires).sum(), timed().map(|db| db.backlog(now_ms - 1)).sum())
     }
 
     /// All databases, each with its number. O(databases).

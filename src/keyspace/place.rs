@@ -2,14 +2,16 @@
 //! come through here, so that `Indexes` is told of each.
 //!
 //! The table and the wheel of keys follow by themselves (`entry::timed`). Anything else that must
-//! be known of a database's keys is an index of its own in `Indexes`; today that is which hashes
-//! have fields that expire. Every change tells it: `added` when a place is filled, `removed` when
-//! one becomes free, `retimed` when a value is replaced or a collection closed.
+//! be known of a database's keys is an index of its own in `Indexes`; today these are which hashes
+//! have fields that expire, and how many keys there are of each type. Every change tells them:
+//! `added` when a place is filled, `removed` when one becomes free, `replaced` and `retimed` when a
+//! value is replaced or a collection closed.
 
 use crate::ds::dict::Iter;
 use crate::keyspace::entry::timed::{self, Expire, Key};
 use crate::keyspace::entry::{Entry, EntryBox, IncrError, SetValue};
 use crate::keyspace::fields::{self, FieldIndex};
+use crate::keyspace::types::TypeCounts;
 use crate::util::siphash::Seed;
 use crate::value::{Object, Value};
 use std::ops::Deref;
@@ -18,22 +20,25 @@ use std::ops::Deref;
 pub(crate) struct Indexes {
     /// Hashes with fields that expire.
     pub fields: FieldIndex,
+    pub types: TypeCounts,
 }
 
 impl Indexes {
     pub(crate) fn new(seed: Seed, now_ms: i64) -> Indexes {
-        Indexes { fields: FieldIndex::new(seed, now_ms) }
+        Indexes { fields: FieldIndex::new(seed, now_ms), types: TypeCounts::default() }
     }
 
-    /// A key was added; the first of its fields to expire does so at `soonest`.
+    /// A key is about to be added.
     #[inline]
-    fn added(&mut self, key: &[u8], soonest: Option<i64>) {
-        self.retimed(key, None, soonest);
+    fn added(&mut self, key: &[u8], value: &SetValue<'_>) {
+        self.types.added(value);
+        self.retimed(key, None, fields::of_new(value));
     }
 
     /// A key was removed, with its entry.
     #[inline]
     fn removed(&mut self, entry: &Entry) {
+        self.types.removed(entry);
         if !self.fields.is_empty() {
             self.retimed(entry.key(), fields::of_entry(entry), None);
         }
@@ -53,8 +58,9 @@ impl Indexes {
     }
 
     /// Panics unless they agree with `entries`, which are all of the database. O(n).
-    pub(crate) fn check(&self, entries: Iter<'_, EntryBox>) {
-        self.fields.check(entries);
+    pub(crate) fn check<'a>(&self, entries: impl Fn() -> Iter<'a, EntryBox>) {
+        self.fields.check(entries());
+        self.types.check(entries());
     }
 }
 
@@ -90,6 +96,7 @@ impl<'a> EntryMut<'a> {
     /// to free when it suits.
     #[inline(always)]
     pub fn set_value(&mut self, value: SetValue<'_>, expire: Expire) -> Option<Value> {
+        self.indexes.types.replaced(&self.entry, &value);
         let new = fields::of_new(&value);
         let old = match self.indexes.fields.is_empty() {
             true => None,
@@ -184,7 +191,7 @@ impl Vacant<'_> {
     /// Stores a value under the key. Amortised O(1).
     #[inline]
     pub fn fill(self, value: SetValue<'_>, expire: Option<i64>, lru: u32) {
-        self.indexes.added(self.place.key().bytes, fields::of_new(&value));
+        self.indexes.added(self.place.key().bytes, &value);
         self.place.fill(value, expire, lru);
     }
 }

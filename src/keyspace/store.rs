@@ -14,7 +14,7 @@ pub use crate::keyspace::entry::{Entry, EntryBox, IncrError, SetValue};
 use crate::keyspace::place::Indexes;
 pub use crate::keyspace::place::{EntryMut, Vacant};
 use crate::util::siphash::Seed;
-use crate::value::Value;
+use crate::value::{Type, Value};
 
 /// One database. `Send`, so that a flushed one can be freed by another thread.
 pub struct Store {
@@ -51,6 +51,11 @@ impl Store {
     /// Whether there are no keys. O(1).
     pub fn is_empty(&self) -> bool {
         self.table.dict().is_empty()
+    }
+
+    /// Number of keys of one type. O(1).
+    pub fn of_type(&self, of: Type) -> usize {
+        self.indexes.types.of(of, self.len())
     }
 
     /// Number of keys that expire. O(1).
@@ -153,6 +158,13 @@ impl Store {
     #[inline]
     pub fn timed(&self) -> usize {
         self.expires() + self.timed_hashes()
+    }
+
+    /// Keys, and hashes with fields, whose time is not after `now_ms` and that are still here. It
+    /// is exact while few lie in one slot of a wheel with others that are not due; of more than 64
+    /// such the share is estimated by these. Bounded work (`Wheel::due`).
+    pub fn backlog(&self, now_ms: i64) -> usize {
+        self.table.due(now_ms) + self.indexes.fields.due(now_ms)
     }
 
     /// About when the first of them is due. It is never later than the first key that was looked at
@@ -281,7 +293,7 @@ impl Store {
     /// Panics if an invariant doesn't hold. O(n).
     pub fn check(&self) {
         self.table.check();
-        self.indexes.check(self.iter());
+        self.indexes.check(|| self.iter());
     }
 }
 

@@ -46,6 +46,19 @@ pub(crate) struct Client {
     /// Bytes that registries hold for it: watched keys, subscriptions.
     listed_bytes: usize,
     counted: Counted,
+    /// Kept while somebody asks for metrics.
+    pub timing: Timing,
+}
+
+/// Replies that are owed to a client, for the time that requests take.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Timing {
+    /// When that was read which it has sent and which has not run, in ticks. It means something
+    /// while its `Query` is behind.
+    pub arrived: u64,
+    /// When the first command arrived to which a reply is owed, and how many are owed.
+    pub from: u64,
+    pub replies: u64,
 }
 
 impl Client {
@@ -120,12 +133,6 @@ impl Clients {
         o.add("maxclients", max_clients);
         o.add("client_recent_max_input_buffer", input);
         o.add("client_recent_max_output_buffer", output);
-    }
-
-    /// INFO clients: how many wait with a time-out. O(clients).
-    pub(crate) fn info_timeouts(&self, o: &mut Lines) {
-        let timed = |c: &&Client| c.session.parked.as_deref().is_some_and(|p| p.timer.is_some());
-        o.add("clients_in_timeout_table", self.iter().filter(timed).count());
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -206,6 +213,7 @@ impl Clients {
             room: ReplyRoom::new(now_ms),
             listed_bytes: 0,
             counted: Counted::default(),
+            timing: Timing::default(),
         }));
         self.account(id, 0);
         id

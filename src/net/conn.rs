@@ -76,6 +76,11 @@ impl Conn {
         // An error is ignored: the peer may have ended it before.
         let _ = each!(self, s => s.shutdown(std::net::Shutdown::Both));
     }
+    /// Tells the peer that nothing more comes; what it sends can still be read.
+    pub(crate) fn end_writing(&self) {
+        // An error is ignored: the peer may have ended it before.
+        let _ = each!(self, s => s.shutdown(std::net::Shutdown::Write));
+    }
     pub(crate) fn fd(&self) -> RawFd {
         each!(self, s => s.as_raw_fd())
     }

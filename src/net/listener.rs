@@ -1,4 +1,4 @@
-//! Listening sockets: every `bind` address, and the unix socket.
+//! Listening sockets: every `bind` address, the unix socket, and every `metrics-bind` address.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,6 +14,8 @@ use crate::util::path::os_error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Clients(Transport),
+    /// Scrapers of metrics, by TCP.
+    Metrics,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,10 +64,10 @@ impl Listener {
             Socket::Unix(socket) => socket.accept().map(|(s, _)| Conn::Unix(s)),
         }
     }
-    /// The port it was opened for; None: it has none.
-    pub(crate) fn port(&self) -> Option<u16> {
+    /// The address it was opened for; None: it is no address of TCP.
+    pub(crate) fn addr(&self) -> Option<SocketAddr> {
         match &self.socket {
-            Socket::Tcp(_, addr) => Some(addr.port()),
+            Socket::Tcp(_, addr) => Some(*addr),
             Socket::Unix(_) => None,
         }
     }
@@ -115,11 +117,12 @@ fn bind_word(word: &str, port: u16) -> io::Result<(SocketAddr, bool)> {
     Ok((SocketAddr::new(ip, port), optional))
 }
 
-/// Opens a TCP socket for every word of `bind`.
+/// Opens a TCP socket of a kind for every word of `bind`.
 ///
 /// An optional address is left out if this machine does not have it, or does not speak its
 /// protocol. Any other failure is an error for all of them.
 pub(crate) fn tcp(
+    kind: Kind,
     bind: &[String],
     port: u16,
     backlog: i32,
@@ -133,7 +136,7 @@ pub(crate) fn tcp(
         match socket::listen_tcp(&addr, backlog, mark) {
             Ok(std) => {
                 let socket = Socket::Tcp(TcpListener::from_std(std), addr);
-                open.listeners.push(Listener { kind: Kind::TCP, word: word.clone(), socket });
+                open.listeners.push(Listener { kind, word: word.clone(), socket });
             }
             Err(e) if is_absent(&e.error, optional) => open.left_out.push(fail(e.step, e.error)),
             Err(e) => return Err(fail(e.step, e.error)),
@@ -197,15 +200,16 @@ mod tests {
     #[test]
     fn an_absent_optional_address_is_left_out_and_a_taken_one_is_not() {
         let words = ["127.0.0.1".to_string(), "-192.0.2.77".to_string()];
-        let open = tcp(&words, 0, 16, 0).expect("loopback");
+        let open = tcp(Kind::TCP, &words, 0, 16, 0).expect("loopback");
         assert_eq!(open.listeners.len(), 1);
         let left_out: Vec<String> =
             open.left_out.iter().map(|e| format!("{} {e}", e.addr)).collect();
         assert_eq!(left_out, ["192.0.2.77:0 bind: Cannot assign requested address"]);
-        let error = tcp(&["192.0.2.77".to_string()], 0, 16, 0).expect_err("not here");
+        let error = tcp(Kind::TCP, &["192.0.2.77".to_string()], 0, 16, 0).expect_err("not here");
         assert_eq!(error.to_string(), "bind: Cannot assign requested address");
         // Whether there is a resolver or not, its words come without the library's.
-        let error = tcp(&["no.such.name.invalid".to_string()], 0, 16, 0).expect_err("no name");
+        let error =
+            tcp(Kind::TCP, &["no.such.name.invalid".to_string()], 0, 16, 0).expect_err("no name");
         assert!(!error.to_string().contains("lookup"), "{error}");
     }
 }

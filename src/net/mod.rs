@@ -2,6 +2,7 @@
 
 pub(crate) mod clients;
 pub(crate) mod conn;
+pub mod http;
 pub(crate) mod id;
 pub(crate) mod link;
 pub(crate) mod listener;

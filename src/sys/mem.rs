@@ -75,6 +75,12 @@ pub(crate) fn purge() {
     let _ = crate::sys::mallctl::act(b"arena.4096.purge");
 }
 
+/// Gives back to the allocator what the calling thread has freed and keeps for its next requests.
+/// Such memory counts as allocated in [`alloc_stats`].
+pub(crate) fn flush_cache() {
+    let _ = crate::sys::mallctl::act(b"thread.tcache.flush");
+}
+
 /// Switches the allocator's own purging thread.
 pub(crate) fn background_thread(on: bool) {
     let _ = jemalloc_ctl::background_thread::write(on);

@@ -5,6 +5,8 @@ pub mod alloc;
 pub(crate) mod clock;
 pub(crate) mod fork;
 pub(crate) mod log;
+pub(crate) mod look;
+pub(crate) mod machine;
 pub(crate) mod mallctl;
 pub(crate) mod mem;
 pub(crate) mod process;

@@ -76,6 +76,11 @@ impl Tracking {
         o.add("tracking_total_prefixes", self.broadcast.prefixes());
     }
 
+    /// Keys that clients may have cached.
+    pub(crate) fn keys(&self) -> usize {
+        self.table.len()
+    }
+
     /// Clients with tracking on, in any mode.
     pub(crate) fn active(&self) -> usize {
         self.active

@@ -1,4 +1,4 @@
-//! Comparing short texts without a call.
+//! Comparing short texts without a call, and secrets without a hint.
 
 /// Whether two texts are the same. O(length). Keys and names are mostly short. Up to 16 bytes they
 /// are compared as two words that may overlap, which costs less than the call that compares longer
@@ -20,6 +20,16 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
         }
 }
 
+/// Compares secrets in a time that does not tell where they differ.
+pub(crate) fn same_secret(a: &[u8], b: &[u8]) -> bool {
+    let mut different = a.len() ^ b.len();
+    for i in 0..a.len().max(b.len()) {
+        let at = |s: &[u8]| s.get(i).copied().unwrap_or(0);
+        different |= usize::from(at(a) ^ at(b));
+    }
+    different == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,11 +38,13 @@ mod tests {
     fn every_byte_counts() {
         for len in 0..40 {
             let text: Vec<u8> = (0..len).collect();
+            assert!(same_secret(&text, &text.clone()));
+            assert!(!same_secret(&text, &[&text[..], b"\0"].concat()));
             assert!(same(&text, &text.clone()) && !same(&text, &[&text[..], b"x"].concat()));
             for at in 0..text.len() {
                 let mut other = text.clone();
                 other[at] ^= 0x80;
-                assert!(!same(&text, &other), "byte {at} of {len}");
+                assert!(!same(&text, &other) && !same_secret(&text, &other), "byte {at} of {len}");
             }
         }
     }

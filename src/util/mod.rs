@@ -9,6 +9,7 @@ pub(crate) mod grisu;
 pub(crate) mod lines;
 pub(crate) mod longdouble;
 pub mod lzf;
+pub(crate) mod near;
 pub(crate) mod num;
 pub(crate) mod path;
 pub(crate) mod rand;

@@ -34,6 +34,13 @@ pub enum Type {
 }
 
 impl Type {
+    /// The types that a key can hold, in the order in which INFO counts them.
+    pub const STORED: &'static [Type] =
+        &[Type::String, Type::List, Type::Set, Type::ZSet, Type::Hash];
+
+    /// How many types there are, stored or not; as numbers they are all below it.
+    pub const COUNT: usize = Type::Stream as usize + 1;
+
     /// The number Redis gives the type, which DEBUG DIGEST hashes.
     pub const fn number(self) -> u8 {
         match self {

@@ -24,6 +24,11 @@ fn corpus_resp() {
 }
 
 #[test]
+fn corpus_http() {
+    replay("http", redust::net::http::fuzz);
+}
+
+#[test]
 fn corpus_config() {
     replay("config", redust::config::file::fuzz);
 }

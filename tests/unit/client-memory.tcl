@@ -243,7 +243,10 @@ start_server {tags {client-memory}} {
         }
         set text [r memory doctor]
         assert_match {Sam, I detected a few issues in this Redis instance memory implants:*\* Peak memory: *I'm here to keep you safe, Sam. I want to help you.*} $text
+        # The peak is no statistic to be reset: it stays one until there is as much data again.
         r config resetstat
+        assert_match {*Peak memory*} [r memory doctor]
+        populate 100000 k: 100
         assert_no_match {*Peak memory*} [r memory doctor]
     }
 

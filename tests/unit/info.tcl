@@ -175,6 +175,18 @@ start_server {tags {info}} {
         assert {[s used_memory_rss] > 1000000}
     }
 
+    test "used memory is what the allocator says, but for what it keeps in caches" {
+        for {set round 0} {$round < 2} {incr round} {
+            r debug populate 100000 k 20
+            foreach state {full empty} {
+                set text [r info memory]
+                set gap [expr {[info_field $text allocator_allocated] - [info_field $text used_memory]}]
+                assert_between -65536 1048576 $gap "$state, round $round"
+                r flushall sync
+            }
+        }
+    }
+
     test "net and command counters" {
         set in [s total_net_input_bytes]
         set commands [s total_commands_processed]

@@ -23,7 +23,15 @@ start_server {tags {latency}} {
         assert_between 2 3 [llength $rows]
         assert {[lindex $rows end 1] >= 30}
         assert_match "command - high * ms, low * ms (all time high * ms)*" [r latency graph command]
-        assert_match "*command: * noted*" [r latency doctor]
+        set report [r latency doctor]
+        assert_match "*1. command: [llength $rows] latency spikes (average *ms, mean deviation *ms, period * sec). Worst all time event *ms.*" $report
+        assert_match "*SLOWLOG GET*" $report
+        assert_no_match "*slowlog-log-slower-than*" $report
+        r config set slowlog-log-slower-than -1
+        assert_match "*slowlog-log-slower-than 20000*" [r latency doctor]
+        r config set slowlog-log-slower-than 30000
+        assert_match "*slowlog-log-slower-than 20000*" [r latency doctor]
+        r config set slowlog-log-slower-than 10000
         assert_equal {} [r latency history nothing]
         assert_error "ERR No samples available for event 'nothing'" {r latency graph nothing}
     }
@@ -33,6 +41,7 @@ start_server {tags {latency}} {
         assert_equal 1 [r latency reset command nothing]
         assert_equal 0 [r latency reset]
         assert_equal {} [r latency latest]
+        assert_match "*nothing has taken*" [r latency doctor]
         r config set latency-monitor-threshold 0
         assert_match "*is off*" [r latency doctor]
     }

@@ -49,6 +49,22 @@ start_server {tags {listen} overrides {bind "127.0.0.1 127.0.0.2"}} {
     }
 }
 
+start_server {tags {listen}} {
+    test "a child that saves does not keep a port that its server has left" {
+        set old [srv port]
+        r config set rdb-key-save-delay 200000
+        populate 50
+        r bgsave
+        r config set port [free_port]
+        assert_equal 1 [s rdb_bgsave_in_progress]
+        assert {[port_is_free $old]}
+        r config set port $old
+        assert_equal 1 [answers 127.0.0.1 $old]
+        foreach child [children_of [srv pid]] { send_signal $child KILL }
+        wait_for_condition {[s rdb_bgsave_in_progress] == 0}
+    }
+}
+
 start_server {tags {listen} overrides {bind "* -::*" protected-mode yes}} {
     test "protected mode lets only this host in while there is no password" {
         set outer [outer_address]

@@ -352,7 +352,11 @@ def scene_everysec(run):
         if refused:
             stage.check(f"{name}: writes are refused",
                         sum(client.errors["MISCONF"] for client in stage.crowd.clients) >= 20)
-            stage.check(f"{name}: INFO says so", stage.info()["aof_last_write_status"] == "err")
+            info = stage.info()
+            stage.check(f"{name}: INFO says so", info["aof_last_write_status"] == "err")
+            stage.check(f"{name}: INFO says why: {info['redust_aof_last_error']}",
+                        info["redust_aof_last_error"].startswith(("write: ", "fsync: ")))
+            stage.check(f"{name}: it is counted", int(info["redust_aof_write_failures"]) > 0)
             if rewrite or name == "nearly full disk":
                 stage.link("BGREWRITEAOF")
                 stage.wait("its end", lambda: stage.info()["aof_rewrite_in_progress"] == "0")
@@ -531,7 +535,10 @@ def scene_children(run):
                 stage.work(0.05, settle=True)
                 stage.wait("its end", stage.idle)
                 stage.layer.calm()
-                stage.check(f"{command}, {name}: {status} is err", stage.info()[status] == "err")
+                info = stage.info()
+                stage.check(f"{command}, {name}: {status} is err", info[status] == "err")
+                ours = "redust_rdb_last_save" if command == "BGSAVE" else "redust_aof_last_rewrite"
+                stage.check(f"{command}, {name}: INFO says why", info[f"{ours}_error"] != "none")
                 stage.wait(f"{name}: temporary files go", lambda: not stage.temporary())
                 stage.work(0.02, settle=True)
                 stage.kill()

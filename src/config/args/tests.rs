@@ -184,3 +184,24 @@ fn the_path_of_the_file_is_absolute_and_reads_well() {
         assert_eq!(run(&[file]).config_file.as_deref(), Some(Path::new(path)), "{file}");
     }
 }
+
+#[test]
+fn a_configuration_is_checked_as_a_start_would_read_it() {
+    let action = |args: &[&str]| {
+        let argv: Vec<&str> = ["redust-server"].iter().chain(args).copied().collect();
+        parse(&argv, Path::new("/cwd"))
+    };
+    let start = run;
+    let text = |run| Action::CheckConfig(run, Format::Text);
+    assert_eq!(action(&["--check-config"]), text(start(&[])));
+    assert_eq!(action(&["--check-config", "a.conf"]), text(start(&["a.conf"])));
+    assert_eq!(action(&["a.conf", "--check-config"]), text(start(&["a.conf"])));
+    assert_eq!(action(&["--check-config", "-"]), text(start(&["-"])));
+    let all = ["--check-config", "a.conf", "--port", "1", "--format", "json", "--hz", "2", "-"];
+    let run = start(&["a.conf", "--port", "1", "--hz", "2", "-"]);
+    assert_eq!(action(&all), Action::CheckConfig(run, Format::Json));
+    for wrong in [&["--format", "xml"][..], &["--format"], &["--sentinel"]] {
+        let args = [&["--check-config"], wrong].concat();
+        assert!(matches!(action(&args), Action::Usage(_)), "{wrong:?}");
+    }
+}

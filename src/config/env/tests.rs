@@ -29,6 +29,10 @@ fn addresses() {
     assert_eq!((net.bind, net.port), (Config::default().net.bind, 7000));
     let net = set("REDUST_ADDR", "unix:/run/r.sock").net;
     assert_eq!((net.unix_socket, net.port), (b"/run/r.sock".to_vec(), 0));
+    let metrics = set("REDUST_METRICS_ADDR", "0.0.0.0:9121").metrics;
+    assert_eq!((metrics.bind, metrics.port), (vec![b"0.0.0.0".to_vec()], 9121));
+    let metrics = set("REDUST_METRICS_ADDR", ":9121").metrics;
+    assert_eq!((metrics.bind, metrics.port), (Config::default().metrics.bind, 9121));
 }
 
 #[test]
@@ -57,6 +61,8 @@ fn errors_name_the_variable() {
         ("REDUST_ADDR", "[::1]7000"),
         ("REDUST_ADDR", "host:70000"),
         ("REDUST_ADDR", "unix:relative"),
+        ("REDUST_METRICS_ADDR", "9121"),
+        ("REDUST_METRICS_ADDR", "unix:/run/m.sock"),
         ("REDUST_RDB_PATH", "/no/such/directory/x.rdb"),
         ("REDUST_RDB_PATH", "/tmp/"),
         ("REDUST_RDB_AUTO_SAVE_SECS", "-1"),

@@ -125,7 +125,7 @@ macro_rules! choice {
 /// All groups.
 pub(super) static GROUPS: &[&[Row]] = &[
     NET, TLS, CLIENTS, ACL, PROCESS, LOG, KEYSPACE, LIMITS, MEMORY, SNAPSHOT, AOF, REPL, CLUSTER,
-    STATS, SCRIPT, NEWER,
+    STATS, METRICS, SCRIPT, NEWER,
 ];
 
 /// Sockets the server listens on.
@@ -139,6 +139,13 @@ static NET: &[Row] = &[
     row("protected-mode", flag!(net.protected_mode)),
     row("bind-source-addr", text!(net.bind_source_addr, Empty::Unset, check::any)).inert(),
     row("socket-mark-id", int!(net.socket_mark_id, 0, U32)).flags(IMMUTABLE),
+];
+
+/// The endpoint for metrics.
+static METRICS: &[Row] = &[
+    later("metrics-port", int!(metrics.port, 0, 65535)),
+    later("metrics-bind", Kind::Special(&special::METRICS_BIND)).flags(MULTI),
+    later("metrics-token", text!(metrics.token, Empty::Unset, check::any)).flags(SENSITIVE),
 ];
 
 /// Encrypted connections.

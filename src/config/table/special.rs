@@ -196,15 +196,7 @@ pub(super) static BIND: Special = Special { set: set_bind, get: get_bind, lines:
 const MAX_ADDRESSES: usize = 16;
 
 fn set_bind(config: &mut Config, args: &[&[u8]], _: &mut Setting) -> Result<(), Reason> {
-    if args.len() > MAX_ADDRESSES {
-        return Err("Too many bind addresses specified.".into());
-    }
-    let args = list(args);
-    // No such address can be listened on, nor could it be written to a file and read back.
-    if args.iter().any(|arg| arg.is_empty() || needs_repr(arg) || arg.contains(&b'\'')) {
-        return Err("Failed to bind to specified addresses.".into());
-    }
-    config.net.bind = args.iter().map(|arg| arg.to_vec()).collect();
+    config.net.bind = read_addresses(args)?;
     Ok(())
 }
 
@@ -213,11 +205,45 @@ fn get_bind(config: &Config) -> Vec<u8> {
 }
 
 fn bind_lines(config: &Config) -> Lines {
-    match config.net.bind.as_slice() {
-        bind if bind == defaults().net.bind => Vec::new(),
-        [] => vec![(NONE.to_vec(), true)],
-        _ => vec![(get_bind(config), true)],
+    address_lines(&config.net.bind, &defaults().net.bind)
+}
+
+fn read_addresses(args: &[&[u8]]) -> Result<Vec<Vec<u8>>, Reason> {
+    if args.len() > MAX_ADDRESSES {
+        return Err("Too many bind addresses specified.".into());
     }
+    let args = list(args);
+    // No such address can be listened on, nor could it be written to a file and read back.
+    if args.iter().any(|arg| arg.is_empty() || needs_repr(arg) || arg.contains(&b'\'')) {
+        return Err("Failed to bind to specified addresses.".into());
+    }
+    Ok(args.iter().map(|arg| arg.to_vec()).collect())
+}
+
+fn address_lines(bind: &[Vec<u8>], default: &[Vec<u8>]) -> Lines {
+    match bind {
+        bind if bind == default => Vec::new(),
+        [] => vec![(NONE.to_vec(), true)],
+        _ => vec![(bind.join(&b' '), true)],
+    }
+}
+
+// ---- metrics-bind <address> [<address> ...]
+
+pub(super) static METRICS_BIND: Special =
+    Special { set: set_metrics_bind, get: get_metrics_bind, lines: metrics_bind_lines };
+
+fn set_metrics_bind(config: &mut Config, args: &[&[u8]], _: &mut Setting) -> Result<(), Reason> {
+    config.metrics.bind = read_addresses(args)?;
+    Ok(())
+}
+
+fn get_metrics_bind(config: &Config) -> Vec<u8> {
+    config.metrics.bind.join(&b' ')
+}
+
+fn metrics_bind_lines(config: &Config) -> Lines {
+    address_lines(&config.metrics.bind, &defaults().metrics.bind)
 }
 
 // ---- replicaof <host> <port> | no one

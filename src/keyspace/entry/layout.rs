@@ -97,6 +97,12 @@ impl Kind {
         matches!(self, Kind::Embstr | Kind::Raw | Kind::Packed)
     }
 
+    /// Whether it is no string, wherever it lies.
+    #[inline(always)]
+    pub(super) fn is_collection(self) -> bool {
+        self as u8 >= Kind::Packed as u8
+    }
+
     #[inline(always)]
     pub(super) fn is_boxed(self) -> bool {
         self as u8 >= Kind::List as u8

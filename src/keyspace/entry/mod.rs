@@ -336,6 +336,12 @@ impl Entry {
         std::ptr::with_exposed_provenance_mut(unsafe { self.word(0) })
     }
 
+    /// Whether the value is no string.
+    #[inline(always)]
+    pub fn is_collection(&self) -> bool {
+        self.kind().is_collection()
+    }
+
     /// The type of the value.
     #[inline]
     pub fn value_type(&self) -> Type {

@@ -164,6 +164,11 @@ impl Timed {
         self.clock.wheel.len()
     }
 
+    /// Entries that are due at `now_ms`, exactly or about, as `Wheel::due` says.
+    pub(crate) fn due(&self, now_ms: i64) -> usize {
+        self.clock.wheel.due(now_ms, &Entries)
+    }
+
     /// The sum of all deadlines in ms. O(1).
     pub(crate) fn sum_ms(&self) -> i128 {
         self.clock.sum_ms

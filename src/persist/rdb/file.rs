@@ -28,6 +28,23 @@ pub enum Step {
     SyncDirectory,
 }
 
+impl Step {
+    /// All steps, by number.
+    pub const ALL: [Step; 5] =
+        [Step::Open, Step::Write, Step::Sync, Step::Rename, Step::SyncDirectory];
+
+    /// What it is called in INFO.
+    pub fn name(self) -> &'static str {
+        match self {
+            Step::Open => "open",
+            Step::Write => "write",
+            Step::Sync => "fsync",
+            Step::Rename => "rename",
+            Step::SyncDirectory => "fsync of the directory",
+        }
+    }
+}
+
 /// Which step failed.
 #[derive(Debug)]
 pub struct FileError {

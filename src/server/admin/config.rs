@@ -16,11 +16,12 @@ use crate::server::reactor::listen;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::commands::{CmdResult, Flow};
+use crate::config::RESERVED_FILES;
 use crate::config::get_set::{self, Rights, SetError};
 use crate::config::rewrite;
 use crate::config::table::Named;
 use crate::log;
-use crate::net::listener::{self, Kind};
+use crate::net::listener::Kind;
 use crate::resp::errors::{self, CmdError};
 use crate::server::engine::{evict, gate};
 use crate::server::jobs::aof::{files, switch};
@@ -57,8 +58,12 @@ const APPLY: &[(&str, Apply)] = &[
         srv.cfg.repl.backlog_size = srv.cfg.repl.backlog_size.max(16 << 10);
         Ok(())
     }),
-    ("port", |srv, _| reopen(srv, "Unable to listen on this port. Check server logs.")),
-    ("bind", |srv, _| reopen(srv, "Failed to bind to specified addresses.")),
+    ("port", |srv, _| reopen(srv, Kind::TCP, "Unable to listen on this port. Check server logs.")),
+    ("bind", |srv, _| reopen(srv, Kind::TCP, "Failed to bind to specified addresses.")),
+    ("metrics-port", |srv, _| {
+        reopen(srv, Kind::Metrics, "Unable to listen on this port. Check server logs.")
+    }),
+    ("metrics-bind", |srv, _| reopen(srv, Kind::Metrics, "Failed to bind to specified addresses.")),
     ("dir", |srv, _| change_dir(srv)),
     ("maxclients", |srv, old| raise_maxclients(srv, old)),
     ("requirepass", |srv, _| {
@@ -136,40 +141,13 @@ const APPLY: &[(&str, Apply)] = &[
     }),
 ];
 
-fn reopen(srv: &mut Server, message: &str) -> Result<(), String> {
-    let net = &srv.cfg.net;
-    let open = if net.port == 0 {
-        Ok(listener::Opened::default())
-    } else {
-        // The old sockets stay open until the new ones are there. On the same port that fails for
-        // addresses that stay, so those are closed first.
-        let words = listen::bind_words(&srv.cfg);
-        let (port, backlog, mark) = (net.port, net.tcp_backlog as i32, net.socket_mark_id);
-        match listener::tcp(&words, port, backlog, mark) {
-            Err(e) if e.error.kind() == std::io::ErrorKind::AddrInUse && ours(srv, port) => {
-                srv.net.set_listeners(Kind::TCP, Vec::new()).map_err(|e| e.to_string())?;
-                listener::tcp(&words, port, backlog, mark)
-            }
-            other => other,
-        }
-    };
-    match open {
-        Ok(new) => {
-            new.left_out.iter().for_each(listen::warn_of_address);
-            srv.net.set_listeners(Kind::TCP, new.listeners).map_err(|e| e.to_string())?;
-            settings::set_title(srv, "");
-            Ok(())
-        }
-        Err(e) => {
-            listen::warn_of_address(&e);
-            Err(message.to_string())
-        }
-    }
-}
-
-/// Whether one of our own sockets has the port.
-fn ours(srv: &Server, port: u16) -> bool {
-    srv.net.listeners().iter().any(|l| l.port() == Some(port))
+fn reopen(srv: &mut Server, kind: Kind, message: &str) -> Result<(), String> {
+    listen::reopen(srv, kind).map_err(|e| {
+        listen::warn_of_address(&e);
+        message.to_owned()
+    })?;
+    settings::set_title(srv, "");
+    Ok(())
 }
 
 fn change_dir(srv: &mut Server) -> Result<(), String> {
@@ -182,13 +160,13 @@ fn change_dir(srv: &mut Server) -> Result<(), String> {
 }
 
 fn raise_maxclients(srv: &mut Server, old: &crate::config::Config) -> Result<(), String> {
-    let want = u64::from(srv.cfg.clients.max_clients) + 32;
+    let want = u64::from(srv.cfg.clients.max_clients) + RESERVED_FILES;
     let got = socket::raise_nofile(want).limit;
     srv.identity.max_files = got;
     if got < want && srv.cfg.clients.max_clients > old.clients.max_clients {
         return Err(format!(
             "The operating system is not able to handle the specified number of clients, try with {}",
-            got.saturating_sub(32)
+            got.saturating_sub(RESERVED_FILES)
         ));
     }
     Ok(())
@@ -264,9 +242,12 @@ fn undo(
             log!(Warning, "Failed to restore a setting after CONFIG SET failed: {e}");
         }
     }
-    if matches!(named.row.name, "port" | "bind")
-        && let Err(e) = reopen(srv, "restoring the listening sockets failed")
-    {
+    let kind = match named.row.name {
+        "port" | "bind" => Some(Kind::TCP),
+        "metrics-port" | "metrics-bind" => Some(Kind::Metrics),
+        _ => None,
+    };
+    if let Some(Err(e)) = kind.map(|k| reopen(srv, k, "restoring the listening sockets failed")) {
         log!(Warning, "{e}");
     }
     settings::adopt(srv);
@@ -280,11 +261,17 @@ fn refusal(e: SetError) -> CmdError {
     }
 }
 
-/// `CONFIG RESETSTAT`. Joins: stats, bio.
+/// `CONFIG RESETSTAT`: counters begin anew, those of Redis and ours. What is a state stays, and so
+/// do the memory peak and the count of denied AUTHs. Joins: stats, jobs, eviction.
 fn resetstat(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     srv.stats.reset();
+    srv.metrics.reset();
     srv.bio.reset_freed();
-    srv.memory.peak = srv.memory.used();
+    srv.eviction.exceeded_since = None;
+    srv.rdb.saves = 0;
+    srv.rdb.latest.reset();
+    srv.aof.reset();
+    srv.syncer.times.reset();
     call.reply.ok();
     Ok(Flow::Done)
 }

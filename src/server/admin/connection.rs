@@ -9,6 +9,7 @@ use crate::server::engine::transaction;
 use crate::server::parts::ServerRow;
 use crate::server::parts::identity::REDIS_VERSION;
 use crate::server::parts::{Call, Server};
+use crate::util::bytes::same_secret;
 
 pub(crate) const COMMANDS: &[ServerRow] = &[
     ("ping", ping),
@@ -54,16 +55,6 @@ fn ping(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 fn echo(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
     call.reply.bulk(call.argv.at(1));
     Ok(Flow::Done)
-}
-
-/// Compares in a time that does not depend on where the texts differ.
-fn same_secret(a: &[u8], b: &[u8]) -> bool {
-    let mut different = a.len() ^ b.len();
-    for i in 0..a.len().max(b.len()) {
-        let at = |s: &[u8]| s.get(i).copied().unwrap_or(0);
-        different |= usize::from(at(a) ^ at(b));
-    }
-    different == 0
 }
 
 /// Checks a name and password, and lets the client in.

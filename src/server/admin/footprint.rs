@@ -1,10 +1,11 @@
 //! One account of memory for INFO, MEMORY STATS and MEMORY DOCTOR, so that they agree.
 //!
-//! `overhead` is what the server itself needs: what it had at start, clients, tables. The rest of
-//! what is allocated is the data set. O(databases), since the memory of clients is kept as a
-//! running sum.
+//! `overhead` is what the server itself needs: what it had at start, clients, tables, and what
+//! waits for the append-only file. The rest of what is allocated is the data set. O(databases),
+//! since the memory of clients is kept as a running sum.
 
 use crate::net::usage::Class;
+use crate::server::engine::evict;
 use crate::server::parts::Server;
 use crate::util::lines::Lines;
 
@@ -49,15 +50,16 @@ impl Footprint {
         let normal = tally.of(Class::Normal) + tally.of(Class::PubSub) + tally.of(Class::Primary);
         let filled = srv.ks.iter().filter(|(_, db)| !db.is_empty());
         let dbs: Vec<DbOverhead> = filled
-            .map(|(n, db)| DbOverhead {
-                db: n,
-                main: db.mem_bytes() as u64,
-                expires: (db.expires() * WHEEL_BYTES) as u64,
+            .map(|(n, db)| {
+                // The wheel's bytes are among those of the tables.
+                let expires = db.expires() * WHEEL_BYTES;
+                let main = db.mem_bytes().saturating_sub(expires);
+                DbOverhead { db: n, main: main as u64, expires: expires as u64 }
             })
             .collect();
         let tables: u64 = dbs.iter().map(|d| d.main + d.expires).sum();
         let replicas = tally.of(Class::Replica) as u64;
-        let overhead = m.at_start + normal as u64 + replicas + tables;
+        let overhead = m.at_start + normal as u64 + replicas + tables + evict::not_counted(srv);
         let keys = srv.ks.len() as u64;
         let net = used.saturating_sub(m.at_start).max(1);
         Footprint {

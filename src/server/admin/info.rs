@@ -7,8 +7,9 @@
 //! DBSIZE, used_memory and the counts of expiring keys are O(1), so INFO is cheap at any size.
 
 use crate::config::choice::Choice;
+use crate::keyspace::store::Store;
 use crate::server::admin::absent;
-use crate::server::admin::footprint::Footprint;
+use crate::server::admin::footprint::{Footprint, ratio};
 use crate::server::engine::evict;
 use crate::server::parts::Server;
 use crate::server::parts::child::{Child, Kind};
@@ -49,6 +50,7 @@ static SECTIONS: &[Section] = &[
             |srv, o| srv.identity.info_versions(o),
             |srv, o| srv.clock.info(o),
             build,
+            |srv, o| srv.identity.info_compiler(o),
             |srv, o| srv.identity.info_process(o),
             |srv, o| o.add("tcp_port", srv.cfg.net.port),
             |srv, o| srv.clock.info_time(o),
@@ -58,6 +60,7 @@ static SECTIONS: &[Section] = &[
             |srv, o| srv.identity.info_files(o),
             |_, o| absent::threads(o),
             |srv, o| srv.net.info_listeners(srv.cfg.net.port, o),
+            |srv, o| srv.net.info_metrics(o),
         ],
     ),
     section(
@@ -67,7 +70,7 @@ static SECTIONS: &[Section] = &[
             |srv, o| srv.clients.info(srv.cfg.clients.max_clients, o),
             |srv, o| o.add("blocked_clients", srv.blocked.clients() + srv.pause.clients()),
             |srv, o| srv.tracking.info_clients(o),
-            |srv, o| srv.clients.info_timeouts(o),
+            |srv, o| o.add("clients_in_timeout_table", srv.blocked.timed()),
             |srv, o| srv.blocked.info(o),
         ],
     ),
@@ -85,7 +88,7 @@ static SECTIONS: &[Section] = &[
             |_, o| absent::replication_memory(o),
             |srv, o| Footprint::of(srv).info_clients(o),
             |_, o| absent::more_memory(o),
-            |srv, o| o.add("mem_aof_buffer", aof_buffer(srv)),
+            |srv, o| o.add("mem_aof_buffer", evict::not_counted(srv)),
             |_, o| o.add("mem_allocator", mem::allocator()),
             |_, o| absent::defrag(o),
             |srv, o| srv.bio.info(o),
@@ -106,6 +109,8 @@ static SECTIONS: &[Section] = &[
             },
             |_, o| absent::modules(o),
             aof_sizes,
+            |srv, o| srv.aof.info_failures(o),
+            |srv, o| srv.syncer.times.info(o),
             loading,
         ],
     ),
@@ -115,9 +120,8 @@ static SECTIONS: &[Section] = &[
         &[
             |srv, o| srv.stats.info_traffic(o),
             |_, o| absent::syncs(o),
-            |srv, o| srv.stats.info_expiry(o),
-            |srv, o| srv.expiry.info(o),
-            |srv, o| srv.stats.info_keys(o),
+            expiry,
+            |srv, o| srv.stats.info_keys(evict::exceeded_us(srv), o),
             |srv, o| srv.pubsub.info(o),
             |srv, o| srv.stats.info_forks(o),
             |srv, o| srv.migrate.info(o),
@@ -139,11 +143,12 @@ static SECTIONS: &[Section] = &[
     ),
     section("Cluster", Usually, &[|_, o| absent::cluster(o)]),
     section("Keyspace", Usually, &[|srv, o| srv.ks.info(srv.clock.now_ms, o)]),
+    section("Keytypes", InAll, &[|srv, o| srv.ks.info_types(o)]),
     section("Debug", Never, &[|srv, o| srv.stats.info_debug(srv.aof.spent_us, o)]),
 ];
 
 /// The child, if it is of this kind.
-fn child_of(srv: &Server, kind: Kind) -> Option<&Child> {
+pub(crate) fn child_of(srv: &Server, kind: Kind) -> Option<&Child> {
     srv.child.as_ref().filter(|child| child.kind == kind)
 }
 
@@ -178,10 +183,17 @@ pub(crate) fn aof_buffer(srv: &Server) -> u64 {
 pub(crate) fn text(srv: &mut Server, wanted: &[String]) -> String {
     let named = |word: &str| wanted.iter().any(|w| w == word);
     let all = named("all") || named("everything");
-    let usual = wanted.is_empty() || named("default");
-    if usual || all || named("memory") {
+    if wanted.is_empty() || named("default") || all || named("memory") {
         srv.memory.refresh();
     }
+    lines(srv, wanted)
+}
+
+/// The same, with the figures of memory as they were last asked for.
+pub(crate) fn lines(srv: &Server, wanted: &[String]) -> String {
+    let named = |word: &str| wanted.iter().any(|w| w == word);
+    let all = named("all") || named("everything");
+    let usual = wanted.is_empty() || named("default");
     let mut out = Lines::with_capacity(6 * 1024);
     for section in SECTIONS {
         let name = section.title.to_ascii_lowercase();
@@ -208,7 +220,15 @@ fn names(srv: &Server) -> impl Iterator<Item = &'static str> {
 fn build(_: &Server, o: &mut Lines) {
     o.add("multiplexing_api", "epoll");
     o.add("atomicvar_api", "c11-builtin");
-    o.add("gcc_version", "0.0.0");
+}
+
+/// What has expired, and what is past its time but still here.
+fn expiry(srv: &Server, o: &mut Lines) {
+    let now = srv.clock.now_ms;
+    let (keys, backlog) = srv.ks.expiring(now);
+    srv.stats.info_expiry(ratio(backlog as u64, srv.ks.timed() as u64).min(1.0), o);
+    let soonest = srv.ks.stores().filter_map(Store::next_timed_ms).min();
+    srv.expiry.info((keys, backlog), soonest, now, o);
 }
 
 fn limit(srv: &Server, o: &mut Lines) {

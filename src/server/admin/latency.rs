@@ -3,6 +3,7 @@
 use crate::commands::{CmdResult, Flow};
 use crate::latency::graph;
 use crate::resp::errors::CmdError;
+use crate::server::admin::latency_doctor;
 use crate::server::parts::{Call, Server};
 use crate::server::parts::{Row, ServerRow};
 
@@ -67,53 +68,9 @@ fn draw(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// What may be behind each kind of event.
-const ADVICE: &[(&str, &str)] = &[
-    (
-        "command",
-        "A command did much work: SLOWLOG GET shows which. Split work over many elements, e.g. SCAN for KEYS.",
-    ),
-    (
-        "fast-command",
-        "Even simple commands were slow: the processor is overloaded, or memory is being swapped.",
-    ),
-    (
-        "fork",
-        "Starting a child takes long: large data needs large page tables. See latest_fork_usec in INFO.",
-    ),
-    (
-        "expire-cycle",
-        "Many keys expired at one time, or large ones: spread expiry times, or set lazyfree-lazy-expire yes.",
-    ),
-    (
-        "eviction-cycle",
-        "Much had to be evicted at once: raise maxmemory, or set lazyfree-lazy-eviction yes.",
-    ),
-];
-
-/// `LATENCY DOCTOR`: the same facts as advice. Joins: latency, configuration.
+/// `LATENCY DOCTOR`: the same facts as a report with advice. Joins: latency, configuration.
 fn doctor(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    let mut text = String::new();
-    if srv.cfg.stats.latency_threshold_ms == 0 {
-        text.push_str(
-            "The latency monitor is off. CONFIG SET latency-monitor-threshold <milliseconds> makes it note whatever \
-             takes longer.\n",
-        );
-    } else if srv.latency.iter().len() == 0 {
-        let threshold = srv.cfg.stats.latency_threshold_ms;
-        text.push_str(&format!("Nothing has taken longer than {threshold} ms so far.\n"));
-    }
-    for (event, history) in srv.latency.iter() {
-        let (low, mean, high) = history.spread();
-        text.push_str(&format!(
-            "{event}: {} noted, {low} to {high} ms, mean {mean} ms, longest ever {} ms.\n",
-            history.samples().len(),
-            history.max_ms
-        ));
-        if let Some((_, advice)) = ADVICE.iter().find(|(name, _)| *name == event) {
-            text.push_str(&format!("  {advice}\n"));
-        }
-    }
+    let text = latency_doctor::report(srv);
     call.reply.verbatim("txt", text.as_bytes());
     Ok(Flow::Done)
 }

@@ -4,7 +4,7 @@ use crate::commands::{CmdResult, Flow, arg};
 use crate::resp::errors;
 use crate::resp::reply::Reply;
 use crate::server::admin::footprint::{Footprint, WHEEL_BYTES, ratio};
-use crate::server::admin::info::aof_buffer;
+use crate::server::engine::evict;
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 use crate::sys::mem;
@@ -87,7 +87,7 @@ fn stats(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     int(r, "clients.slaves", f.clients_replicas as i64);
     int(r, "clients.normal", f.clients_normal as i64);
     int(r, "cluster.links", 0);
-    int(r, "aof.buffer", aof_buffer(srv) as i64);
+    int(r, "aof.buffer", evict::not_counted(srv) as i64);
     let (scripts, libraries) = srv.script.caches();
     int(r, "lua.caches", scripts as i64);
     int(r, "functions.caches", libraries as i64);

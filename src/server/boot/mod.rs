@@ -18,6 +18,7 @@
 //! An error on the way ends the process with a message. A broken snapshot does so as well: a server
 //! that started empty would write over it.
 
+mod check;
 mod data;
 mod selftest;
 
@@ -28,7 +29,7 @@ use crate::server::parts::Server;
 use crate::server::parts::Table;
 use crate::server::parts::clock::Clock;
 use crate::server::parts::exec::Exec;
-use crate::server::parts::identity::{Identity, REDIS_VERSION, REDUST_VERSION};
+use crate::server::parts::identity::{self, Identity, REDIS_VERSION, REDUST_VERSION};
 use crate::server::parts::identity::{random_bytes, random_id};
 use crate::server::parts::memory::Memory;
 use crate::server::parts::net::Net;
@@ -44,7 +45,7 @@ use std::sync::Arc;
 use crate::config::args::{Action, Run};
 use crate::config::choice::{OomScoreAdj, SyslogFacility};
 use crate::config::file::{ConfigError, Input, Loaded};
-use crate::config::{self, Config};
+use crate::config::{self, Config, RESERVED_FILES};
 use crate::keyspace::Keyspace;
 use crate::log;
 use crate::net::listener;
@@ -56,8 +57,6 @@ use crate::util::siphash::Seed;
 
 /// Where a daemon writes its process number unless it is told where.
 const DEFAULT_PID_FILE: &[u8] = b"/var/run/redis.pid";
-/// Open files that are not clients.
-const RESERVED_FILES: u64 = 32;
 
 /// Runs the server; the exit code.
 pub fn main(args: Vec<OsString>) -> i32 {
@@ -79,6 +78,11 @@ pub fn main(args: Vec<OsString>) -> i32 {
             return 1;
         }
         Action::CheckSystem => return selftest::check_system(),
+        Action::CheckConfig(run, format) => return check::check_config(&run, format),
+        Action::Usage(why) => {
+            eprintln!("{why}\n\n{HELP}");
+            return config::check::report::USAGE;
+        }
     };
     if run.sentinel {
         eprintln!("Sentinel mode is not available yet.");
@@ -103,6 +107,7 @@ Usage: redust-server [/path/to/redis.conf] [options] [-]
        redust-server -h or --help
        redust-server --test-memory <megabytes>
        redust-server --check-system
+       redust-server --check-config [/path/to/redis.conf] [options] [-] [--format json]
 
 Examples:
        redust-server (run with the default configuration)
@@ -116,7 +121,9 @@ Settings from the environment (REDUST_ADDR ...) and signals: man redust-server.
 
 fn version_line() -> String {
     format!(
-        "Redis server v={REDIS_VERSION} sha=00000000:0 malloc={} bits=64 build=redust-{REDUST_VERSION}",
+        "Redis server v={REDIS_VERSION} sha={}:{} malloc={} bits=64 build=redust-{REDUST_VERSION}",
+        identity::commit(),
+        u8::from(identity::is_modified()),
         mem::allocator()
     )
 }
@@ -150,6 +157,15 @@ fn read_config(run: &Run) -> Result<Loaded, ConfigError> {
         sentinel: run.sentinel,
     })?;
     loaded.warnings.extend(config::refuse::check(&loaded)?);
+    // Nobody asks for the lines any more, and a server runs for long.
+    loaded.assigned = Vec::new();
+    let variables = check::variables();
+    let named = variables.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+    for (name, known) in config::env::unknown(named) {
+        let hint = known.map_or(String::new(), |known| format!(" Did you mean {known}?"));
+        let text = format!("WARNING: The environment variable {name} is not known.{hint}");
+        loaded.warnings.push(text);
+    }
     if loaded.config.process.dir.is_empty() {
         loaded.config.process.dir = b".".to_vec();
     }
@@ -190,8 +206,10 @@ fn start(
     log!(Notice, "oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
     log!(
         Notice,
-        "Redis version={REDIS_VERSION}, bits=64, commit=00000000, modified=0, pid={}, just started \
+        "Redis version={REDIS_VERSION}, bits=64, commit={}, modified={}, pid={}, just started \
          (redust {REDUST_VERSION})",
+        identity::commit(),
+        u8::from(identity::is_modified()),
         process::pid()
     );
     if arguments.is_empty() {
@@ -297,6 +315,8 @@ pub(crate) fn assemble(
         pause: Default::default(),
         loading: None,
         memory: Memory::start(counters),
+        metrics: Default::default(),
+        render: admin::metrics::render,
         eviction: Default::default(),
         expiry: Default::default(),
         shutdown: Default::default(),

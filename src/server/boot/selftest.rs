@@ -2,6 +2,10 @@
 //!
 //! Both print what they find and return the exit code. Neither reads a configuration.
 
+use crate::config::check::system;
+use crate::sys::machine::Machine;
+use std::path::Path;
+
 /// Writes and reads back patterns over so much memory.
 pub(super) fn test_memory(megabytes: u64) -> i32 {
     let words = megabytes as usize * (1 << 20) / 8;
@@ -30,31 +34,17 @@ pub(super) fn test_memory(megabytes: u64) -> i32 {
 
 /// Settings of the system that make a data server slow or unsafe.
 pub(super) fn check_system() -> i32 {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let mut bad = 0;
-    let mut check = |name: &str, ok: bool, advice: &str| {
-        println!("[{name}]...{}", if ok { "OK" } else { "WARNING" });
-        if !ok {
-            println!("{advice}\n");
-            bad = 1;
+    let machine = Machine::read(Path::new("/"));
+    let checks = [
+        ("overcommit", system::overcommit(&machine)),
+        ("THP", system::huge_pages(&machine)),
+        ("somaxconn", system::somaxconn(&machine)),
+    ];
+    for (name, advice) in checks {
+        println!("[{name}]...{}", if advice.is_none() { "OK" } else { "WARNING" });
+        if let Some(system::Advice { text, fix }) = advice {
+            println!("{text}: {fix}\n");
         }
-    };
-    check(
-        "overcommit",
-        read("/proc/sys/vm/overcommit_memory").trim() != "0",
-        "Memory overcommit must be enabled, or a background save may fail when memory is short: \
-         sysctl vm.overcommit_memory=1",
-    );
-    check(
-        "THP",
-        !read("/sys/kernel/mm/transparent_hugepage/enabled").contains("[always]"),
-        "Transparent huge pages make latency and memory use after a fork worse: \
-         echo madvise > /sys/kernel/mm/transparent_hugepage/enabled",
-    );
-    check(
-        "somaxconn",
-        read("/proc/sys/net/core/somaxconn").trim().parse::<u32>().unwrap_or(0) >= 511,
-        "The listen backlog is cut to less than 511: sysctl net.core.somaxconn=512",
-    );
-    bad
+    }
+    i32::from(checks.iter().any(|(_, advice)| advice.is_some()))
 }

@@ -64,7 +64,7 @@ pub(crate) fn postpone(srv: &mut Server, id: ClientId) {
 
 fn park(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>, wait: Wait) {
     let Wait { waiting, until_ms, rewritten } = wait;
-    srv.blocked.park(id, &waiting);
+    srv.blocked.park(id, &waiting, until_ms.is_some());
     srv.rearm();
     let timer = until_ms.map(|at| srv.net.set_timer(at, Timer::Unblock(id)));
     let argv = rewritten.unwrap_or_else(|| argv.owned());
@@ -78,7 +78,7 @@ fn park(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>, wait:
 /// Takes a client off its keys and cancels its time-out; its command is handed back.
 pub(crate) fn unpark(srv: &mut Server, id: ClientId) -> Option<Box<Parked>> {
     let parked = srv.clients.session_mut(id)?.parked.take()?;
-    srv.blocked.unpark(id, &parked.waiting);
+    srv.blocked.unpark(id, &parked.waiting, parked.until_ms.is_some());
     if let Some(timer) = parked.timer {
         srv.net.cancel_timer(timer);
     }

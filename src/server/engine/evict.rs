@@ -42,11 +42,37 @@ pub(crate) fn perform(srv: &mut Server) -> bool {
         return true;
     }
     if srv.cfg.memory.policy == Policy::Noeviction || srv.exec.nesting > 0 {
+        exceeded(srv);
         return false;
     }
     // The client at hand does not change these keys itself. So it is told of them like any other
     // client, and before the reply to its command.
-    unit::within(srv, Unit::SERVER, |srv| make_room(srv, limit))
+    let room = unit::within(srv, Unit::SERVER, |srv| make_room(srv, limit));
+    if !room || srv.eviction.scheduled {
+        exceeded(srv);
+    }
+    room
+}
+
+/// Memory is above the limit, and stays so for now.
+fn exceeded(srv: &mut Server) {
+    srv.eviction.exceeded_since.get_or_insert(srv.clock.watch.ticks());
+}
+
+/// For how long memory has been above the limit now, in microseconds.
+pub(crate) fn exceeded_us(srv: &Server) -> u64 {
+    let since = srv.eviction.exceeded_since;
+    since.map_or(0, |ticks| srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(ticks)))
+}
+
+/// Called by the cron: asks whether memory is below the limit again. Commands don't, so the end of
+/// such a time is known as exactly as the cron runs.
+pub(crate) fn tend(srv: &mut Server) {
+    let limit = srv.cfg.memory.max_memory;
+    if srv.eviction.exceeded_since.is_some() && (limit == 0 || counted(srv) <= limit) {
+        srv.stats.n.eviction_exceeded_us += exceeded_us(srv);
+        srv.eviction.exceeded_since = None;
+    }
 }
 
 /// Memory that is not counted against the limit: what waits to be written to the append-only file.
@@ -100,6 +126,7 @@ pub(crate) fn on_timer(srv: &mut Server) {
 /// Evicts a key. Returns the bytes that the key and its value took, as far as they are freed
 /// already.
 fn evict(srv: &mut Server, db: usize, key: &[u8]) -> u64 {
+    let started = srv.clock.watch.ticks();
     let word = srv.lazyfree.word(Why::Evict);
     let delete = |db: &mut DbMut<'_>, fx: &mut Effects| {
         db.delete(key, Why::Evict, fx);
@@ -110,6 +137,10 @@ fn evict(srv: &mut Server, db: usize, key: &[u8]) -> u64 {
         fx.also(&[word, key]);
     });
     srv.stats.n.evicted_keys += 1;
+    if srv.cfg.stats.latency_threshold_ms > 0 {
+        let us = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
+        srv.note_latency("eviction-del", us);
+    }
     freed
 }
 

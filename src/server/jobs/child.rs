@@ -1,8 +1,9 @@
 //! The forked child: one at a time, what it reports, and what becomes of it.
 //!
 //! A child gets a view of the server made of shared borrows only, so it cannot touch a client. It
-//! reports on a pipe in records of 24 bytes (keys done, keys in all, bytes copied on write); the
-//! pipe's end tells the reactor that the child is gone, without waiting for the next cron.
+//! reports on a pipe in records of 24 bytes (keys done, keys in all, bytes copied on write; or why
+//! it failed: `FAILED`, the step, the system's error); the pipe's end tells the reactor that the
+//! child is gone, without waiting for the next cron.
 
 use crate::server::jobs::settings;
 use crate::server::parts::child::{Child, Kind, Progress};
@@ -12,11 +13,14 @@ use std::os::fd::AsRawFd;
 
 use crate::ds::dict::{self, Resize};
 use crate::keyspace::Keyspace;
+use crate::persist::rdb::file::FileError;
 use crate::server::parts::Server;
 use crate::sys::fork::{self, Forked};
 use crate::sys::{clock, log as logfile, mem};
 
 pub(crate) const RECORD: usize = 24;
+/// The first word of a record that tells of a failure: no child has so many keys.
+pub(crate) const FAILED: u64 = u64::MAX;
 
 /// How a child talks to its parent.
 pub(crate) struct Reporter {
@@ -39,9 +43,18 @@ impl Reporter {
     }
 
     pub(crate) fn send(&mut self, done: u64) {
+        self.record([done, self.total, mem::smaps("Private_Dirty")]);
+    }
+
+    /// Tells the parent why the work failed.
+    pub(crate) fn failed(&mut self, why: &FileError) {
+        let error = why.error.raw_os_error().unwrap_or(0);
+        self.record([FAILED, why.step as u64, error as u64]);
+    }
+
+    fn record(&mut self, words: [u64; RECORD / 8]) {
         let mut record = [0; RECORD];
-        let cow = mem::smaps("Private_Dirty");
-        for (slot, n) in record.chunks_exact_mut(8).zip([done, self.total, cow]) {
+        for (slot, n) in record.chunks_exact_mut(8).zip(words) {
             slot.copy_from_slice(&n.to_le_bytes());
         }
         // A full pipe means that the parent is busy; the next report says more anyway.
@@ -67,6 +80,8 @@ pub(crate) fn spawn(
         Forked::Child => {
             fork::child_signals();
             logfile::set_role(b'C');
+            // A port that the server leaves must be free, though its child still runs.
+            srv.net.listeners.clear();
             settings::adopt_child_settings(srv, kind);
             let total = srv.ks.len() as u64;
             let mut reporter = Reporter { pipe: writer, total, last_ms: clock::wall_ms() };
@@ -83,8 +98,14 @@ pub(crate) fn spawn(
             srv.note_latency("fork", fork_us);
             srv.net.watch_child(reader.as_raw_fd())?;
             let progress = Progress { keys_total: srv.ks.len() as u64, ..Progress::default() };
-            srv.child =
-                Some(Child { pid, kind, started_ms: srv.clock.now_ms, progress, pipe: reader });
+            srv.child = Some(Child {
+                pid,
+                kind,
+                started_ms: srv.clock.now_ms,
+                progress,
+                pipe: reader,
+                failure: None,
+            });
             // While a child lives, every page written is copied: tables grow only when they must.
             dict::set_resize(Resize::Avoid);
             Ok(())

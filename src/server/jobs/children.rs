@@ -9,8 +9,9 @@ use std::os::fd::AsRawFd;
 
 use crate::ds::dict::{self, Resize};
 use crate::log;
+use crate::persist::rdb::file::Step;
 use crate::server::jobs::aof::rewrite;
-use crate::server::jobs::child::RECORD;
+use crate::server::jobs::child::{FAILED, RECORD};
 use crate::server::jobs::save;
 use crate::server::parts::Server;
 use crate::server::parts::child::{Child, Kind};
@@ -31,19 +32,29 @@ pub(crate) fn on_report(srv: &mut Server) {
                 return check(srv);
             }
             Ok(n) => {
-                let Some(last) = buf[..n].chunks_exact(RECORD).next_back() else { continue };
-                let at = |i: usize| {
-                    u64::from_le_bytes(last[i * 8..i * 8 + 8].try_into().expect("eight bytes"))
-                };
-                let p = &mut child.progress;
-                (p.keys_done, p.keys_total, p.cow_bytes) = (at(0), at(1), at(2));
-                p.cow_peak = p.cow_peak.max(p.cow_bytes);
-                p.cow_at_ms = srv.clock.now_ms;
+                for record in buf[..n].chunks_exact(RECORD) {
+                    note(child, record, srv.clock.now_ms);
+                }
                 tell_progress(child, srv.clock.now_ms);
             }
             Err(_) => return,
         }
     }
+}
+
+/// Takes over what a child has reported.
+fn note(child: &mut Child, record: &[u8], now_ms: i64) {
+    let at =
+        |i: usize| u64::from_le_bytes(record[i * 8..i * 8 + 8].try_into().expect("eight bytes"));
+    if at(0) == FAILED {
+        let step = Step::ALL.get(at(1) as usize).copied().unwrap_or(Step::Write);
+        child.failure = Some((step, at(2) as i32));
+        return;
+    }
+    let p = &mut child.progress;
+    (p.keys_done, p.keys_total, p.cow_bytes) = (at(0), at(1), at(2));
+    p.cow_peak = p.cow_peak.max(p.cow_bytes);
+    p.cow_at_ms = now_ms;
 }
 
 /// A save that takes some seconds says now and then how far it is.

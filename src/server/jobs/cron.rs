@@ -14,6 +14,7 @@
 use crate::log;
 use crate::net::session::Close;
 use crate::net::usage::Resized;
+use crate::server::engine::evict;
 use crate::server::jobs::aof::rewrite;
 use crate::server::jobs::{children, save};
 use crate::server::parts::Server;
@@ -21,8 +22,8 @@ use crate::server::parts::net::Timer;
 
 /// Clients looked after in one run at least.
 const MIN_CLIENTS: usize = 5;
-/// Rates are sampled this often.
-const SAMPLE_MS: i64 = 100;
+/// Rates are sampled this often, in microseconds.
+const SAMPLE_US: u64 = 100_000;
 
 pub(crate) fn run(srv: &mut Server) {
     let started = srv.clock.watch.ticks();
@@ -31,6 +32,8 @@ pub(crate) fn run(srv: &mut Server) {
     srv.watchdog.rearm();
     if !srv.debug.pause_cron {
         sample(srv);
+        evict::tend(srv);
+        srv.metrics.tend(srv.clock.now_ms);
         clients(srv, hz as usize);
         let now = srv.clock.now_ms;
         srv.ks.tend(now);
@@ -53,19 +56,21 @@ pub(crate) fn while_busy(srv: &mut Server) {
     srv.watchdog.rearm();
     if !srv.debug.pause_cron {
         sample(srv);
+        srv.metrics.tend(srv.clock.now_ms);
     }
 }
 
+/// Time is taken from the monotonic clock, so that nothing goes wrong when the other one is set.
 fn sample(srv: &mut Server) {
-    let now = srv.clock.now_ms;
-    if now - srv.cron.sampled_ms >= SAMPLE_MS {
-        srv.cron.sampled_ms = now;
-        let ms = now as u64;
+    let us = srv.clock.watch.us(srv.clock.watch.ticks());
+    if us - srv.cron.sampled_us >= SAMPLE_US {
+        srv.cron.sampled_us = us;
         let s = &mut srv.stats;
-        s.ops.sample(s.n.commands, ms, 1000);
-        s.input.sample(s.n.net_in, ms, 1000);
-        s.output.sample(s.n.net_out, ms, 1000);
-        s.cycles.sample(s.n.loop_cycles, ms, 1000);
+        s.ops.sample(s.n.commands, us, 1_000_000);
+        s.ops_windows.sample(us, s.n.commands);
+        s.input.sample(s.n.net_in, us, 1_000_000);
+        s.output.sample(s.n.net_out, us, 1_000_000);
+        s.cycles.sample(s.n.loop_cycles, us, 1_000_000);
         s.cycle_us.sample(s.n.loop_us, s.n.loop_cycles, 1);
         srv.memory.peak = srv.memory.peak.max(srv.memory.used());
     }

@@ -147,5 +147,10 @@ fn drain_fields(srv: &mut Server, db: usize, start: u64) -> bool {
 
 /// Deletes one key that is past its time.
 fn expire_key(srv: &mut Server, db: usize, key: &[u8]) {
+    let started = srv.clock.watch.ticks();
     unit::act(srv, db as u32, |db, fx| db.expire(key, fx), |_| ());
+    if srv.cfg.stats.latency_threshold_ms > 0 {
+        let us = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
+        srv.note_latency("expire-del", us);
+    }
 }

@@ -50,8 +50,9 @@ pub(crate) fn ask(srv: &mut Server, graceful: bool, delay_ms: u64) -> Result<(),
 
 /// Executes the program again in this process. Returns only if the system refuses.
 pub(crate) fn run(srv: Server, delay: Duration) {
-    let Server { clients, net, identity, .. } = srv;
+    let Server { clients, metrics, net, identity, .. } = srv;
     drop(clients);
+    drop(metrics);
     drop(net);
     std::thread::sleep(delay);
     let error = std::process::Command::new(&identity.executable).args(&identity.arguments).exec();

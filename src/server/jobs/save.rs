@@ -14,7 +14,7 @@
 //!   takes away what was counted at its fork (`dirty_at_fork`), and no more;
 //! - whoever changes `last_failed` calls `rearm`: the gate refuses writes by it.
 
-use crate::server::parts::child::{Child, Kind};
+use crate::server::parts::child::{Child, Kind, reason};
 use crate::server::parts::clock::access_clock;
 use crate::server::parts::identity::REDIS_VERSION;
 use crate::server::parts::rdb::temporary_name;
@@ -95,6 +95,7 @@ pub(crate) fn foreground(srv: &mut Server) -> Result<(), ()> {
         return Err(());
     }
     let opts = options(srv);
+    srv.rdb.latest.began_ms = crate::sys::clock::wall_ms();
     let Server { ks, cfg, net, shutdown, .. } = &mut *srv;
     // Signals are looked at meanwhile, for whoever can't wait for the end.
     let (total, begun) = (ks.len(), std::time::Instant::now());
@@ -110,14 +111,16 @@ pub(crate) fn foreground(srv: &mut Server) -> Result<(), ()> {
     });
     srv.clock.now_ms = crate::sys::clock::wall_ms();
     srv.rdb.last_try_ms = srv.clock.now_ms;
+    srv.rdb.latest.took_ms = Some(begun.elapsed().as_millis() as i64);
     if result.is_ok() {
         srv.rdb.last_failed = false;
         srv.rearm();
     }
     match result {
-        Ok(_) => {
+        Ok(summary) => {
             log!(Notice, "DB saved on disk");
             let now = srv.clock.now_ms;
+            srv.rdb.latest.bytes = Some(summary.bytes);
             srv.rdb.dirty = 0;
             srv.rdb.held_secs = None;
             srv.rdb.last_save_ms = now;
@@ -126,6 +129,8 @@ pub(crate) fn foreground(srv: &mut Server) -> Result<(), ()> {
         }
         Err(e) => {
             complain(&srv.cfg, &e);
+            let why = reason(e.step, e.error.raw_os_error().unwrap_or(0));
+            srv.rdb.latest.failed(why);
             Err(())
         }
     }
@@ -166,6 +171,7 @@ pub(crate) fn background(srv: &mut Server) -> std::io::Result<()> {
     }
     srv.rdb.dirty_at_fork = srv.rdb.dirty;
     srv.rdb.last_try_ms = srv.clock.now_ms;
+    srv.rdb.latest.began_ms = srv.clock.now_ms;
     srv.rdb.saves += 1;
     let opts = options(srv);
     let work = move |view: child::View<'_>, report: &mut Reporter| {
@@ -180,6 +186,7 @@ pub(crate) fn background(srv: &mut Server) -> std::io::Result<()> {
             }
             Err(e) => {
                 complain(view.cfg, &e);
+                report.failed(&e);
                 1
             }
         }
@@ -194,6 +201,7 @@ pub(crate) fn background(srv: &mut Server) -> std::io::Result<()> {
             srv.rdb.last_failed = true;
             srv.rearm();
             srv.rdb.failures += 1;
+            srv.rdb.latest.failed(format!("fork: {}", os_error(&e)));
             log!(Warning, "Can't save in background: fork: {}", os_error(&e));
             Err(e)
         }
@@ -204,6 +212,7 @@ pub(crate) fn background(srv: &mut Server) -> std::io::Result<()> {
 pub(crate) fn finished(srv: &mut Server, child: &Child, exit: Exit) {
     let now = srv.clock.now_ms;
     srv.rdb.last_duration_ms = Some(now - child.started_ms);
+    srv.rdb.latest.took_ms = Some(crate::sys::clock::wall_ms() - child.started_ms);
     srv.rdb.last_cow = child.progress.cow_peak;
     match exit {
         Exit::Code(0) => {
@@ -213,6 +222,7 @@ pub(crate) fn finished(srv: &mut Server, child: &Child, exit: Exit) {
             srv.rdb.last_save_ms = now;
             srv.rdb.last_failed = false;
             srv.rdb.failures = 0;
+            srv.rdb.latest.bytes = std::fs::metadata(file_name(&srv.cfg)).map(|m| m.len()).ok();
         }
         // Told to give up: no failure, but nothing was saved either.
         Exit::Code(GAVE_UP) => {
@@ -229,6 +239,7 @@ pub(crate) fn finished(srv: &mut Server, child: &Child, exit: Exit) {
             }
             srv.rdb.last_failed = true;
             srv.rdb.failures += 1;
+            srv.rdb.latest.failed(child.reason(exit));
             let wait = srv.rdb.retry_ms() / 1000;
             log!(Notice, "The next automatic save is tried {wait} seconds after this one failed");
         }

@@ -152,6 +152,7 @@ fn finish(srv: &mut Server, how: How) -> Result<(), ()> {
     }
     // Nobody is let in between the end of the connections and that of the process.
     srv.net.close_listeners();
+    srv.metrics.switch(false);
     log!(Warning, "Redis is now ready to exit, bye bye...");
     srv.shutdown.done = true;
     Ok(())

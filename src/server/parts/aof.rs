@@ -16,10 +16,12 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::net::clients::ClientId;
+use crate::net::session::Session;
 use crate::persist::aof::manifest::Manifest;
+use crate::server::parts::rdb::Attempts;
 use crate::server::parts::stream::ReaderId;
 use crate::util::lines::Lines;
-use crate::util::path::to_path;
+use crate::util::path::{os_error, to_path};
 
 /// Whether there is an append-only file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +76,12 @@ pub(crate) struct Aof {
     pub rewrite_failed: bool,
     pub failures: u32,
     pub last_rewrite_secs: Option<i64>,
+    /// The latest rewrite, and failures of rewrites.
+    pub latest: Attempts,
+    /// Why the latest write, sync or rewrite failed.
+    pub last_error: Option<String>,
+    /// Writes and syncs of the file that is written that failed; a run of them counts once.
+    pub write_failures: u64,
     pub rewrite_started: i64,
     /// Where the stream ended when the running rewrite was forked: its base holds all before.
     pub base_offset: u64,
@@ -97,6 +105,12 @@ const MAX_DELAY_MINUTES: u32 = 60;
 impl Aof {
     pub(crate) fn is_on(&self) -> bool {
         self.state != State::Off
+    }
+
+    /// Whether a client is owed a reply to what the file does not hold yet.
+    #[inline]
+    pub(crate) fn holds(&self, session: &Session) -> bool {
+        self.held_from.is_some_and(|from| session.written > from)
     }
 
     /// The error because of which writes are refused; 0: they are not.
@@ -140,6 +154,29 @@ impl Aof {
         o.add("aof_rewrites_consecutive_failures", self.failures);
         o.status("aof_last_write_status", self.error() != 0);
         o.add("aof_last_cow_size", self.last_cow);
+    }
+
+    /// INFO persistence, ours: how rewrites went, and what failed.
+    pub(crate) fn info_failures(&self, o: &mut Lines) {
+        self.latest.info("redust_aof_last_rewrite", o);
+        o.add("redust_aof_rewrite_failures", self.latest.failures);
+        o.add("redust_aof_write_failures", self.write_failures);
+        o.add("redust_aof_last_error", self.last_error.as_deref().unwrap_or("none"));
+    }
+
+    /// A write or a sync (`what`) begins to fail.
+    pub(crate) fn note_failure(&mut self, what: &str, error: i32) {
+        self.write_failures += 1;
+        let error = os_error(&std::io::Error::from_raw_os_error(error));
+        self.last_error = Some(format!("{what}: {error}"));
+    }
+
+    /// CONFIG RESETSTAT.
+    pub(crate) fn reset(&mut self) {
+        self.latest.reset();
+        (self.write_failures, self.last_error) = (0, None);
+        (self.rewrites, self.failures, self.delayed_syncs) = (0, 0, 0);
+        (self.spent_us, self.handed) = (0, 0);
     }
 
     /// INFO persistence: the file's sizes.

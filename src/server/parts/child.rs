@@ -2,7 +2,10 @@
 
 use std::fs::File;
 
+use crate::persist::rdb::file::Step;
+use crate::sys::fork::Exit;
 use crate::util::lines::Lines;
+use crate::util::path::os_error;
 
 /// What a child does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,28 @@ pub(crate) struct Child {
     pub started_ms: i64,
     pub progress: Progress,
     pub pipe: File,
+    /// What it has said of its failure: the step, and the error as the system numbers it.
+    pub failure: Option<(Step, i32)>,
+}
+
+impl Child {
+    /// Why it failed, in one line for INFO; `exit` is how it ended.
+    pub(crate) fn reason(&self, exit: Exit) -> String {
+        match (exit, self.failure) {
+            (Exit::Signal(n), _) => format!("terminated by signal {n}"),
+            (Exit::Code(_), Some((step, error))) => reason(step, error),
+            (Exit::Code(code), None) => format!("the child ended with code {code}"),
+        }
+    }
+}
+
+/// Why a step of writing a file failed, in one line for INFO. 0 is an error that is not the
+/// system's.
+pub(crate) fn reason(step: Step, error: i32) -> String {
+    match error {
+        0 => format!("{}: see the log", step.name()),
+        n => format!("{}: {}", step.name(), os_error(&std::io::Error::from_raw_os_error(n))),
+    }
 }
 
 /// What a child has reported.

@@ -5,5 +5,6 @@
 pub(crate) struct Cron {
     pub runs: u64,
     pub next_client: usize,
-    pub sampled_ms: i64,
+    /// When rates were sampled last, in microseconds of the monotonic clock.
+    pub sampled_us: u64,
 }

@@ -7,6 +7,8 @@ pub(crate) struct Pool {
     pub best: Vec<Candidate>,
     /// A timer will go on where the last command left off.
     pub scheduled: bool,
+    /// Since when memory has been above the limit though keys were asked to leave, in ticks.
+    pub exceeded_since: Option<u64>,
 }
 
 #[derive(Debug)]

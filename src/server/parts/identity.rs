@@ -4,12 +4,46 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::sys::process;
+use crate::util::crc64;
 use crate::util::lines::Lines;
 
 /// The version of redis-server whose behaviour this is.
 pub(crate) const REDIS_VERSION: &str = "7.2.6";
 /// Our own.
 pub(crate) const REDUST_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What whoever builds the program may say of it in the environment, as the Makefile does: the
+/// commit, whether files differ from it, and the version of the C compiler, which the allocator is
+/// built with.
+const GIT_SHA1: Option<&str> = option_env!("REDUST_GIT_SHA1");
+const GIT_DIRTY: Option<&str> = option_env!("REDUST_GIT_DIRTY");
+const CC_VERSION: Option<&str> = option_env!("REDUST_CC_VERSION");
+
+/// The value of a variable that is set and not empty.
+fn told(variable: Option<&'static str>, else_: &'static str) -> &'static str {
+    variable.filter(|value| !value.is_empty()).unwrap_or(else_)
+}
+
+/// The commit that the program was built from; zeros where nobody said.
+pub(crate) fn commit() -> &'static str {
+    told(GIT_SHA1, "00000000")
+}
+
+/// Whether files differed from that commit.
+pub(crate) fn is_modified() -> bool {
+    told(GIT_DIRTY, "0") != "0"
+}
+
+/// A number that is another one for another build, as far as the program knows of its build.
+fn build_id() -> u64 {
+    let facts = [REDIS_VERSION, REDUST_VERSION, told(GIT_SHA1, ""), told(GIT_DIRTY, "")];
+    let kind = [told(CC_VERSION, ""), std::env::consts::ARCH, profile()];
+    facts.iter().chain(&kind).fold(0, |crc, fact| crc64::update(crc, fact.as_bytes()))
+}
+
+fn profile() -> &'static str {
+    if cfg!(debug_assertions) { "debug" } else { "release" }
+}
 
 /// What the process is, for INFO and the log.
 #[derive(Debug, Default)]
@@ -42,12 +76,17 @@ impl Identity {
     pub(crate) fn info_versions(&self, o: &mut Lines) {
         o.add("redis_version", REDIS_VERSION);
         o.add("redust_version", REDUST_VERSION);
-        o.add("redis_git_sha1", "00000000");
-        o.add("redis_git_dirty", 0);
-        o.add("redis_build_id", "0");
+        o.add("redis_git_sha1", commit());
+        o.flag("redis_git_dirty", is_modified());
+        o.add("redis_build_id", format_args!("{:x}", build_id()));
         o.add("redis_mode", "standalone");
         o.add("os", format_args!("{} {} {}", self.uname.0, self.uname.1, self.uname.2));
         o.add("arch_bits", usize::BITS);
+    }
+
+    /// INFO server: what compiled it, as far as that was C.
+    pub(crate) fn info_compiler(&self, o: &mut Lines) {
+        o.add("gcc_version", told(CC_VERSION, "0.0.0"));
     }
 
     /// INFO server: which process.

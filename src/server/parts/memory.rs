@@ -18,11 +18,15 @@ pub(crate) struct Memory {
     /// The allocator's figures and the resident set when INFO last asked for them.
     pub stats: crate::sys::mem::AllocStats,
     pub rss: u64,
+    /// When the allocator was last asked for a scrape.
+    asked_ms: i64,
 }
 
 impl Memory {
     /// Starts counting from what is allocated now.
     pub(crate) fn start(counters: Vec<ThreadCounters>) -> Memory {
+        // What the start has freed would else count as used for ever.
+        mem::flush_cache();
         let mut memory = Memory { counters, ..Memory::default() };
         memory.refresh();
         memory.base = memory.stats.allocated.wrapping_sub(memory.used());
@@ -62,6 +66,17 @@ impl Memory {
     /// Notes how much memory is in use now, at a moment when much of it may soon be free again.
     pub(crate) fn note_peak(&mut self) {
         self.peak = self.peak.max(self.used());
+    }
+
+    /// The figures for a scrape. The allocator is asked once a second at most.
+    pub(crate) fn refresh_for_metrics(&mut self, now_ms: i64) {
+        if now_ms - self.asked_ms >= 1000 {
+            self.asked_ms = now_ms;
+            return self.refresh();
+        }
+        self.shown = self.used();
+        self.rss = crate::sys::mem::rss();
+        self.peak = self.peak.max(self.shown);
     }
 
     /// Asks the allocator for its figures. Not for the reactor's regular work: it can take

@@ -15,6 +15,7 @@ pub(super) mod identity;
 pub(super) mod links;
 pub(super) mod loading;
 pub(super) mod memory;
+pub(super) mod metrics;
 pub(super) mod net;
 pub(super) mod pause;
 pub(super) mod rdb;
@@ -52,6 +53,7 @@ use crate::server::parts::identity::Identity;
 use crate::server::parts::links::Links;
 use crate::server::parts::loading::Loading;
 use crate::server::parts::memory::Memory;
+use crate::server::parts::metrics::{Format, Metrics};
 use crate::server::parts::net::Net;
 use crate::server::parts::pause::Pause;
 use crate::server::parts::rdb::RdbJobs;
@@ -96,6 +98,8 @@ pub(crate) struct Server {
     pub latency: Latency,
     pub loading: Option<Loading>,
     pub memory: Memory,
+    pub metrics: Metrics,
+    pub render: Render,
     pub eviction: Pool,
     pub expiry: Cycle,
     pub shutdown: Shutdown,
@@ -120,6 +124,8 @@ pub(crate) struct Call<'a> {
 pub(super) type ServerHandler = fn(&mut Server, &mut Call<'_>) -> CmdResult;
 /// Its name and what runs it, as the files of `admin` list them.
 pub(super) type ServerRow = (&'static str, ServerHandler);
+/// What writes all metrics. It is handed in, since it knows all parts.
+pub(super) type Render = fn(&mut Server, Format, &mut Vec<u8>);
 /// A command of the table. The table itself knows nothing of what its handlers see.
 pub(super) type Row = table::Row<ServerHandler>;
 pub(super) type Table = table::Table<ServerHandler>;

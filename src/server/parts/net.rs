@@ -10,6 +10,7 @@ use crate::net::clients::ClientId;
 use crate::net::listener::{Kind, Listener};
 use crate::net::timers::{TimerId, Timers};
 use crate::resp::parser::Batch;
+use crate::server::parts::metrics::MAX_SCRAPERS;
 use crate::sys::clock::Stopwatch;
 use crate::util::lines::Lines;
 
@@ -22,9 +23,9 @@ const SLICE_US: u64 = 250;
 /// What an event comes from.
 ///
 /// ```text
-/// token 0             2              4             16 ..               128 ..
-///       the signals   the child's    the helper    listeners, by       clients, each with
-///       pipe          pipe           thread        their place         its generation
+/// token 0             2              4             16 ..          112 ..       128 ..
+///       the signals   the child's    the helper    listeners,     scrapers,    clients, each with
+///       pipe          pipe           thread        by place       by place     its generation
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -33,6 +34,9 @@ pub(crate) enum Source {
     /// A helper thread for files has done something.
     Helper,
     Listener(usize),
+    /// A connection that asks for metrics. An event for one that has left may reach the next one in
+    /// its place, which then finds nothing to read.
+    Scraper(usize),
     Client(ClientId),
 }
 
@@ -40,9 +44,10 @@ const SIGNALS: usize = 0;
 const CHILD: usize = 2;
 const HELPER: usize = 4;
 const FIRST_LISTENER: usize = 16;
-const FIRST_CLIENT: usize = 128;
+const FIRST_SCRAPER: usize = 112;
+const FIRST_CLIENT: usize = FIRST_SCRAPER + MAX_SCRAPERS;
 /// Listeners at most.
-const MAX_LISTENERS: usize = FIRST_CLIENT - FIRST_LISTENER;
+const MAX_LISTENERS: usize = FIRST_SCRAPER - FIRST_LISTENER;
 
 impl Source {
     pub(crate) fn token(self) -> Token {
@@ -54,6 +59,10 @@ impl Source {
                 debug_assert!(i < MAX_LISTENERS);
                 Token(FIRST_LISTENER + i)
             }
+            Source::Scraper(i) => {
+                debug_assert!(i < MAX_SCRAPERS);
+                Token(FIRST_SCRAPER + i)
+            }
             Source::Client(id) => id.token(FIRST_CLIENT),
         }
     }
@@ -63,6 +72,7 @@ impl Source {
     pub(crate) fn of(token: Token) -> Option<Source> {
         match token.0 {
             FIRST_CLIENT.. => Some(Source::Client(ClientId::from_token(token, FIRST_CLIENT))),
+            n @ FIRST_SCRAPER.. => Some(Source::Scraper(n - FIRST_SCRAPER)),
             n @ FIRST_LISTENER.. => Some(Source::Listener(n - FIRST_LISTENER)),
             SIGNALS => Some(Source::Signals),
             CHILD => Some(Source::Child),
@@ -180,6 +190,7 @@ impl Net {
                     line.extend([",bind=", &l.word]);
                 }
                 Kind::UNIX => unix = Some(format!("name=unix,bind={}", l.word)),
+                Kind::Metrics => {}
             }
         }
         if let Some(line) = tcp {
@@ -188,6 +199,18 @@ impl Net {
         if let Some(line) = unix {
             o.add("listener1", line);
         }
+    }
+
+    /// INFO server: where metrics are served.
+    pub(crate) fn info_metrics(&self, o: &mut Lines) {
+        let mut line = String::new();
+        for addr in
+            self.listeners.iter().filter(|l| l.kind == Kind::Metrics).filter_map(|l| l.addr())
+        {
+            line += &format!(",addr={addr}");
+        }
+        let state = if line.is_empty() { "disabled" } else { "enabled" };
+        o.add("metrics_exporter", format_args!("{state}{line}"));
     }
 
     /// Replaces the listeners of one kind by others.
@@ -248,7 +271,9 @@ mod tests {
         let client = |n: usize| Source::Client(ClientId::from_token(Token(n), 0));
         let clients = [0, 1, 1 << 31, 7 << 32 | 5, (u32::MAX as usize) << 31];
         let listeners = (0..MAX_LISTENERS).map(Source::Listener);
-        let all = [Source::Signals, Source::Child, Source::Helper].into_iter().chain(listeners);
+        let scrapers = (0..MAX_SCRAPERS).map(Source::Scraper);
+        let all = [Source::Signals, Source::Child, Source::Helper].into_iter();
+        let all = all.chain(listeners).chain(scrapers);
         let mut tokens = std::collections::HashSet::new();
         for source in all.chain(clients.map(client)) {
             assert_eq!(Source::of(source.token()), Some(source));

@@ -17,6 +17,8 @@ pub(crate) struct RdbJobs {
     /// Failures in a row; the automatic retry waits longer after each.
     pub failures: u32,
     pub last_duration_ms: Option<i64>,
+    /// The latest save, in whatever way it was done and ended.
+    pub latest: Attempts,
     /// A save is due but held back, since the one before took long: seconds between two saves now.
     pub held_secs: Option<i64>,
     pub saves: u64,
@@ -29,6 +31,41 @@ pub(crate) struct RdbJobs {
     pub few_replicas: bool,
     pub load_expired: u64,
     pub load_loaded: u64,
+}
+
+/// What is known of all tries to write a file, and of the latest.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts {
+    /// When the latest began; 0: there was none.
+    pub began_ms: i64,
+    /// How long the latest took that has ended.
+    pub took_ms: Option<i64>,
+    /// Bytes of the file that the latest success has left.
+    pub bytes: Option<u64>,
+    /// Why the latest failure was one.
+    pub error: Option<String>,
+    pub failures: u64,
+}
+
+impl Attempts {
+    pub(crate) fn failed(&mut self, why: String) {
+        self.failures += 1;
+        self.error = Some(why);
+    }
+
+    /// CONFIG RESETSTAT: the counter, and the error that belongs to it.
+    pub(crate) fn reset(&mut self) {
+        (self.failures, self.error) = (0, None);
+    }
+
+    /// INFO persistence; `what` stands before the names.
+    pub(crate) fn info(&self, what: &str, o: &mut Lines) {
+        let (took, bytes) = (self.took_ms.unwrap_or(-1), self.bytes.map_or(-1, |n| n as i64));
+        o.add(&format!("{what}_attempt_time"), self.began_ms / 1000);
+        o.add(&format!("{what}_duration_ms"), took);
+        o.add(&format!("{what}_size"), bytes);
+        o.add(&format!("{what}_error"), self.error.as_deref().unwrap_or("none"));
+    }
 }
 
 /// Automatic saves after a failure wait this long, and twice as long after each further one.
@@ -82,6 +119,8 @@ impl RdbJobs {
         o.add("rdb_last_cow_size", self.last_cow);
         o.add("rdb_last_load_keys_expired", self.load_expired);
         o.add("rdb_last_load_keys_loaded", self.load_loaded);
+        self.latest.info("redust_rdb_last_save", o);
+        o.add("redust_rdb_save_failures", self.latest.failures);
         o.flag("redust_rdb_schedule_stretched", self.stretched());
         o.add("redust_rdb_schedule_reason", self.reason());
     }

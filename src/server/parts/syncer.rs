@@ -9,9 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
+use std::time::Instant;
 
 use crate::log;
 use crate::sys::mem::ThreadCounters;
+use crate::util::lines::Lines;
 use crate::util::path::os_error;
 
 enum Job {
@@ -35,8 +37,66 @@ struct Shared {
     error: AtomicI32,
 }
 
+/// How long syncs of the append-only file took, in microseconds, whichever thread did them and
+/// however they ended.
+#[derive(Debug, Default)]
+pub(crate) struct SyncTimes {
+    count: AtomicU64,
+    sum: AtomicU64,
+    longest: AtomicU64,
+    last: AtomicU64,
+}
+
+/// What `SyncTimes` has counted: syncs, and microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SyncFigures {
+    pub count: u64,
+    pub sum: u64,
+    pub longest: u64,
+    pub last: u64,
+}
+
+impl SyncTimes {
+    /// A sync has taken so long.
+    pub(crate) fn note(&self, us: u64) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.sum.fetch_add(us, Ordering::Relaxed);
+        self.longest.fetch_max(us, Ordering::Relaxed);
+        self.last.store(us, Ordering::Relaxed);
+    }
+
+    /// CONFIG RESETSTAT.
+    pub(crate) fn reset(&self) {
+        for figure in [&self.count, &self.sum, &self.longest, &self.last] {
+            figure.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// The figures as they are now.
+    pub(crate) fn figures(&self) -> SyncFigures {
+        let of = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+        SyncFigures {
+            count: of(&self.count),
+            sum: of(&self.sum),
+            longest: of(&self.longest),
+            last: of(&self.last),
+        }
+    }
+
+    /// INFO persistence.
+    pub(crate) fn info(&self, o: &mut Lines) {
+        let SyncFigures { count, sum, longest, last } = self.figures();
+        o.add("redust_aof_fsync_count", count);
+        o.add("redust_aof_fsync_usec_sum", sum);
+        o.add("redust_aof_fsync_usec_max", longest);
+        o.add("redust_aof_fsync_usec_last", last);
+    }
+}
+
 /// The thread's handle.
 pub(crate) struct Syncer {
+    /// How long syncs take.
+    pub times: Arc<SyncTimes>,
     jobs: Sender<Job>,
     shared: Arc<Shared>,
     memory: Option<ThreadCounters>,
@@ -47,7 +107,8 @@ impl Syncer {
     pub(crate) fn start(cpus: &str, waker: Arc<mio::Waker>) -> std::io::Result<Syncer> {
         let (jobs, queue) = channel::<Job>();
         let shared = Arc::new(Shared::default());
-        let (figures, cpus) = (shared.clone(), cpus.to_string());
+        let times = Arc::new(SyncTimes::default());
+        let (figures, noted, cpus) = (shared.clone(), times.clone(), cpus.to_string());
         let (tell, memory) = channel();
         let work = move || {
             // Nobody listens only when starting has failed already.
@@ -58,7 +119,7 @@ impl Syncer {
                 let _ = crate::sys::process::set_cpu_list(&cpus);
             }
             for job in queue {
-                run(job, &figures);
+                run(job, &figures, &noted);
                 figures.jobs.fetch_sub(1, Ordering::AcqRel);
                 // A wake that fails is made up for by the next turn.
                 let _ = waker.wake();
@@ -66,7 +127,7 @@ impl Syncer {
         };
         std::thread::Builder::new().name("bio_aof".into()).spawn(work)?;
         let memory = memory.recv().ok().flatten();
-        Ok(Syncer { jobs, shared, memory })
+        Ok(Syncer { times, jobs, shared, memory })
     }
 
     /// Syncs a file that holds the stream up to `offset`.
@@ -128,20 +189,23 @@ impl Syncer {
     }
 }
 
-fn run(job: Job, shared: &Shared) {
+fn run(job: Job, shared: &Shared, times: &SyncTimes) {
     match job {
         Job::Sync(file, offset) => {
-            sync(&file, offset, shared);
+            sync(&file, offset, shared, times);
             drop(file);
             shared.syncs.fetch_sub(1, Ordering::AcqRel);
         }
-        Job::Finish(file, offset) => sync(&file, offset, shared),
+        Job::Finish(file, offset) => sync(&file, offset, shared, times),
         Job::Close(file) => drop(file),
     }
 }
 
-fn sync(file: &File, offset: u64, shared: &Shared) {
-    match file.sync_data() {
+fn sync(file: &File, offset: u64, shared: &Shared, times: &SyncTimes) {
+    let started = Instant::now();
+    let result = file.sync_data();
+    times.note(started.elapsed().as_micros() as u64);
+    match result {
         Ok(()) => {
             shared.error.store(0, Ordering::Release);
             shared.synced.fetch_max(offset, Ordering::AcqRel);

@@ -138,12 +138,7 @@ impl<F: Copy> Table<F> {
             }
         }
         for (i, (old, new)) in renames.iter().enumerate() {
-            let Some(row) = table.names.remove(&old.to_ascii_lowercase()) else {
-                return Err((i, "No such command in rename-command".to_string()));
-            };
-            if !new.is_empty() && table.names.insert(new.to_ascii_lowercase(), row).is_some() {
-                return Err((i, "Target command name already exists".to_string()));
-            }
+            rename(&mut table.names, old, new).map_err(|why| (i, why.to_string()))?;
         }
         for (name, row) in &table.names {
             if name.len() <= 8 {
@@ -208,6 +203,27 @@ impl<F: Copy> Table<F> {
     pub(crate) fn count(&self) -> usize {
         self.names.len()
     }
+}
+
+/// Renames a command, or removes it if the new name is empty. A wrong one changes nothing.
+pub(crate) fn rename<T>(
+    names: &mut HashMap<Vec<u8>, T>,
+    old: &[u8],
+    new: &[u8],
+) -> Result<(), &'static str> {
+    let (old, new) = (old.to_ascii_lowercase(), new.to_ascii_lowercase());
+    if !names.contains_key(&old) {
+        return Err("No such command in rename-command");
+    }
+    if !new.is_empty() && new != old && names.contains_key(&new) {
+        return Err("Target command name already exists");
+    }
+    if let Some(row) = names.remove(&old)
+        && !new.is_empty()
+    {
+        names.insert(new, row);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

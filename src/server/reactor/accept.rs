@@ -13,17 +13,20 @@ use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::parts::Server;
 use crate::server::parts::net::Source;
+use crate::server::reactor::scrape;
 
-/// Connections accepted from one listener in one turn.
+/// Connections accepted from one listener in one turn; the second is of scrapers.
 const ACCEPTS: usize = 64;
+const SCRAPER_ACCEPTS: usize = 8;
 
 pub(crate) fn accept(srv: &mut Server, index: usize) {
-    for _ in 0..ACCEPTS {
+    let Some(kind) = srv.net.listeners.get(index).map(|l| l.kind) else { return };
+    for _ in 0..if kind == Kind::Metrics { SCRAPER_ACCEPTS } else { ACCEPTS } {
         let Some(l) = srv.net.listeners.get(index) else { return };
-        let kind = l.kind;
         match l.accept() {
             Ok(conn) => match kind {
                 Kind::Clients(_) => welcome(srv, conn),
+                Kind::Metrics => scrape::welcome(srv, conn),
             },
             Err(e) if e.kind() == ErrorKind::WouldBlock => return,
             Err(e) if e.kind() == ErrorKind::Interrupted => {}

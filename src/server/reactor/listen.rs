@@ -1,25 +1,18 @@
-//! Opening the sockets that clients connect to.
+//! Opening the sockets that clients and scrapers connect to.
 
-use crate::config::Config;
+use std::io::ErrorKind;
+
+use crate::config::RESERVED_FILES;
 use crate::log;
-use crate::net::listener::{self, Kind};
+use crate::net::listener::{self, Kind, ListenError, Opened};
 use crate::server::parts::Server;
+use crate::server::parts::metrics::MAX_SCRAPERS;
+use crate::sys::socket;
 
 /// Opens the listeners; nothing to listen on is an error.
 pub(crate) fn open(srv: &mut Server) -> Result<(), String> {
     let net = &srv.cfg.net;
-    let mut tcp = Vec::new();
-    if net.port != 0 {
-        let words = bind_words(&srv.cfg);
-        let opened = listener::tcp(&words, net.port, net.tcp_backlog as i32, net.socket_mark_id);
-        let opened = opened.map_err(|e| {
-            warn_of_address(&e);
-            log!(Warning, "Failed listening on port {} (tcp), aborting.", net.port);
-            String::new()
-        })?;
-        opened.left_out.iter().for_each(warn_of_address);
-        tcp = opened.listeners;
-    }
+    let tcp = open_at_start(srv, Kind::TCP, net.port)?;
     let mut unix = Vec::new();
     if !net.unix_socket.is_empty() {
         let path = String::from_utf8_lossy(&net.unix_socket).into_owned();
@@ -28,20 +21,87 @@ pub(crate) fn open(srv: &mut Server) -> Result<(), String> {
             String::new()
         })?);
     }
-    if tcp.is_empty() && unix.is_empty() {
+    if tcp.listeners.is_empty() && unix.is_empty() {
         log!(Warning, "Configured to not listen anywhere, exiting.");
         return Err(String::new());
     }
+    let metrics = open_at_start(srv, Kind::Metrics, srv.cfg.metrics.port)?;
     let io = |e: std::io::Error| format!("Can't watch the listening sockets: {e}\n");
-    srv.net.set_listeners(Kind::TCP, tcp).map_err(io)?;
-    srv.net.set_listeners(Kind::UNIX, unix).map_err(io)
+    srv.net.set_listeners(Kind::TCP, tcp.listeners).map_err(io)?;
+    srv.net.set_listeners(Kind::UNIX, unix).map_err(io)?;
+    serve_metrics(srv, metrics).map_err(io)
+}
+
+fn open_at_start(srv: &Server, kind: Kind, port: u16) -> Result<Opened, String> {
+    let opened = listen(srv, kind, port).map_err(|e| {
+        warn_of_address(&e);
+        let what = if kind == Kind::Metrics { "metrics" } else { "tcp" };
+        log!(Warning, "Failed listening on port {port} ({what}), aborting.");
+        String::new()
+    })?;
+    opened.left_out.iter().for_each(warn_of_address);
+    Ok(opened)
+}
+
+/// Opens the sockets of a kind; on port 0 there are none.
+fn listen(srv: &Server, kind: Kind, port: u16) -> Result<Opened, ListenError> {
+    if port == 0 {
+        return Ok(Opened::default());
+    }
+    let (net, bind) = (
+        &srv.cfg.net,
+        match kind {
+            Kind::Metrics => &srv.cfg.metrics.bind,
+            Kind::Clients(_) => &srv.cfg.net.bind,
+        },
+    );
+    let words: Vec<String> = bind.iter().map(|b| String::from_utf8_lossy(b).into_owned()).collect();
+    listener::tcp(kind, &words, port, net.tcp_backlog as i32, net.socket_mark_id)
+}
+
+/// Opens the sockets of a kind anew, as the configuration says now, and closes the old ones.
+pub(crate) fn reopen(srv: &mut Server, kind: Kind) -> Result<(), ListenError> {
+    let port = if kind == Kind::Metrics { srv.cfg.metrics.port } else { srv.cfg.net.port };
+    // The old sockets stay open until the new ones are there. On the same port that fails for
+    // addresses that stay, so those are closed first.
+    let opened = match listen(srv, kind, port) {
+        Err(e) if e.error.kind() == ErrorKind::AddrInUse && ours(srv, kind, port) => {
+            let fail = |error| ListenError { addr: e.addr.clone(), step: "", error };
+            srv.net.set_listeners(kind, Vec::new()).map_err(fail)?;
+            listen(srv, kind, port)
+        }
+        other => other,
+    }?;
+    opened.left_out.iter().for_each(warn_of_address);
+    let fail = |error| ListenError { addr: format!("port {port}"), step: "", error };
+    match kind {
+        Kind::Metrics => serve_metrics(srv, opened).map_err(fail),
+        Kind::Clients(_) => srv.net.set_listeners(kind, opened.listeners).map_err(fail),
+    }
+}
+
+/// Whether one of our own sockets of a kind has the port.
+fn ours(srv: &Server, kind: Kind, port: u16) -> bool {
+    let listeners = srv.net.listeners().iter().filter(|l| l.kind == kind);
+    listeners.filter_map(|l| l.addr()).any(|addr| addr.port() == port)
+}
+
+/// Begins to listen for scrapers, or ends that.
+fn serve_metrics(srv: &mut Server, opened: Opened) -> std::io::Result<()> {
+    let on = !opened.listeners.is_empty();
+    if on {
+        // Scrapers must not take the files that clients are promised. A limit that can't be raised
+        // leaves them those that are kept in reserve.
+        let scrapers = (MAX_SCRAPERS + opened.listeners.len()) as u64;
+        let clients = u64::from(srv.cfg.clients.max_clients);
+        socket::raise_nofile(clients + RESERVED_FILES + scrapers);
+    }
+    srv.net.set_listeners(Kind::Metrics, opened.listeners)?;
+    srv.metrics.switch(on);
+    Ok(())
 }
 
 /// Says that an address can't be listened on.
-pub(crate) fn warn_of_address(e: &listener::ListenError) {
+pub(crate) fn warn_of_address(e: &ListenError) {
     log!(Warning, "Warning: Could not create server TCP listening socket {}: {e}", e.addr);
-}
-
-pub(crate) fn bind_words(cfg: &Config) -> Vec<String> {
-    cfg.net.bind.iter().map(|b| String::from_utf8_lossy(b).into_owned()).collect()
 }

@@ -4,5 +4,7 @@ pub(super) mod accept;
 pub(super) mod listen;
 pub(super) mod reading;
 pub(super) mod reap;
+mod scrape;
+mod timing;
 pub(super) mod turn;
 pub(super) mod writing;

@@ -31,6 +31,7 @@ use crate::server::engine::{dispatch, lend};
 use crate::server::parts::exec::Unit;
 use crate::server::parts::net::READ_SIZE;
 use crate::server::parts::{Server, running};
+use crate::server::reactor::timing;
 
 /// Reply bytes after which a pipeline lets others go first.
 const YIELD_BYTES: usize = 512 * 1024;
@@ -130,7 +131,10 @@ fn read_ahead(srv: &mut Server, id: ClientId) {
             return srv.clients.close(id, Close::Now);
         }
         Ok(n) => {
-            client.query.behind = true;
+            if !client.query.behind {
+                client.query.behind = true;
+                client.timing.arrived = srv.metrics.turn_ticks;
+            }
             client.session.active_ms = srv.clock.now_ms;
             client.query.touched_ms = srv.clock.now_ms;
             client.query.peak = client.query.peak.max(client.query.pending.len());
@@ -354,6 +358,9 @@ fn run_parsed(
     let mut reply = Reply::new(client.outbox.check_out(spare), client.session.resp3);
     reply.set_limit(srv.clients.reply_bound(id));
     let stopped = run_batch(srv, id, bytes, batch, &mut reply);
+    if srv.metrics.kept.is_some() {
+        timing::note_run(srv, id, batch, stopped);
+    }
     if let (None, Some(e)) = (stopped, error) {
         let e = CmdError::err([b"Protocol error: ", &e.text()[..]].concat());
         reply.error(&e);

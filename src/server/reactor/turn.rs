@@ -3,7 +3,7 @@
 //! ```text
 //! wait (until the next timer) -> read ready sockets, run what came -> those with more to run
 //!      -> accept -> timers that are due -> woken clients -> append-only file -> replies
-//!      -> free clients that were marked
+//!      -> free clients that were marked -> scrapers of metrics
 //! ```
 //! Clients that leave are noticed before others are accepted, so that there is room for the new
 //! ones. Replies leave at the end of the turn, when what they tell of is done; nothing else writes
@@ -28,6 +28,7 @@ use crate::server::parts::{Server, running};
 use crate::server::reactor::accept::accept;
 use crate::server::reactor::reading::{self, read_client};
 use crate::server::reactor::reap;
+use crate::server::reactor::scrape;
 use crate::server::reactor::writing::{self, write_replies};
 
 /// Runs turns until the server is told to stop.
@@ -63,6 +64,7 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
     srv.clients.now_ms = srv.clock.now_ms;
     flush::stamp(srv);
     let started = srv.clock.ticks;
+    srv.metrics.turn_ticks = started;
     let commands = srv.stats.n.commands;
     match mode {
         Mode::Full => srv.net.holds_events = true,
@@ -78,6 +80,7 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
         match Source::of(event.token()) {
             Some(Source::Client(id)) => client_event(srv, id, event),
             Some(Source::Listener(i)) => listeners.push(i),
+            Some(Source::Scraper(place)) => scrape::on_event(srv, place, event),
             Some(Source::Signals) => shutdown::on_signals(srv),
             Some(Source::Child) => children::on_report(srv),
             Some(Source::Helper) => flush::on_helper(srv),
@@ -105,7 +108,14 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
     }
     reading::serve_woken(srv);
     finish_turn(srv, mode);
-    let used = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
+    if srv.metrics.pending != 0 {
+        scrape::serve(srv);
+    }
+    let ticks = srv.clock.watch.ticks().wrapping_sub(started);
+    let used = srv.clock.watch.us(ticks);
+    if srv.metrics.kept.is_some() {
+        srv.metrics.note_turn(srv.clock.watch.ns(ticks));
+    }
     let s = &mut srv.stats;
     s.n.loop_cycles += 1;
     s.n.loop_us += used;
@@ -137,7 +147,7 @@ pub(crate) fn finish_turn(srv: &mut Server, mode: Mode) {
 fn wait_time(srv: &Server) -> Option<Duration> {
     let net = &srv.net;
     let more = !net.again.is_empty() || !net.woken.is_empty() || !net.accept_again.is_empty();
-    if more || srv.clients.has_to_reap() || srv.clients.has_to_write() {
+    if more || srv.metrics.pending != 0 || srv.clients.has_to_reap() || srv.clients.has_to_write() {
         return Some(Duration::ZERO);
     }
     let now = crate::sys::clock::wall_ms().max(0) as u64;

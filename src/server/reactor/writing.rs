@@ -20,6 +20,7 @@ use crate::net::session::Close;
 use crate::server::engine::describe::describe;
 use crate::server::parts::Server;
 use crate::server::parts::net::Source;
+use crate::server::reactor::timing;
 
 /// How long messages are delivered in one turn, in microseconds.
 const DELIVER_US: u64 = 250;
@@ -32,8 +33,13 @@ pub(crate) fn write_replies(srv: &mut Server) {
         return;
     }
     let list = srv.clients.take_to_write();
-    for &id in &list {
-        write_client(srv, id);
+    if srv.metrics.kept.is_none() {
+        list.iter().for_each(|&id| write_client(srv, id));
+    } else {
+        for &id in &list {
+            write_client(srv, id);
+            timing::note_write(srv, id);
+        }
     }
     srv.clients.recycle_to_write(list);
     let start = srv.clock.watch.ticks();
@@ -67,7 +73,7 @@ fn write_client(srv: &mut Server, id: ClientId) {
         return;
     }
     // What it is told of is not in the append-only file yet.
-    if aof.held_from.is_some_and(|from| client.session.written > from) {
+    if aof.holds(&client.session) {
         return aof.held.push(id);
     }
     let (n, how) = match client.outbox.flush(&mut client.conn) {

@@ -24,6 +24,27 @@ pub(super) struct Picture {
     /// Keys of each database as DBSIZE counts them.
     pub sizes: Vec<i64>,
     pub keys: BTreeMap<Name, Key>,
+    /// What INFO keytypes says; empty of another server.
+    pub types: String,
+}
+
+impl Picture {
+    /// How the counts of keys by type differ from the keys, if they do.
+    pub(super) fn miscounted(&self) -> Option<String> {
+        let kinds = ["string", "list", "set", "zset", "hash"];
+        let mut want = String::from("# Keytypes\r\n");
+        for db in 0..self.sizes.len() {
+            let of = |kind: &str| {
+                self.keys.iter().filter(|((n, _), key)| *n == db && key.kind == kind).count()
+            };
+            let counts: Vec<String> =
+                kinds.iter().map(|kind| format!("{kind}={}", of(kind))).collect();
+            if kinds.iter().any(|kind| of(kind) > 0) {
+                want += &format!("db{db}_types:{}\r\n", counts.join(","));
+            }
+        }
+        (want != self.types).then(|| format!("{:?}\n    and keys of {want:?}", self.types))
+    }
 }
 
 /// Looks at everything. `fields`: whether the server knows times of fields.
@@ -62,7 +83,8 @@ pub(super) fn take(side: &mut Side, fields: bool) -> Result<Picture, Gone> {
         }
     }
     side.admin.words("SELECT 0")?;
-    Ok(Picture { digest, sizes, keys })
+    let types = side.admin.words("INFO keytypes")?.text();
+    Ok(Picture { digest, sizes, keys, types })
 }
 
 fn field_times(side: &mut Side, key: &[u8], fields: &[&[u8]]) -> Result<Vec<(Vec<u8>, i64)>, Gone> {

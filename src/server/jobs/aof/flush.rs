@@ -266,7 +266,11 @@ fn on_error(srv: &mut Server, failed: Failed, from: u64) {
     srv.stream.advance_to(current.reader, at);
     current.written += left;
     srv.aof.size += left;
-    srv.aof.write_error = failed.error.raw_os_error().unwrap_or(libc::EIO);
+    let error = failed.error.raw_os_error().unwrap_or(libc::EIO);
+    if srv.aof.write_error == 0 {
+        srv.aof.note_failure("write", error);
+    }
+    srv.aof.write_error = error;
     srv.rearm();
 }
 
@@ -322,6 +326,7 @@ fn sync_now(srv: &mut Server, now: i64) {
         srv.rearm();
     }
     let us = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
+    srv.syncer.times.note(us);
     srv.note_latency("aof-fsync-always", us);
 }
 
@@ -338,7 +343,10 @@ pub(crate) fn flush_all(srv: &mut Server) {
 pub(crate) fn flush_and_sync(srv: &mut Server) {
     flush_all(srv);
     let Some(current) = &mut srv.aof.current else { return };
-    match current.file.sync_data() {
+    let started = std::time::Instant::now();
+    let result = current.file.sync_data();
+    srv.syncer.times.note(started.elapsed().as_micros() as u64);
+    match result {
         Ok(()) => {
             current.sync_asked = current.written;
             srv.aof.last_sync = srv.clock.now_ms / 1000;
@@ -357,6 +365,9 @@ pub(crate) fn on_helper(srv: &mut Server) {
     let error = srv.syncer.error();
     if error == srv.aof.sync_error {
         return;
+    }
+    if srv.aof.sync_error == 0 {
+        srv.aof.note_failure("fsync", error);
     }
     if error == 0 {
         // What the system could not write it may have dropped; only a new base is sure to hold it.

@@ -24,7 +24,7 @@ use crate::server::jobs::child::{self, Reporter};
 use crate::server::jobs::save::options;
 use crate::server::parts::Server;
 use crate::server::parts::aof::{State, path, temporary_base_name};
-use crate::server::parts::child::{Child, Kind};
+use crate::server::parts::child::{Child, Kind, reason};
 use crate::sys::fork::{self, Exit, GAVE_UP};
 use crate::util::path::{os_error, to_path};
 
@@ -40,17 +40,17 @@ fn write_base(
     opts: &SaveOptions,
     to: &Path,
     on_keys: &mut dyn FnMut(u64),
-) -> Result<Summary, ()> {
+) -> Result<Summary, FileError> {
     let temporary = temporary_base_name(crate::sys::process::pid(), false);
     let sync = cfg.aof.rewrite_incremental_fsync;
-    let written = write_atomically(Path::new("."), to, temporary.as_ref(), sync, |out| {
+    write_atomically(Path::new("."), to, temporary.as_ref(), sync, |out| {
         if cfg.aof.use_rdb_preamble {
             save::save(ks, out, opts, on_keys)
         } else {
             commands(ks, out, opts, cfg.aof.timestamps, on_keys)
         }
-    });
-    written.map_err(|e| complain(&e))
+    })
+    .inspect_err(complain)
 }
 
 /// Says in Redis's words why a base could not be written.
@@ -74,7 +74,10 @@ fn complain(e: &FileError) {
 pub(crate) fn write_base_now(srv: &mut Server, name: &[u8]) -> Result<(), ()> {
     let opts = base_options(srv);
     let to = path(&srv.cfg, name);
-    let written = write_base(&srv.ks, &srv.cfg, &opts, &to, &mut |_| {})?;
+    let written = write_base(&srv.ks, &srv.cfg, &opts, &to, &mut |_| {});
+    let written = written.map_err(|e| {
+        failed(srv, reason(e.step, e.error.raw_os_error().unwrap_or(0)));
+    })?;
     srv.aof.size = written.bytes;
     srv.aof.base_size = written.bytes;
     Ok(())
@@ -85,15 +88,22 @@ pub(crate) fn background(srv: &mut Server) -> Result<(), ()> {
     if srv.child.is_some() {
         return Err(());
     }
-    let begun = begin(srv);
-    if begun.is_err() {
+    srv.aof.latest.began_ms = srv.clock.now_ms;
+    begin(srv).map_err(|why| {
         srv.aof.rewrite_failed = true;
-    }
-    begun
+        failed(srv, why);
+    })
 }
 
-fn begin(srv: &mut Server) -> Result<(), ()> {
-    files::make_dir(srv)?;
+/// Notes for INFO why a rewrite failed.
+fn failed(srv: &mut Server, why: String) {
+    srv.aof.last_error = Some(format!("rewrite: {why}"));
+    srv.aof.latest.failed(why);
+}
+
+/// Starts a rewrite; an error is in the log, and is returned in one line for INFO.
+fn begin(srv: &mut Server) -> Result<(), String> {
+    files::make_dir(srv).map_err(|()| "making the directory: see the log")?;
     flush::flush_all(srv);
     if flush::is_behind(srv) {
         // If the child failed, what could not be written yet would be in no file.
@@ -102,9 +112,9 @@ fn begin(srv: &mut Server) -> Result<(), ()> {
             "Can't rewrite append only file in background: there are writes that the AOF file does \
              not take"
         );
-        return Err(());
+        return Err("there are writes that the file does not take".to_owned());
     }
-    files::switch_incr(srv)?;
+    files::switch_incr(srv).map_err(|()| "beginning a new file: see the log")?;
     srv.aof.rewrites += 1;
     let opts = base_options(srv);
     let work = move |view: child::View<'_>, report: &mut Reporter| {
@@ -121,7 +131,10 @@ fn begin(srv: &mut Server) -> Result<(), ()> {
                 );
                 0
             }
-            Err(()) => 1,
+            Err(e) => {
+                report.failed(&e);
+                1
+            }
         }
     };
     match child::spawn(srv, Kind::Aof, work) {
@@ -138,7 +151,7 @@ fn begin(srv: &mut Server) -> Result<(), ()> {
             if srv.aof.state == State::Waiting {
                 files::drop_temporary_incr(srv);
             }
-            Err(())
+            Err(format!("fork: {}", os_error(&e)))
         }
     }
 }
@@ -166,11 +179,19 @@ pub(crate) fn finished(srv: &mut Server, child: &Child, exit: Exit) {
         }
     };
     match (exit, adopted) {
-        (Exit::Code(0), Ok(())) => (srv.aof.rewrite_failed, srv.aof.failures) = (false, 0),
+        (Exit::Code(0), Ok(())) => {
+            (srv.aof.rewrite_failed, srv.aof.failures) = (false, 0);
+            srv.aof.latest.bytes = Some(srv.aof.base_size);
+        }
         (_, Ok(())) => {}
-        (_, Err(())) => {
+        (exit, Err(())) => {
             srv.aof.rewrite_failed = true;
             srv.aof.failures += 1;
+            let why = match exit {
+                Exit::Code(0) => "taking over the new base: see the log".to_owned(),
+                exit => child.reason(exit),
+            };
+            failed(srv, why);
         }
     }
     for background in [true, false] {
@@ -183,6 +204,7 @@ pub(crate) fn finished(srv: &mut Server, child: &Child, exit: Exit) {
     }
     let now = srv.clock.now_ms / 1000;
     srv.aof.last_rewrite_secs = Some(now - srv.aof.rewrite_started);
+    srv.aof.latest.took_ms = Some(crate::sys::clock::wall_ms() - child.started_ms);
 }
 
 /// Takes the new base into the directory and the manifest; an error is in the log.
@@ -193,7 +215,10 @@ fn adopt(srv: &mut Server, pid: i32) -> Result<(), ()> {
     let mut manifest = srv.aof.manifest.clone();
     let base = manifest.new_base(&file_name, srv.cfg.aof.use_rdb_preamble);
     let base_path = path(&srv.cfg, &base);
+    let renaming = srv.clock.watch.ticks();
     rename(Path::new(&temporary), &base_path, "base")?;
+    let us = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(renaming));
+    srv.note_latency("aof-rename", us);
     let shown = String::from_utf8_lossy(&base);
     log!(Notice, "Successfully renamed the temporary AOF base file {temporary} into {shown}");
     let mut incr_path = None;
