@@ -21,7 +21,7 @@ mod net;
 pub mod persist;
 mod pubsub;
 pub mod resp;
-mod script;
+pub mod script;
 pub mod server;
 mod slowlog;
 mod stats;

@@ -334,9 +334,7 @@ mod tests {
             "ERR user_script:1: format 'c0' needs a previous size"
         );
         let short = "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)";
-        for call in
-            ["'bc0', '\\255abc'", "'Bc0', '\\4abc'", "'dc0', '\\0\\0\\0\\0\\0\\0\\240\\127'"]
-        {
+        for call in ["'bc0', '\\255abc'", "'Bc0', '\\4abc'"] {
             assert_eq!(shown(format!("return struct.unpack({call})")), short, "{call}");
         }
     }
@@ -399,6 +397,6 @@ mod tests {
             let shown = shown(format!("return struct.{call}"));
             assert_eq!(shown, format!("ERR user_script:1: {text}"), "{call}");
         }
-        assert_eq!(shown("return struct.size('!bdi y7c5')"), "29");
+        assert_eq!(shown("return struct.size('!bdi y7c5')"), "25");
     }
 }

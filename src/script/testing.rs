@@ -1,41 +1,10 @@
 //! For tests: runs a chunk in an interpreter with everything that scripts have, and shows what it
 //! returns.
 
-use std::ffi::CStr;
-
-use super::api::{self, Version};
-use super::bridge::{Failure, Host, Kept, Kind, Registration, Stack, State, With};
-use crate::resp::reply::Reply;
+use super::bridge::{Failure, Kind, Stack, State, With};
+use super::fuzz::NoHost;
+pub(super) use super::fuzz::interpreter;
 use crate::util::num;
-
-/// Knows no commands.
-pub(super) struct NoHost;
-
-impl Host for NoHost {
-    fn call(&mut self, _: &[&[u8]], _: &mut Reply) -> Result<(), Vec<u8>> {
-        Err(b"ERR no commands here".to_vec())
-    }
-    fn set_resp3(&mut self, _: bool) {}
-    fn set_repl(&mut self, _: u8) {}
-    fn may_call(&mut self, _: &[&[u8]]) -> Option<bool> {
-        None
-    }
-    fn take_reply(&mut self) -> Reply {
-        Reply::new(Vec::new(), false)
-    }
-    fn give_reply(&mut self, _: Reply) {}
-    fn interrupt(&mut self) -> Option<&'static CStr> {
-        None
-    }
-    fn register(&mut self, function: Registration) -> Result<(), (Vec<u8>, Kept)> {
-        Err((b"no libraries here".to_vec(), function.callback))
-    }
-}
-
-/// The interpreter of EVAL.
-pub(super) fn interpreter() -> State {
-    api::for_scripts(0, Version { text: "7.2.6", number: 0x0007_0206 })
-}
 
 /// What a chunk returns: numbers with all their digits, strings with escapes, arrays in braces. An
 /// error is its message, with its code.

@@ -472,6 +472,11 @@ impl<'a> Stack<'a> {
         unsafe { (*self.shared).host.map(|mut host| host.as_mut()) }
     }
 
+    /// The number of arguments, as long as no walk goes on.
+    pub(crate) fn arguments(&self) -> usize {
+        self.floor
+    }
+
     /// Whether there is no such argument, or it is nil.
     pub(crate) fn is_none_or_nil(&self, i: usize) -> bool {
         matches!(self.kind(i), Kind::None | Kind::Nil)
@@ -511,10 +516,18 @@ impl<'a> Stack<'a> {
                 return true;
             }
         }
-        self.top = walk.key - 1;
-        self.floor = walk.floor;
-        self.walks.pop();
+        self.leave();
         false
+    }
+
+    /// Ends the innermost walk before its time; what came since it began is popped.
+    pub(crate) fn leave(&mut self) {
+        if let Some(walk) = self.walks.pop() {
+            self.floor = walk.floor;
+            self.top = walk.key - 1;
+            // SAFETY: so many values are there at least: `step` or `walk` has left the key.
+            unsafe { ffi::lua_settop(self.at, self.top as c_int) };
+        }
     }
 
     /// A buffer that is used again from call to call. It is empty.
