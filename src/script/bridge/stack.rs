@@ -6,7 +6,13 @@ use std::marker::PhantomData;
 use mlua_sys as ffi;
 
 use super::run::Host;
-use super::{Function, Kept, Member, Settings, Shared};
+use super::{Function, Kept, Shared};
+
+mod module;
+mod walk;
+
+pub(super) use module::push_sharing;
+use walk::Walk;
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +54,6 @@ impl Raise {
 const ROOM: usize = 20;
 /// Values that may be there at all (`LUAI_MAXCSTACK`).
 pub(crate) const MAX_STACK: usize = 8000;
-/// How many bytes of `take_buffer` are kept for the next call.
-const BUFFER: usize = 1 << 20;
 
 /// The stack of a running function. Values are numbered from 1, arguments first.
 #[derive(Debug)]
@@ -64,16 +68,6 @@ pub(crate) struct Stack<'a> {
     /// The walks that `walk` has begun, the innermost last.
     walks: Vec<Walk>,
     call: PhantomData<&'a ()>,
-}
-
-/// A walk of a table.
-#[derive(Debug)]
-struct Walk {
-    table: c_int,
-    /// Where the key stands: below the floor, so that nobody changes it.
-    key: usize,
-    /// The floor without the walk.
-    floor: usize,
 }
 
 impl<'a> Stack<'a> {
@@ -488,102 +482,6 @@ impl<'a> Stack<'a> {
         // SAFETY: the index is checked.
         unsafe { ffi::lua_insert(self.at, self.index(i)) };
     }
-
-    /// Begins a walk of a table, as `each` does it, but by steps: for walks within walks whose
-    /// depth the input chooses. Nobody may change the table until `step` has said that it ends.
-    pub(crate) fn walk(&mut self, table: usize) -> Result<(), Raise> {
-        let table = self.table(table);
-        self.reserve(2)?;
-        self.walks.push(Walk { table, key: self.top + 1, floor: self.floor });
-        self.push_nil();
-        self.floor = self.top;
-        Ok(())
-    }
-
-    /// Goes on with the innermost walk. True: the next key and value are on top (`len() - 1`,
-    /// `len()`), and nothing else that came after the walk began. False: it ends, and neither is
-    /// there.
-    pub(crate) fn step(&mut self) -> bool {
-        let Some(walk) = self.walks.last() else { return false };
-        assert!(self.top >= walk.key, "arguments stay");
-        // SAFETY: B6: what is on top then is nil, or the key that was found last, as it lies below
-        // the floor. The value takes the place of what is popped, or room that `walk` asked for.
-        unsafe {
-            ffi::lua_settop(self.at, walk.key as c_int);
-            if ffi::lua_next(self.at, walk.table) != 0 {
-                self.top = walk.key + 1;
-                self.floor = self.top;
-                return true;
-            }
-        }
-        self.leave();
-        false
-    }
-
-    /// Ends the innermost walk before its time; what came since it began is popped.
-    pub(crate) fn leave(&mut self) {
-        if let Some(walk) = self.walks.pop() {
-            self.floor = walk.floor;
-            self.top = walk.key - 1;
-            // SAFETY: so many values are there at least: `step` or `walk` has left the key.
-            unsafe { ffi::lua_settop(self.at, self.top as c_int) };
-        }
-    }
-
-    /// A buffer that is used again from call to call. It is empty.
-    pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
-        // SAFETY: as in `draw`.
-        unsafe { std::mem::take(&mut (*self.shared).buffer) }
-    }
-
-    pub(crate) fn give_buffer(&mut self, mut buffer: Vec<u8>) {
-        buffer.clear();
-        buffer.shrink_to(BUFFER);
-        // SAFETY: as in `draw`.
-        unsafe { (*self.shared).buffer = buffer };
-    }
-
-    /// Bytes that the script may still take.
-    pub(crate) fn memory_left(&self) -> usize {
-        // SAFETY: as in `draw`.
-        unsafe { (*self.shared).heap.left() }
-    }
-
-    /// Pushes a table with these members, whose functions have `settings` of their own together.
-    /// Needs room for five values.
-    pub(crate) fn push_module(&mut self, members: &[(&str, Member)], settings: Settings) {
-        assert!(self.top + 5 <= self.room, "no room on Lua's stack: `reserve` first");
-        // SAFETY: there is room; B2. What is written is a userdata of that size.
-        unsafe {
-            ffi::lua_newtable(self.at);
-            super::add_sharing(self.at, members, settings);
-        }
-        self.pushed();
-    }
-
-    /// The settings that this function has together with others of its module.
-    pub(crate) fn settings(&self) -> Settings {
-        // SAFETY: `settings_place` has checked the size. Nobody holds a reference.
-        unsafe { self.settings_place().read() }
-    }
-
-    pub(crate) fn set_settings(&mut self, settings: Settings) {
-        // SAFETY: as in `settings`.
-        unsafe { self.settings_place().write(settings) };
-    }
-
-    /// Where they are. Panics unless the function belongs to a module.
-    fn settings_place(&self) -> *mut Settings {
-        let index = ffi::lua_upvalueindex(2);
-        // SAFETY: a function of ours runs, which has one value or two: of a second one that is not
-        // there Lua says so. Only `add_sharing` makes one.
-        unsafe {
-            let userdata = ffi::lua_type(self.at, index) == ffi::LUA_TUSERDATA
-                && ffi::lua_objlen(self.at, index) == size_of::<Settings>();
-            assert!(userdata, "a function of a module");
-            ffi::lua_touserdata(self.at, index).cast()
-        }
-    }
 }
 
 /// What a conversion to an integer of 64 bits gives on x86-64.
@@ -616,19 +514,6 @@ pub(super) unsafe fn push_function(at: *mut ffi::lua_State, f: Function) {
     unsafe {
         ffi::lua_pushlightuserdata(at, f as *mut c_void);
         ffi::lua_pushcclosure(at, enter, 1);
-    }
-}
-
-/// Pushes a function of ours that shares the settings in the userdata below the top.
-///
-/// # Safety
-/// As in `push_function`, with room for three values. A key is on top, and below it the userdata.
-pub(super) unsafe fn push_sharing(at: *mut ffi::lua_State, f: Function) {
-    // SAFETY: as in `push_function`.
-    unsafe {
-        ffi::lua_pushlightuserdata(at, f as *mut c_void);
-        ffi::lua_pushvalue(at, -3);
-        ffi::lua_pushcclosure(at, enter, 2);
     }
 }
 
