@@ -112,10 +112,11 @@ fn swap(stack: &mut Stack<'_>) -> Result<usize, Raise> {
 fn to_hex(stack: &mut Stack<'_>) -> Result<usize, Raise> {
     let x = bits(stack, 1)?;
     let n = if stack.len() >= 2 { bits(stack, 2)? as i32 } else { 8 };
-    let text = if n < 0 { format!("{x:08X}") } else { format!("{x:08x}") };
+    let digits: &[u8; 16] = if n < 0 { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
+    let text: [u8; 8] = std::array::from_fn(|i| digits[(x >> (28 - 4 * i) & 15) as usize]);
     // The smallest number has no counterpart: it is taken without its sign.
-    let digits = n.unsigned_abs().min(8) as usize;
-    stack.push_bytes(&text.as_bytes()[8 - digits..]);
+    let len = n.unsigned_abs().min(8) as usize;
+    stack.push_bytes(&text[8 - len..]);
     Ok(1)
 }
 

@@ -6,7 +6,7 @@
 //! Lengths in the input are claims: nothing is set aside for them, so what is read takes memory by
 //! the bytes that are there. Containers are read without recursion.
 
-use super::bridge::{Kind, MAX_STACK, Member, Raise, Stack, integer};
+use super::bridge::{Kind, MAX_STACK, Member, Open, Raise, Stack, View, integer};
 
 pub(crate) const MEMBERS: &[(&str, Member)] = &[
     ("pack", Member::Call(pack)),
@@ -31,12 +31,14 @@ fn pack(stack: &mut Stack<'_>) -> Result<usize, Raise> {
         }
         _ => {}
     }
-    let mut out = Packed { bytes: stack.take_buffer(), limit: stack.memory_left() };
+    let mut scratch = stack.take_scratch();
+    let mut out = Packed { bytes: std::mem::take(&mut scratch.bytes), limit: stack.memory_left() };
     let end = (1..=stack.len()).try_for_each(|i| out.value(stack, i, 0));
     if end.is_ok() {
         stack.push_bytes(&out.bytes);
     }
-    stack.give_buffer(out.bytes);
+    scratch.bytes = out.bytes;
+    stack.give_scratch(scratch);
     end.map(|()| 1)
 }
 
@@ -48,11 +50,11 @@ struct Packed {
 impl Packed {
     /// Writes a value.
     fn value(&mut self, stack: &mut Stack<'_>, i: usize, level: usize) -> Result<(), Raise> {
-        match stack.kind(i) {
-            Kind::String => self.string(stack.bytes(i).unwrap_or_default()),
-            Kind::Boolean => self.bytes.push(if stack.boolean(i) { 0xc3 } else { 0xc2 }),
-            Kind::Number => self.number(stack.number(i)),
-            Kind::Table if level < NESTING => self.table(stack, i, level)?,
+        match stack.view(i) {
+            Some(View::String(text)) => self.string(text),
+            Some(View::Boolean(value)) => self.bytes.push(if value { 0xc3 } else { 0xc2 }),
+            Some(View::Number(n)) => self.number(n),
+            Some(View::Table) if level < NESTING => self.table(stack, i, level)?,
             _ => self.bytes.push(0xc0),
         }
         // The same table may be in many places, so that the result knows no proportion.
@@ -153,7 +155,7 @@ fn array_len(stack: &mut Stack<'_>, table: usize) -> Result<Option<usize>, Raise
     stack.walk(table)?;
     while stack.step() {
         let key = stack.len() - 1;
-        let n = if stack.kind(key) == Kind::Number { stack.number(key) } else { 0.0 };
+        let n = if let Some(View::Number(n)) = stack.view(key) { n } else { 0.0 };
         let int = n as i32;
         if n <= 0.0 || f64::from(int) != n {
             stack.leave();
@@ -210,12 +212,13 @@ fn unpack_some(
     let all = limit == 0 && offset == 0;
     let limit = if all { i64::from(i32::MAX) } else { limit };
     let arguments = stack.len();
-    let mut input = Input { rest, open: Vec::new(), arrays: 0, less: arguments - below };
-    let mut count = 0;
-    while !input.rest.is_empty() && count < limit {
-        input.value(stack)?;
-        count += 1;
-    }
+    let mut scratch = stack.take_scratch();
+    let open = std::mem::take(&mut scratch.open);
+    let mut input = Input { rest, open, arrays: 0, less: arguments - below };
+    let end = input.values(stack, limit);
+    scratch.open = std::mem::take(&mut input.open);
+    stack.give_scratch(scratch);
+    end?;
     if !all {
         input.ask(stack, "in function mp_unpack_full")?;
         let next = text.len() - input.rest.len();
@@ -223,17 +226,6 @@ fn unpack_some(
         stack.insert(arguments + 1);
     }
     Ok(stack.len() - arguments)
-}
-
-/// A container in the making.
-struct Open {
-    /// Where its table stands.
-    table: usize,
-    /// Values that are to come.
-    left: u64,
-    is_map: bool,
-    /// The index of the next value; in a map it says whether a key waits for its value.
-    next: i32,
 }
 
 struct Input<'a> {
@@ -279,6 +271,16 @@ impl<'a> Input<'a> {
 
     fn len32(&mut self) -> Result<usize, Raise> {
         Ok(u32::from_be_bytes(self.array()?) as usize)
+    }
+
+    /// Pushes values until there are `limit` of them, or the input ends.
+    fn values(&mut self, stack: &mut Stack<'_>, limit: i64) -> Result<(), Raise> {
+        let mut count = 0;
+        while !self.rest.is_empty() && count < limit {
+            self.value(stack)?;
+            count += 1;
+        }
+        Ok(())
     }
 
     /// Pushes the next value with all that is in it.
@@ -349,7 +351,7 @@ impl<'a> Input<'a> {
             self.arrays += 1;
         }
         let left = if is_map { 2 * len as u64 } else { len as u64 };
-        self.open.push(Open { table: stack.len(), left, is_map, next: i32::from(!is_map) });
+        self.open.push(Open { table: stack.len(), is_map, done: 0, left });
         Ok(())
     }
 
@@ -374,15 +376,13 @@ impl<'a> Input<'a> {
 fn put(stack: &mut Stack<'_>, open: &mut Open) -> Result<(), Raise> {
     open.left -= 1;
     if !open.is_map {
-        stack.set_at(open.table, open.next);
-        open.next = open.next.wrapping_add(1);
+        open.done = open.done.wrapping_add(1);
+        stack.set_at(open.table, open.done);
         return Ok(());
     }
-    if open.next == 0 {
-        open.next = 1;
+    if open.left % 2 == 1 {
         return Ok(());
     }
-    open.next = 0;
     let key = stack.len() - 1;
     let wrong = match stack.kind(key) {
         Kind::Nil => Some("table index is nil"),

@@ -138,10 +138,24 @@ fn unsigned(n: f64) -> u64 {
 
 /// `struct.pack(format, ...)`. O(result).
 fn pack(stack: &mut Stack<'_>) -> Result<usize, Raise> {
-    let mut format = Format::of(stack)?;
+    let format = Format::of(stack)?;
+    let mut scratch = stack.take_scratch();
+    let end = write(stack, format, &mut scratch.bytes);
+    if end.is_ok() {
+        stack.push_bytes(&scratch.bytes);
+    }
+    stack.give_scratch(scratch);
+    end.map(|()| 1)
+}
+
+fn write<'a>(
+    stack: &mut Stack<'a>,
+    mut format: Format<'a>,
+    out: &mut Vec<u8>,
+) -> Result<(), Raise> {
     // Compat: an argument that is missing is nil.
     stack.push_nil();
-    let (mut out, mut arg) = (Vec::new(), 2);
+    let mut arg = 2;
     while let Some((option, size)) = format.next()? {
         let padded = out.len() + format.padding(out.len(), option, size);
         out.resize(padded, 0);
@@ -151,16 +165,16 @@ fn pack(stack: &mut Stack<'_>) -> Result<usize, Raise> {
                 let mut bytes = [0; MAX_INTEGER];
                 // Compat: what is larger than 8 bytes has no sign.
                 bytes[..8].copy_from_slice(&value);
-                format.put(&mut out, &bytes[..size]);
+                format.put(out, &bytes[..size]);
                 arg += 1;
             }
             b'x' => out.push(0),
             b'f' => {
-                format.put(&mut out, &(stack.check_number(arg)? as f32).to_le_bytes());
+                format.put(out, &(stack.check_number(arg)? as f32).to_le_bytes());
                 arg += 1;
             }
             b'd' => {
-                format.put(&mut out, &stack.check_number(arg)?.to_le_bytes());
+                format.put(out, &stack.check_number(arg)?.to_le_bytes());
                 arg += 1;
             }
             b'c' | b's' => {
@@ -179,8 +193,7 @@ fn pack(stack: &mut Stack<'_>) -> Result<usize, Raise> {
             _ => format.control(option)?,
         }
     }
-    stack.push_bytes(&out);
-    Ok(1)
+    Ok(())
 }
 
 /// `struct.unpack(format, text [, position])`: the values, and the position behind the last of

@@ -38,7 +38,8 @@ use mlua_sys as ffi;
 
 use heap::Heap;
 pub(crate) use run::{Failure, Host, Registration, With};
-pub(crate) use stack::{Kind, MAX_STACK, Raise, Stack, integer};
+use stack::Walk;
+pub(crate) use stack::{Kind, MAX_STACK, Open, Raise, Scratch, Stack, View, integer};
 
 unsafe extern "C-unwind" {
     /// Makes the table at an index read-only, or not.
@@ -73,7 +74,8 @@ struct Shared {
     /// What `math.random` draws from.
     random: u64,
     /// Where functions put together what they give to Lua.
-    buffer: Vec<u8>,
+    scratch: Scratch,
+    walks: Vec<Walk>,
 }
 
 /// An interpreter.
@@ -119,7 +121,8 @@ impl State {
             host: None,
             killed: None,
             random: SEED,
-            buffer: Vec::new(),
+            scratch: Scratch::default(),
+            walks: Vec::new(),
         });
         let shared = NonNull::from(Box::leak(shared));
         // SAFETY: `heap::allocate` fits the contract of an allocator of Lua, and `shared` outlives

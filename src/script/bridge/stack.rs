@@ -12,7 +12,8 @@ mod module;
 mod walk;
 
 pub(super) use module::push_sharing;
-use walk::Walk;
+pub(crate) use module::{Open, Scratch};
+pub(in crate::script::bridge) use walk::Walk;
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,15 @@ pub(crate) enum Kind {
     Function,
     Userdata,
     Thread,
+}
+
+/// A value of a plain type.
+#[derive(Debug)]
+pub(crate) enum View<'a> {
+    Boolean(bool),
+    Number(f64),
+    String(&'a [u8]),
+    Table,
 }
 
 /// How a function ends in an error.
@@ -65,6 +75,9 @@ pub(crate) struct Stack<'a> {
     /// Values that Lua has promised room for (B3).
     room: usize,
     top: usize,
+    /// A value that is known to be a table, and whether it is known not to be read-only; 0: none.
+    known: usize,
+    writable: bool,
     /// The walks that `walk` has begun, the innermost last.
     walks: Vec<Walk>,
     call: PhantomData<&'a ()>,
@@ -80,7 +93,17 @@ impl<'a> Stack<'a> {
         // SAFETY: the caller's promise.
         let top = unsafe { ffi::lua_gettop(at) } as usize;
         let room = top + ROOM;
-        Stack { at, shared, floor: top, room, top, walks: Vec::new(), call: PhantomData }
+        Stack {
+            at,
+            shared,
+            floor: top,
+            room,
+            top,
+            known: 0,
+            writable: false,
+            walks: Vec::new(),
+            call: PhantomData,
+        }
     }
 
     /// All values may be popped: they are nobody's arguments.
@@ -225,12 +248,29 @@ impl<'a> Stack<'a> {
 
     /// An argument that must be a number, or a string that says one.
     pub(crate) fn check_number(&self, i: usize) -> Result<f64, Raise> {
-        if self.is_number(i) { Ok(self.number(i)) } else { Err(Raise::Type(i, c"number")) }
+        // What is no number counts as 0, so most need no second look.
+        let n = if i >= 1 && i <= self.top { self.number(i) } else { 0.0 };
+        if n != 0.0 || self.is_number(i) { Ok(n) } else { Err(Raise::Type(i, c"number")) }
     }
 
     /// An argument that must be a number, cut to an integer as a C compiler for x86-64 does it.
     pub(crate) fn check_integer(&self, i: usize) -> Result<i64, Raise> {
         self.check_number(i).map(integer)
+    }
+
+    /// A value of a plain type; None if it is of another one.
+    pub(crate) fn view(&self, i: usize) -> Option<View<'_>> {
+        let index = self.index(i);
+        // SAFETY: the index is checked. A string stays while it is on the stack, as in `bytes`.
+        unsafe {
+            Some(match ffi::lua_type(self.at, index) {
+                ffi::LUA_TSTRING => View::String(text(self.at, index)),
+                ffi::LUA_TNUMBER => View::Number(ffi::lua_tonumber(self.at, index)),
+                ffi::LUA_TBOOLEAN => View::Boolean(ffi::lua_toboolean(self.at, index) != 0),
+                ffi::LUA_TTABLE => View::Table,
+                _ => return None,
+            })
+        }
     }
 
     pub(crate) fn push_nil(&mut self) {
@@ -284,6 +324,8 @@ impl<'a> Stack<'a> {
         // SAFETY: there is room; B2.
         unsafe { ffi::lua_createtable(self.at, array, fields) };
         self.pushed();
+        self.known = self.top;
+        self.writable = true;
     }
 
     /// Pushes a copy of a value.
@@ -299,7 +341,7 @@ impl<'a> Stack<'a> {
         assert!(self.top >= self.floor + n, "arguments stay");
         // SAFETY: so many values are there, above the floor.
         unsafe { ffi::lua_settop(self.at, (self.top - n) as c_int) };
-        self.top -= n;
+        self.shrink_to(self.top - n);
     }
 
     /// Takes all values off that are not arguments.
@@ -327,8 +369,26 @@ impl<'a> Stack<'a> {
         unsafe { ffi::luaL_unref(self.at, ffi::LUA_REGISTRYINDEX, kept.0) };
     }
 
-    fn table(&self, i: usize) -> c_int {
-        assert!(self.kind(i) == Kind::Table, "value {i} is no table");
+    /// Only `top` values are left.
+    fn shrink_to(&mut self, top: usize) {
+        self.top = top;
+        self.forget_from(top + 1);
+    }
+
+    /// The values from index `i` on are others from now on.
+    fn forget_from(&mut self, i: usize) {
+        if self.known >= i {
+            self.known = 0;
+        }
+    }
+
+    fn table(&mut self, i: usize) -> c_int {
+        // Most tables are used many times in a row.
+        if i != self.known || i == 0 {
+            assert!(self.kind(i) == Kind::Table, "value {i} is no table");
+            self.known = i;
+            self.writable = false;
+        }
         i as c_int
     }
 
@@ -344,6 +404,7 @@ impl<'a> Stack<'a> {
         assert!(self.top > self.floor, "arguments stay");
         // SAFETY: it is a table, and there is a key on top.
         unsafe { ffi::lua_rawget_(self.at, table) };
+        self.forget_from(self.top);
     }
 
     /// Pushes a field of a table. Calls no metamethod.
@@ -367,11 +428,12 @@ impl<'a> Stack<'a> {
         let index = self.own_table(table);
         assert!(self.top >= self.floor + 2, "arguments stay");
         let key = self.top - 1;
-        let nan = self.kind(key) == Kind::Number && self.number(key).is_nan();
-        assert!(self.kind(key) != Kind::Nil && !nan, "a key that no table has");
+        let kind = self.kind(key);
+        let nan = kind == Kind::Number && self.number(key).is_nan();
+        assert!(kind != Kind::Nil && !nan, "a key that no table has");
         // SAFETY: it is a table, key and value are on top, and the key is possible.
         unsafe { ffi::lua_rawset(self.at, index) };
-        self.top -= 2;
+        self.shrink_to(self.top - 2);
     }
 
     /// Sets a field to the value on top, and pops it.
@@ -380,6 +442,7 @@ impl<'a> Stack<'a> {
         assert!(self.top >= self.floor + 2, "arguments stay");
         // SAFETY: two values are on top.
         unsafe { ffi::lua_insert(self.at, -2) };
+        self.forget_from(self.top - 1);
         self.set(table);
     }
 
@@ -389,15 +452,18 @@ impl<'a> Stack<'a> {
         assert!(self.top > self.floor, "arguments stay");
         // SAFETY: it is a table, and a value is on top.
         unsafe { ffi::lua_rawseti_(self.at, index, n) };
-        self.top -= 1;
+        self.shrink_to(self.top - 1);
     }
 
     /// The index of a table that may be written to.
-    fn own_table(&self, i: usize) -> c_int {
+    fn own_table(&mut self, i: usize) -> c_int {
         let index = self.table(i);
-        // SAFETY: it is a table.
-        let readonly = unsafe { super::redust_lua_is_readonly(self.at, index) != 0 };
-        assert!(!readonly, "a table of the API");
+        if !self.writable {
+            // SAFETY: it is a table.
+            let readonly = unsafe { super::redust_lua_is_readonly(self.at, index) != 0 };
+            assert!(!readonly, "a table of the API");
+            self.writable = true;
+        }
         index
     }
 
@@ -417,6 +483,7 @@ impl<'a> Stack<'a> {
         // `visit`, as it lies below the floor then.
         while unsafe { ffi::lua_next(self.at, index) } != 0 {
             self.top = top + 2;
+            self.forget_from(top + 1);
             self.floor = self.top;
             result = visit(self);
             // An error may have its value on top.
@@ -429,7 +496,7 @@ impl<'a> Stack<'a> {
         self.floor = floor;
         self.walks.truncate(walks);
         if result.is_ok() {
-            self.top = top;
+            self.shrink_to(top);
         }
         result
     }
@@ -481,6 +548,7 @@ impl<'a> Stack<'a> {
         assert!(i > self.floor, "arguments stay as they are");
         // SAFETY: the index is checked.
         unsafe { ffi::lua_insert(self.at, self.index(i)) };
+        self.forget_from(i);
     }
 }
 
@@ -556,7 +624,9 @@ unsafe fn inside(at: *mut ffi::lua_State) -> End {
         let f = std::mem::transmute::<*mut c_void, Function>(f);
         let strict = std::mem::replace(&mut (*shared).heap.strict, false);
         let mut stack = Stack::new(at, shared);
-        let end = match f(&mut stack) {
+        let result = f(&mut stack);
+        stack.give_walks();
+        let end = match result {
             Ok(n) => {
                 assert!(n <= stack.top, "as many results");
                 End::Results(n as c_int)

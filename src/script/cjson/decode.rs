@@ -4,8 +4,11 @@
 //! its place: where the token begins, or for one that is broken, where it breaks.
 
 use super::{DECODE_DEPTH, DECODE_INVALID};
-use crate::script::bridge::{MAX_STACK, Raise, Stack};
+use crate::script::bridge::{MAX_STACK, Open, Raise, Scratch, Stack};
 use crate::util::num;
+
+/// So many bytes are looked at one by one before a search begins.
+const NEAR: usize = 16;
 
 /// `cjson.decode(text)`. O(text).
 pub(super) fn decode(stack: &mut Stack<'_>) -> Result<usize, Raise> {
@@ -17,15 +20,16 @@ pub(super) fn decode(stack: &mut Stack<'_>) -> Result<usize, Raise> {
     if text.len() >= 2 && (text[0] == 0 || text[1] == 0) {
         return Err(Raise::error("JSON parser does not support UTF-16 or UTF-32"));
     }
+    let Scratch { bytes: unescaped, mut open } = stack.take_scratch();
     let mut input = Input {
         text: &text[..memchr::memchr(0, text).unwrap_or(text.len())],
         at: 0,
         begin: 0,
-        unescaped: stack.take_buffer(),
+        unescaped,
         any_numbers: settings[DECODE_INVALID] != 0,
     };
-    let end = input.all(stack, settings[DECODE_DEPTH] as usize);
-    stack.give_buffer(input.unescaped);
+    let end = input.all(stack, &mut open, settings[DECODE_DEPTH] as usize);
+    stack.give_scratch(Scratch { bytes: input.unescaped, open });
     end.map(|()| 1)
 }
 
@@ -67,14 +71,6 @@ impl Token<'_> {
     }
 }
 
-/// A container in the making.
-struct Open {
-    table: usize,
-    is_object: bool,
-    /// The index of the next element.
-    next: i32,
-}
-
 struct Input<'a> {
     text: &'a [u8],
     at: usize,
@@ -87,8 +83,14 @@ struct Input<'a> {
 
 impl<'a> Input<'a> {
     /// Pushes the value that the text is.
-    fn all(&mut self, stack: &mut Stack<'_>, depth: usize) -> Result<(), Raise> {
-        let mut open: Vec<Open> = Vec::new();
+    fn all(
+        &mut self,
+        stack: &mut Stack<'_>,
+        open: &mut Vec<Open>,
+        depth: usize,
+    ) -> Result<(), Raise> {
+        let begin =
+            |stack: &Stack<'_>, is_map| Open { table: stack.len(), is_map, done: 0, left: 0 };
         let mut token = self.next();
         'value: loop {
             match token {
@@ -96,7 +98,7 @@ impl<'a> Input<'a> {
                     self.descend(stack, open.len() + 1, depth, 3)?;
                     token = self.next();
                     if !matches!(token, Token::ObjectEnd) {
-                        open.push(Open { table: stack.len(), is_object: true, next: 0 });
+                        open.push(begin(stack, true));
                         token = self.key(stack, token)?;
                         continue 'value;
                     }
@@ -105,7 +107,7 @@ impl<'a> Input<'a> {
                     self.descend(stack, open.len() + 1, depth, 2)?;
                     token = self.next();
                     if !matches!(token, Token::ArrayEnd) {
-                        open.push(Open { table: stack.len(), is_object: false, next: 1 });
+                        open.push(begin(stack, false));
                         continue 'value;
                     }
                 }
@@ -119,14 +121,13 @@ impl<'a> Input<'a> {
             // The value is complete, and so are perhaps those around it.
             loop {
                 let Some(around) = open.last_mut() else { break 'value };
-                if around.is_object {
+                if around.is_map {
                     stack.set(around.table);
                 } else {
-                    stack.set_at(around.table, around.next);
-                    around.next = around.next.wrapping_add(1);
+                    around.done = around.done.wrapping_add(1);
+                    stack.set_at(around.table, around.done);
                 }
-                let is_object = around.is_object;
-                match (self.next(), is_object) {
+                match (self.next(), around.is_map) {
                     (Token::ObjectEnd, true) | (Token::ArrayEnd, false) => {
                         open.pop();
                     }
@@ -288,11 +289,23 @@ impl<'a> Input<'a> {
         self.unescaped.clear();
         loop {
             let rest = &self.text[self.at..];
-            let Some(len) = memchr::memchr2(b'"', b'\\', rest) else {
-                self.at = self.text.len();
-                return self.broken("unexpected end of string");
+            // Where there is one escape, there are often more.
+            let near = rest.iter().take(NEAR).position(|c| matches!(c, b'"' | b'\\'));
+            let len = match near {
+                Some(len) => len,
+                None => match memchr::memchr2(b'"', b'\\', rest) {
+                    Some(len) => len,
+                    None => {
+                        self.at = self.text.len();
+                        return self.broken("unexpected end of string");
+                    }
+                },
             };
-            self.unescaped.extend_from_slice(&rest[..len]);
+            match near {
+                Some(0) => {}
+                Some(1) => self.unescaped.push(rest[0]),
+                _ => self.unescaped.extend_from_slice(&rest[..len]),
+            }
             self.at += len;
             if rest[len] == b'"' {
                 self.at += 1;

@@ -1,7 +1,7 @@
 //! From values of Lua to JSON.
 
 use super::{ENCODE_DEPTH, ENCODE_INVALID, PRECISION, SPARSE_CONVERT, SPARSE_RATIO, SPARSE_SAFE};
-use crate::script::bridge::{Kind, MAX_STACK, Raise, Settings, Stack};
+use crate::script::bridge::{Kind, MAX_STACK, Open, Raise, Scratch, Settings, Stack, View};
 use crate::util::num;
 
 /// `cjson.encode(value)`. O(size of the value).
@@ -9,33 +9,23 @@ pub(super) fn encode(stack: &mut Stack<'_>) -> Result<usize, Raise> {
     if stack.len() != 1 {
         return Err(Raise::Argument(1, b"expected 1 argument".to_vec()));
     }
-    let mut out = Json {
-        bytes: stack.take_buffer(),
-        limit: stack.memory_left(),
-        settings: stack.settings(),
-        open: Vec::new(),
-    };
+    let Scratch { bytes, open } = stack.take_scratch();
+    let (limit, settings) = (stack.memory_left(), stack.settings());
+    let mut out = Json { bytes, limit, settings, open };
     let end = out.all(stack);
     if end.is_ok() {
         stack.push_bytes(&out.bytes);
     }
-    stack.give_buffer(out.bytes);
+    stack.give_scratch(Scratch { bytes: out.bytes, open: out.open });
     end.map(|()| 1)
-}
-
-/// A container in the making.
-enum Open {
-    /// `done` elements are written.
-    Array { table: usize, done: i32, len: i32 },
-    /// The innermost walk of the stack is at its key.
-    Object { first: bool },
 }
 
 struct Json {
     bytes: Vec<u8>,
     limit: usize,
     settings: Settings,
-    /// The containers around the next value.
+    /// The containers around the next value. Of arrays the elements are counted; with an object comes
+    /// a walk of the stack.
     open: Vec<Open>,
 }
 
@@ -48,31 +38,30 @@ impl Json {
             if self.bytes.len() > self.limit {
                 return Err(Raise::error("not enough memory"));
             }
-            match open {
-                Open::Array { done, len, .. } if *done >= *len => {
+            if open.is_map {
+                if !stack.step() {
+                    self.bytes.push(b'}');
+                    self.open.pop();
+                    continue;
+                }
+                if open.done > 0 {
+                    self.bytes.push(b',');
+                }
+                open.done = 1;
+                self.key(stack)?;
+            } else {
+                if open.left == 0 {
                     self.bytes.push(b']');
                     self.open.pop();
                     continue;
                 }
-                Open::Array { table, done, .. } => {
-                    if *done > 0 {
-                        self.bytes.push(b',');
-                    }
-                    *done += 1;
-                    stack.pop(stack.len() - *table);
-                    stack.get_at(*table, *done);
+                if open.done > 0 {
+                    self.bytes.push(b',');
                 }
-                Open::Object { first } => {
-                    if !stack.step() {
-                        self.bytes.push(b'}');
-                        self.open.pop();
-                        continue;
-                    }
-                    if !std::mem::take(first) {
-                        self.bytes.push(b',');
-                    }
-                    self.key(stack)?;
-                }
+                open.done += 1;
+                open.left -= 1;
+                stack.pop(stack.len() - open.table);
+                stack.get_at(open.table, open.done);
             }
             self.value(stack)?;
         }
@@ -82,15 +71,17 @@ impl Json {
     /// Writes the value on top, or opens a container for it.
     fn value(&mut self, stack: &mut Stack<'_>) -> Result<(), Raise> {
         let i = stack.len();
-        match stack.kind(i) {
-            Kind::String => write_string(&mut self.bytes, stack.bytes(i).unwrap_or_default()),
-            Kind::Number => self.number(stack, i)?,
-            Kind::Boolean if stack.boolean(i) => self.bytes.extend_from_slice(b"true"),
-            Kind::Boolean => self.bytes.extend_from_slice(b"false"),
-            Kind::Nil => self.bytes.extend_from_slice(b"null"),
-            Kind::Light if stack.light(i).is_null() => self.bytes.extend_from_slice(b"null"),
-            Kind::Table => self.table(stack)?,
-            _ => return Err(refused(stack, i, "type not supported")),
+        match stack.view(i) {
+            Some(View::String(text)) => write_string(&mut self.bytes, text),
+            Some(View::Number(n)) => self.number(stack, i, n)?,
+            Some(View::Boolean(true)) => self.bytes.extend_from_slice(b"true"),
+            Some(View::Boolean(false)) => self.bytes.extend_from_slice(b"false"),
+            Some(View::Table) => self.table(stack)?,
+            None => match stack.kind(i) {
+                Kind::Nil => self.bytes.extend_from_slice(b"null"),
+                Kind::Light if stack.light(i).is_null() => self.bytes.extend_from_slice(b"null"),
+                _ => return Err(refused(stack, i, "type not supported")),
+            },
         }
         Ok(())
     }
@@ -106,11 +97,11 @@ impl Json {
         match self.array_len(stack)? {
             Some(len) => {
                 self.bytes.push(b'[');
-                self.open.push(Open::Array { table, done: 0, len });
+                self.open.push(Open { table, is_map: false, done: 0, left: len as u64 });
             }
             None => {
                 self.bytes.push(b'{');
-                self.open.push(Open::Object { first: true });
+                self.open.push(Open { table, is_map: true, done: 0, left: 0 });
                 stack.walk(table)?;
             }
         }
@@ -124,7 +115,7 @@ impl Json {
         stack.walk(table)?;
         while stack.step() {
             let key = stack.len() - 1;
-            let n = if stack.kind(key) == Kind::Number { stack.number(key) } else { 0.0 };
+            let n = if let Some(View::Number(n)) = stack.view(key) { n } else { 0.0 };
             if n < 1.0 || n.floor() != n {
                 stack.leave();
                 return Ok(None);
@@ -148,21 +139,20 @@ impl Json {
     /// Writes the key below the value on top.
     fn key(&mut self, stack: &Stack<'_>) -> Result<(), Raise> {
         let i = stack.len() - 1;
-        match stack.kind(i) {
-            Kind::Number => {
+        match stack.view(i) {
+            Some(View::Number(n)) => {
                 self.bytes.push(b'"');
-                self.number(stack, i)?;
+                self.number(stack, i, n)?;
                 self.bytes.push(b'"');
             }
-            Kind::String => write_string(&mut self.bytes, stack.bytes(i).unwrap_or_default()),
+            Some(View::String(text)) => write_string(&mut self.bytes, text),
             _ => return Err(refused(stack, i, "table key must be a number or string")),
         }
         self.bytes.push(b':');
         Ok(())
     }
 
-    fn number(&mut self, stack: &Stack<'_>, i: usize) -> Result<(), Raise> {
-        let n = stack.number(i);
+    fn number(&mut self, stack: &Stack<'_>, i: usize, n: f64) -> Result<(), Raise> {
         match self.settings[ENCODE_INVALID] {
             0 if !n.is_finite() => return Err(refused(stack, i, "must not be NaN or Inf")),
             2 if !n.is_finite() => self.bytes.extend_from_slice(b"null"),
@@ -197,6 +187,7 @@ const ESCAPES: [u8; 256] = {
 };
 
 fn write_string(out: &mut Vec<u8>, text: &[u8]) {
+    out.reserve(text.len() + 2);
     out.push(b'"');
     let mut plain = 0;
     for (i, &c) in text.iter().enumerate() {
@@ -204,7 +195,11 @@ fn write_string(out: &mut Vec<u8>, text: &[u8]) {
         if escape == 0 {
             continue;
         }
-        out.extend_from_slice(&text[plain..i]);
+        match &text[plain..i] {
+            [] => {}
+            few @ ([_] | [_, _] | [_, _, _]) => few.iter().for_each(|c| out.push(*c)),
+            many => out.extend_from_slice(many),
+        }
         plain = i + 1;
         match escape {
             b'u' => {

@@ -10,26 +10,46 @@ use mlua_sys as ffi;
 use super::Stack;
 use crate::script::bridge::{self, Function, Member, Settings};
 
-/// How many bytes of `take_buffer` are kept for the next call.
+/// How many bytes of a `Scratch` are kept for the next call.
 const BUFFER: usize = 1 << 20;
 
+/// A container that is read or written.
+#[derive(Debug)]
+pub(crate) struct Open {
+    /// Where its table stands.
+    pub table: usize,
+    pub is_map: bool,
+    /// Values that are done, and values that are to come, as far as anybody counts them.
+    pub done: i32,
+    pub left: u64,
+}
+
+/// Room that is used again from call to call.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    pub bytes: Vec<u8>,
+    /// Containers, the innermost last.
+    pub open: Vec<Open>,
+}
+
 impl Stack<'_> {
-    /// A buffer that is used again from call to call. It is empty.
-    pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
-        // SAFETY: as in `draw`.
-        unsafe { std::mem::take(&mut (*self.shared).buffer) }
+    /// Room that is used again from call to call. It is empty.
+    pub(crate) fn take_scratch(&mut self) -> Scratch {
+        // SAFETY: nobody else holds a reference to the data while a function runs.
+        unsafe { std::mem::take(&mut (*self.shared).scratch) }
     }
 
-    pub(crate) fn give_buffer(&mut self, mut buffer: Vec<u8>) {
-        buffer.clear();
-        buffer.shrink_to(BUFFER);
-        // SAFETY: as in `draw`.
-        unsafe { (*self.shared).buffer = buffer };
+    pub(crate) fn give_scratch(&mut self, mut scratch: Scratch) {
+        scratch.bytes.clear();
+        scratch.bytes.shrink_to(BUFFER);
+        scratch.open.clear();
+        // SAFETY: as above.
+        unsafe { (*self.shared).scratch = scratch };
     }
 
     /// Bytes that the script may still take.
     pub(crate) fn memory_left(&self) -> usize {
-        // SAFETY: as in `draw`.
+        // SAFETY: as in `take_scratch`.
         unsafe { (*self.shared).heap.left() }
     }
 

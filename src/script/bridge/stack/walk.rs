@@ -11,7 +11,7 @@ use super::{Raise, Stack};
 
 /// A walk of a table.
 #[derive(Debug)]
-pub(super) struct Walk {
+pub(in crate::script::bridge) struct Walk {
     table: c_int,
     /// Where the key stands: below the floor, so that nobody changes it.
     key: usize,
@@ -25,6 +25,10 @@ impl Stack<'_> {
     pub(crate) fn walk(&mut self, table: usize) -> Result<(), Raise> {
         let table = self.table(table);
         self.reserve(2)?;
+        if self.walks.capacity() == 0 {
+            // SAFETY: nobody else holds a reference to the data while a function runs.
+            self.walks = unsafe { std::mem::take(&mut (*self.shared).walks) };
+        }
         self.walks.push(Walk { table, key: self.top + 1, floor: self.floor });
         self.push_nil();
         self.floor = self.top;
@@ -42,8 +46,10 @@ impl Stack<'_> {
         unsafe {
             ffi::lua_settop(self.at, walk.key as c_int);
             if ffi::lua_next(self.at, walk.table) != 0 {
-                self.top = walk.key + 1;
+                let key = walk.key;
+                self.top = key + 1;
                 self.floor = self.top;
+                self.forget_from(key);
                 return true;
             }
         }
@@ -55,9 +61,18 @@ impl Stack<'_> {
     pub(crate) fn leave(&mut self) {
         if let Some(walk) = self.walks.pop() {
             self.floor = walk.floor;
-            self.top = walk.key - 1;
+            self.shrink_to(walk.key - 1);
             // SAFETY: so many values are there at least: `step` or `walk` has left the key.
             unsafe { ffi::lua_settop(self.at, self.top as c_int) };
+        }
+    }
+
+    /// Keeps the room for walks for the next function.
+    pub(super) fn give_walks(&mut self) {
+        if self.walks.capacity() > 0 {
+            self.walks.clear();
+            // SAFETY: as in `walk`.
+            unsafe { (*self.shared).walks = std::mem::take(&mut self.walks) };
         }
     }
 }
