@@ -504,9 +504,25 @@ pub(crate) fn write_f64_g(out: &mut Vec<u8>, value: f64, precision: usize) {
     if write_special(out, value) {
         return;
     }
+    // Most numbers that people write have few digits, and those are found quickly.
+    if precision <= 15 && value.abs() > 1e-290 {
+        let short = grisu::digits(value.abs());
+        let len = short.digits().len();
+        // No decimal of so many digits is nearer: doubles lie closer together than these do.
+        if len <= precision {
+            let exponent = short.scale + len as i32 - 1;
+            return write_digits(out, value, short.digits(), exponent, precision);
+        }
+    }
     let mut buf = [0; 32];
     let number = value.abs();
     let (digits, exponent) = decimal_digits(&mut buf, format_args!("{number:.*e}", precision - 1));
+    write_digits(out, value, digits, exponent, precision);
+}
+
+/// Writes the digits of `value` as `%g` does: without zeros at the end, and plain or with an
+/// exponent.
+fn write_digits(out: &mut Vec<u8>, value: f64, digits: &[u8], exponent: i32, precision: usize) {
     let zeros = digits.iter().rev().take_while(|d| **d == b'0').count();
     let digits = &digits[..digits.len() - zeros];
     if value < 0.0 {

@@ -148,6 +148,7 @@ impl<'a> Stack<'a> {
         i as c_int
     }
 
+    #[inline]
     pub(crate) fn kind(&self, i: usize) -> Kind {
         if i < 1 || i > self.top {
             return Kind::None;
@@ -193,6 +194,7 @@ impl<'a> Stack<'a> {
     }
 
     /// The number, or the number that a string says; 0 for anything else.
+    #[inline]
     pub(crate) fn number(&self, i: usize) -> f64 {
         // SAFETY: the index is checked.
         unsafe { ffi::lua_tonumber(self.at, self.index(i)) }
@@ -247,6 +249,7 @@ impl<'a> Stack<'a> {
     }
 
     /// An argument that must be a number, or a string that says one.
+    #[inline]
     pub(crate) fn check_number(&self, i: usize) -> Result<f64, Raise> {
         // What is no number counts as 0, so most need no second look.
         let n = if i >= 1 && i <= self.top { self.number(i) } else { 0.0 };
@@ -259,6 +262,7 @@ impl<'a> Stack<'a> {
     }
 
     /// A value of a plain type; None if it is of another one.
+    #[inline]
     pub(crate) fn view(&self, i: usize) -> Option<View<'_>> {
         let index = self.index(i);
         // SAFETY: the index is checked. A string stays while it is on the stack, as in `bytes`.

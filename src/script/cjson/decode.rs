@@ -291,20 +291,16 @@ impl<'a> Input<'a> {
             let rest = &self.text[self.at..];
             // Where there is one escape, there are often more.
             let near = rest.iter().take(NEAR).position(|c| matches!(c, b'"' | b'\\'));
-            let len = match near {
-                Some(len) => len,
-                None => match memchr::memchr2(b'"', b'\\', rest) {
-                    Some(len) => len,
-                    None => {
-                        self.at = self.text.len();
-                        return self.broken("unexpected end of string");
-                    }
-                },
+            let Some(len) = near.or_else(|| memchr::memchr2(b'"', b'\\', rest)) else {
+                self.at = self.text.len();
+                return self.broken("unexpected end of string");
             };
-            match near {
-                Some(0) => {}
-                Some(1) => self.unescaped.push(rest[0]),
-                _ => self.unescaped.extend_from_slice(&rest[..len]),
+            match &rest[..len] {
+                [] => {}
+                few @ ([_] | [_, _] | [_, _, _]) => {
+                    few.iter().for_each(|c| self.unescaped.push(*c));
+                }
+                many => self.unescaped.extend_from_slice(many),
             }
             self.at += len;
             if rest[len] == b'"' {

@@ -409,3 +409,31 @@ fn a_double_at_the_front_is_found_as_strtod_does() {
         assert_eq!((read.to_bits(), used), (bits, len), "{text}");
     }
 }
+
+/// Numbers of few digits are not formatted by the exact way, and look the same.
+#[test]
+fn g_of_few_digits_is_exact() {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    for _ in 0..200_000 {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        let (digits, scale) = (state >> 14, (state % 617) as i32 - 323);
+        let value: f64 = match state >> 8 & 3 {
+            0 => f64::from_bits(state),
+            n => {
+                format!("{}e{scale}", digits % 10_u64.pow(5 * n as u32)).parse().expect("a number")
+            }
+        };
+        if !value.is_finite() || value == 0.0 {
+            continue;
+        }
+        for precision in [1, 3, 14, 15] {
+            let mut exact = Vec::new();
+            let mut buf = [0; 32];
+            let (digits, exponent) =
+                decimal_digits(&mut buf, format_args!("{:.*e}", precision - 1, value.abs()));
+            write_digits(&mut exact, value, digits, exponent, precision);
+            let shown = text(|out| write_f64_g(out, value, precision));
+            assert_eq!(shown, String::from_utf8_lossy(&exact), "{value:e} {precision}");
+        }
+    }
+}
