@@ -21,7 +21,7 @@ pub mod net;
 pub mod persist;
 mod pubsub;
 pub mod resp;
-mod script;
+pub mod script;
 pub mod server;
 mod slowlog;
 mod stats;

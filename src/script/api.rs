@@ -73,6 +73,10 @@ fn common(limit: usize, version: Version) -> State {
     state.add("redis", &version.members());
     state.add("redis", RUNNING);
     state.add("math", &[("random", Member::Call(random)), ("randomseed", Member::Call(seed))]);
+    state.add_module("cjson", super::cjson::MEMBERS, super::cjson::DEFAULTS);
+    state.add("struct", super::structs::MEMBERS);
+    state.add("cmsgpack", super::cmsgpack::MEMBERS);
+    state.add("bit", super::bit::MEMBERS);
     state.add("os", &[("clock", Member::Call(clock))]);
     state.add("string", &[("dump", Member::Call(dump))]);
     state

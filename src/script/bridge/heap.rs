@@ -28,6 +28,11 @@ impl Heap {
         self.used
     }
 
+    /// Bytes up to the limit.
+    pub(super) fn left(&self) -> usize {
+        if self.limit == 0 { usize::MAX } else { self.limit.saturating_sub(self.used) }
+    }
+
     pub(super) fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
     }

@@ -18,7 +18,9 @@
 //! - B4  a string that is an argument lives as long as the call: nothing pops or replaces arguments;
 //! - B5  the pointer to the host in `Shared` is set only while `State::run` borrows the host.
 //!   Whoever uses it holds no other reference to it: `Lua` is one thread, and the host's functions
-//!   don't call Lua.
+//!   don't call Lua;
+//! - B6  `lua_next`, which raises an error for a key that it does not know, gets nil or the key that
+//!   it gave last: that lies below the floor, where nothing is popped or replaced.
 //!
 //! From outside (`State`), nothing runs but what is protected by `lua_pcall`, and the allocator does
 //! not fail either.
@@ -36,7 +38,8 @@ use mlua_sys as ffi;
 
 use heap::Heap;
 pub(crate) use run::{Failure, Host, Registration, With};
-pub(crate) use stack::{Kind, Raise, Stack, integer};
+use stack::Walk;
+pub(crate) use stack::{Kind, MAX_STACK, Open, Raise, Scratch, Stack, View, integer};
 
 unsafe extern "C-unwind" {
     /// Makes the table at an index read-only, or not.
@@ -70,6 +73,9 @@ struct Shared {
     killed: Option<&'static CStr>,
     /// What `math.random` draws from.
     random: u64,
+    /// Where functions put together what they give to Lua.
+    scratch: Scratch,
+    walks: Vec<Walk>,
 }
 
 /// An interpreter.
@@ -92,6 +98,10 @@ pub(crate) struct State {
 /// A reference to nothing.
 const NOTHING: c_int = -1;
 
+/// What the functions of a module share: each `cjson.new()` has its own. They are plain numbers, so
+/// Lua can free them without asking anybody.
+pub(crate) type Settings = [i32; 9];
+
 /// What is in a table of the API.
 #[derive(Clone, Copy)]
 pub(crate) enum Member {
@@ -106,8 +116,14 @@ impl State {
     /// A new interpreter with the base library, `table`, `string` and `math`, without what reads
     /// files or prints. `limit` is the most bytes that it may take while a script runs; 0: any.
     pub(crate) fn new(limit: usize) -> State {
-        let shared =
-            Box::new(Shared { heap: Heap::new(limit), host: None, killed: None, random: SEED });
+        let shared = Box::new(Shared {
+            heap: Heap::new(limit),
+            host: None,
+            killed: None,
+            random: SEED,
+            scratch: Scratch::default(),
+            walks: Vec::new(),
+        });
         let shared = NonNull::from(Box::leak(shared));
         // SAFETY: `heap::allocate` fits the contract of an allocator of Lua, and `shared` outlives
         // the state: `drop` closes that first. With an allocator that does not fail the calls
@@ -177,6 +193,23 @@ impl State {
             }
             add_members(at, members);
             ffi::lua_pop(at, 1);
+        }
+    }
+
+    /// Adds a global table whose functions have settings together.
+    pub(crate) fn add_module(
+        &mut self,
+        name: &str,
+        members: &[(&str, Member)],
+        settings: Settings,
+    ) {
+        let at = self.at();
+        // SAFETY: as in `add`; at most six values are on the stack.
+        unsafe {
+            push(at, name.as_bytes());
+            ffi::lua_newtable(at);
+            add_sharing(at, members, settings);
+            ffi::lua_rawset(at, ffi::LUA_GLOBALSINDEX);
         }
     }
 
@@ -318,14 +351,47 @@ unsafe fn add_members(at: *mut ffi::lua_State, members: &[(&str, Member)]) {
         // SAFETY: the caller's promise.
         unsafe {
             push(at, key.as_bytes());
-            match member {
-                Member::Call(f) => stack::push_function(at, *f),
-                Member::Number(n) => ffi::lua_pushnumber(at, *n),
-                Member::Text(text) => push(at, text.as_bytes()),
-                Member::Null => ffi::lua_pushlightuserdata(at, std::ptr::null_mut()),
-            }
+            push_member(at, member);
             ffi::lua_rawset(at, -3);
         }
+    }
+}
+
+/// Pushes what is in a table of the API.
+///
+/// # Safety
+/// There is room for two values, and the allocator does not fail.
+unsafe fn push_member(at: *mut ffi::lua_State, member: &Member) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match member {
+            Member::Call(f) => stack::push_function(at, *f),
+            Member::Number(n) => ffi::lua_pushnumber(at, *n),
+            Member::Text(text) => push(at, text.as_bytes()),
+            Member::Null => ffi::lua_pushlightuserdata(at, std::ptr::null_mut()),
+        }
+    }
+}
+
+/// Adds members to the table on top, whose functions have `settings` together.
+///
+/// # Safety
+/// The value on top is a table that is not read-only, there is room for four more, and the allocator
+/// does not fail.
+unsafe fn add_sharing(at: *mut ffi::lua_State, members: &[(&str, Member)], settings: Settings) {
+    // SAFETY: the caller's promise. What is written is the userdata's own, and as long as that;
+    // Lua aligns it for anything. It is taken off from below the functions at the end.
+    unsafe {
+        ffi::lua_newuserdata(at, size_of::<Settings>()).cast::<Settings>().write(settings);
+        for (key, member) in members {
+            push(at, key.as_bytes());
+            match member {
+                Member::Call(f) => stack::push_sharing(at, *f),
+                member => push_member(at, member),
+            }
+            ffi::lua_rawset(at, -4);
+        }
+        ffi::lua_pop(at, 1);
     }
 }
 

@@ -8,6 +8,13 @@ use mlua_sys as ffi;
 use super::run::Host;
 use super::{Function, Kept, Shared};
 
+mod module;
+mod walk;
+
+pub(super) use module::push_sharing;
+pub(crate) use module::{Open, Scratch};
+pub(in crate::script::bridge) use walk::Walk;
+
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -23,6 +30,15 @@ pub(crate) enum Kind {
     Function,
     Userdata,
     Thread,
+}
+
+/// A value of a plain type.
+#[derive(Debug)]
+pub(crate) enum View<'a> {
+    Boolean(bool),
+    Number(f64),
+    String(&'a [u8]),
+    Table,
 }
 
 /// How a function ends in an error.
@@ -46,6 +62,8 @@ impl Raise {
 
 /// Values that may be on the stack of a function without asking.
 const ROOM: usize = 20;
+/// Values that may be there at all (`LUAI_MAXCSTACK`).
+pub(crate) const MAX_STACK: usize = 8000;
 
 /// The stack of a running function. Values are numbered from 1, arguments first.
 #[derive(Debug)]
@@ -57,6 +75,11 @@ pub(crate) struct Stack<'a> {
     /// Values that Lua has promised room for (B3).
     room: usize,
     top: usize,
+    /// A value that is known to be a table, and whether it is known not to be read-only; 0: none.
+    known: usize,
+    writable: bool,
+    /// The walks that `walk` has begun, the innermost last.
+    walks: Vec<Walk>,
     call: PhantomData<&'a ()>,
 }
 
@@ -69,7 +92,18 @@ impl<'a> Stack<'a> {
     pub(super) unsafe fn new(at: *mut ffi::lua_State, shared: *mut Shared) -> Stack<'a> {
         // SAFETY: the caller's promise.
         let top = unsafe { ffi::lua_gettop(at) } as usize;
-        Stack { at, shared, floor: top, room: top + ROOM, top, call: PhantomData }
+        let room = top + ROOM;
+        Stack {
+            at,
+            shared,
+            floor: top,
+            room,
+            top,
+            known: 0,
+            writable: false,
+            walks: Vec::new(),
+            call: PhantomData,
+        }
     }
 
     /// All values may be popped: they are nobody's arguments.
@@ -87,13 +121,16 @@ impl<'a> Stack<'a> {
         if self.top + n <= self.room {
             return Ok(());
         }
-        let ask = c_int::try_from(n + ROOM).unwrap_or(c_int::MAX);
-        // SAFETY: the state is live. It grows its stack without an error, or says no.
-        if unsafe { ffi::lua_checkstack(self.at, ask) } == 0 {
-            return Err(Raise::error("stack overflow"));
+        // Near the end of the stack there is no room to spare, but perhaps what is asked for.
+        for ask in [n + ROOM, n] {
+            let more = c_int::try_from(ask).unwrap_or(c_int::MAX);
+            // SAFETY: the state is live. It grows its stack without an error, or says no.
+            if unsafe { ffi::lua_checkstack(self.at, more) } != 0 {
+                self.room = self.top + ask;
+                return Ok(());
+            }
         }
-        self.room = self.top + n + ROOM;
-        Ok(())
+        Err(Raise::error("stack overflow"))
     }
 
     fn pushed(&mut self) {
@@ -111,6 +148,7 @@ impl<'a> Stack<'a> {
         i as c_int
     }
 
+    #[inline]
     pub(crate) fn kind(&self, i: usize) -> Kind {
         if i < 1 || i > self.top {
             return Kind::None;
@@ -156,6 +194,7 @@ impl<'a> Stack<'a> {
     }
 
     /// The number, or the number that a string says; 0 for anything else.
+    #[inline]
     pub(crate) fn number(&self, i: usize) -> f64 {
         // SAFETY: the index is checked.
         unsafe { ffi::lua_tonumber(self.at, self.index(i)) }
@@ -210,13 +249,32 @@ impl<'a> Stack<'a> {
     }
 
     /// An argument that must be a number, or a string that says one.
+    #[inline]
     pub(crate) fn check_number(&self, i: usize) -> Result<f64, Raise> {
-        if self.is_number(i) { Ok(self.number(i)) } else { Err(Raise::Type(i, c"number")) }
+        // What is no number counts as 0, so most need no second look.
+        let n = if i >= 1 && i <= self.top { self.number(i) } else { 0.0 };
+        if n != 0.0 || self.is_number(i) { Ok(n) } else { Err(Raise::Type(i, c"number")) }
     }
 
     /// An argument that must be a number, cut to an integer as a C compiler for x86-64 does it.
     pub(crate) fn check_integer(&self, i: usize) -> Result<i64, Raise> {
         self.check_number(i).map(integer)
+    }
+
+    /// A value of a plain type; None if it is of another one.
+    #[inline]
+    pub(crate) fn view(&self, i: usize) -> Option<View<'_>> {
+        let index = self.index(i);
+        // SAFETY: the index is checked. A string stays while it is on the stack, as in `bytes`.
+        unsafe {
+            Some(match ffi::lua_type(self.at, index) {
+                ffi::LUA_TSTRING => View::String(text(self.at, index)),
+                ffi::LUA_TNUMBER => View::Number(ffi::lua_tonumber(self.at, index)),
+                ffi::LUA_TBOOLEAN => View::Boolean(ffi::lua_toboolean(self.at, index) != 0),
+                ffi::LUA_TTABLE => View::Table,
+                _ => return None,
+            })
+        }
     }
 
     pub(crate) fn push_nil(&mut self) {
@@ -270,6 +328,8 @@ impl<'a> Stack<'a> {
         // SAFETY: there is room; B2.
         unsafe { ffi::lua_createtable(self.at, array, fields) };
         self.pushed();
+        self.known = self.top;
+        self.writable = true;
     }
 
     /// Pushes a copy of a value.
@@ -285,7 +345,7 @@ impl<'a> Stack<'a> {
         assert!(self.top >= self.floor + n, "arguments stay");
         // SAFETY: so many values are there, above the floor.
         unsafe { ffi::lua_settop(self.at, (self.top - n) as c_int) };
-        self.top -= n;
+        self.shrink_to(self.top - n);
     }
 
     /// Takes all values off that are not arguments.
@@ -313,8 +373,26 @@ impl<'a> Stack<'a> {
         unsafe { ffi::luaL_unref(self.at, ffi::LUA_REGISTRYINDEX, kept.0) };
     }
 
-    fn table(&self, i: usize) -> c_int {
-        assert!(self.kind(i) == Kind::Table, "value {i} is no table");
+    /// Only `top` values are left.
+    fn shrink_to(&mut self, top: usize) {
+        self.top = top;
+        self.forget_from(top + 1);
+    }
+
+    /// The values from index `i` on are others from now on.
+    fn forget_from(&mut self, i: usize) {
+        if self.known >= i {
+            self.known = 0;
+        }
+    }
+
+    fn table(&mut self, i: usize) -> c_int {
+        // Most tables are used many times in a row.
+        if i != self.known || i == 0 {
+            assert!(self.kind(i) == Kind::Table, "value {i} is no table");
+            self.known = i;
+            self.writable = false;
+        }
         i as c_int
     }
 
@@ -330,6 +408,7 @@ impl<'a> Stack<'a> {
         assert!(self.top > self.floor, "arguments stay");
         // SAFETY: it is a table, and there is a key on top.
         unsafe { ffi::lua_rawget_(self.at, table) };
+        self.forget_from(self.top);
     }
 
     /// Pushes a field of a table. Calls no metamethod.
@@ -353,11 +432,12 @@ impl<'a> Stack<'a> {
         let index = self.own_table(table);
         assert!(self.top >= self.floor + 2, "arguments stay");
         let key = self.top - 1;
-        let nan = self.kind(key) == Kind::Number && self.number(key).is_nan();
-        assert!(self.kind(key) != Kind::Nil && !nan, "a key that no table has");
+        let kind = self.kind(key);
+        let nan = kind == Kind::Number && self.number(key).is_nan();
+        assert!(kind != Kind::Nil && !nan, "a key that no table has");
         // SAFETY: it is a table, key and value are on top, and the key is possible.
         unsafe { ffi::lua_rawset(self.at, index) };
-        self.top -= 2;
+        self.shrink_to(self.top - 2);
     }
 
     /// Sets a field to the value on top, and pops it.
@@ -366,6 +446,7 @@ impl<'a> Stack<'a> {
         assert!(self.top >= self.floor + 2, "arguments stay");
         // SAFETY: two values are on top.
         unsafe { ffi::lua_insert(self.at, -2) };
+        self.forget_from(self.top - 1);
         self.set(table);
     }
 
@@ -375,15 +456,18 @@ impl<'a> Stack<'a> {
         assert!(self.top > self.floor, "arguments stay");
         // SAFETY: it is a table, and a value is on top.
         unsafe { ffi::lua_rawseti_(self.at, index, n) };
-        self.top -= 1;
+        self.shrink_to(self.top - 1);
     }
 
     /// The index of a table that may be written to.
-    fn own_table(&self, i: usize) -> c_int {
+    fn own_table(&mut self, i: usize) -> c_int {
         let index = self.table(i);
-        // SAFETY: it is a table.
-        let readonly = unsafe { super::redust_lua_is_readonly(self.at, index) != 0 };
-        assert!(!readonly, "a table of the API");
+        if !self.writable {
+            // SAFETY: it is a table.
+            let readonly = unsafe { super::redust_lua_is_readonly(self.at, index) != 0 };
+            assert!(!readonly, "a table of the API");
+            self.writable = true;
+        }
         index
     }
 
@@ -396,13 +480,14 @@ impl<'a> Stack<'a> {
     ) -> Result<(), Raise> {
         let index = self.table(table);
         self.reserve(3)?;
-        let (floor, top) = (self.floor, self.top);
+        let (floor, top, walks) = (self.floor, self.top, self.walks.len());
         self.push_nil();
         let mut result = Ok(());
         // SAFETY: it is a table, and the key on top is the one before; it can't be popped by
         // `visit`, as it lies below the floor then.
         while unsafe { ffi::lua_next(self.at, index) } != 0 {
             self.top = top + 2;
+            self.forget_from(top + 1);
             self.floor = self.top;
             result = visit(self);
             // An error may have its value on top.
@@ -413,8 +498,9 @@ impl<'a> Stack<'a> {
             self.pop(self.top - top - 1);
         }
         self.floor = floor;
+        self.walks.truncate(walks);
         if result.is_ok() {
-            self.top = top;
+            self.shrink_to(top);
         }
         result
     }
@@ -449,6 +535,24 @@ impl<'a> Stack<'a> {
         // SAFETY: B5: the pointer is valid while it is set, and the borrow of the stack lets nobody
         // make another reference from it.
         unsafe { (*self.shared).host.map(|mut host| host.as_mut()) }
+    }
+
+    /// The number of arguments, as long as no walk goes on.
+    pub(crate) fn arguments(&self) -> usize {
+        self.floor
+    }
+
+    /// Whether there is no such argument, or it is nil.
+    pub(crate) fn is_none_or_nil(&self, i: usize) -> bool {
+        matches!(self.kind(i), Kind::None | Kind::Nil)
+    }
+
+    /// Moves the value on top to index `i`, above the arguments.
+    pub(crate) fn insert(&mut self, i: usize) {
+        assert!(i > self.floor, "arguments stay as they are");
+        // SAFETY: the index is checked.
+        unsafe { ffi::lua_insert(self.at, self.index(i)) };
+        self.forget_from(i);
     }
 }
 
@@ -524,7 +628,9 @@ unsafe fn inside(at: *mut ffi::lua_State) -> End {
         let f = std::mem::transmute::<*mut c_void, Function>(f);
         let strict = std::mem::replace(&mut (*shared).heap.strict, false);
         let mut stack = Stack::new(at, shared);
-        let end = match f(&mut stack) {
+        let result = f(&mut stack);
+        stack.give_walks();
+        let end = match result {
             Ok(n) => {
                 assert!(n <= stack.top, "as many results");
                 End::Results(n as c_int)
