@@ -171,6 +171,10 @@ pub(super) fn run(
     }
     if told {
         srv.script.running = None;
+        if srv.shutdown.done {
+            // SHUTDOWN NOSAVE in the middle of it: half a script must not be kept.
+            srv.stream.discard();
+        }
     }
     // What was called is in the stream.
     call.fx.dont_propagate();
