@@ -1,7 +1,8 @@
 //! `cmsgpack`: values of Lua as MessagePack, and back.
 //!
-//! A table is an array if its keys are the integers from 1 on without a gap, else a map. What has no
-//! form is nil, and so is a table within `NESTING` others. Numbers are integers where they can be.
+//! A table is an array if its keys are the integers from 1 on without a gap, else a map. What has
+//! no form is nil, and so is a table within `NESTING` others. Numbers are integers where they can
+//! be.
 //!
 //! Lengths in the input are claims: nothing is set aside for them, so what is read takes memory by
 //! the bytes that are there. Containers are read without recursion.

@@ -19,11 +19,11 @@
 //! - B5  the pointer to the host in `Shared` is set only while `State::run` borrows the host.
 //!   Whoever uses it holds no other reference to it: `Lua` is one thread, and the host's functions
 //!   don't call Lua;
-//! - B6  `lua_next`, which raises an error for a key that it does not know, gets nil or the key that
-//!   it gave last: that lies below the floor, where nothing is popped or replaced.
+//! - B6  `lua_next`, which raises an error for a key that it does not know, gets nil or the key
+//!   that it gave last: that lies below the floor, where nothing is popped or replaced.
 //!
-//! From outside (`State`), nothing runs but what is protected by `lua_pcall`, and the allocator does
-//! not fail either.
+//! From outside (`State`), nothing runs but what is protected by `lua_pcall`, and the allocator
+//! does not fail either.
 
 #![allow(unsafe_code)] // The C interface of Lua.
 
@@ -376,8 +376,8 @@ unsafe fn push_member(at: *mut ffi::lua_State, member: &Member) {
 /// Adds members to the table on top, whose functions have `settings` together.
 ///
 /// # Safety
-/// The value on top is a table that is not read-only, there is room for four more, and the allocator
-/// does not fail.
+/// The value on top is a table that is not read-only, there is room for four more, and the
+/// allocator does not fail.
 unsafe fn add_sharing(at: *mut ffi::lua_State, members: &[(&str, Member)], settings: Settings) {
     // SAFETY: the caller's promise. What is written is the userdata's own, and as long as that;
     // Lua aligns it for anything. It is taken off from below the functions at the end.

@@ -329,8 +329,8 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// The code point of the `\u` here, and how many bytes it takes: two escapes if it is not in the
-    /// first plane.
+    /// The code point of the `\u` here, and how many bytes it takes: two escapes if it is not in
+    /// the first plane.
     fn code_point(&self) -> Option<(u32, usize)> {
         let first = self.hex(2)?;
         match first {

@@ -24,8 +24,8 @@ struct Json {
     bytes: Vec<u8>,
     limit: usize,
     settings: Settings,
-    /// The containers around the next value. Of arrays the elements are counted; with an object comes
-    /// a walk of the stack.
+    /// The containers around the next value. Of arrays the elements are counted; with an object
+    /// comes a walk of the stack.
     open: Vec<Open>,
 }
 

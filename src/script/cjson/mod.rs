@@ -117,8 +117,8 @@ fn absent(stack: &Stack<'_>, i: usize) -> bool {
 }
 
 /// `cjson.encode_sparse_array([convert [, ratio [, safe]]])`: an array of which too much is missing
-/// is an object, or else an error. It is so if its length is more than `safe`, and more than `ratio`
-/// times its elements; with 0 it never is.
+/// is an object, or else an error. It is so if its length is more than `safe`, and more than
+/// `ratio` times its elements; with 0 it never is.
 fn encode_sparse_array(stack: &mut Stack<'_>) -> Result<usize, Raise> {
     at_most(stack, 3)?;
     choice(stack, 1, SPARSE_CONVERT, OFF_ON)?;

@@ -6,7 +6,8 @@ use super::{parse_hex_f64, parse_hex_out_of_range};
 const EXACT: usize = 15;
 
 /// The number that `text` starts with as C's `strtod` reads it, and how many bytes it takes: 0 if
-/// there is none. Blanks are not passed over. Numbers that are too large are infinite. O(the number).
+/// there is none. Blanks are not passed over. Numbers that are too large are infinite. O(the
+/// number).
 pub(crate) fn leading_f64(text: &[u8]) -> (f64, usize) {
     let sign = usize::from(matches!(text.first(), Some(b'-' | b'+')));
     let negative = text.first() == Some(&b'-');

@@ -1,7 +1,7 @@
 //! Walks of tables by steps, for functions whose input chooses how deep walks lie within walks.
 //!
-//! Lua's `lua_next` goes on from a key on the stack. That key is below the floor while the walk goes
-//! on (B6), so that what a function does between two steps leaves it alone.
+//! Lua's `lua_next` goes on from a key on the stack. That key is below the floor while the walk
+//! goes on (B6), so that what a function does between two steps leaves it alone.
 
 use std::ffi::c_int;
 
