@@ -39,8 +39,8 @@ impl CmdError {
         &self.0
     }
 
-    /// The first word, which `INFO errorstats` counts by. Compat: it counts as `ERR` if it is longer
-    /// than 30 bytes, or the only one.
+    /// The first word, which `INFO errorstats` counts by. Compat: it counts as `ERR` if it is
+    /// longer than 30 bytes, or the only one.
     pub(crate) fn code(&self) -> &[u8] {
         let end = memchr::memchr(b' ', &self.0[..self.0.len().min(31)]);
         end.map_or(b"ERR", |end| &self.0[..end])

@@ -276,7 +276,7 @@ fn write_table(stack: &mut Stack<'_>, at: usize, resp3: bool, reply: &mut Reply,
     } else if field_is(stack, at, "double", Kind::Number) {
         reply.double(stack.number(at + 1));
     } else if field_is(stack, at, "big_number", Kind::String) {
-        reply.bignum(&line(stack.bytes(at + 1).unwrap_or_default()));
+        reply.bignum(line(stack.bytes(at + 1).unwrap_or_default()));
     } else if field_is(stack, at, "verbatim_string", Kind::Table) && verbatim(stack, at + 1, reply)
     {
         // It is written.

@@ -6,6 +6,7 @@
 //! Invariant: `by_name` has each function of each library by its name in lower case, and nothing
 //! else.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
@@ -223,17 +224,19 @@ impl Host for Loader {
     }
 
     fn register(&mut self, new: Registration) -> Result<(), (Vec<u8>, Kept)> {
-        let why = if !flags::is_name(&new.name) {
-            flags::BAD_NAME
-        } else if self.functions.contains_key(&new.name) {
-            b"Function already exists in the library"
-        } else {
-            let function =
-                Function { description: new.description, flags: new.flags, callback: new.callback };
-            self.functions.insert(new.name, function);
-            return Ok(());
-        };
-        Err((why.to_vec(), new.callback))
+        if !flags::is_name(&new.name) {
+            return Err((flags::BAD_NAME.to_vec(), new.callback));
+        }
+        match self.functions.entry(new.name) {
+            Entry::Occupied(_) => {
+                Err((b"Function already exists in the library".to_vec(), new.callback))
+            }
+            Entry::Vacant(place) => {
+                let Registration { description, callback, flags, .. } = new;
+                place.insert(Function { description, flags, callback });
+                Ok(())
+            }
+        }
     }
 }
 

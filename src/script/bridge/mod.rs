@@ -15,7 +15,8 @@
 //!   metamethods. So no operation of `Stack` raises an error;
 //! - B3  `Stack` counts the room that it has asked for, and panics where Lua would write behind it.
 //!   Indexes are checked; what stands below the frame of the function can't be reached;
-//! - B4  a string that is an argument lives as long as the call: nothing pops or replaces arguments;
+//! - B4  a string that is an argument lives as long as the call: nothing pops or replaces
+//!   arguments;
 //! - B5  the pointer to the host in `Shared` is set only while `State::run` borrows the host.
 //!   Whoever uses it holds no other reference to it: `Lua` is one thread, and the host's functions
 //!   don't call Lua;
@@ -224,16 +225,6 @@ impl State {
         }
     }
 
-    /// Adds one function as a global.
-    pub(crate) fn add_global(&mut self, name: &str, f: Function) {
-        // SAFETY: as in `add`.
-        unsafe {
-            push(self.at(), name.as_bytes());
-            stack::push_function(self.at(), f);
-            ffi::lua_rawset(self.at(), ffi::LUA_GLOBALSINDEX);
-        }
-    }
-
     /// From now on all tables that scripts find are read-only, metatables included, and reading a
     /// global that does not exist is an error.
     pub(crate) fn protect(&mut self) {
@@ -309,12 +300,6 @@ impl State {
     pub(crate) fn release(&mut self, kept: Kept) {
         // SAFETY: the reference came from `luaL_ref`, and is given up.
         unsafe { ffi::luaL_unref(self.at(), ffi::LUA_REGISTRYINDEX, kept.0) };
-    }
-
-    /// Collects what is not used any more.
-    pub(crate) fn collect(&mut self) {
-        // SAFETY: the collector runs no code (B2).
-        unsafe { ffi::lua_gc(self.at(), ffi::LUA_GCCOLLECT, 0) };
     }
 }
 

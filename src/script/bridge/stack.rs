@@ -313,13 +313,6 @@ impl<'a> Stack<'a> {
         self.pushed();
     }
 
-    pub(crate) fn push_function(&mut self, f: Function) {
-        assert!(self.top + 1 < self.room, "no room on Lua's stack: `reserve` first");
-        // SAFETY: there is room; B2.
-        unsafe { push_function(self.at, f) };
-        self.pushed();
-    }
-
     /// Pushes a table with room for so many elements of an array, and of other fields.
     pub(crate) fn push_table(&mut self, array: usize, fields: usize) {
         self.room();
@@ -346,11 +339,6 @@ impl<'a> Stack<'a> {
         // SAFETY: so many values are there, above the floor.
         unsafe { ffi::lua_settop(self.at, (self.top - n) as c_int) };
         self.shrink_to(self.top - n);
-    }
-
-    /// Takes all values off that are not arguments.
-    pub(crate) fn clear(&mut self) {
-        self.pop(self.top - self.floor);
     }
 
     /// Takes values off until `n` are left, arguments as well.
@@ -394,12 +382,6 @@ impl<'a> Stack<'a> {
             self.writable = false;
         }
         i as c_int
-    }
-
-    /// The length of a string, or of a table as `#` has it without metamethods.
-    pub(crate) fn length(&self, i: usize) -> usize {
-        // SAFETY: the index is checked.
-        unsafe { ffi::lua_objlen(self.at, self.index(i)) }
     }
 
     /// Replaces the key on top by the table's value there. Calls no metamethod.
@@ -505,17 +487,6 @@ impl<'a> Stack<'a> {
         result
     }
 
-    /// Whether the table has a metatable; pushes it then.
-    pub(crate) fn get_metatable(&mut self, i: usize) -> bool {
-        self.room();
-        // SAFETY: the index is checked, and there is room.
-        let there = unsafe { ffi::lua_getmetatable(self.at, self.index(i)) != 0 };
-        if there {
-            self.pushed();
-        }
-        there
-    }
-
     /// A random number of 31 bits, as `lrand48` draws it (POSIX).
     pub(crate) fn draw(&mut self) -> u32 {
         // SAFETY: nobody else holds a reference to the data while a function runs.
@@ -559,8 +530,8 @@ impl<'a> Stack<'a> {
 /// What a conversion to an integer of 64 bits gives on x86-64.
 pub(crate) fn integer(n: f64) -> i64 {
     match n {
-        n if n.is_nan() || n >= 9223372036854775808.0 || n < -9223372036854775808.0 => i64::MIN,
-        n => n as i64,
+        n if (-9223372036854775808.0..9223372036854775808.0).contains(&n) => n as i64,
+        _ => i64::MIN,
     }
 }
 

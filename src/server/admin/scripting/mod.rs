@@ -12,11 +12,13 @@ use crate::{commands::CmdResult, commands::Flow, commands::arg, resp::errors};
 pub(super) const EVAL: &[ServerRow] = eval::COMMANDS;
 pub(super) const FUNCTION: &[ServerRow] = function::COMMANDS;
 
+type Words<'c> = &'c [&'c [u8]];
+
 /// The keys and the other arguments behind a number of keys.
 fn keys_and_args<'c>(
     call: &Call<'c>,
     bad_number: CmdError,
-) -> Result<(&'c [&'c [u8]], &'c [&'c [u8]]), CmdError> {
+) -> Result<(Words<'c>, Words<'c>), CmdError> {
     let n = arg::int(call.argv.at(2)).map_err(|_| bad_number)?;
     let rest = call.argv.from(3);
     if n > rest.len() as i64 {
