@@ -65,6 +65,10 @@ fn directory(view: &mut View<'_>) {
             view.warn("dir-not-writable", "dir", text, "chown it to the user of the server");
         }
     }
+    if config.snapshot.file_name.contains(&0) {
+        let text = "no file can have this name: nothing is read, and each save fails";
+        return view.warn("dbfilename", "dbfilename", text, "set another name");
+    }
     unread(view, snapshot, &look);
     if config.aof.enabled {
         match files.kind {
@@ -85,6 +89,9 @@ fn directory(view: &mut View<'_>) {
     } else if snapshot.kind != Kind::Missing && !snapshot.readable {
         let text = format!("the snapshot '{rdb}' can't be read");
         view.error("dbfilename", "dbfilename", text, "chown it to the user of the server");
+    } else if snapshot.kind == Kind::File && snapshot.bytes == 0 {
+        let text = format!("the snapshot '{rdb}' is empty, which is no snapshot");
+        view.error("dbfilename", "dbfilename", text, "take a backup; if there is none, remove it");
     }
 }
 
