@@ -175,8 +175,8 @@ impl Inbox {
 
 /// Whether the line could be the first one of a request. What is wrong in detail is said later.
 fn may_begin_request(line: &[u8]) -> bool {
-    let words = line.split(|byte| *byte == b' ');
-    words.last().is_some_and(|version| version.starts_with(b"HTTP/"))
+    let mut words = line.split(|byte| *byte == b' ');
+    words.next_back().is_some_and(|version| version.starts_with(b"HTTP/"))
 }
 
 fn without_empty_lines(mut head: &[u8]) -> &[u8] {

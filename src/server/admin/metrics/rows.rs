@@ -203,7 +203,7 @@ static SNAPSHOTS: &[Row] = &[
     gauge("redust_rdb_last_save_failed", "1: the latest snapshot failed.", |v, s| {
         s.value(u8::from(v.srv.rdb.last_failed));
     }),
-    counter("redust_rdb_saves_total", "Snapshots begun, and well or not ended.", |v, s| {
+    counter("redust_rdb_saves_total", "Snapshots that were begun.", |v, s| {
         s.value(v.srv.rdb.saves)
     }),
     counter("redust_rdb_save_failures_total", "Snapshots that failed.", |v, s| {
@@ -267,7 +267,7 @@ static AOF: &[Row] = &[
     counter("redust_aof_helper_writes_total", "Writes handed to the helper thread.", |v, s| {
         s.value(v.srv.aof.handed);
     }),
-    counter("redust_aof_rewrites_total", "Rewrites begun, and well or not ended.", |v, s| {
+    counter("redust_aof_rewrites_total", "Rewrites that were begun.", |v, s| {
         s.value(v.srv.aof.rewrites)
     }),
     counter("redust_aof_rewrite_failures_total", "Rewrites that failed.", |v, s| {
