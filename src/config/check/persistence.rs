@@ -54,7 +54,13 @@ fn directory(view: &mut View<'_>) {
         view.error("dir-closed", "dir", text, "chown it to the user of the server");
         return;
     }
-    let (snapshot, files) = (look(&config.snapshot.file_name), look(&config.aof.dir_name));
+    let (mut snapshot, files) = (look(&config.snapshot.file_name), look(&config.aof.dir_name));
+    if config.snapshot.file_name.is_empty() {
+        // What is looked at is the directory. The start finds no file by that name.
+        snapshot = Facts::default();
+        let text = "no file can have an empty name: no snapshot is read, and each save fails";
+        view.warn("dbfilename", "dbfilename", text, "set another name");
+    }
     let rdb = String::from_utf8_lossy(&config.snapshot.file_name).into_owned();
     if !here.writable {
         if config.aof.enabled && files.kind == Kind::Missing {
@@ -64,10 +70,6 @@ fn directory(view: &mut View<'_>) {
             let text = format!("nothing can be saved: '{name}' can't be written");
             view.warn("dir-not-writable", "dir", text, "chown it to the user of the server");
         }
-    }
-    if config.snapshot.file_name.contains(&0) {
-        let text = "no file can have this name: nothing is read, and each save fails";
-        return view.warn("dbfilename", "dbfilename", text, "set another name");
     }
     unread(view, snapshot, &look);
     if config.aof.enabled {

@@ -54,9 +54,10 @@ fn without_secret(raw: &[u8]) -> &[u8] {
     let known = known.filter(|known| lower.starts_with(known.as_bytes())).map(str::len).max();
     let part = || {
         let ends = PARTS.iter().filter_map(|part| {
-            lower.windows(part.len()).rposition(|window| window == *part).map(|at| at + part.len())
+            lower.windows(part.len()).position(|window| window == *part).map(|at| at + part.len())
         });
-        ends.max()
+        // The first one: the secret may have another in it.
+        ends.min()
     };
     &raw[..known.or_else(part).unwrap_or(raw.len())]
 }
@@ -124,6 +125,7 @@ mod tests {
             "masterauths3cret x",
             "a.passwords3cret",
             "auth s3cret",
+            "requirpasss3cretpass",
             "replauth s3cret",
         ] {
             let shown = line(text.as_bytes());

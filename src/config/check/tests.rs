@@ -331,7 +331,11 @@ fn what_is_kept() {
     let empty = Facts { bytes: 0, ..FILE };
     has(&Fake::new().file("dump.rdb", empty), "", "error dbfilename");
     has_not(&Fake::new().file("dump.rdb", empty), "appendonly yes", "dbfilename");
-    has(&Fake::new(), "dbfilename \"\\x00\"", "warning dbfilename");
+    for name in ["\"\"", "\"\\x00\""] {
+        has(&Fake::new(), &format!("dbfilename {name}"), "warning dbfilename");
+        let codes = Fake::new().codes(&format!("dbfilename {name}"));
+        assert!(!codes.iter().any(|code| code.starts_with("error")), "{codes:?}");
+    }
     has(&Fake::new().file("appendonlydir", FILE), "appendonly yes", "error aof-dir");
     has(&Fake::new().file("appendonlydir", closed), "appendonly yes", "error aof-dir");
     has_not(&Fake::new().file("appendonlydir", DIRECTORY), "appendonly yes", "aof-dir");
