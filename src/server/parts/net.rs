@@ -108,6 +108,8 @@ pub(crate) struct Net {
     pub woken: Vec<ClientId>,
     /// Listeners with more connections to accept.
     pub accept_again: Vec<usize>,
+    /// Listeners that could not accept: no descriptors are left. The cron has them try again.
+    pub accept_later: Vec<usize>,
     pub read_buf: Vec<u8>,
     pub batch: Batch<'static>,
     /// When the running client's share of the turn began, and how long it is, in ticks.
@@ -132,6 +134,7 @@ impl Net {
             again: Vec::new(),
             woken: Vec::new(),
             accept_again: Vec::new(),
+            accept_later: Vec::new(),
             read_buf: vec![0; READ_SIZE],
             batch: Batch::default(),
             slice_from: 0,
@@ -233,6 +236,12 @@ impl Net {
         self.listeners.iter_mut().for_each(|l| l.deregister(self.poll.registry()));
         self.listeners.clear();
         self.accept_again.clear();
+        self.accept_later.clear();
+    }
+
+    /// Tries again to accept where it has failed.
+    pub(crate) fn retry_accepts(&mut self) {
+        self.accept_again.append(&mut self.accept_later);
     }
 
     /// Sets a timer for a wall-clock time.
