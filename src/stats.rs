@@ -194,7 +194,7 @@ pub(crate) struct Stats {
     pub n: Counters,
     /// By number of the command in the table.
     pub commands: Vec<CommandStats>,
-    pub errors: BTreeMap<Vec<u8>, u64>,
+    pub errors: BTreeMap<String, u64>,
     pub errors_overflowed: bool,
     pub ops: Rate,
     pub ops_windows: Windows,
@@ -209,10 +209,12 @@ pub(crate) struct Stats {
 }
 
 impl Stats {
-    /// Counts an error reply by its first word.
+    /// Counts an error reply by its first word. Words that are no text are counted as they are
+    /// shown, since two that look the same would be one figure told twice.
     pub(crate) fn error(&mut self, code: &[u8]) {
         self.n.error_replies += 1;
-        if let Some(n) = self.errors.get_mut(code) {
+        let code = String::from_utf8_lossy(code);
+        if let Some(n) = self.errors.get_mut(&*code) {
             *n += 1;
         } else if !self.errors_overflowed {
             if self.errors.len() >= MAX_ERROR_CODES {
@@ -220,7 +222,7 @@ impl Stats {
                 self.errors_overflowed = true;
                 return;
             }
-            self.errors.insert(code.to_vec(), 1);
+            self.errors.insert(code.into_owned(), 1);
         }
     }
 
@@ -299,7 +301,8 @@ impl Stats {
     /// INFO errorstats.
     pub(crate) fn info_errors(&self, o: &mut Lines) {
         for (code, count) in &self.errors {
-            let code = String::from_utf8_lossy(code);
+            // What would end the name, or begin a section.
+            let code = code.replace(['#', ':', '\n', '\r'], "_");
             o.add(&format!("errorstat_{code}"), format_args!("count={count}"));
         }
     }
@@ -389,6 +392,16 @@ mod tests {
             r.sample(i * 50, i * 100, 1000);
         }
         assert_eq!(r.mean(), 500);
+    }
+
+    #[test]
+    fn error_codes_that_look_the_same_are_one() {
+        let mut s = Stats::default();
+        [&b"\xff"[..], b"\xfe", b"A#:B"].iter().for_each(|code| s.error(code));
+        let mut o = Lines::default();
+        s.info_errors(&mut o);
+        let text = o.into_text();
+        assert_eq!(text, "errorstat_A__B:count=1\r\nerrorstat_\u{fffd}:count=2\r\n");
     }
 
     #[test]

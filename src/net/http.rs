@@ -159,6 +159,10 @@ impl Inbox {
                     // The line feed is found again, and so is the end.
                     return Ok(Some(self.scanned + 1));
                 }
+                // Who speaks another protocol, or asks for TLS, is not kept waiting for the rest.
+                if !self.begun && !line.is_empty() && !may_begin_request(line) {
+                    return Err(Status::BadRequest);
+                }
                 // Some clients send an empty line behind a request; it is none of the next one.
                 self.begun |= !line.is_empty();
                 self.line = self.scanned + 1;
@@ -167,6 +171,12 @@ impl Inbox {
         }
         Ok(None)
     }
+}
+
+/// Whether the line could be the first one of a request. What is wrong in detail is said later.
+fn may_begin_request(line: &[u8]) -> bool {
+    let mut words = line.split(|byte| *byte == b' ');
+    words.next_back().is_some_and(|version| version.starts_with(b"HTTP/"))
 }
 
 fn without_empty_lines(mut head: &[u8]) -> &[u8] {

@@ -1,9 +1,10 @@
 //! Commands a second over the last minutes, and the most there were in one second.
 //!
 //! A ring keeps the total at the end of each second, with its time. A rate is how far the total has
-//! moved since the oldest sample that lies within the window, by the time that really passed; so a
-//! tick that comes late makes the figure coarser, not wrong. What is younger than the window is
-//! measured from its beginning: the start of the server, or CONFIG RESETSTAT.
+//! moved since the window began, by the time that really passed. If the window began between two
+//! samples, which lie far apart when something held up the loop, the total is taken to have grown
+//! evenly. What is younger than the window is measured from its beginning: the start of the server,
+//! or CONFIG RESETSTAT.
 //!
 //! Memory is constant: one sample for each second of the longest window.
 
@@ -58,10 +59,16 @@ impl Windows {
     /// Commands a second over the last `seconds`, as of the latest sample. O(log samples).
     fn rate_of(&self, seconds: u64) -> u64 {
         let Some(&last) = self.samples.back() else { return 0 };
-        // A tick takes place a little late, so a window is as long as that much more.
-        let since = last.at_us.saturating_sub(seconds * SECOND_US + SECOND_US / 2);
+        let since = last.at_us.saturating_sub(seconds * SECOND_US);
         let first = self.samples.partition_point(|sample| sample.at_us < since);
-        rate(self.samples[first], last)
+        let after = self.samples[first];
+        let Some(&before) = first.checked_sub(1).and_then(|i| self.samples.get(i)) else {
+            return rate(after, last);
+        };
+        let moved = u128::from(after.total.saturating_sub(before.total));
+        let moved = moved * u128::from(since - before.at_us);
+        let moved = moved.checked_div(u128::from(after.at_us - before.at_us)).unwrap_or(0) as u64;
+        rate(Sample { at_us: since, total: before.total + moved }, last)
     }
 
     /// INFO stats.
@@ -92,6 +99,18 @@ mod tests {
         assert_eq!(w.peak, 1000);
         assert_eq!(w.samples.len(), LONGEST as usize + 1);
         assert_eq!(w.samples.capacity(), LONGEST as usize + 1);
+    }
+
+    #[test]
+    fn a_pause_longer_than_a_window_leaves_it_its_share() {
+        let mut w = Windows::default();
+        (0..10).for_each(|s| w.sample(s * SECOND_US, s * 10));
+        // Two minutes within one turn, with 12,000 commands in its script.
+        w.sample(129 * SECOND_US, 90 + 12_000);
+        assert_eq!((w.rate_of(60), w.rate_of(300)), (100, 12_090 / 129));
+        w.sample(130 * SECOND_US, 90 + 12_000 + 700);
+        assert_eq!(w.rate_of(60), (59 * 100 + 700) / 60, "one busy second is not the minute");
+        assert_eq!(w.rate_of(900), 12_790 / 130);
     }
 
     #[test]

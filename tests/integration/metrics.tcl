@@ -39,6 +39,20 @@ start_server [list tags {metrics} overrides [list metrics-port $metrics metrics-
         assert_equal 1 [dict get $m redust_rdb_saves_total]
     }
 
+    test "errors that alerts are about are told before the first one" {
+        r config resetstat
+        set m [samples [scrape $metrics]]
+        foreach error {LOADING MISCONF NOAUTH OOM} {
+            assert_equal 0 [dict get $m "redust_errors_total{error=\"$error\"}"]
+        }
+        r config set maxmemory 1
+        catch {r set a 1}
+        r config set maxmemory 0
+        set m [samples [scrape $metrics]]
+        assert_equal 1 [dict get $m "redust_errors_total{error=\"OOM\"}"]
+        assert_equal 0 [dict get $m "redust_errors_total{error=\"MISCONF\"}"]
+    }
+
     test "the parts of memory add up to all of it" {
         set m [samples [scrape $metrics]]
         set sum 0
@@ -46,6 +60,21 @@ start_server [list tags {metrics} overrides [list metrics-port $metrics metrics-
             if {[string match redust_memory_purpose_bytes* $name]} { incr sum $value }
         }
         assert_equal [dict get $m redust_memory_used_bytes] $sum
+    }
+
+    test "they do so while writes wait for the append-only file" {
+        r config set appendonly yes
+        wait_for_condition {[s aof_rewrite_in_progress] == 0 && [s aof_pending_rewrite] == 0}
+        for {set i 0} {$i < 20} {incr i} { r set big [string repeat x 100000] }
+        set m [samples [scrape $metrics]]
+        set sum 0
+        dict for {name value} $m {
+            if {[string match redust_memory_purpose_bytes* $name]} { incr sum $value }
+        }
+        assert {[dict get $m {redust_memory_purpose_bytes{purpose="aof"}}] > 0}
+        assert_equal [dict get $m redust_memory_used_bytes] $sum
+        r config set appendonly no
+        r del big
     }
 
     test "requests are counted one by one, and their time has what they waited for" {
@@ -115,6 +144,7 @@ start_server [list tags {metrics} overrides [list metrics-port $metrics metrics-
     }
 
     test "each family stands together, and no sample comes twice" {
+        r config set latency-tracking-info-percentiles "50 99 50.0"
         foreach accept {text/plain application/openmetrics-text} {
             set text [scrape $metrics [list "Accept: $accept"]]
             unset -nocomplain seen
@@ -129,6 +159,24 @@ start_server [list tags {metrics} overrides [list metrics-port $metrics metrics-
                 assert {![info exists seen($sample)]} "$sample twice"
                 set seen($sample) 1
             }
+        }
+    }
+
+    test "a client of the server's own protocol is told at once that this is another port" {
+        foreach text {"PING\r\n" "*1\r\n\$4\r\nPING\r\n"} {
+            set s [http_open $metrics]
+            puts -nonewline $s $text
+            flush $s
+            set started [clock milliseconds]
+            assert_match "HTTP/1.1 400 Bad Request*" [read $s]
+            assert {[clock milliseconds] - $started < 5000}
+            close $s
+        }
+    }
+
+    test "a token that nobody could show is refused" {
+        foreach token [list " x" "x " "a\nb"] {
+            assert_error_like "*begin or end with a blank*" {r config set metrics-token $token}
         }
     }
 

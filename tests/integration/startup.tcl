@@ -147,3 +147,27 @@ start_server {} {
         restart_server
     }
 }
+
+test "without descriptors the server waits for some, and neither fills its log nor holds up its clients" {
+    start_server {} {
+        set pid [srv 0 pid]
+        set log [srv 0 stdout]
+        r ping
+        # The next one is what the system may not give out.
+        set inuse [llength [glob -directory /proc/$pid/fd *]]
+        exec prlimit --pid $pid --nofile=$inuse:[lindex [exec prlimit --pid $pid --nofile --noheadings --output HARD] 0]
+        set s [socket 127.0.0.1 [srv 0 port]]
+        fconfigure $s -translation binary -buffering none
+        wait_for_condition {[string match "*Accepting client connection*" [read_file $log]]}
+        after 500
+        set lines [regexp -all {Accepting client connection} [read_file $log]]
+        assert_between 1 20 $lines
+        set started [clock microseconds]
+        for {set i 0} {$i < 200} {incr i} { r ping }
+        assert {[clock microseconds] - $started < 200000} "a PING does not wait for them"
+        exec prlimit --pid $pid --nofile=[expr {$inuse + 10}]:[expr {$inuse + 10}]
+        puts -nonewline $s "PING\r\n"
+        assert_equal "+PONG\r" [gets $s]
+        close $s
+    }
+}

@@ -154,6 +154,13 @@ start_server {tags {info}} {
         assert_equal 4 [s total_error_replies]
     }
 
+    test "DEBUG ERROR is a reply that no figure counts" {
+        r config resetstat
+        assert_error "A:B some text" {r debug error "A:B some text"}
+        assert_equal 0 [s total_error_replies]
+        assert_equal {} [s errorstat_A]
+    }
+
     test "latencystats" {
         r config resetstat
         for {set i 0} {$i < 20} {incr i} { r set a $i }

@@ -74,7 +74,12 @@ pub(crate) fn check(asked: &Asked<'_>, world: &World<'_>) -> Checked {
         options: asked.options,
         sentinel: false,
     });
+    // What fits together with what is not known, and the defaults are not what was meant.
+    let unread = errors.iter().any(|error| error.place.is_none());
     lines::errors(errors, &mut findings);
+    if unread {
+        return Checked { findings, loaded };
+    }
     lines::overridden(&by_variable, &loaded, &mut findings);
     lines::remarks(&loaded, &mut findings);
     let mut view = View { loaded: &loaded, world, by_variable: &by_variable, findings };

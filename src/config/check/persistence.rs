@@ -54,7 +54,13 @@ fn directory(view: &mut View<'_>) {
         view.error("dir-closed", "dir", text, "chown it to the user of the server");
         return;
     }
-    let (snapshot, files) = (look(&config.snapshot.file_name), look(&config.aof.dir_name));
+    let (mut snapshot, files) = (look(&config.snapshot.file_name), look(&config.aof.dir_name));
+    if config.snapshot.file_name.is_empty() {
+        // What is looked at is the directory. The start finds no file by that name.
+        snapshot = Facts::default();
+        let text = "no file can have an empty name: no snapshot is read, and each save fails";
+        view.warn("dbfilename", "dbfilename", text, "set another name");
+    }
     let rdb = String::from_utf8_lossy(&config.snapshot.file_name).into_owned();
     if !here.writable {
         if config.aof.enabled && files.kind == Kind::Missing {
@@ -85,6 +91,9 @@ fn directory(view: &mut View<'_>) {
     } else if snapshot.kind != Kind::Missing && !snapshot.readable {
         let text = format!("the snapshot '{rdb}' can't be read");
         view.error("dbfilename", "dbfilename", text, "chown it to the user of the server");
+    } else if snapshot.kind == Kind::File && snapshot.bytes == 0 {
+        let text = format!("the snapshot '{rdb}' is empty, which is no snapshot");
+        view.error("dbfilename", "dbfilename", text, "take a backup; if there is none, remove it");
     }
 }
 

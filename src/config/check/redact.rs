@@ -30,7 +30,7 @@ pub(super) fn line(text: &[u8]) -> String {
         }
         b"sentinel" if contains(text, b"auth") => format!("{shown} {HIDDEN}"),
         name if is_secret(name) || is_secret(&raw.to_ascii_lowercase()) => {
-            format!("{shown} {HIDDEN}")
+            format!("{} {HIDDEN}", String::from_utf8_lossy(without_secret(raw)))
         }
         _ => plain(text),
     }
@@ -44,14 +44,35 @@ fn name_at_start(text: &[u8]) -> &[u8] {
     &text[..text.iter().take_while(is_name).count().min(64)]
 }
 
+/// The part of a name that is no secret, if no blank stands between the two.
+fn without_secret(raw: &[u8]) -> &[u8] {
+    let lower = raw.to_ascii_lowercase();
+    if names().any(|known| known.as_bytes() == lower) {
+        return raw;
+    }
+    let known = names().filter(|known| is_secret(known.as_bytes()));
+    let known = known.filter(|known| lower.starts_with(known.as_bytes())).map(str::len).max();
+    let part = || {
+        let ends = PARTS.iter().filter_map(|part| {
+            lower.windows(part.len()).position(|window| window == *part).map(|at| at + part.len())
+        });
+        // The first one: the secret may have another in it.
+        ends.min()
+    };
+    &raw[..known.or_else(part).unwrap_or(raw.len())]
+}
+
+/// What is in the names of secrets, whoever made them up.
+const PARTS: [&[u8]; 5] = [b"pass", b"token", b"secret", b"auth", b"credential"];
+
 fn is_secret(name: &[u8]) -> bool {
     let known = |name: &[u8]| table::find(name).is_some_and(|named| named.row.is(SENSITIVE));
     let meant = || nearest(name, names()).map(str::as_bytes);
     name == b"user"
         || known(name)
-        || [&b"pass"[..], b"token", b"secret"].iter().any(|part| contains(name, part))
         || (table::find(name).is_none()
-            && meant().is_some_and(|meant| known(meant) || meant == b"user"))
+            && (PARTS.iter().any(|part| contains(name, part))
+                || meant().is_some_and(|meant| known(meant) || meant == b"user")))
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
@@ -99,6 +120,13 @@ mod tests {
             "a.password s3cret",
             "sentinel auth-pass m s3cret",
             "rename-command CONFIG s3cret",
+            "requirepasss3cret",
+            "metrics-tokenS3cret.s3cret",
+            "masterauths3cret x",
+            "a.passwords3cret",
+            "auth s3cret",
+            "requirpasss3cretpass",
+            "replauth s3cret",
         ] {
             let shown = line(text.as_bytes());
             assert!(!shown.contains("s3cret") && shown.ends_with(HIDDEN), "{text}: {shown}");
@@ -106,6 +134,8 @@ mod tests {
         assert_eq!(line(b"port 6379"), "port 6379");
         assert_eq!(line(b"rename-command CONFIG \"\""), "rename-command CONFIG \"\"");
         assert_eq!(line(b"requirepass x"), "requirepass (hidden)");
+        assert_eq!(line(b"requirpas x"), "requirpas (hidden)");
+        assert_eq!(line(b"tls-auth-clients no"), "tls-auth-clients no");
     }
 
     #[test]

@@ -95,6 +95,14 @@ fn a_calm_configuration_has_no_finding() {
 }
 
 #[test]
+fn of_a_file_that_cannot_be_read_nothing_else_is_said() {
+    let asked = Asked { config_file: Some(Path::new("/nonexistent/x.conf")), ..Asked::default() };
+    let findings = Fake::new().group(GB).check(&asked).findings;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].text.contains("can't open config file"), "{findings:?}");
+}
+
+#[test]
 fn all_errors_are_found_with_their_lines() {
     let text = "prot 6379\n# fine\nport 99999\nmaxmemory \"1\nlookahead 3\nvm-enabled no\n\
                 search-timeout 3\nport 7000 1\nappendonly maybe\nbind 127.0.0.1";
@@ -320,6 +328,14 @@ fn what_is_kept() {
     let unreadable = Facts { readable: false, ..FILE };
     has(&Fake::new().file("dump.rdb", unreadable), "", "error dbfilename");
     has_not(&Fake::new().file("dump.rdb", FILE), "", "dbfilename");
+    let empty = Facts { bytes: 0, ..FILE };
+    has(&Fake::new().file("dump.rdb", empty), "", "error dbfilename");
+    has_not(&Fake::new().file("dump.rdb", empty), "appendonly yes", "dbfilename");
+    for name in ["\"\"", "\"\\x00\""] {
+        has(&Fake::new(), &format!("dbfilename {name}"), "warning dbfilename");
+        let codes = Fake::new().codes(&format!("dbfilename {name}"));
+        assert!(!codes.iter().any(|code| code.starts_with("error")), "{codes:?}");
+    }
     has(&Fake::new().file("appendonlydir", FILE), "appendonly yes", "error aof-dir");
     has(&Fake::new().file("appendonlydir", closed), "appendonly yes", "error aof-dir");
     has_not(&Fake::new().file("appendonlydir", DIRECTORY), "appendonly yes", "aof-dir");

@@ -13,6 +13,14 @@ fn is_base_name(value: &[u8]) -> bool {
     !value.iter().any(|b| matches!(b, b'/' | b'\\'))
 }
 
+/// What no `Authorization: Bearer` can show would shut everybody out.
+pub(super) fn bearer(value: &[u8]) -> Result<(), &'static str> {
+    if value.trim_ascii() != value || value.iter().any(u8::is_ascii_control) {
+        return Err("a token can't begin or end with a blank, or contain control characters");
+    }
+    Ok(())
+}
+
 pub(super) fn db_filename(value: &[u8]) -> Result<(), &'static str> {
     if !is_base_name(value) {
         return Err("dbfilename can't be a path, just a filename");

@@ -145,7 +145,7 @@ static NET: &[Row] = &[
 static METRICS: &[Row] = &[
     later("metrics-port", int!(metrics.port, 0, 65535)),
     later("metrics-bind", Kind::Special(&special::METRICS_BIND)).flags(MULTI),
-    later("metrics-token", text!(metrics.token, Empty::Unset, check::any)).flags(SENSITIVE),
+    later("metrics-token", text!(metrics.token, Empty::Unset, check::bearer)).flags(SENSITIVE),
 ];
 
 /// Encrypted connections.

@@ -145,3 +145,15 @@ fn heads_of_replies() {
     assert_eq!(date(951_782_400), "Tue, 29 Feb 2000 00:00:00 GMT");
     assert_eq!(date(1_735_689_599), "Tue, 31 Dec 2024 23:59:59 GMT");
 }
+
+#[test]
+fn other_protocols_are_refused_with_their_first_line() {
+    for first in ["PING\r\n", "*1\r\n", "GET /\r\n", "\r\nGET / FTP/1\r\n", "\x16\x03\x01\r\n"] {
+        let mut inbox = Inbox::default();
+        inbox.feed(first.as_bytes());
+        assert_eq!(inbox.next(), Some(Err(Status::BadRequest)), "{first:?}");
+    }
+    let mut inbox = Inbox::default();
+    inbox.feed(b"GET / HTTP/2.0\r\n");
+    assert_eq!(inbox.next(), None, "what it is told depends on the rest");
+}

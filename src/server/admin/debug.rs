@@ -130,7 +130,8 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             call.reply.ok();
         }
         (b"client-eviction", 2) => client_eviction(srv, call.reply)?,
-        (b"error", 3) => return Err(CmdError::bare(argv[2])),
+        // It is a reply for tests of clients, and no error of the server: no figure counts it.
+        (b"error", 3) => call.reply.error(&CmdError::bare(argv[2])),
         (b"segfault", 2) => signals::segfault(),
         (b"panic", 2) => panic!("called by DEBUG PANIC"),
         (b"assert", 2) => assert!(argv.is_empty(), "called by DEBUG ASSERT"),

@@ -30,6 +30,7 @@ pub(crate) fn run(srv: &mut Server) {
     let hz = i64::from(srv.cfg.process.hz.clamp(1, 500));
     srv.net.set_timer(srv.clock.now_ms + 1000 / hz, Timer::Cron);
     srv.watchdog.rearm();
+    srv.net.retry_accepts();
     if !srv.debug.pause_cron {
         sample(srv);
         evict::tend(srv);
@@ -54,6 +55,7 @@ pub(crate) fn run(srv: &mut Server) {
 /// The part of it that goes on in a turn within a command or a load.
 pub(crate) fn while_busy(srv: &mut Server) {
     srv.watchdog.rearm();
+    srv.net.retry_accepts();
     if !srv.debug.pause_cron {
         sample(srv);
         srv.metrics.tend(srv.clock.now_ms);

@@ -110,6 +110,8 @@ pub(crate) struct Net {
     pub accept_again: Vec<usize>,
     /// The running turn holds events that it has not come to yet: a turn within it can't see them.
     pub holds_events: bool,
+    /// Listeners that could not accept: no descriptors are left. The cron has them try again.
+    pub accept_later: Vec<usize>,
     pub read_buf: Vec<u8>,
     pub batch: Batch<'static>,
     /// When the running client's share of the turn began, and how long it is, in ticks.
@@ -135,6 +137,7 @@ impl Net {
             woken: Vec::new(),
             accept_again: Vec::new(),
             holds_events: false,
+            accept_later: Vec::new(),
             read_buf: vec![0; READ_SIZE],
             batch: Batch::default(),
             slice_from: 0,
@@ -236,6 +239,12 @@ impl Net {
         self.listeners.iter_mut().for_each(|l| l.deregister(self.poll.registry()));
         self.listeners.clear();
         self.accept_again.clear();
+        self.accept_later.clear();
+    }
+
+    /// Tries again to accept where it has failed.
+    pub(crate) fn retry_accepts(&mut self) {
+        self.accept_again.append(&mut self.accept_later);
     }
 
     /// Sets a timer for a wall-clock time.

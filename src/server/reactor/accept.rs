@@ -1,7 +1,6 @@
 //! New connections: who is let in, and what a client starts with.
 
 use std::io::ErrorKind;
-use std::time::Duration;
 
 use mio::Interest;
 
@@ -30,11 +29,13 @@ pub(crate) fn accept(srv: &mut Server, index: usize) {
             },
             Err(e) if e.kind() == ErrorKind::WouldBlock => return,
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            // It left before it was let in; the next one may be there.
+            Err(e) if e.kind() == ErrorKind::ConnectionAborted => {}
             Err(e) => {
                 log!(Warning, "Accepting client connection: {e}");
-                // Usually there are no descriptors left. It is tried again when some may be free.
-                srv.net.accept_again.push(index);
-                std::thread::sleep(Duration::from_millis(1));
+                // Usually there are no descriptors left. Trying again at once would take time from
+                // those that are connected, and fill the log, so it waits for the cron.
+                srv.net.accept_later.push(index);
                 return;
             }
         }

@@ -153,7 +153,7 @@ fn write_commands(view: &View<'_>, w: &mut Writer<'_>) {
     view.used.iter().for_each(|(cmd, c)| s.of("cmd", cmd, c.rejected));
     let mut s = w.family(counter("redis_errors_total", "Errors replied, by their first word."));
     for (code, count) in &view.srv.stats.errors {
-        s.of("err", &String::from_utf8_lossy(code), count);
+        s.of("err", code, count);
     }
 }
 
@@ -183,7 +183,13 @@ fn write_latencies(view: &View<'_>, w: &mut Writer<'_>) {
         let used = view.used.iter();
         used.filter_map(|(cmd, c)| Some((*cmd, *c, c.latency.as_ref().filter(|h| h.count() > 0)?)))
     };
-    let percentiles = &view.srv.cfg.stats.percentiles;
+    // The setting may name one twice; a sample may not come twice.
+    let mut percentiles: Vec<f64> = Vec::new();
+    for percent in &view.srv.cfg.stats.percentiles {
+        if !percentiles.contains(percent) {
+            percentiles.push(*percent);
+        }
+    }
     let quantiles: Vec<String> = percentiles.iter().map(f64::to_string).collect();
     let tell = |s: &mut Samples<'_, '_>, cmd: &str, h: &crate::stats::Histogram| {
         for (percent, quantile) in percentiles.iter().zip(&quantiles) {

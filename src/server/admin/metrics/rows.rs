@@ -48,6 +48,10 @@ fn maybe(seconds: Option<f64>) -> f64 {
     seconds.unwrap_or(f64::NAN)
 }
 
+/// Errors that are told before there are any. Prometheus sees an increase only from a value that it
+/// knows, so an alert would miss the first ones.
+const ALARMING: [&str; 4] = ["LOADING", "MISCONF", "NOAUTH", "OOM"];
+
 static SERVER: &[Row] = &[
     row(
         Kind::Info,
@@ -163,6 +167,7 @@ static MEMORY: &[Row] = &[
         s.of("purpose", "clients", m.clients_normal + m.clients_replicas);
         s.of("purpose", "tables", main);
         s.of("purpose", "expires", expires);
+        s.of("purpose", "aof", evict::not_counted(v.srv));
     }),
     gauge("redust_memory_buffers_bytes", "Memory of buffers, by what waits there.", |v, s| {
         s.of("buffer", "aof", aof_buffer(v.srv));
@@ -198,7 +203,9 @@ static SNAPSHOTS: &[Row] = &[
     gauge("redust_rdb_last_save_failed", "1: the latest snapshot failed.", |v, s| {
         s.value(u8::from(v.srv.rdb.last_failed));
     }),
-    counter("redust_rdb_saves_total", "Snapshots.", |v, s| s.value(v.srv.rdb.saves)),
+    counter("redust_rdb_saves_total", "Snapshots that were begun.", |v, s| {
+        s.value(v.srv.rdb.saves)
+    }),
     counter("redust_rdb_save_failures_total", "Snapshots that failed.", |v, s| {
         s.value(v.srv.rdb.latest.failures);
     }),
@@ -260,7 +267,9 @@ static AOF: &[Row] = &[
     counter("redust_aof_helper_writes_total", "Writes handed to the helper thread.", |v, s| {
         s.value(v.srv.aof.handed);
     }),
-    counter("redust_aof_rewrites_total", "Rewrites.", |v, s| s.value(v.srv.aof.rewrites)),
+    counter("redust_aof_rewrites_total", "Rewrites that were begun.", |v, s| {
+        s.value(v.srv.aof.rewrites)
+    }),
     counter("redust_aof_rewrite_failures_total", "Rewrites that failed.", |v, s| {
         s.value(v.srv.aof.latest.failures);
     }),
@@ -303,9 +312,11 @@ static TRAFFIC: &[Row] = &[
         s.value(Micros(v.srv.stats.n.loop_us));
     }),
     counter("redust_errors_total", "Errors replied, by their first word.", |v, s| {
-        for (code, count) in &v.srv.stats.errors {
-            s.of("error", &String::from_utf8_lossy(code), count);
-        }
+        let errors = &v.srv.stats.errors;
+        ALARMING.iter().filter(|code| !errors.contains_key(**code)).for_each(|code| {
+            s.of("error", code, 0);
+        });
+        errors.iter().for_each(|(code, count)| s.of("error", code, count));
     }),
     counter("redust_error_replies_total", "Errors replied.", |v, s| {
         s.value(v.srv.stats.n.error_replies);
