@@ -21,6 +21,7 @@ pub mod net;
 pub mod persist;
 mod pubsub;
 pub mod resp;
+pub mod script;
 pub mod server;
 mod slowlog;
 mod stats;

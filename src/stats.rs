@@ -184,6 +184,7 @@ pub(crate) struct Counters {
     pub query_limit_disconnections: u64,
     pub output_limit_disconnections: u64,
     pub evicted_clients: u64,
+    pub evicted_scripts: u64,
     pub reply_buffer_shrinks: u64,
     pub reply_buffer_expands: u64,
 }
@@ -255,6 +256,7 @@ impl Stats {
     pub(crate) fn info_keys(&self, exceeded_us: u64, o: &mut Lines) {
         o.add("evicted_keys", self.n.evicted_keys);
         o.add("evicted_clients", self.n.evicted_clients);
+        o.add("evicted_scripts", self.n.evicted_scripts);
         let total_us = self.n.eviction_exceeded_us + exceeded_us;
         o.add("total_eviction_exceeded_time", total_us / 1000);
         o.add("current_eviction_exceeded_time", exceeded_us / 1000);

@@ -12,6 +12,7 @@
 //! element=N        argument N names an element to look up in the collection at the first key
 //! secrets=RULE     which arguments are hidden from logs and watchers
 //! finds=RULE       how its keys are found where the key specs leave something open
+//! runs=WHAT        runs a script, whose flags take the place of some of its own
 //! ```
 //! A new word is added here, and is used where its meaning matters. No other file has lists of
 //! commands.
@@ -53,6 +54,23 @@ const SECRETS: &[(&str, Secrets)] = &[
     ("behind_auth_or_auth2", Secrets::BehindAuthOrAuth2),
     ("settings", Secrets::Settings),
 ];
+
+/// What the first argument says of the script that a command runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Runs {
+    /// It runs none.
+    #[default]
+    Nothing,
+    /// Its text.
+    Text,
+    /// Its digest.
+    Digest,
+    /// The name of a function.
+    Function,
+}
+
+const RUNS: &[(&str, Runs)] =
+    &[("text", Runs::Text), ("digest", Runs::Digest), ("function", Runs::Function)];
 
 /// How keys are found by a look at all the arguments.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -102,6 +120,7 @@ pub(crate) struct Own {
     pub element: u8,
     pub secrets: Secrets,
     pub finder: Finder,
+    pub runs: Runs,
 }
 
 impl Own {
@@ -114,6 +133,7 @@ impl Own {
         match word.split_once('=') {
             Some(("element", n)) => n.parse().map(|n| self.element = n).is_ok(),
             Some(("secrets", rule)) => named(SECRETS, rule).map(|r| self.secrets = r).is_some(),
+            Some(("runs", what)) => named(RUNS, what).map(|r| self.runs = r).is_some(),
             Some(("finds", rule)) => named(FINDERS, rule).map(|r| self.finder = r).is_some(),
             Some(_) => false,
             None => named(FLAGS, word).map(|flag| self.flags |= flag).is_some(),

@@ -555,6 +555,8 @@ group! {
     Script {
         /// Milliseconds after which a script counts as busy.
         busy_reply_threshold_ms: u64 = 5000,
+        /// The most bytes that an interpreter may take while a script runs; 0: any number.
+        memory_limit: u64 = 0,
         /// Give scripts the old global functions.
         deprecated_api: bool = false,
     }

@@ -8,7 +8,7 @@ use super::rdb::error::RdbError;
 use super::rdb::load;
 use super::rdb::read::Reader;
 use super::rdb::save;
-use super::rdb::types::{Dialect, VALKEY_VERSION, VERSIONS, ValueKind};
+use super::rdb::types::{Dialect, VALKEY_VERSION, VERSIONS, ValueKind, opcode};
 use super::rdb::write::Writer;
 use crate::keyspace::entry::Entry;
 use crate::keyspace::fields;
@@ -116,6 +116,43 @@ pub(crate) fn restore(
 
 fn unknown(what: &'static str) -> DumpError {
     DumpError::Format(RdbError::corrupt(0, what))
+}
+
+/// Serializes the texts of libraries, for FUNCTION DUMP.
+pub(crate) fn dump_libraries<'c>(codes: impl Iterator<Item = &'c [u8]>) -> Vec<u8> {
+    let mut payload = Vec::new();
+    let mut to = Writer::new(&mut payload, 0, true, false);
+    for code in codes {
+        to.byte(opcode::FUNCTION2).expect(ROOM);
+        to.string(code).expect(ROOM);
+    }
+    to.flush().expect(ROOM);
+    drop(to);
+    payload.extend_from_slice(&(LIBRARIES_VERSION as u16).to_le_bytes());
+    let crc = crc64::update(0, &payload);
+    payload.extend_from_slice(&crc.to_le_bytes());
+    payload
+}
+
+/// The version of a payload of libraries: that of Redis 7.0, which was the first to have them.
+const LIBRARIES_VERSION: u32 = 10;
+
+/// The texts of the libraries in a payload. The error is a message.
+pub(crate) fn restore_libraries(payload: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
+    let (_, body) = split(payload, true).ok_or("DUMP payload version or checksum are wrong")?;
+    let size = body.len() as u64;
+    let mut from = Reader::new(body, body.len().min(BUFFER), false).of_size(Some(size));
+    let mut codes = Vec::new();
+    while from.offset() < size {
+        match from.byte() {
+            Ok(opcode::FUNCTION2) => {}
+            Ok(opcode::FUNCTION_PRE_GA) => return Err("Pre-GA function format not supported"),
+            Ok(_) => return Err("given type is not a function"),
+            Err(_) => return Err("can not read data type"),
+        }
+        codes.push(from.string().map_err(|_| "failed loading the given functions payload")?);
+    }
+    Ok(codes)
 }
 
 /// Splits the footer off; None if it is not sound.

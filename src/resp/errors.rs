@@ -39,10 +39,11 @@ impl CmdError {
         &self.0
     }
 
-    /// The first word, which `INFO errorstats` counts by.
+    /// The first word, which `INFO errorstats` counts by. Compat: it counts as `ERR` if it is
+    /// longer than 30 bytes, or the only one.
     pub(crate) fn code(&self) -> &[u8] {
-        let end = memchr::memchr(b' ', &self.0).unwrap_or(self.0.len());
-        &self.0[..end]
+        let end = memchr::memchr(b' ', &self.0[..self.0.len().min(31)]);
+        end.map_or(b"ERR", |end| &self.0[..end])
     }
 }
 
@@ -95,6 +96,9 @@ pub(crate) const NO_REPLICAS: CmdError =
     CmdError::new("NOREPLICAS Not enough good replicas to write.");
 pub(crate) const BUSY: CmdError = CmdError::new(
     "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+);
+pub(crate) const BUSY_FUNCTION: CmdError = CmdError::new(
+    "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.",
 );
 pub(crate) const MISCONF_RDB: CmdError = CmdError::new(
     "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to \

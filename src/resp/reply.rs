@@ -228,11 +228,17 @@ impl Reply {
             false => self.bulk(&text[..len]),
         }
     }
-    pub(crate) fn bignum(&mut self, digits: &str) {
+    pub(crate) fn bignum(&mut self, digits: impl AsRef<[u8]>) {
         match self.resp3 {
-            true => self.line(b'(', digits.as_bytes()),
-            false => self.bulk(digits.as_bytes()),
+            true => self.line(b'(', digits.as_ref()),
+            false => self.bulk(digits.as_ref()),
         }
+    }
+    /// The same with a format that a script made up: it is cut or filled up.
+    pub(crate) fn verbatim_as(&mut self, format: &[u8], text: &[u8]) {
+        let format: String = (0..3).map(|i| char::from(*format.get(i).unwrap_or(&b' '))).collect();
+        let format = if format.is_ascii() { &format } else { "txt" };
+        self.verbatim(format, text);
     }
     /// Text with a three-letter format (`txt`, `mkd`); RESP2: a bulk string.
     pub(crate) fn verbatim(&mut self, format: &str, text: &[u8]) {

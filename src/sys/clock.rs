@@ -20,6 +20,14 @@ pub(crate) fn wall_ms() -> i64 {
     wall_us() / 1000
 }
 
+/// Seconds of processor time that this process has used.
+pub(crate) fn process_seconds() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a live timespec.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
 /// Reads and converts a tick counter.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stopwatch {

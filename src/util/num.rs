@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! write_f64        few digits that read back to the same double, as replies carry scores
-//! write_f64_17g    C's %.17g
+//! write_f64_g      C's %g, and write_f64_17g its %.17g
 //! write_f64_fixed  a fixed number of decimals, as GEO replies carry coordinates
 //! ```
 
@@ -488,17 +488,47 @@ impl Cursor<'_> {
 
 /// Appends `value` as C's `%.17g` prints it.
 pub(crate) fn write_f64_17g(out: &mut Vec<u8>, value: f64) {
+    write_f64_g(out, value, 17);
+}
+
+/// Powers of ten below which integers have so many digits: up to 15, which a double holds exactly.
+const INTEGERS: [f64; 16] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+
+/// Appends `value` as C's `%g` prints it with a precision of 1 to 17; NaN without a sign.
+pub(crate) fn write_f64_g(out: &mut Vec<u8>, value: f64, precision: usize) {
+    let limit = INTEGERS[precision.min(15)];
+    if value.abs() < limit && value.fract() == 0.0 && value != 0.0 {
+        return write_i64(out, value as i64);
+    }
     if write_special(out, value) {
         return;
     }
+    // Most numbers that people write have few digits, and those are found quickly.
+    if precision <= 15 && value.abs() > 1e-290 {
+        let short = grisu::digits(value.abs());
+        let len = short.digits().len();
+        // No decimal of so many digits is nearer: doubles lie closer together than these do.
+        if len <= precision {
+            let exponent = short.scale + len as i32 - 1;
+            return write_digits(out, value, short.digits(), exponent, precision);
+        }
+    }
     let mut buf = [0; 32];
-    let (digits, exponent) = decimal_digits(&mut buf, format_args!("{:.16e}", value.abs()));
+    let number = value.abs();
+    let (digits, exponent) = decimal_digits(&mut buf, format_args!("{number:.*e}", precision - 1));
+    write_digits(out, value, digits, exponent, precision);
+}
+
+/// Writes the digits of `value` as `%g` does: without zeros at the end, and plain or with an
+/// exponent.
+fn write_digits(out: &mut Vec<u8>, value: f64, digits: &[u8], exponent: i32, precision: usize) {
     let zeros = digits.iter().rev().take_while(|d| **d == b'0').count();
     let digits = &digits[..digits.len() - zeros];
     if value < 0.0 {
         out.push(b'-');
     }
-    if (-4..17).contains(&exponent) {
+    if (-4..precision as i32).contains(&exponent) {
         write_plain(out, digits, exponent);
     } else {
         write_scientific(out, digits, exponent, 2);
@@ -579,6 +609,9 @@ fn write_scientific(out: &mut Vec<u8>, digits: &[u8], exponent: i32, width: usiz
     }
     write_u64(out, u64::from(exponent.unsigned_abs()));
 }
+
+mod strtod;
+pub(crate) use strtod::leading_f64;
 
 #[cfg(test)]
 mod tests;

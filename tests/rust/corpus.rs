@@ -53,6 +53,21 @@ fn corpus_check_aof() {
     replay("check_aof", redust::persist::aof::fuzz::tool);
 }
 
+#[test]
+fn corpus_cjson() {
+    replay("cjson", redust::script::fuzz::json);
+}
+
+#[test]
+fn corpus_cmsgpack() {
+    replay("cmsgpack", redust::script::fuzz::msgpack);
+}
+
+#[test]
+fn corpus_struct() {
+    replay("struct", redust::script::fuzz::structs);
+}
+
 fn replay(target: &str, fuzz: fn(&[u8])) {
     let root = std::env::var_os("CARGO_MANIFEST_DIR");
     let root = root.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), std::path::PathBuf::from);

@@ -500,8 +500,8 @@ static STATS: &[Row] = &[
 /// Scripts and functions.
 static SCRIPT: &[Row] = &[
     row("busy-reply-threshold", int!(script.busy_reply_threshold_ms, 0, I64))
-        .alias("lua-time-limit")
-        .inert(),
+        .alias("lua-time-limit"),
+    later("redust-script-memory-limit", memory!(script.memory_limit, 0, I64)),
     later("lua-enable-deprecated-api", flag!(script.deprecated_api))
         .also(&["lua-enable-insecure-api"])
         .flags(IMMUTABLE | HIDDEN)

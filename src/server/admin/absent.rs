@@ -9,19 +9,6 @@ pub(crate) fn threads(o: &mut Lines) {
     o.add("io_threads_active", 0);
 }
 
-pub(crate) fn scripts(o: &mut Lines) {
-    o.size("used_memory_lua", 0);
-    o.each(&["used_memory_vm_eval", "used_memory_scripts_eval"], 0);
-    o.each(&["number_of_cached_scripts", "number_of_functions"], 0);
-}
-
-pub(crate) fn functions(o: &mut Lines) {
-    o.add("used_memory_vm_functions", 0);
-    o.size("used_memory_vm_total", 0);
-    o.add("used_memory_functions", 0);
-    o.size("used_memory_scripts", 0);
-}
-
 pub(crate) fn replication_memory(o: &mut Lines) {
     o.each(&["mem_replication_backlog", "mem_total_replication_buffers"], 0);
 }

@@ -66,6 +66,10 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             rewrite_file(path, &srv.cfg, true).map_err(failed)?;
             call.reply.ok();
         }
+        (b"set-disable-deny-scripts", 3) => {
+            srv.debug.scripts_call_all = flag(argv[2]);
+            call.reply.ok();
+        }
         (b"dict-resizing", 3) => {
             use crate::ds::dict::{self, Resize};
             let policy = if flag(argv[2]) { Resize::Allow } else { Resize::Avoid };

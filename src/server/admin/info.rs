@@ -80,9 +80,8 @@ static SECTIONS: &[Section] = &[
         &[
             |srv, o| Footprint::of(srv).info(o),
             |srv, o| srv.memory.info(o),
-            |_, o| absent::scripts(o),
-            |srv, o| srv.rdb.info_libraries(o),
-            |_, o| absent::functions(o),
+            |srv, o| srv.script.info_scripts(o),
+            |srv, o| srv.script.info_functions(o),
             limit,
             |srv, o| srv.memory.info_fragmentation(o),
             |srv, o| o.add("mem_not_counted_for_evict", evict::not_counted(srv)),

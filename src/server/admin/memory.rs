@@ -88,8 +88,9 @@ fn stats(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     int(r, "clients.normal", f.clients_normal as i64);
     int(r, "cluster.links", 0);
     int(r, "aof.buffer", evict::not_counted(srv) as i64);
-    int(r, "lua.caches", 0);
-    int(r, "functions.caches", 0);
+    let (scripts, libraries) = srv.script.caches();
+    int(r, "lua.caches", scripts as i64);
+    int(r, "functions.caches", libraries as i64);
     for d in &f.dbs {
         r.bulk_str(format!("db.{}", d.db));
         r.map(3);

@@ -24,6 +24,7 @@ pub(super) mod monitor;
 pub(super) mod multi;
 pub(super) mod persist;
 pub(super) mod pubsub;
+pub(super) mod scripting;
 pub(super) mod server_info;
 pub(super) mod tracking;
 
@@ -31,6 +32,8 @@ use crate::server::parts::ServerRow;
 
 /// The tables of all files.
 pub(super) const TABLES: &[&[ServerRow]] = &[
+    scripting::EVAL,
+    scripting::FUNCTION,
     client::COMMANDS,
     cluster::COMMANDS,
     command::COMMANDS,

@@ -134,6 +134,11 @@ fn shutdown_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     }
     if srv.loading.is_some() {
         how.nosave = true;
+    } else if !how.nosave
+        && let Some(running) = &srv.script.running
+    {
+        // Half of what the script does would be saved.
+        return Err(running.busy());
     }
     match shutdown::shut_down(srv, how) {
         Ok(()) => Ok(Flow::Done),

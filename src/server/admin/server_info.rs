@@ -1,11 +1,13 @@
 //! What the server says of itself: INFO, TIME, LOLWUT, SLOWLOG.
 
 use crate::commands::{CmdResult, Flow, arg};
+use crate::keyspace::env::Origin;
 use crate::resp::errors;
 use crate::server::admin::info;
 use crate::server::parts::ServerRow;
 use crate::server::parts::identity;
 use crate::server::parts::{Call, Server};
+use crate::sys::clock::wall_us;
 
 pub(crate) const COMMANDS: &[ServerRow] = &[
     ("info", info_command),
@@ -26,8 +28,11 @@ fn info_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 }
 
 /// `TIME`: seconds and microseconds.
-fn time(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    let us = crate::sys::clock::wall_us();
+fn time(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let us = match call.env.origin {
+        Origin::Exec | Origin::Script => *srv.exec.time_us.get_or_insert_with(wall_us),
+        Origin::Client | Origin::File => wall_us(),
+    };
     call.reply.array(2);
     call.reply.bulk_int(us / 1_000_000);
     call.reply.bulk_int(us % 1_000_000);

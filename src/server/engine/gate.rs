@@ -21,6 +21,7 @@ use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::engine::client_memory;
 use crate::server::engine::evict;
+use crate::server::engine::scripts;
 use crate::server::engine::transaction;
 use crate::server::engine::unit;
 use crate::server::parts::Row;
@@ -217,18 +218,24 @@ pub(crate) fn admit(
     if plain && srv.exec.concerns == 0 && !srv.tracking.crowded && !row.has(PROTECTED) {
         return Ok(Admitted::Run);
     }
-    admit_by_rules(srv, id, row)
+    admit_by_rules(srv, id, row, argv)
 }
 
 #[inline(never)]
-fn admit_by_rules(srv: &mut Server, id: ClientId, row: &'static Row) -> Result<Admitted, CmdError> {
+fn admit_by_rules(
+    srv: &mut Server,
+    id: ClientId,
+    row: &'static Row,
+    argv: Argv<'_>,
+) -> Result<Admitted, CmdError> {
     let session = srv.clients.session(id).expect("checked by the caller");
     let queue = session.multi.as_ref();
     let exec = row.spec.own.has(own::EXEC);
     let ask = Ask {
         id,
         row,
-        flags: row.flags | queue.filter(|_| exec).map_or(0, |multi| multi.flags),
+        flags: scripts::flags(srv, row, argv)
+            | queue.filter(|_| exec).map_or(0, |multi| multi.flags),
         in_multi: queue.is_some(),
     };
     let of_row = if row.has(PROTECTED) { GUARDED } else { 0 };
@@ -299,6 +306,7 @@ fn memory(srv: &mut Server, ask: &Ask) -> Verdict {
         return Ok(None);
     }
     let over = !evict::perform(srv);
+    srv.exec.short = over;
     // A queue takes memory, whatever is in it. The commands that end a transaction free it.
     let queues = ask.in_multi && !ask.is(own::ENDS_MULTI);
     if over && (ask.has(DENYOOM) || queues) { Err(errors::OOM) } else { Ok(None) }
@@ -310,23 +318,29 @@ fn tracking(srv: &mut Server, _: &Ask) -> Verdict {
 }
 
 fn writes(srv: &mut Server, ask: &Ask) -> Verdict {
-    let writes = ask.has(WRITE);
-    if writes || ask.is(own::HEALTH) {
-        if srv.rdb.write_refused() {
-            return Err(errors::MISCONF_RDB);
-        }
-        if srv.aof.error() != 0 {
-            let error = os_error(&std::io::Error::from_raw_os_error(srv.aof.error()));
-            return Err(CmdError::coded(
-                "MISCONF",
-                format!("Errors writing to the AOF file: {error}"),
-            ));
-        }
-    }
-    if writes && srv.rdb.replicas_missing() {
-        return Err(errors::NO_REPLICAS);
+    if ask.has(WRITE) {
+        writes_allowed(srv)?;
+    } else if ask.is(own::HEALTH) {
+        disk_works(srv)?;
     }
     Ok(None)
+}
+
+/// Whether writes are let in, as far as what is on disk and on replicas is concerned.
+pub(crate) fn writes_allowed(srv: &Server) -> Result<(), CmdError> {
+    disk_works(srv)?;
+    if srv.rdb.replicas_missing() { Err(errors::NO_REPLICAS) } else { Ok(()) }
+}
+
+fn disk_works(srv: &Server) -> Result<(), CmdError> {
+    if srv.rdb.write_refused() {
+        return Err(errors::MISCONF_RDB);
+    }
+    if srv.aof.error() != 0 {
+        let error = os_error(&std::io::Error::from_raw_os_error(srv.aof.error()));
+        return Err(CmdError::coded("MISCONF", format!("Errors writing to the AOF file: {error}")));
+    }
+    Ok(())
 }
 
 fn subscribed(_: &mut Server, ask: &Ask) -> Verdict {
@@ -347,7 +361,11 @@ fn loading(_: &mut Server, ask: &Ask) -> Verdict {
 fn busy(srv: &mut Server, ask: &Ask) -> Verdict {
     // While data is loaded the rule above has decided.
     let may = srv.loading.is_some() || ask.row.has(ALLOW_BUSY);
-    if may { Ok(None) } else { Err(errors::BUSY) }
+    match &srv.script.running {
+        _ if may => Ok(None),
+        Some(running) => Err(running.busy()),
+        None => Err(errors::BUSY),
+    }
 }
 
 /// Compat: to redis-server a client in MONITOR is a kind of replica.

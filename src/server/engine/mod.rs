@@ -27,6 +27,7 @@ pub(super) mod offsets;
 pub(super) mod publish;
 pub(super) mod redact;
 pub(super) mod replay;
-pub(super) mod settle;
+pub(super) mod scripts;
+mod settle;
 pub(super) mod transaction;
 pub(super) mod unit;

@@ -29,9 +29,20 @@ pub(crate) fn feed_refused(srv: &mut Server, client: ClientId, row: &'static Row
 /// arguments.
 #[cold]
 pub(crate) fn feed(srv: &mut Server, call: &Call<'_>) {
-    if call.row.has(SKIP_MONITOR | ADMIN) {
-        return;
+    if !call.row.has(SKIP_MONITOR | ADMIN) {
+        show(srv, call);
     }
+}
+
+/// Tells the watchers of a command before it runs: it runs others, which are shown as well.
+pub(crate) fn feed_before(srv: &mut Server, call: &Call<'_>) {
+    if !srv.clients.monitors().is_empty() && call.env.origin != Origin::File {
+        show(srv, call);
+    }
+}
+
+#[cold]
+fn show(srv: &mut Server, call: &Call<'_>) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let from = match call.env.origin {
         Origin::Script => "lua",

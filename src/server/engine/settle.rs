@@ -35,8 +35,11 @@ impl Server {
 
     fn settle_aside(&mut self, aside: Aside) {
         aside.log.into_iter().for_each(|effect| self.settle_effect(effect));
-        for op in aside.ops.iter().chain(&aside.rewritten) {
+        for op in &aside.ops {
             self.stream.add(op.db, op.argv.iter().map(Vec::as_slice), stream::ALL);
+        }
+        if let Some(op) = &aside.rewritten {
+            self.stream.add(op.db, op.argv.iter().map(Vec::as_slice), self.exec.targets);
         }
         self.drop_values(aside.dropped);
         if let Some(kept) = aside.kept {

@@ -94,6 +94,7 @@ pub(crate) fn members<R>(srv: &mut Server, origin: Origin, f: impl FnOnce(&mut S
     let outer = std::mem::replace(&mut srv.exec.unit.origin, origin);
     let result = f(srv);
     srv.exec.unit.origin = outer;
+    srv.exec.time_us = None;
     result
 }
 
@@ -226,9 +227,11 @@ fn propagate(srv: &mut Server, call: &mut Call<'_>) {
     let args = call.argv.iter().copied();
     match call.fx.propagate {
         Propagate::Never => {}
-        Propagate::ToReplicas => srv.stream.add(db, args, stream::REPLICAS),
+        Propagate::ToReplicas => {
+            srv.stream.add(db, args, stream::REPLICAS & srv.exec.targets);
+        }
         // MULTI, EXEC and the like change nothing themselves.
         Propagate::AsIs if call.fx.dirty == 0 || !call.row.has(spec::WRITE) => {}
-        Propagate::AsIs => srv.stream.add(db, args, stream::ALL),
+        Propagate::AsIs => srv.stream.add(db, args, srv.exec.targets),
     }
 }

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use crate::config::choice::VersionCheck;
 use crate::log;
 use crate::persist::rdb::error::shown;
-use crate::persist::rdb::library::{self, Library};
+use crate::persist::rdb::library::Library;
 use crate::persist::rdb::load::{LoadOptions, Note, Pace, Progress, RdbError, load};
 use crate::server::parts::Server;
 use crate::util::num;
@@ -178,19 +178,14 @@ fn keep_libraries(
     present: Present,
 ) -> Result<(), RdbError> {
     if present == Present::Replaced {
-        srv.rdb.libraries.clear();
-    }
-    if !libraries.is_empty() {
-        log!(
-            Warning,
-            "The RDB file holds {} function libraries: they are kept and will be saved again, but \
-             functions can't be called in this version",
-            libraries.len()
-        );
+        drop(srv.script.flush_libraries());
     }
     for library in libraries {
-        library::add(&mut srv.rdb.libraries, library, present == Present::Overwritten)
-            .map_err(|what| RdbError::corrupt(0, what))?;
+        let replace = present == Present::Overwritten;
+        if let Err(why) = srv.script.load_library(&library.code, replace, false) {
+            log!(Warning, "Failed creating new functions: {}", String::from_utf8_lossy(&why));
+            return Err(RdbError::corrupt(0, "a library of functions can't be loaded"));
+        }
     }
     Ok(())
 }

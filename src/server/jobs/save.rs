@@ -64,7 +64,7 @@ pub(crate) fn options(srv: &Server) -> SaveOptions {
         now_secs: now_ms / 1000,
         redis_version: REDIS_VERSION.to_string(),
         aux: Vec::new(),
-        libraries: srv.rdb.libraries.clone(),
+        libraries: srv.script.texts(),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Ending the server: SHUTDOWN and the signals that mean it.
 //!
 //! A signal is noted where it is read (`signals`), and done here, between commands. While data is
-//! loaded it ends the server at once and without saving. During a SAVE it is only noted.
+//! loaded it ends the server at once and without saving. During a SAVE, or while a script runs, it
+//! is only noted.
 //!
 //! `finish` goes in this order:
 //!
@@ -43,7 +44,7 @@ pub(crate) fn on_signals(srv: &mut Server) {
     if loading {
         // Half a dataset must not take the place of the whole one on disk.
         let _ = shut_down(srv, How { nosave: true, now: true, ..How::default() });
-    } else {
+    } else if !srv.exec.busy {
         on_cron(srv);
     }
 }

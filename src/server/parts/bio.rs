@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
 use crate::keyspace::store::Store;
+use crate::script::bridge::State;
 use crate::sys::mem::ThreadCounters;
 use crate::tracking::Table;
 use crate::util::lines::Lines;
@@ -18,6 +19,7 @@ enum Job {
     Value(Value),
     Stores(Vec<Store>),
     Tracked(Table),
+    Interpreter(State),
 }
 
 #[derive(Default)]
@@ -61,6 +63,10 @@ impl Bio {
                         drop(table);
                         0
                     }
+                    Job::Interpreter(state) => {
+                        drop(state);
+                        1
+                    }
                 };
                 shared.pending.fetch_sub(count, Ordering::Relaxed);
                 shared.freed.fetch_add(count, Ordering::Relaxed);
@@ -84,6 +90,11 @@ impl Bio {
     /// Frees a table of keys that clients have cached.
     pub(crate) fn free_tracked(&self, table: Table) {
         self.send(Job::Tracked(table), 0);
+    }
+
+    /// Frees an interpreter with all that is in it.
+    pub(crate) fn free_interpreter(&self, state: State) {
+        self.send(Job::Interpreter(state), 1);
     }
 
     fn send(&self, job: Job, count: u64) {

@@ -4,6 +4,7 @@ use crate::keyspace::effects::Kept;
 use crate::keyspace::env::Origin;
 use crate::net::clients::ClientId;
 use crate::net::session::CommandId;
+use crate::server::parts::stream::{self, Targets};
 
 /// On whose behalf a unit of work runs. A unit is what leaves as one: a command with what follows
 /// from it, a transaction with its members, or one expired or evicted key.
@@ -35,7 +36,7 @@ impl Default for Unit {
 }
 
 /// State of the command that is running, and of the unit it belongs to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Exec {
     /// Depth of `call`: 1 for a client's command, 2 inside EXEC.
     pub nesting: u32,
@@ -59,6 +60,13 @@ pub(crate) struct Exec {
     pub lent: Option<usize>,
     /// Who gets it when the command has run.
     pub kept: Option<Keeper>,
+    /// Memory was over `maxmemory` when the running command was let in. Only told while there is a
+    /// limit.
+    pub short: bool,
+    /// What TIME has said within the running transaction or script, where time stands still.
+    pub time_us: Option<i64>,
+    /// Who gets the writes of the running command: a script may leave somebody out.
+    pub targets: Targets,
     /// How much of its reply EXEC keeps although its client wants no replies now: CLIENT REPLY
     /// among the queued commands holds only for what comes after it.
     pub keeps_reply: Option<usize>,
@@ -76,6 +84,27 @@ pub(crate) enum Keeper {
 }
 
 impl Exec {
+    /// Nothing has run. `random` is not 0.
+    pub(crate) fn new(random: u64) -> Exec {
+        Exec {
+            nesting: 0,
+            unit: Unit::SERVER,
+            busy: false,
+            concerns: 0,
+            armed: 0,
+            query_bytes: 0,
+            random,
+            batch_from: 0,
+            brief: Brief::default(),
+            lent: None,
+            kept: None,
+            short: false,
+            time_us: None,
+            targets: stream::ALL,
+            keeps_reply: None,
+        }
+    }
+
     /// A random number, for sampling and the like. Nothing that must be secret may depend on it.
     pub(crate) fn draw(&mut self) -> u64 {
         // xorshift64 is good enough for that.

@@ -20,6 +20,7 @@ pub(super) mod net;
 pub(super) mod pause;
 pub(super) mod rdb;
 pub(super) mod running;
+pub(super) mod script;
 pub(super) mod shutdown;
 pub(super) mod stream;
 pub(super) mod switches;
@@ -56,6 +57,7 @@ use crate::server::parts::metrics::{Format, Metrics};
 use crate::server::parts::net::Net;
 use crate::server::parts::pause::Pause;
 use crate::server::parts::rdb::RdbJobs;
+use crate::server::parts::script::Scripting;
 use crate::server::parts::shutdown::Shutdown;
 use crate::server::parts::stream::Stream;
 use crate::server::parts::switches::Switches;
@@ -90,6 +92,7 @@ pub(crate) struct Server {
     pub net: Net,
     pub pause: Pause,
     pub stream: Stream,
+    pub script: Scripting,
     pub stats: Stats,
     pub slowlog: Slowlog,
     pub latency: Latency,

@@ -108,6 +108,8 @@ pub(crate) struct Net {
     pub woken: Vec<ClientId>,
     /// Listeners with more connections to accept.
     pub accept_again: Vec<usize>,
+    /// The running turn holds events that it has not come to yet: a turn within it can't see them.
+    pub holds_events: bool,
     /// Listeners that could not accept: no descriptors are left. The cron has them try again.
     pub accept_later: Vec<usize>,
     pub read_buf: Vec<u8>,
@@ -134,6 +136,7 @@ impl Net {
             again: Vec::new(),
             woken: Vec::new(),
             accept_again: Vec::new(),
+            holds_events: false,
             accept_later: Vec::new(),
             read_buf: vec![0; READ_SIZE],
             batch: Batch::default(),

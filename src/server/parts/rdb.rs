@@ -1,7 +1,6 @@
 //! The state of snapshots: what has changed since the last one, and how the latest attempts ended.
 
 use crate::config::Config;
-use crate::persist::rdb::library::Library;
 use crate::server::parts::child::Child;
 use crate::util::lines::Lines;
 
@@ -32,8 +31,6 @@ pub(crate) struct RdbJobs {
     pub few_replicas: bool,
     pub load_expired: u64,
     pub load_loaded: u64,
-    /// Function libraries of the snapshot that was loaded: kept, to be saved again.
-    pub libraries: Vec<Library>,
 }
 
 /// What is known of all tries to write a file, and of the latest.
@@ -126,11 +123,6 @@ impl RdbJobs {
         o.add("redust_rdb_save_failures", self.latest.failures);
         o.flag("redust_rdb_schedule_stretched", self.stretched());
         o.add("redust_rdb_schedule_reason", self.reason());
-    }
-
-    /// INFO memory.
-    pub(crate) fn info_libraries(&self, o: &mut Lines) {
-        o.add("number_of_libraries", self.libraries.len());
     }
 
     /// Whether automatic saves are held back, after failures or because they take long.

@@ -8,6 +8,8 @@ use crate::server::parts::stream::ReaderId;
 pub(crate) struct Switches {
     pub pause_cron: bool,
     pub verify_checksum: bool,
+    /// Scripts may call commands that they may not call.
+    pub scripts_call_all: bool,
     /// How the reply buffers that clients are charged for follow their use.
     pub reply_rules: ReplyRules,
     /// DEBUG STREAM reads the stream of writes.
@@ -19,6 +21,7 @@ impl Default for Switches {
         Switches {
             pause_cron: false,
             verify_checksum: true,
+            scripts_call_all: false,
             reply_rules: ReplyRules::default(),
             stream: None,
         }

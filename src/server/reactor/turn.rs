@@ -66,6 +66,11 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
     let started = srv.clock.ticks;
     srv.metrics.turn_ticks = started;
     let commands = srv.stats.n.commands;
+    match mode {
+        Mode::Full => srv.net.holds_events = true,
+        Mode::Busy if std::mem::take(&mut srv.net.holds_events) => catch_up(srv),
+        Mode::Busy => {}
+    }
     let mut listeners = std::mem::take(&mut srv.net.accept_again);
     let mut again = std::mem::take(&mut srv.net.again);
     // A client may be listed for several reasons, but has one share of the turn.
@@ -95,6 +100,7 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
     running::idle();
     match mode {
         Mode::Full => {
+            srv.net.holds_events = false;
             timers(srv);
             blocking::serve_unclaimed(srv);
         }
@@ -190,6 +196,20 @@ fn client_event(srv: &mut Server, id: ClientId, event: &mio::event::Event) {
     if event.is_readable() || event.is_read_closed() || event.is_error() {
         read_client(srv, id);
     }
+}
+
+/// The first turn within another one looks at everybody: an event is told once, and the outer turn
+/// has it but does not come to it. O(clients).
+fn catch_up(srv: &mut Server) {
+    let ids: Vec<ClientId> = srv.clients.iter().map(|client| client.id).collect();
+    for &id in &ids {
+        writing::on_writable(srv, id);
+    }
+    srv.net.again.extend(ids);
+    srv.net.accept_again.extend(0..srv.net.listeners.len());
+    shutdown::on_signals(srv);
+    children::on_report(srv);
+    flush::on_helper(srv);
 }
 
 /// Serves other clients while a command or a load takes long. One turn does not wait, and does

@@ -339,3 +339,101 @@ fn fixed_decimals() {
     assert_eq!(text(|out| write_f64_fixed(out, -0.775, 4)), "-0.7750");
     assert_eq!(text(|out| write_f64_fixed(out, 0.000_06, 4)), "0.0001");
 }
+
+#[test]
+fn g_formats_as_c_does() {
+    for (value, precision, printed) in [
+        (0.1, 14, "0.1"),
+        (1.0 / 3.0, 14, "0.33333333333333"),
+        (99999999999999.0, 14, "99999999999999"),
+        (1e14, 14, "1e+14"),
+        (123456789012345.0, 14, "1.2345678901234e+14"),
+        (999.5, 3, "1e+03"),
+        (999.4, 3, "999"),
+        (-0.00001234, 2, "-1.2e-05"),
+        (0.0001, 1, "0.0001"),
+        (5e-324, 14, "4.9406564584125e-324"),
+        (f64::MAX, 1, "2e+308"),
+        (-0.0, 5, "-0"),
+        (f64::INFINITY, 5, "inf"),
+        (f64::NAN, 5, "nan"),
+    ] {
+        assert_eq!(text(|out| write_f64_g(out, value, precision)), printed);
+    }
+}
+
+#[test]
+fn a_double_at_the_front_is_found_as_strtod_does() {
+    for (text, value, len) in [
+        ("12", 12.0, 2),
+        ("-0", -0.0, 2),
+        ("12,", 12.0, 2),
+        ("123456789012345]", 123456789012345.0, 15),
+        ("9007199254740993", 9007199254740992.0, 16),
+        ("1.", 1.0, 2),
+        (".5e", 0.5, 2),
+        ("+1e+", 1.0, 2),
+        ("1.5e-3x", 1.5e-3, 6),
+        ("1e400", f64::INFINITY, 5),
+        ("-1e-400", -0.0, 7),
+        ("1e99999999999999999999", f64::INFINITY, 22),
+        ("0x", 0.0, 1),
+        ("0x.", 0.0, 1),
+        ("0x.8p1z", 1.0, 6),
+        ("0x1p", 1.0, 3),
+        ("-0XfF", -255.0, 5),
+        ("0x1p2000", f64::INFINITY, 8),
+        ("0x1p-2000", 0.0, 9),
+        ("Infinite", f64::INFINITY, 3),
+        ("-iNfInItY", f64::NEG_INFINITY, 9),
+        ("", 0.0, 0),
+        ("-", 0.0, 0),
+        (".", 0.0, 0),
+        ("e5", 0.0, 0),
+        (" 1", 0.0, 0),
+    ] {
+        let (read, used) = leading_f64(text.as_bytes());
+        assert_eq!((read.to_bits(), used), (value.to_bits(), len), "{text}");
+    }
+    for (text, bits, len) in [
+        ("nan", 0x7ff8 << 48, 3),
+        ("-NaN", 0xfff8 << 48, 4),
+        ("nan(", 0x7ff8 << 48, 3),
+        ("nan(a-b)", 0x7ff8 << 48, 3),
+        ("nan()", 0x7ff8 << 48, 5),
+        ("nan(0x7f)", 0x7ff8 << 48 | 0x7f, 9),
+        ("nan(12)", 0x7ff8 << 48 | 12, 7),
+        ("nan(z)", 0x7ff8 << 48, 6),
+    ] {
+        let (read, used) = leading_f64(text.as_bytes());
+        assert_eq!((read.to_bits(), used), (bits, len), "{text}");
+    }
+}
+
+/// Numbers of few digits are not formatted by the exact way, and look the same.
+#[test]
+fn g_of_few_digits_is_exact() {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    for _ in 0..200_000 {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        let (digits, scale) = (state >> 14, (state % 617) as i32 - 323);
+        let value: f64 = match state >> 8 & 3 {
+            0 => f64::from_bits(state),
+            n => {
+                format!("{}e{scale}", digits % 10_u64.pow(5 * n as u32)).parse().expect("a number")
+            }
+        };
+        if !value.is_finite() || value == 0.0 {
+            continue;
+        }
+        for precision in [1, 3, 14, 15] {
+            let mut exact = Vec::new();
+            let mut buf = [0; 32];
+            let (digits, exponent) =
+                decimal_digits(&mut buf, format_args!("{:.*e}", precision - 1, value.abs()));
+            write_digits(&mut exact, value, digits, exponent, precision);
+            let shown = text(|out| write_f64_g(out, value, precision));
+            assert_eq!(shown, String::from_utf8_lossy(&exact), "{value:e} {precision}");
+        }
+    }
+}

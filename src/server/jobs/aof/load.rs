@@ -13,12 +13,10 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::commands::arg;
 use crate::keyspace::env::Origin;
 use crate::keyspace::store::Key;
 use crate::log;
 use crate::persist::aof::reader::{Commands, ReadError};
-use crate::persist::rdb::library::{self, Library};
 use crate::persist::rdb::load::Progress;
 use crate::persist::rdb::save::sleep_after_key;
 use crate::resp::argv::Argv;
@@ -318,7 +316,6 @@ impl One<'_> {
         let argv = Argv::new(args);
         let (row, key) = match known {
             Some(known) => known,
-            None if arg::is(args[0], "function") => return self.function(args),
             None => match dispatch::find(self.srv.table, argv) {
                 Ok(row) => (row, None),
                 Err(_) => {
@@ -385,24 +382,6 @@ impl One<'_> {
         }
         replay(self.srv, state.db, row, argv, key, &mut state.reply);
         Ok(())
-    }
-
-    /// `FUNCTION LOAD [REPLACE] code`: the library is kept, as one from a snapshot is.
-    fn function(&mut self, args: &[&[u8]]) -> Result<(), Fault> {
-        let replace = args.len() == 4 && arg::is(args[2], "replace");
-        let load = args.len() >= 3 && arg::is(args[1], "load");
-        if let Some(code) = args.last().filter(|_| load)
-            && let Ok(library) = Library::new(code.to_vec())
-            && library::add(&mut self.srv.rdb.libraries, library, replace).is_ok()
-        {
-            return Ok(());
-        }
-        log!(
-            Warning,
-            "A FUNCTION command that can't be run reading the append only file {}",
-            self.shown()
-        );
-        Err(Fault::Logged)
     }
 
     /// The file ends in the middle: what lies behind `end` is cut off, if that is wanted.

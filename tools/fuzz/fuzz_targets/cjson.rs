@@ -1,0 +1,4 @@
+//! A text for `cjson.decode`: what it reads it writes, and reads again.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| redust::script::fuzz::json(data));
