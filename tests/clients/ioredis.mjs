@@ -152,6 +152,23 @@ async function connections(r) {
     known.disconnect();
 }
 
+async function scripts(r) {
+    r.defineCommand("add", { numberOfKeys: 1, lua: "return redis.call('incrby', KEYS[1], ARGV[1])" });
+    assert.equal(await r.add("total", 5), 5);
+    // The library sends EVALSHA, and the text only if the server does not know it.
+    await r.script("FLUSH");
+    assert.equal(await r.add("total", 2), 7);
+    assert.deepEqual(await r.pipeline().add("total", 1).get("total").exec(), [[null, 8], [null, "8"]]);
+    assert.deepEqual(await r.multi().add("total", 1).exec(), [[null, 9]]);
+    assert.deepEqual(await r.eval("return {1, 'two', {3}, false}", 0), [1, "two", [3], null]);
+    assert.deepEqual(JSON.parse(await r.eval("return cjson.encode(cjson.decode(ARGV[1]))", 0, '{"a":[1,{"b":null}]}')), { a: [1, { b: null }] });
+    assert.match(await refused(() => r.eval("error('boom')", 0)), /boom/);
+    assert.match(await refused(() => r.evalsha("0".repeat(40), 0)), /NOSCRIPT/);
+    await r.function("LOAD", "REPLACE", "#!lua name=lib\nredis.register_function('twice', function(k, a) return a[1] * 2 end)");
+    assert.equal(await r.fcall("twice", 0, 21), 42);
+    await r.function("FLUSH");
+}
+
 for (protocol of version < "6" ? [2] : [2, 3]) {
     const r = connect();
     await r.flushall();
@@ -164,6 +181,7 @@ for (protocol of version < "6" ? [2] : [2, 3]) {
         ["events", () => events(r)],
         ["scanning", () => scanning(r)],
         ["blocking", () => blocking(r)],
+        ["scripts", () => scripts(r)],
         ["reconnects", () => reconnects(r)],
         ["connections", () => connections(r)],
     ]);

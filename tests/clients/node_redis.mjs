@@ -8,7 +8,7 @@ import { refused, run, waitFor } from "./session.mjs";
 
 const [port, socket, modules] = process.argv.slice(2);
 const require = createRequire(`${modules}/`);
-const { createClient, RESP_TYPES } = require("redis");
+const { createClient, defineScript, RESP_TYPES } = require("redis");
 const { version } = require("redis/package.json");
 
 async function connect(protocol, options = {}) {
@@ -160,6 +160,33 @@ async function cache(r) {
     cached.destroy();
 }
 
+async function scripts(protocol) {
+    const add = defineScript({
+        NUMBER_OF_KEYS: 1,
+        FIRST_KEY_INDEX: 1,
+        SCRIPT: "return redis.call('incrby', KEYS[1], ARGV[1])",
+        parseCommand(parser, key, by) {
+            parser.pushKey(key);
+            parser.push(String(by));
+        },
+        transformReply: (reply) => reply,
+    });
+    const r = await connect(protocol, { scripts: { add } });
+    assert.equal(await r.add("total", 5), 5);
+    // The library sends EVALSHA, and the text only if the server does not know it.
+    await r.scriptFlush();
+    assert.equal(await r.add("total", 2), 7);
+    assert.deepEqual(await r.multi().add("total", 1).get("total").exec(), [8, "8"]);
+    assert.deepEqual(await r.eval("return {KEYS[1], ARGV[1]}", { keys: ["k"], arguments: ["v"] }), ["k", "v"]);
+    assert.match(await refused(() => r.eval("error('boom')")), /boom/);
+    const code = "#!lua name=lib\nredis.register_function('twice', function(k, a) return a[1] * 2 end)";
+    assert.equal(await r.functionLoad(code, { REPLACE: true }), "lib");
+    assert.equal(await r.fCall("twice", { arguments: ["21"] }), 42);
+    assert.equal((await r.functionList()).length, 1);
+    await r.functionFlush();
+    r.destroy();
+}
+
 for (const protocol of [2, 3]) {
     const r = await connect(protocol);
     const other = await connect(protocol);
@@ -172,6 +199,7 @@ for (const protocol of [2, 3]) {
         ["subscriptions", () => subscriptions(r, protocol)],
         ["scanning", () => scanning(r)],
         ["blocking", () => blocking(r, protocol)],
+        ["scripts", () => scripts(protocol)],
         ["reconnects", () => reconnects(r, protocol)],
         ["connections", () => connections(r, protocol)],
         ...(protocol === 3 ? [["cache", () => cache(r)]] : []),

@@ -260,6 +260,34 @@ def cached(r):
         wait_for(lambda: caching.get("cached") == b"2", "an invalidation")
 
 
+def scripts(r, other):
+    add = r.register_script("return redis.call('incrby', KEYS[1], ARGV[1])")
+    assert add(keys=["total"], args=[5]) == 5
+    # The library sends EVALSHA, and the text only if the server does not know it.
+    r.script_flush()
+    assert add(keys=["total"], args=[2]) == 7 and r.script_exists(add.sha) == [True]
+    with r.pipeline() as pipe:
+        add(keys=["total"], args=[1], client=pipe)
+        pipe.get("total")
+        assert pipe.execute() == [8, b"8"]
+    assert r.eval("return {1, 'two', {3}}", 0) == [1, b"two", [3]]
+    assert r.eval("return cjson.encode({a = {1, 2}})", 0) == b'{"a":[1,2]}'
+    assert "boom" in refused(redis.ResponseError, r.eval, "error('boom')", 0)
+    refused(redis.exceptions.NoScriptError, r.evalsha, "0" * 40, 0)
+    code = "#!lua name=lib\nredis.register_function('twice', function(keys, args) return args[1] * 2 end)"
+    assert r.function_load(code, replace=True) in (b"lib", "lib") and r.fcall("twice", 0, 21) == 42
+    assert len(r.function_list()) == 1 and r.function_restore(r.function_dump(), "FLUSH") is True
+    assert r.function_flush() is True
+    # The library's lock is a script: one holder, who alone may give it back or keep it for longer.
+    lock, rival = other.lock("job", timeout=10), r.lock("job", timeout=10)
+    assert lock.acquire(blocking=False) and not rival.acquire(blocking=False)
+    assert lock.extend(10) and 10 < r.ttl("job") <= 20 and lock.reacquire() and r.ttl("job") <= 10
+    refused(redis.exceptions.LockError, rival.release)
+    lock.release()
+    assert rival.acquire(blocking=False) and lock.locked()
+    rival.release()
+
+
 def main():
     for protocol in (2, 3):
         # One connection a client: CLIENT commands then speak of the one that is looked at.
@@ -271,7 +299,7 @@ def main():
             ("big values", big_values, (r,)), ("pipelines", pipelines, (r,)), ("watching", watching, (other, connect(2))),
             ("connection", connection, (r, protocol)), ("copies", copies, (r,)), ("scanning", scanning, (r,)),
             ("subscriptions", subscriptions, (other, connect(2))), ("collections", collections, (r,)),
-            ("blocking", blocking, (r, protocol)), ("reconnects", reconnects, (r, protocol)),
+            ("blocking", blocking, (r, protocol)), ("scripts", scripts, (r, other)), ("reconnects", reconnects, (r, protocol)),
         ]
         if protocol == 3:
             parts.append(("cache", cached, (r,)))
