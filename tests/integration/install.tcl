@@ -37,7 +37,7 @@ proc without_effect {} {
     set found {}
     foreach line [log_lines_like "*has no effect*"] {
         regexp {'([^']+)'} $line - name
-        if {$name ni {enable-module-command shutdown-timeout}} { lappend found $name }
+        if {$name ni {shutdown-timeout}} { lappend found $name }
     }
     return $found
 }

@@ -309,3 +309,20 @@ start_server {tags {command} config_lines {"rename-command get fetch" "rename-co
         assert {"get" in [r command list] && "fetch" ni [r command list]}
     }
 }
+
+start_server {tags {modules}} {
+    test "there are no modules, and none can be loaded" {
+        assert_equal {} [r module list]
+        assert_error "ERR Error loading the extension. Please check the server logs." {r module load /nosuch.so}
+        assert_error "ERR Error unloading module: no such module with that name" {r module unload x}
+        assert_match "MODULE <subcommand>*" [lindex [r module help] 0]
+    }
+}
+
+start_server {tags {modules} overrides {enable-module-command no}} {
+    test "MODULE LOAD is guarded by its own setting" {
+        assert_equal {} [r module list]
+        assert_error_like "ERR MODULE command not allowed. If the enable-module-command option*" {r module load /nosuch.so}
+        assert_equal OK [r debug set-active-expire 1]
+    }
+}

@@ -214,9 +214,7 @@ static ACL: &[Row] = &[
     row("enable-protected-configs", choice!(acl.protected_configs: ProtectedAction))
         .flags(IMMUTABLE),
     row("enable-debug-command", choice!(acl.debug_command: ProtectedAction)).flags(IMMUTABLE),
-    row("enable-module-command", choice!(acl.module_command: ProtectedAction))
-        .flags(IMMUTABLE)
-        .inert(),
+    row("enable-module-command", choice!(acl.module_command: ProtectedAction)).flags(IMMUTABLE),
 ];
 
 /// The process and how it runs.

@@ -19,6 +19,7 @@ pub(crate) const COMMANDS: &[ServerRow] = &[
     ("slowlog|help", help),
     ("script|help", help),
     ("function|help", help),
+    ("module|help", help),
 ];
 
 const SCRIPT: &[&str] = &[
@@ -38,6 +39,17 @@ const SCRIPT: &[&str] = &[
     "    Make a script known without running it.",
     "SHOW <sha1>",
     "    Show the text of a known script.",
+];
+
+const MODULE: &[&str] = &[
+    "LIST",
+    "    Show the modules: there are none.",
+    "LOAD <path> [<arg> ...]",
+    "    Load a module; this server can't.",
+    "LOADEX <path> [[CONFIG NAME VALUE] [CONFIG NAME VALUE]] [ARGS ...]",
+    "    The same, with settings.",
+    "UNLOAD <name>",
+    "    Remove a module.",
 ];
 
 const FUNCTION: &[&str] = &[
@@ -358,6 +370,7 @@ fn help(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
         Some("slowlog") => SLOWLOG,
         Some("script") => SCRIPT,
         Some("function") => FUNCTION,
+        Some("module") => MODULE,
         _ => &[],
     };
     // The name as the client wrote it. If the command was renamed, that is the name that works.

@@ -20,6 +20,7 @@ pub(super) mod latency_doctor;
 pub(super) mod memory;
 pub(super) mod metrics;
 pub(super) mod migrate;
+pub(super) mod module;
 pub(super) mod monitor;
 pub(super) mod multi;
 pub(super) mod persist;
@@ -47,6 +48,7 @@ pub(super) const TABLES: &[&[ServerRow]] = &[
     latency::COMMANDS,
     memory::COMMANDS,
     migrate::COMMANDS,
+    module::COMMANDS,
     monitor::COMMANDS,
     multi::COMMANDS,
     persist::COMMANDS,

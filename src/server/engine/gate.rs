@@ -275,7 +275,11 @@ fn concerns_of(session: &Session) -> Concerns {
 
 fn guarded(srv: &mut Server, ask: &Ask) -> Verdict {
     let loopback = srv.clients.session(ask.id).is_some_and(|s| s.loopback);
-    match allowed(srv.cfg.acl.debug_command, loopback) {
+    let setting = match ask.is(own::MODULES) {
+        true => srv.cfg.acl.module_command,
+        false => srv.cfg.acl.debug_command,
+    };
+    match allowed(setting, loopback) {
         true => Ok(None),
         false => Err(protected(ask.row)),
     }
