@@ -42,7 +42,7 @@ use super::skip;
 use super::types::{
     CHECKSUM_SINCE, Dialect, VALKEY_VERSION, VERSIONS, ValueKind, module_name, opcode,
 };
-use super::{hash, list, set, zset};
+use super::{hash, list, set, stream, zset};
 use crate::keyspace::Keyspace;
 use crate::keyspace::entry::SetValue;
 use crate::keyspace::limits::Limits;
@@ -449,6 +449,7 @@ pub(crate) fn value<R: Read>(
         "set" => set::load(from, kind, limits)?.into_object(),
         "zset" => zset::load(from, kind, limits)?.into_object(),
         "hash" => hash::load(from, kind, limits)?.into_object(),
+        "stream" => stream::load(from, kind)?.into_object(),
         _ => return simple(from, kind),
     };
     if object.is_empty() { Err(Error::Empty { at }) } else { Ok(Value::Object(Box::new(object))) }
