@@ -29,11 +29,6 @@ const NO_DOLLAR: CmdError = CmdError::new(
      this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would \
      just return an empty result set.",
 );
-const NO_PLUS: CmdError = CmdError::new(
-    "ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of \
-     this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would \
-     just return an empty result set.",
-);
 const GROUP_NEEDED: CmdError = CmdError::new(
     "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> \
      <consumer> option.",
@@ -130,12 +125,11 @@ impl<'a> Request<'a> {
             let in_group = self.reader.is_some();
             all.push(match text {
                 _ if arg::is(text, "$") && in_group => return Err(NO_DOLLAR),
-                _ if arg::is(text, "+") && in_group => return Err(NO_PLUS),
                 _ if arg::is(text, ">") && in_group => From::Group,
                 _ if arg::is(text, ">") => return Err(GROUP_NEEDED),
                 _ if arg::is(text, "$") => From::Id(stream.map_or(Id::MIN, |s| s.log.last_id)),
                 // Of Redis 7.4: the last entry, whichever it is.
-                _ if arg::is(text, "+") => From::Id(stream.map_or(Id::MIN, |s| {
+                _ if arg::is(text, "+") && !in_group => From::Id(stream.map_or(Id::MIN, |s| {
                     if s.log.is_empty() { s.log.last_id } else { before(s.log.last_there()) }
                 })),
                 _ => match id(text) {

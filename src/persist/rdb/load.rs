@@ -20,7 +20,6 @@
 //!   FUNCTION2                     kept and saved again; refused if the library has no name
 //!   FUNCTION_PRE_GA               refused, as every release of Redis does
 //!   MODULE_AUX, values of modules refused with the module's name: there are no modules
-//!   values of other types         refused with type and key, once `skip` has found them sound
 //!   any other code                refused
 //!   AUX used-mem                  kept for the progress that INFO shows
 //!   AUX redis-ver, valkey-ver, ctime, used-mem, aof-preamble, aof-base, and names with a %
@@ -455,7 +454,7 @@ pub(crate) fn value<R: Read>(
     if object.is_empty() { Err(Error::Empty { at }) } else { Ok(Value::Object(Box::new(object))) }
 }
 
-/// A string, or a value of a type that is not there.
+/// A string, or a module's value, which is refused.
 fn simple<R: Read>(from: &mut Reader<R>, kind: ValueKind) -> Result<Value, Error> {
     match kind {
         ValueKind::String => Ok(match from.text()? {
@@ -470,7 +469,7 @@ fn simple<R: Read>(from: &mut Reader<R>, kind: ValueKind) -> Result<Value, Error
         _ => {
             let at = from.offset();
             skip::value(from, kind)?;
-            Err(Error::Unsupported { at, type_name: kind.type_name(), key: None })
+            Err(Error::corrupt(at, "Invalid object type"))
         }
     }
 }
