@@ -743,7 +743,7 @@ fn int_bytes(n: i64) -> usize {
     }
 }
 
-fn encode_int(out: &mut Vec<u8>, n: i64) {
+pub(super) fn encode_int(out: &mut Vec<u8>, n: i64) {
     match n {
         0..=127 => out.push(n as u8),
         -4096..=4095 => out.extend_from_slice(&[0xC0 | (n >> 8) as u8 & 0x1F, n as u8]),
@@ -793,7 +793,7 @@ pub(super) fn backlen_len(len: usize) -> usize {
 }
 
 #[inline]
-fn encode_backlen(out: &mut Vec<u8>, len: usize) {
+pub(super) fn encode_backlen(out: &mut Vec<u8>, len: usize) {
     if len <= 127 {
         return out.push(len as u8);
     }

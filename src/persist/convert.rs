@@ -25,7 +25,8 @@ use super::rdb::read::Reader;
 use super::rdb::save;
 use super::rdb::skip;
 use super::rdb::types::{
-    ACTIVE_TIMES_SINCE, Dialect, TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind, WRITE_MAX, WRITE_MIN, opcode,
+    ACTIVE_TIMES_SINCE, Dialect, TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind, WRITE_MAX,
+    WRITE_MIN, opcode,
 };
 use super::rdb::write::Writer;
 use crate::keyspace::limits::Limits;

@@ -44,8 +44,7 @@ pub(super) fn no_group(key: &[u8], group: &[u8], more: &str) -> CmdError {
 #[cold]
 pub(super) fn no_group_of_key(key: &[u8], group: &[u8]) -> CmdError {
     let (key, group) = (errors::shown(key), errors::shown(group));
-    let parts: [&[u8]; 5] =
-        [b"No such consumer group '", group, b"' for key name '", key, b"'"];
+    let parts: [&[u8]; 5] = [b"No such consumer group '", group, b"' for key name '", key, b"'"];
     CmdError::coded("NOGROUP", parts.concat())
 }
 

@@ -34,9 +34,8 @@ pub(crate) const COMMANDS: &[DataRow] = &[
 
 const INVALID_ID: CmdError =
     CmdError::new("ERR Invalid stream ID specified as stream command argument");
-const TWO_STRATEGIES: CmdError = CmdError::new(
-    "ERR syntax error, MAXLEN and MINID options at the same time are not compatible",
-);
+const TWO_STRATEGIES: CmdError =
+    CmdError::new("ERR syntax error, MAXLEN and MINID options at the same time are not compatible");
 
 /// An ID, its number 0 if none is given.
 fn id(arg: &[u8]) -> Result<Id, CmdError> {
@@ -144,12 +143,7 @@ fn threshold(argv: Argv<'_>, at: usize) -> (usize, bool) {
 
 impl Options {
     /// Compat: errors come in the order of the words.
-    fn parse(
-        argv: Argv<'_>,
-        env: &Env,
-        limits: &Limits,
-        adds: bool,
-    ) -> Result<Options, CmdError> {
+    fn parse(argv: Argv<'_>, env: &Env, limits: &Limits, adds: bool) -> Result<Options, CmdError> {
         let (mut trimming, mut limit) = (None::<Trimming>, None);
         let mut options = Options {
             trimming: None,
@@ -172,7 +166,7 @@ impl Options {
                 let text = argv.at(threshold);
                 let trim = match max_len {
                     true => Trim::MaxLen(
-                        arg::int_from_0(text, "The MAXLEN argument must be >= 0.")? as u64
+                        arg::int_from_0(text, "The MAXLEN argument must be >= 0.")? as u64,
                     ),
                     false => Trim::MinId(id(text)?),
                 };
@@ -353,7 +347,9 @@ fn range(ctx: &mut Ctx<'_>, back: bool) -> CmdResult {
     };
     match count {
         Some(0) => reply.null_array(),
-        count if back => reply_entries(reply, stream.log.range_back(start, end), count.unwrap_or(0)),
+        count if back => {
+            reply_entries(reply, stream.log.range_back(start, end), count.unwrap_or(0))
+        }
         count => reply_entries(reply, stream.log.range(start, end), count.unwrap_or(0)),
     }
     Ok(Flow::Done)
@@ -384,8 +380,7 @@ fn xtrim(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, env } = ctx;
     let key = argv.at(1);
     let options = Options::parse(*argv, env, limits, false)?;
-    let (Some(mut stream), Some(trimming)) =
-        (db.touch_open::<Stream>(key, fx)?, options.trimming)
+    let (Some(mut stream), Some(trimming)) = (db.touch_open::<Stream>(key, fx)?, options.trimming)
     else {
         reply.int(0);
         return Ok(Flow::Done);

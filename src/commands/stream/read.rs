@@ -226,10 +226,7 @@ fn wait(ctx: &mut Ctx<'_>, request: &Request<'_>, from: &[From]) -> CmdResult {
     let waiting = Waiting::Keys {
         db: env.db,
         keys: keys.iter().map(|key| key.to_vec()).collect(),
-        wants: Wants {
-            holds: Some(Type::Stream),
-            wakes_on_deletion: request.reader.is_some(),
-        },
+        wants: Wants { holds: Some(Type::Stream), wakes_on_deletion: request.reader.is_some() },
         nothing: Nothing::NullArray,
     };
     Ok(Flow::Block(Box::new(Wait { waiting, until_ms, rewritten })))

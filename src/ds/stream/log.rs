@@ -1,8 +1,8 @@
 //! The entries of a stream in order: blocks by the ID that their entries are relative to.
 //!
 //! Entries are added behind all others, and leave from the front (trimming) or anywhere (deletion).
-//! A block is never changed but at its end, and in the marks of what is deleted; it goes when
-//! nothing in it is left. Where blocks end is as in Redis, since clients can tell: trimming that is
+//! A block is never changed but at its end, and in the marks of what is deleted; it is sealed when
+//! the next begins, and goes when nothing in it is left. Where blocks end is as in Redis, since clients can tell: trimming that is
 //! approximate removes whole blocks.
 //!
 //! Invariants: IDs ascend within blocks and from block to block; `last_id` is at least the last of
@@ -94,7 +94,8 @@ impl Log {
         let n = self.blocks.len();
         let seen = if samples == 0 { n } else { samples.min(n) };
         let bytes: usize = self.blocks.values().take(seen).map(Block::mem_bytes).sum();
-        let all = bytes.checked_div(seen).map_or(0, |each| if seen == n { bytes } else { each * n });
+        let all =
+            bytes.checked_div(seen).map_or(0, |each| if seen == n { bytes } else { each * n });
         all + n * EACH
     }
 
@@ -138,7 +139,7 @@ impl Log {
             let master = *last.key();
             let block = last.get_mut();
             let (count, deleted) = block.counts();
-            let full = block.bytes_len() + bytes >= most
+            let full = block.open_bytes() + bytes >= most
                 || limits.entries != 0 && count + deleted >= limits.entries;
             if !full {
                 return block.append(master, id, args);
@@ -157,6 +158,9 @@ impl Log {
         };
         if !self.blocks.last_key_value().is_none_or(above) {
             return false;
+        }
+        if let Some(mut last) = self.blocks.last_entry() {
+            last.get_mut().seal();
         }
         self.length += block.counts().0;
         self.last_id = ids.map_or(self.last_id, |ids| ids.1);
@@ -382,7 +386,7 @@ impl Log {
             }
             assert_eq!(seen, (count, deleted));
             length += count;
-            let again = Block::from_untrusted(block.as_bytes().to_vec(), *master);
+            let again = Block::from_untrusted(block.to_bytes().into_owned(), *master);
             assert!(again.is_ok());
         }
         assert_eq!(length, self.length);

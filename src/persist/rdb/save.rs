@@ -5,7 +5,9 @@
 //! and its keys. Keys come in table order, each prefetched.
 
 use super::library::Library;
-use super::types::{ACTIVE_TIMES_SINCE, TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind, WRITE_MAX, WRITE_MIN, opcode};
+use super::types::{
+    ACTIVE_TIMES_SINCE, TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind, WRITE_MAX, WRITE_MIN, opcode,
+};
 use super::write::Writer;
 use super::{hash, list, set, stream, zset};
 use crate::keyspace::Keyspace;

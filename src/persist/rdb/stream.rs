@@ -44,7 +44,7 @@ pub(crate) fn save<W: Write>(to: &mut Writer<W>, stream: &Stream, version: u32) 
     to.length(log.block_count() as u64)?;
     for (master, block) in log.blocks() {
         to.string(&master.to_bytes())?;
-        to.string(block.as_bytes())?;
+        to.string(&block.to_bytes())?;
     }
     to.length(log.len())?;
     id(to, log.last_id)?;
@@ -203,7 +203,8 @@ mod tests {
         let limits = NodeLimits { bytes: 4096, entries: 3 };
         for i in 1..=10u64 {
             let text = (i * 1000).to_string();
-            let args: [&[u8]; 4] = [b"a", text.as_bytes(), if i % 4 == 0 { b"c" } else { b"b" }, b"x"];
+            let args: [&[u8]; 4] =
+                [b"a", text.as_bytes(), if i % 4 == 0 { b"c" } else { b"b" }, b"x"];
             stream.log.append(NewId::Exactly(Id::new(i, i % 3)), &args, limits).expect("above");
         }
         stream.log.delete(&[Id::new(5, 2)]);

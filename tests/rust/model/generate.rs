@@ -375,7 +375,8 @@ impl<'a> Generator<'a> {
             "consumer" => self.pick(&["ann", "bob", "cy"]),
             "id" => match self.rng.below(30) {
                 0 => self.pick(&["0", "0-0", "-", "1-", "abc", "", "1-1-1", "007", "5-*"]),
-                1 => self.pick(&["18446744073709551615", "18446744073709551615-18446744073709551615"]),
+                1 => self
+                    .pick(&["18446744073709551615", "18446744073709551615-18446744073709551615"]),
                 n if n % 3 == 0 => number(1 + self.rng.below(40) as i64),
                 n => format!("{}-{}", 1 + self.rng.below(40), n % 4).into_bytes(),
             },
