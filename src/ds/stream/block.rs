@@ -491,7 +491,6 @@ fn try_skip(b: Elements<'_>, mut at: usize, n: i64) -> Option<usize> {
 }
 
 /// Walks the elements of a listpack; None unless they are a block.
-#[expect(clippy::type_complexity, reason = "whether it is sound, and then whether it has entries")]
 fn check(b: Elements<'_>, master: Id) -> Option<Option<(Id, Id)>> {
     let (count, at) = try_int(b, 0)?;
     let (deleted, at) = try_int(b, at)?;
