@@ -206,6 +206,7 @@ impl Pair {
                     |v: &Value| v.members().iter().map(|v| v.sorted(1)).collect::<Vec<_>>();
                 ours.sorted(by) == theirs.sorted(by) || sorted(ours) == sorted(theirs)
             }
+            Like::Timeless => ours.timeless() == theirs.timeless(),
             Like::Sorted(by) => ours.sorted(by) == theirs.sorted(by),
             Like::Shape => {
                 ours.members().len() == theirs.members().len()
@@ -274,7 +275,7 @@ fn same(a: &Key, b: &Key, version: (u32, u32)) -> bool {
     let encoding = a.encoding == b.encoding || !known::encodes_alike(&a.kind, version);
     let near = a.expires == b.expires
         || a.expires > 0 && b.expires > 0 && (a.expires - b.expires).abs() <= NEAR;
-    a.kind == b.kind && a.digest == b.digest && encoding && near
+    a.kind == b.kind && a.digest == b.digest && encoding && near && a.pending == b.pending
 }
 
 fn case(

@@ -10,6 +10,8 @@ pub(super) enum Like {
     Sorted(usize),
     /// By how many elements there are: chance chooses which.
     Shape,
+    /// But for the times that streams show.
+    Timeless,
     /// As numbers that are no further apart than this: the clock goes on between the two.
     Near(i64),
 }
@@ -25,6 +27,7 @@ pub(super) fn like(command: &Command) -> Like {
         "HGETALL" => Like::Sorted(2),
         "SSCAN" | "SCAN" | "HSCAN" | "ZSCAN" => Like::Sorted(1),
         "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" => Like::Shape,
+        "XPENDING" | "XINFO" => Like::Timeless,
         "TTL" | "EXPIRETIME" => Like::Near(2),
         "PTTL" | "PEXPIRETIME" => Like::Near(2000),
         "SORT" | "SORT_RO" if by_pattern(command) == Some(false) => Like::Sorted(1),
@@ -138,6 +141,11 @@ pub(super) const KNOWN: &[Known] = &[
             let wide = |at| number(command, at).is_some_and(|n: i64| n.unsigned_abs() > 1 << 60);
             is(command, "BITFIELD") && (2..command.len()).any(wide)
         },
+    },
+    Known {
+        reason: "XINFO tells when a consumer was active since 7.2",
+        until: (7, 2),
+        applies: |command| is(command, "XINFO") && command.len() > 3,
     },
     Known {
         reason: "lists and sets are listpacks since 7.2",
