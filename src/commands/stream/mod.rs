@@ -1,7 +1,7 @@
 //! Streams: adding, removing, counting and reading entries.
 //!
-//! Reading new entries, alone or as one of a group, is in `read`; groups are in `group` and `claim`;
-//! XINFO is in `info`.
+//! Reading new entries, alone or as one of a group, is in `read`; groups are in `group` and
+//! `claim`; XINFO is in `info`.
 
 pub(crate) mod claim;
 pub(crate) mod group;

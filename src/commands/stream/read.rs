@@ -1,5 +1,5 @@
-//! Reading what is new in streams, alone (XREAD) or as a member of a group (XREADGROUP), and waiting
-//! for it.
+//! Reading what is new in streams, alone (XREAD) or as a member of a group (XREADGROUP), and
+//! waiting for it.
 
 use super::{INVALID_ID, group, id, reply_entries, reply_entry, reply_id};
 use crate::commands::arg;

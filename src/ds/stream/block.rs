@@ -7,13 +7,13 @@
 //! ```
 //! `count` entries are there, `deleted` are marked as such and skipped. `ms` and `seq` are
 //! differences from the block's ID. The names of the head are those of the first entry. An entry
-//! with the same names has the flag `SAME` and holds values alone. `elements` says how many elements
-//! the entry has before it, so that it can be read backwards.
+//! with the same names has the flag `SAME` and holds values alone. `elements` says how many
+//! elements the entry has before it, so that it can be read backwards.
 //!
-//! Most entries are a few short elements, and half of a listpack would be what leads backwards. So a
-//! block that is full is *sealed*: it keeps the elements without their backlens, and without
-//! `elements`. Whoever reads a sealed block backwards looks once where its entries begin. A snapshot
-//! gets the listpack, made anew.
+//! Most entries are a few short elements, and half of a listpack would be what leads backwards. So
+//! a block that is full is *sealed*: it keeps the elements without their backlens, and without
+//! `elements`. Whoever reads a sealed block backwards looks once where its entries begin. A
+//! snapshot gets the listpack, made anew.
 //!
 //! Invariants, checked in full by [`Block::from_untrusted`]: the listpack is sound; every entry is
 //! whole; flags take one byte; IDs ascend; `count` and `deleted` are right.
@@ -545,7 +545,7 @@ pub(super) struct Walk<'a> {
     /// What is left.
     front: usize,
     back: usize,
-    /// Where the entries of a sealed block begin, those that are left, once somebody goes backwards.
+    /// Where the entries of a sealed block begin that are left, once somebody goes backwards.
     starts: Option<Vec<usize>>,
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Entries are added behind all others, and leave from the front (trimming) or anywhere (deletion).
 //! A block is never changed but at its end, and in the marks of what is deleted; it is sealed when
-//! the next begins, and goes when nothing in it is left. Where blocks end is as in Redis, since clients can tell: trimming that is
-//! approximate removes whole blocks.
+//! the next begins, and goes when nothing in it is left. Where blocks end is as in Redis, since
+//! clients can tell: trimming that is approximate removes whole blocks.
 //!
 //! Invariants: IDs ascend within blocks and from block to block; `last_id` is at least the last of
 //! them; `length` is the number of entries that are not deleted.

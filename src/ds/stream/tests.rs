@@ -1,3 +1,5 @@
+//! Streams beside maps of the standard library; `REDUST_MODEL_OPS` says how many changes.
+
 use super::group::Group;
 use super::id::Id;
 use super::log::{NewId, NodeLimits, NotAdded, Trim};

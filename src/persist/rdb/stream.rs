@@ -11,8 +11,8 @@
 //!   19  stream 2    without the active time
 //!   15  stream      read only: without first ID, deleted ID and what was added and read
 //! ```
-//! What is read is checked whole: blocks and their order, counts, that each pending entry belongs to
-//! exactly one consumer, that no name comes twice.
+//! What is read is checked whole: blocks and their order, counts, that each pending entry belongs
+//! to exactly one consumer, that no name comes twice.
 
 use super::error::RdbError as Error;
 use super::read::Reader;

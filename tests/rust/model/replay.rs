@@ -62,8 +62,9 @@ const UNREPEATABLE: [&str; 21] = [
     "xautoclaim",
 ];
 
-/// What may be in it besides commands that write. PFCOUNT keeps what it has counted in the value.
-const BESIDE_WRITES: [&str; 4] = ["select", "multi", "exec", "pfcount"];
+/// What may be in it besides commands that write. PFCOUNT keeps what it has counted in
+/// the value; it is XGROUP's subcommands that write.
+const BESIDE_WRITES: [&str; 5] = ["select", "multi", "exec", "pfcount", "xgroup"];
 
 struct Pair {
     a: Side,
