@@ -92,7 +92,8 @@ impl Blocked {
         self.for_deletion += usize::from(wants.wakes_on_deletion);
         for key in keys {
             let queue = self.waiters.entry((*db, key.clone())).or_default();
-            if queue.iter().all(|other| other.id != id) {
+            // A key that the client names twice has it at its end.
+            if queue.back().is_none_or(|last| last.id != id) {
                 queue.push_back(Waiter { id, wants: *wants });
             }
         }
@@ -109,7 +110,10 @@ impl Blocked {
         for key in keys {
             let key = (*db, key.clone());
             if let Some(queue) = self.waiters.get_mut(&key) {
-                queue.retain(|other| other.id != id);
+                // Who is served stands at the front.
+                if let Some(at) = queue.iter().position(|other| other.id == id) {
+                    queue.remove(at);
+                }
                 if queue.is_empty() {
                     self.waiters.remove(&key);
                     shrink(&mut self.waiters);

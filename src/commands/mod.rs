@@ -24,6 +24,7 @@ pub(crate) mod scan;
 pub(crate) mod set;
 pub(crate) mod sort;
 pub(crate) mod spec;
+pub(crate) mod stream;
 pub(crate) mod string;
 pub(crate) mod string_multi;
 pub(crate) mod zset;
@@ -97,6 +98,11 @@ pub(crate) const TABLES: &[&[DataRow]] = &[
     zset::range::COMMANDS,
     zset::store::COMMANDS,
     zset::pop::COMMANDS,
+    stream::COMMANDS,
+    stream::read::COMMANDS,
+    stream::group::COMMANDS,
+    stream::claim::COMMANDS,
+    stream::info::COMMANDS,
     bitmap::COMMANDS,
     bitfield::COMMANDS,
     hll::COMMANDS,

@@ -157,7 +157,7 @@ fn elements(object: ObjectRef<'_>, descending: bool) -> Option<Vec<Vec<u8>>> {
             });
         }
         ObjectRef::ZSet(zset) => zset.each(|item, _| out.push(item.to_vec())),
-        ObjectRef::Hash(_) => return None,
+        ObjectRef::Hash(_) | ObjectRef::Stream(_) => return None,
     }
     Some(out)
 }

@@ -336,6 +336,28 @@ impl Listpack {
         self.set_header(0);
     }
 
+    /// Replaces the integer at this offset by another one. O(1) if both are small, or of one size.
+    pub(super) fn replace_int(&mut self, at: usize, int: i64) {
+        let byte = &mut self.bytes[HEADER + at];
+        if *byte < 0x80 && (0..0x80).contains(&int) {
+            *byte = int as u8;
+            return;
+        }
+        let mut text = Scratch::default();
+        let len = num::format_i64(&mut text, int);
+        self.replace(Pos(at), &text[..len]);
+    }
+
+    /// Drops the elements from this offset on. O(n).
+    pub(super) fn truncate_at(&mut self, at: usize) {
+        self.split_off(Pos(at));
+    }
+
+    /// Bytes that it has room for, in all.
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Removes the element at `pos`; returns what is there now. O(n).
     pub fn remove(&mut self, pos: Pos) -> Option<Pos> {
         self.remove_from(pos, 1)
@@ -721,7 +743,7 @@ fn int_bytes(n: i64) -> usize {
     }
 }
 
-fn encode_int(out: &mut Vec<u8>, n: i64) {
+pub(super) fn encode_int(out: &mut Vec<u8>, n: i64) {
     match n {
         0..=127 => out.push(n as u8),
         -4096..=4095 => out.extend_from_slice(&[0xC0 | (n >> 8) as u8 & 0x1F, n as u8]),
@@ -771,7 +793,7 @@ pub(super) fn backlen_len(len: usize) -> usize {
 }
 
 #[inline]
-fn encode_backlen(out: &mut Vec<u8>, len: usize) {
+pub(super) fn encode_backlen(out: &mut Vec<u8>, len: usize) {
     if len <= 127 {
         return out.push(len as u8);
     }

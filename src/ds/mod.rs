@@ -9,4 +9,5 @@ pub(crate) mod listpack;
 pub(crate) mod ordered;
 pub(crate) mod pack;
 pub(crate) mod quicklist;
+pub(crate) mod stream;
 pub(crate) mod wheel;

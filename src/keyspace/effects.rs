@@ -41,6 +41,7 @@ pub(crate) const EV_HASH: EventClass = 1 << 6;
 pub(crate) const EV_ZSET: EventClass = 1 << 7;
 pub(crate) const EV_EXPIRED: EventClass = 1 << 8;
 pub(crate) const EV_EVICTED: EventClass = 1 << 9;
+pub(crate) const EV_STREAM: EventClass = 1 << 10;
 pub(crate) const EV_KEY_MISS: EventClass = 1 << 11;
 pub(crate) const EV_NEW: EventClass = 1 << 14;
 

@@ -2,6 +2,7 @@
 //! server layer knows the configuration itself.
 
 use crate::ds::quicklist::{PLAIN_FROM, Shape};
+use crate::ds::stream::log::NodeLimits;
 use crate::util::siphash::Seed;
 use crate::value::hash::HashLimits;
 use crate::value::set::SetLimits;
@@ -39,6 +40,8 @@ pub struct Limits {
     pub zset_listpack_value: usize,
     /// `hll-sparse-max-bytes`.
     pub hll_sparse_bytes: usize,
+    /// `stream-node-max-bytes` and `stream-node-max-entries`.
+    pub stream: NodeLimits,
 }
 
 impl Limits {
@@ -86,6 +89,7 @@ impl Default for Limits {
             zset_listpack_entries: 128,
             zset_listpack_value: 64,
             hll_sparse_bytes: 3000,
+            stream: NodeLimits { bytes: 4096, entries: 100 },
         }
     }
 }

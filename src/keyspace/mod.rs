@@ -29,7 +29,7 @@ use store::Store;
 
 use crate::util::lines::Lines;
 use crate::util::siphash::Seed;
-use crate::value::Type;
+use crate::value::{ObjectRef, Type, ValueRef};
 use std::collections::BTreeSet;
 
 /// What was known of a database when it was last looked at.
@@ -236,6 +236,20 @@ impl Keyspace {
         let store = self.dbs.get(db as usize)?;
         let entry = store.find(store.key(key))?;
         entry.expire_ms().is_none_or(|at| at >= now_ms).then(|| entry.value_type())
+    }
+
+    /// Whether one who waits to read a stream for a group has to look: there is an entry for it, or
+    /// stream or group are gone. O(1).
+    pub fn has_news(&self, db: u32, key: &[u8], group: &[u8], now_ms: i64) -> bool {
+        let entry = self.dbs.get(db as usize).and_then(|store| store.find(store.key(key)));
+        let live = entry.filter(|entry| entry.expire_ms().is_none_or(|at| at >= now_ms));
+        match live.map(|entry| entry.value()) {
+            Some(ValueRef::Object(ObjectRef::Stream(stream))) => match stream.groups.get(group) {
+                Some(group) => stream.log.last_there() > group.last_id,
+                None => true,
+            },
+            _ => true,
+        }
     }
 
     /// Small upkeep from time to time. Tables that grow or shrink go on with it. The wheels of

@@ -11,6 +11,7 @@ use crate::keyspace::store::{Expire, SetValue};
 use crate::value::hash::{Hash, HashLimits, Time};
 use crate::value::list::List;
 use crate::value::set::{Set, SetLimits};
+use crate::value::stream::Stream;
 use crate::value::zset::ZSet;
 use crate::value::{Collection, Value};
 
@@ -66,7 +67,7 @@ const SETS: SetLimits =
 fn some_value(rng: &mut impl FnMut() -> u64) -> Value {
     let members = rng() % 9;
     let names = (0..1 + members).map(|i| format!("member {i}"));
-    match rng() % 5 {
+    match rng() % 6 {
         0 => Value::Int(rng() as i64),
         1 => {
             let limits = HashLimits { listpack_entries: 4, listpack_value: 9, seed: SEED };
@@ -84,6 +85,7 @@ fn some_value(rng: &mut impl FnMut() -> u64) -> Value {
             Value::Object(Box::new(set.into_object()))
         }
         3 => Value::Object(Box::new(ZSet::new().into_object())),
+        4 => Value::Object(Box::new(Stream::default().into_object())),
         _ => Value::Object(Box::new(List::with_room(0).into_object())),
     }
 }

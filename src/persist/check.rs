@@ -2,7 +2,7 @@
 //!
 //! Each value is read as the server reads it, and forgotten. So what the server would refuse is
 //! refused here. Only the server finds two things: a key that occurs twice, and a database beyond
-//! `databases`. Streams and modules' values, which this server does not have, are walked.
+//! `databases`. Modules' values, which this server does not have, are walked.
 //!
 //! The lines are those that users of redis-check-rdb and their scripts know, with what was counted
 //! of each type at the end:
@@ -261,8 +261,8 @@ impl Checker {
             _ => kind.name(),
         };
         match kind.type_name() {
-            // A string must only be readable, and this server does not have the other types.
-            "string" | "stream" | "module" => skip::value(from, kind)?,
+            // A string must only be readable, and this server does not have modules.
+            "string" | "module" => skip::value(from, kind)?,
             // It is read as the server reads it, so that what the server would refuse is refused
             // here.
             _ => match value(from, kind, &self.limits) {

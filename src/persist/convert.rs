@@ -25,7 +25,8 @@ use super::rdb::read::Reader;
 use super::rdb::save;
 use super::rdb::skip;
 use super::rdb::types::{
-    Dialect, TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind, WRITE_MAX, WRITE_MIN, opcode,
+    ACTIVE_TIMES_SINCE, Dialect, TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind, WRITE_MAX,
+    WRITE_MIN, opcode,
 };
 use super::rdb::write::Writer;
 use crate::keyspace::limits::Limits;
@@ -39,8 +40,7 @@ use std::path::Path;
 
 /// Bytes of each buffer.
 const BUFFER: usize = 256 << 10;
-/// The first version that knows streams whose consumers have an active time, and how long it is.
-const ACTIVE_TIMES_SINCE: u32 = 11;
+/// How long the active time of a stream's consumer is.
 const ACTIVE_TIME: u64 = 8;
 
 /// What was written.

@@ -11,7 +11,6 @@ use super::rdb::save;
 use super::rdb::types::{Dialect, VALKEY_VERSION, VERSIONS, ValueKind, opcode};
 use super::rdb::write::Writer;
 use crate::keyspace::entry::Entry;
-use crate::keyspace::fields;
 use crate::keyspace::limits::Limits;
 use crate::util::crc64;
 use crate::util::lzf::Compressor;
@@ -44,7 +43,7 @@ const AROUND: usize = 40;
 /// Serializes a value. `version` 0: the lowest that can hold it, so that any server since Redis 7.0
 /// takes it. Long strings are compressed if `compression`, where that makes them shorter.
 pub(crate) fn dump(entry: &Entry, version: u32, compression: bool) -> Vec<u8> {
-    let version = save::version(version, fields::of_entry(entry).is_some());
+    let version = save::version(version, save::lowest_for(entry));
     let mut payload = match entry.value() {
         ValueRef::Str(bytes) if bytes.len() >= LONG => long_string(bytes, compression),
         value => {

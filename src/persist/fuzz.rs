@@ -76,9 +76,8 @@ pub fn fuzz(data: &[u8]) {
 fn can_be_held(report: &[u8]) -> bool {
     let text = String::from_utf8_lossy(report);
     let after = |mark| text.lines().filter_map(move |line| line.split_once(mark).map(|l| l.1));
-    let lacking = |of: &str| of.starts_with("stream ") || of.starts_with("module ");
     after("MODULE AUX for: ").next().is_none()
-        && !after(" of type ").any(lacking)
+        && !after(" of type ").any(|of| of.starts_with("module "))
         && after("Selecting DB ID ").all(|n| n.parse::<usize>().is_ok_and(|n| n < 16))
 }
 

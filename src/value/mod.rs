@@ -13,6 +13,7 @@ pub(crate) mod hash;
 pub(crate) mod list;
 pub(crate) mod packed;
 pub(crate) mod set;
+pub(crate) mod stream;
 pub(crate) mod string;
 pub(crate) mod zset;
 
@@ -36,7 +37,7 @@ pub enum Type {
 impl Type {
     /// The types that a key can hold, in the order in which INFO counts them.
     pub const STORED: &'static [Type] =
-        &[Type::String, Type::List, Type::Set, Type::ZSet, Type::Hash];
+        &[Type::String, Type::List, Type::Set, Type::ZSet, Type::Hash, Type::Stream];
 
     /// How many types there are, stored or not; as numbers they are all below it.
     pub const COUNT: usize = Type::Stream as usize + 1;
@@ -180,6 +181,7 @@ pub enum Object {
     Set(Set),
     ZSet(ZSet),
     Hash(Hash),
+    Stream(Box<crate::ds::stream::Stream>),
 }
 
 /// A collection, to read it.
@@ -189,6 +191,7 @@ pub enum ObjectRef<'a> {
     Set(SetRef<'a>),
     ZSet(ZSetRef<'a>),
     Hash(HashRef<'a>),
+    Stream(&'a crate::ds::stream::Stream),
 }
 
 /// Does the same with the collection of any type.
@@ -199,6 +202,7 @@ macro_rules! each {
             ObjectRef::Set($name) => $with,
             ObjectRef::ZSet($name) => $with,
             ObjectRef::Hash($name) => $with,
+            ObjectRef::Stream($name) => $with,
         }
     };
 }
@@ -242,6 +246,7 @@ impl Object {
             Object::Set(set) => ObjectRef::Set(set.view()),
             Object::ZSet(zset) => ObjectRef::ZSet(zset.view()),
             Object::Hash(hash) => ObjectRef::Hash(hash.view()),
+            Object::Stream(stream) => ObjectRef::Stream(stream),
         }
     }
 
@@ -288,6 +293,7 @@ impl ObjectRef<'_> {
             ObjectRef::Set(_) => Type::Set,
             ObjectRef::ZSet(_) => Type::ZSet,
             ObjectRef::Hash(_) => Type::Hash,
+            ObjectRef::Stream(_) => Type::Stream,
         }
     }
 }
@@ -298,6 +304,9 @@ impl View for ObjectRef<'_> {
     }
     fn len(self) -> usize {
         each!(self, x => View::len(x))
+    }
+    fn is_empty(self) -> bool {
+        each!(self, x => View::is_empty(x))
     }
     fn duplicate(self, room: usize) -> Object {
         each!(self, x => x.duplicate(room))
@@ -321,6 +330,7 @@ impl PartialEq for ObjectRef<'_> {
             (ObjectRef::Set(a), ObjectRef::Set(b)) => a == b,
             (ObjectRef::ZSet(a), ObjectRef::ZSet(b)) => a == b,
             (ObjectRef::Hash(a), ObjectRef::Hash(b)) => a == b,
+            (ObjectRef::Stream(a), ObjectRef::Stream(b)) => a == b,
             _ => false,
         }
     }

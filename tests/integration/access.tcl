@@ -16,6 +16,7 @@ set ::since {
     {renamenx s *} 7.2   {as above}
     {renamenx v no} 7.2  {as above}
     {move *} 7.2         {as above}
+    {xclaim x grp bo 0 9-9} 7.2 {the consumer is made although it gets nothing}
     {msetnx no x no y} 7.2 {the second value for one key is no access}
 }
 
@@ -29,6 +30,7 @@ set ::fixture {
     {zadd z 1 a 2 b 3 c} {zadd z1 1 a} {zadd z2 2 b 3 c 4 d} {zadd zl 0 a 0 b 0 c}
     {geoadd g 13.361389 38.115556 Palermo 15.087269 37.502669 Catania}
     {pfadd hl a b c} {pfadd hl2 c d e}
+    {xadd x 1-1 f v} {xadd x 2-1 f v} {xadd x 3-1 f v} {xgroup create x grp 0} {xreadgroup group grp al count 1 streams x >}
     {set w_1 3} {set w_2 2} {set w_3 1} {set due_s x} {rpush due_l x} {sadd due_st x} {hset due_h f v} {zadd due_z 1 x}
 }
 # Keys that the commands may make.
@@ -165,6 +167,16 @@ set ::forms {
     {sunionstore dst st st2} {sunionstore st st st2} {sunionstore st no no1} {sunionstore no no1} {sunionstore s st st2} {sunionstore dst st s} {sunionstore due_st st st2}
     {touch s} {touch s no s} {touch due_s} {ttl v} {ttl s} {ttl no} {type s} {type no} {type due_s}
     {unlink s} {unlink s l no} {unlink no} {unlink due_s} {watch s} {watch no} {watch due_s}
+    {xlen x} {xlen no} {xlen s} {xrange x - +} {xrange no - +} {xrange s - +} {xrevrange x + -} {xrevrange no + -} {xrevrange l + -}
+    {xadd x 4-1 f v} {xadd no 1-1 f v} {xadd no nomkstream 1-1 f v} {xadd s 1-1 f v} {xadd x 1-1 f v} {xadd x maxlen 1 5-1 f v} {xadd x 5-1 f}
+    {xdel x 1-1} {xdel x 9-9} {xdel no 1-1} {xdel s 1-1} {xtrim x maxlen 1} {xtrim x maxlen 9} {xtrim no maxlen 1} {xtrim s maxlen 1}
+    {xsetid x 9-9} {xsetid x 1-1} {xsetid no 9-9} {xsetid s 9-9} {xack x grp 1-1} {xack x grp 9-9} {xack no grp 1-1} {xack s grp 1-1}
+    {xread streams x 0} {xread streams x 9-9} {xread streams no 0} {xread streams s 0} {xread count 1 streams x no 0 0}
+    {xreadgroup group grp al streams x >} {xreadgroup group grp al streams x 0} {xreadgroup group no al streams x >} {xreadgroup group grp al streams no >}
+    {xpending x grp} {xpending x grp - + 9} {xpending x no} {xpending no grp} {xpending s grp} {xinfo stream x} {xinfo groups x} {xinfo consumers x grp}
+    {xinfo stream no} {xinfo stream s} {xgroup create x other 0} {xgroup create x grp 0} {xgroup create no g 0} {xgroup create no g 0 mkstream}
+    {xgroup setid x grp 0} {xgroup destroy x grp} {xgroup destroy x no} {xgroup createconsumer x grp bo} {xgroup delconsumer x grp al} {xgroup create s g 0}
+    {xclaim x grp bo 0 1-1} {xclaim x grp bo 0 9-9} {xclaim x no bo 0 1-1} {xclaim no grp bo 0 1-1} {xautoclaim x grp bo 0 0} {xautoclaim no grp bo 0 0}
     {zadd z 5 x} {zadd z 1 a} {zadd z 9 a} {zadd z 5 x 9 a} {zadd z ch 5 x 9 a} {zadd no 1 a} {zadd s 1 a} {zadd z nx 9 a} {zadd z xx 9 a} {zadd z xx 9 none}
     {zadd no xx 1 a} {zadd z gt 0 a} {zadd z incr 1 a} {zadd z nx incr 1 a} {zadd z incr 0 a} {zadd z x a} {zadd no nx incr 1 a} {zadd due_z 1 y} {zadd z nx xx 1 a}
     {zcard z} {zcard no} {zcard s} {zcount z 0 9} {zcount no 0 9} {zcount s 0 9} {zcount z x y}

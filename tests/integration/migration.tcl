@@ -35,6 +35,8 @@ proc up {binary dir} {
     set ::daemon [string trim [read_file $dir/redis.pid]]
     watch_process $::daemon
     set ::c [redis_client -host 127.0.0.1 -port $port]
+    # Files with streams are for Redis 7.2 unless one asks for older ones.
+    if {[daemon_field redust_version] ne {}} { $::c config set rdb-target-version 10 }
 }
 
 proc down {how} {
@@ -49,7 +51,7 @@ proc daemon_idle {} {
     wait_for_condition {[daemon_field aof_rewrite_in_progress] == 0 && [daemon_field aof_rewrite_scheduled] == 0} -within 20000
 }
 
-# Every type but streams, packed and large, in several databases, with and without expiry. Scores are eighths, since
+# Every type, packed and large, in several databases, with and without expiry. Scores are eighths, since
 # 7.0 and 7.2 write others with different digits, and the digest is of the text.
 proc daemon_fill {mark} {
     set c $::c
@@ -65,7 +67,11 @@ proc daemon_fill {mark} {
                 $c sadd set$n$mark member$i
                 $c hset hash$n$mark field$i value$i
                 $c zadd zset$n$mark [expr {$i / 8.0}] m$i
+                $c xadd stream$n$mark [expr {$i + 1}]-$i field value$i other$i $i
             }
+            $c xgroup create stream$n$mark readers 0
+            $c xreadgroup group readers one count 2 streams stream$n$mark >
+            $c xdel stream$n$mark 2
             $c pexpireat hash$n$mark 4102444800000
         }
         $c setbit bits$mark 1000 1
@@ -146,6 +152,8 @@ test "after CONFIG REWRITE by either, the other one starts with the file" {
     set dir [place]
     foreach {binary setting} [list $::options(server) 101mb $reference 102mb $::options(server) 103mb $reference 104mb] {
         up $binary $dir
+        # The other server does not know this directive.
+        catch {$::c config set rdb-target-version 0}
         $::c config set maxmemory $setting maxmemory-policy allkeys-lru save "60 5" appendonly [expr {$setting in {101mb 102mb} ? "yes" : "no"}]
         daemon_idle
         $::c set k $setting
@@ -164,22 +172,14 @@ test "a snapshot can be checked beforehand" {
     daemon_fill one
     down save
     assert_match "*RDB looks OK*" [exec [server_as redust-check-rdb] $dir/lib/dump.rdb]
-    up $reference $dir
-    $::c xadd stream * f v
-    down save
-    # Streams are checked, but not loaded; the file stays as it is.
-    assert_match "*RDB looks OK*" [exec [server_as redust-check-rdb] $dir/lib/dump.rdb]
-    set before [read_file $dir/lib/dump.rdb]
-    catch {exec timeout 20 $::options(server) $dir/redis.conf --daemonize no --logfile {} 2>@1} text
-    assert_match "*Values of type 'stream' are not supported yet*key 'stream'*" $text
-    assert_equal $before [read_file $dir/lib/dump.rdb]
 }
 
 test "keys move while both run" {
     set dir [place]
     up $reference $dir
     daemon_fill one
-    start_server {} {
+    # 7.0 takes no later payloads; those of streams are of 7.2 if nobody asks for older ones.
+    start_server {overrides {rdb-target-version 10}} {
         set keys [$::c keys *]
         set digest [$::c debug digest-value {*}$keys]
         assert_equal OK [$::c migrate 127.0.0.1 [srv port] "" 0 5000 keys {*}$keys]

@@ -182,13 +182,13 @@ start_server {tags {info} overrides {save {}}} {
         r sadd s m
         r zadd z 1 m
         r hset h f v
-        assert_equal {string=3,list=1,set=1,zset=1,hash=1} [types 0]
+        assert_equal {string=3,list=1,set=1,zset=1,hash=1,stream=0} [types 0]
         # The value changes type, or goes with its last element.
         r set l over
         r set s over
         r zrem z m
         r hdel h f
-        assert_equal {string=5,list=0,set=0,zset=0,hash=0} [types 0]
+        assert_equal {string=5,list=0,set=0,zset=0,hash=0,stream=0} [types 0]
     }
 
     test "keys by type agree with a scan after random commands" {
@@ -213,9 +213,9 @@ start_server {tags {info} overrides {save {}}} {
                 # What is past its time leaves first, and can't be looked at.
                 if {$db == 0} { sleep 10 }
                 wait_for_condition {[s redust_expire_backlog] == 0}
-                foreach type {string list set zset hash} { set of($type) 0 }
+                foreach type {string list set zset hash stream} { set of($type) 0 }
                 foreach key [r keys *] { incr of([r type $key]) }
-                set want string=$of(string),list=$of(list),set=$of(set),zset=$of(zset),hash=$of(hash)
+                set want string=$of(string),list=$of(list),set=$of(set),zset=$of(zset),hash=$of(hash),stream=$of(stream)
                 set seen [types $db]
                 if {$seen ne {} || [r dbsize] > 0} { assert_equal $want $seen "database $db, round $round" }
             }

@@ -332,8 +332,8 @@ static LIMITS: &[Row] = &[
     row("zset-max-listpack-value", memory!(limits.zset_max_listpack_value, 0, I64))
         .alias("zset-max-ziplist-value"),
     row("hll-sparse-max-bytes", memory!(limits.hll_sparse_max_bytes, 0, I64)),
-    row("stream-node-max-bytes", memory!(limits.stream_node_max_bytes, 0, I64)).inert(),
-    row("stream-node-max-entries", int!(limits.stream_node_max_entries, 0, I64)).inert(),
+    row("stream-node-max-bytes", memory!(limits.stream_node_max_bytes, 0, I64)),
+    row("stream-node-max-entries", int!(limits.stream_node_max_entries, 0, I64)),
 ];
 
 /// The memory limit, eviction and defragmentation.

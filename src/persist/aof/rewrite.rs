@@ -6,6 +6,8 @@
 //! Elements go in portions of `PORTION`, so that no command gets long. Times are absolute. Keys
 //! past their time are written as well: what comes in later files may be about them.
 
+mod stream;
+
 use crate::ds::listpack::Item;
 use crate::ds::pack::End;
 use crate::keyspace::Keyspace;
@@ -202,5 +204,6 @@ fn object<W: Write>(out: &mut Out<W>, key: &[u8], object: ObjectRef<'_>) -> io::
             }
             Ok(())
         }
+        ObjectRef::Stream(stream) => stream::commands(out, key, stream),
     }
 }

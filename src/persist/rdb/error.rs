@@ -21,8 +21,6 @@ pub enum RdbError {
     Checksum { expected: u64, found: u64 },
     /// The value can't be right; `key` is the key it was read for, if one had been read.
     Corrupt { at: u64, what: &'static str, key: Option<Box<[u8]>> },
-    /// It is sound, but of a type that this server does not have.
-    Unsupported { at: u64, type_name: &'static str, key: Option<Box<[u8]>> },
     /// It is sound, but a module's, and there are no modules here. `aux` if it belongs to no key.
     Module { at: u64, name: String, aux: bool, key: Option<Box<[u8]>> },
     /// A collection without elements.
@@ -41,9 +39,7 @@ impl RdbError {
 
     /// The same, said of a key.
     pub(crate) fn of_key(mut self, name: &[u8]) -> RdbError {
-        if let RdbError::Corrupt { key, .. }
-        | RdbError::Unsupported { key, .. }
-        | RdbError::Module { key, .. } = &mut self
+        if let RdbError::Corrupt { key, .. } | RdbError::Module { key, .. } = &mut self
             && key.is_none()
         {
             *key = Some(name.into());
@@ -92,10 +88,6 @@ impl std::fmt::Display for RdbError {
             }
             RdbError::Corrupt { at, what, key } => {
                 write!(f, "{what} at offset {at}{}", of_key(key))
-            }
-            RdbError::Unsupported { at, type_name, key } => {
-                write!(f, "Values of type '{type_name}' are not supported yet, ")?;
-                write!(f, "offset {at}{}", of_key(key))
             }
             RdbError::Module { at, name, aux: true, .. } => {
                 write!(f, "The RDB file contains AUX module data I can't load: ")?;

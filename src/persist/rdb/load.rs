@@ -20,7 +20,6 @@
 //!   FUNCTION2                     kept and saved again; refused if the library has no name
 //!   FUNCTION_PRE_GA               refused, as every release of Redis does
 //!   MODULE_AUX, values of modules refused with the module's name: there are no modules
-//!   values of other types         refused with type and key, once `skip` has found them sound
 //!   any other code                refused
 //!   AUX used-mem                  kept for the progress that INFO shows
 //!   AUX redis-ver, valkey-ver, ctime, used-mem, aof-preamble, aof-base, and names with a %
@@ -42,7 +41,7 @@ use super::skip;
 use super::types::{
     CHECKSUM_SINCE, Dialect, VALKEY_VERSION, VERSIONS, ValueKind, module_name, opcode,
 };
-use super::{hash, list, set, zset};
+use super::{hash, list, set, stream, zset};
 use crate::keyspace::Keyspace;
 use crate::keyspace::entry::SetValue;
 use crate::keyspace::limits::Limits;
@@ -449,12 +448,13 @@ pub(crate) fn value<R: Read>(
         "set" => set::load(from, kind, limits)?.into_object(),
         "zset" => zset::load(from, kind, limits)?.into_object(),
         "hash" => hash::load(from, kind, limits)?.into_object(),
+        "stream" => stream::load(from, kind)?.into_object(),
         _ => return simple(from, kind),
     };
     if object.is_empty() { Err(Error::Empty { at }) } else { Ok(Value::Object(Box::new(object))) }
 }
 
-/// A string, or a value of a type that is not there.
+/// A string, or a module's value, which is refused.
 fn simple<R: Read>(from: &mut Reader<R>, kind: ValueKind) -> Result<Value, Error> {
     match kind {
         ValueKind::String => Ok(match from.text()? {
@@ -469,7 +469,7 @@ fn simple<R: Read>(from: &mut Reader<R>, kind: ValueKind) -> Result<Value, Error
         _ => {
             let at = from.offset();
             skip::value(from, kind)?;
-            Err(Error::Unsupported { at, type_name: kind.type_name(), key: None })
+            Err(Error::corrupt(at, "Invalid object type"))
         }
     }
 }

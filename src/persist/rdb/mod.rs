@@ -11,6 +11,7 @@ pub(crate) mod read;
 pub mod save;
 pub(crate) mod set;
 pub(crate) mod skip;
+pub(crate) mod stream;
 pub(crate) mod types;
 pub(crate) mod write;
 pub(crate) mod zset;

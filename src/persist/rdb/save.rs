@@ -5,13 +5,16 @@
 //! and its keys. Keys come in table order, each prefetched.
 
 use super::library::Library;
-use super::types::{TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind, WRITE_MAX, WRITE_MIN, opcode};
+use super::types::{
+    ACTIVE_TIMES_SINCE, TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind, WRITE_MAX, WRITE_MIN, opcode,
+};
 use super::write::Writer;
-use super::{hash, list, set, zset};
+use super::{hash, list, set, stream, zset};
 use crate::keyspace::Keyspace;
 use crate::keyspace::entry::Entry;
+use crate::keyspace::fields;
 use crate::keyspace::store::Store;
-use crate::value::{ObjectRef, ValueRef};
+use crate::value::{ObjectRef, Type, ValueRef};
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -70,7 +73,7 @@ pub fn save(
     on_keys: &mut dyn FnMut(u64),
 ) -> io::Result<Summary> {
     let mut to = Writer::new(out, BUFFER, opts.compression, opts.checksum);
-    let version = version(opts.version, ks.stores().any(|db| db.timed_hashes() > 0));
+    let version = version(opts.version, lowest_of(ks));
     header(&mut to, version, opts)?;
     for library in &opts.libraries {
         to.byte(opcode::FUNCTION2)?;
@@ -87,15 +90,36 @@ pub fn save(
     Ok(Summary { keys: pace.keys, bytes: to.offset() })
 }
 
-/// The version to write when `wanted` is asked for; 0 asks for the lowest that can hold the data,
-/// among which are fields that expire if `timed_fields`.
+/// The lowest version that can hold all the keyspace has.
+fn lowest_of(ks: &Keyspace) -> u32 {
+    if ks.stores().any(|db| db.timed_hashes() > 0) {
+        TIMED_FIELDS_SINCE
+    } else if ks.stores().any(|db| db.of_type(Type::Stream) > 0) {
+        ACTIVE_TIMES_SINCE
+    } else {
+        WRITE_MIN
+    }
+}
+
+/// The lowest version that can hold a key's value.
+pub(crate) fn lowest_for(entry: &Entry) -> u32 {
+    if fields::of_entry(entry).is_some() {
+        TIMED_FIELDS_SINCE
+    } else if entry.value_type() == Type::Stream {
+        ACTIVE_TIMES_SINCE
+    } else {
+        WRITE_MIN
+    }
+}
+
+/// The version to write when `wanted` is asked for; 0 asks for `lowest`, the lowest that can hold
+/// the data.
 ///
-/// A version that is asked for is written even if it can't hold these. Their fields then never
-/// expire, as on a server of that version.
-pub fn version(wanted: u32, timed_fields: bool) -> u32 {
+/// A version that is asked for is written even if it can't hold all. Fields then never expire, and
+/// consumers of streams lose their active times, as on a server of that version.
+pub fn version(wanted: u32, lowest: u32) -> u32 {
     match wanted {
-        0 if timed_fields => TIMED_FIELDS_SINCE,
-        0 => WRITE_MIN,
+        0 => lowest,
         VALKEY_VERSION => VALKEY_VERSION,
         n => n.clamp(WRITE_MIN, WRITE_MAX),
     }
@@ -188,6 +212,7 @@ pub(crate) fn kind_of(value: ValueRef<'_>, version: u32) -> ValueKind {
             ObjectRef::Set(x) => set::kind(x, version),
             ObjectRef::ZSet(x) => zset::kind(x),
             ObjectRef::Hash(x) => hash::kind(x, version),
+            ObjectRef::Stream(_) => stream::kind(version),
         },
     }
 }
@@ -207,6 +232,7 @@ pub(crate) fn value<W: Write>(
             ObjectRef::Set(x) => set::save(to, x, version),
             ObjectRef::ZSet(x) => zset::save(to, x),
             ObjectRef::Hash(x) => hash::save(to, x, version),
+            ObjectRef::Stream(x) => stream::save(to, x, version),
         },
     }
 }

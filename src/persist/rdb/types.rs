@@ -28,6 +28,8 @@ pub(crate) const WRITE_MIN: u32 = 10;
 pub(crate) const WRITE_MAX: u32 = 12;
 /// The first version that holds fields of hashes that expire.
 pub(crate) const TIMED_FIELDS_SINCE: u32 = 12;
+/// The first version whose streams hold when a consumer last got something.
+pub(crate) const ACTIVE_TIMES_SINCE: u32 = 11;
 /// The first version that ends with a checksum.
 pub(crate) const CHECKSUM_SINCE: u32 = 5;
 

@@ -17,6 +17,8 @@ pub(crate) const COMMANDS: &[ServerRow] = &[
     ("object|help", help),
     ("pubsub|help", help),
     ("slowlog|help", help),
+    ("xgroup|help", help),
+    ("xinfo|help", help),
     ("script|help", help),
     ("function|help", help),
     ("module|help", help),
@@ -348,6 +350,32 @@ pub(crate) const DEBUG: &[&str] = &[
     "    Tell whether <string> matches <pattern>.",
 ];
 
+const XGROUP: &[&str] = &[
+    "CREATE <key> <groupname> <id|$> [option]",
+    "    Start a group that has read up to this ID. Options:",
+    "    * MKSTREAM",
+    "      Start an empty stream if there is none.",
+    "    * ENTRIESREAD entries_read",
+    "      Say how many entries the group has read.",
+    "CREATECONSUMER <key> <groupname> <consumer>",
+    "    Add a consumer to a group.",
+    "DELCONSUMER <key> <groupname> <consumer>",
+    "    Remove a consumer, with what is pending for it.",
+    "DESTROY <key> <groupname>",
+    "    Remove a group.",
+    "SETID <key> <groupname> <id|$> [ENTRIESREAD entries_read]",
+    "    Say how far a group has read.",
+];
+
+const XINFO: &[&str] = &[
+    "CONSUMERS <key> <groupname>",
+    "    Describe the consumers of a group.",
+    "GROUPS <key>",
+    "    Describe the groups of a stream.",
+    "STREAM <key> [FULL [COUNT <count>]",
+    "    Describe a stream.",
+];
+
 /// Writes help text in Redis's form.
 pub(crate) fn write(reply: &mut Reply, command: &str, lines: &[impl AsRef<str>]) {
     reply.array(1 + lines.len() + 2);
@@ -368,6 +396,8 @@ fn help(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
         Some("object") => OBJECT,
         Some("pubsub") => PUBSUB,
         Some("slowlog") => SLOWLOG,
+        Some("xgroup") => XGROUP,
+        Some("xinfo") => XINFO,
         Some("script") => SCRIPT,
         Some("function") => FUNCTION,
         Some("module") => MODULE,

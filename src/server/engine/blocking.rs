@@ -14,7 +14,7 @@
 
 use crate::commands::Flow;
 use crate::keyspace::store::Key;
-use crate::keyspace::waiting::Wait;
+use crate::keyspace::waiting::{Wait, Waiting, Wants};
 use crate::net::clients::ClientId;
 use crate::net::session::{Close, Parked, Queued, ReplyMode};
 use crate::resp::argv::Argv;
@@ -103,6 +103,8 @@ pub(crate) fn account_unblocked(srv: &mut Server, id: ClientId, parked: &Parked,
 /// here.
 pub(crate) fn serve_ready(srv: &mut Server, mut current: Option<(ClientId, &mut Reply)>) {
     while let Some(key) = srv.blocked.next_ready() {
+        // A group for which nothing is left to read.
+        let mut spent = None::<Vec<u8>>;
         // Those that wait now: one that parks again goes to the tail and is not tried twice.
         for id in srv.blocked.waiting_for(&key) {
             let now = srv.ks.type_of(key.0, &key.1, srv.clock.now_ms);
@@ -113,8 +115,15 @@ pub(crate) fn serve_ready(srv: &mut Server, mut current: Option<(ClientId, &mut 
             let session = srv.clients.session(id).filter(|s| s.close != Close::Now);
             let parked = session.and_then(|s| s.parked.as_ref());
             // Who waits for another type keeps its place.
-            if parked.is_none_or(|p| !p.waiting.wakes(now)) {
-                continue;
+            let Some(parked) = parked.filter(|p| p.waiting.wakes(now)) else { continue };
+            // Nor does it lose its place if those before it have read all that was there.
+            if let Some(group) = group_of(parked) {
+                let served = spent.as_deref() == Some(group)
+                    || !srv.ks.has_news(key.0, &key.1, group, srv.clock.now_ms);
+                if served {
+                    spent = Some(group.to_vec());
+                    continue;
+                }
             }
             let Some(parked) = unpark(srv, id) else { continue };
             match &mut current {
@@ -125,6 +134,26 @@ pub(crate) fn serve_ready(srv: &mut Server, mut current: Option<(ClientId, &mut 
                 }
             }
         }
+    }
+}
+
+/// The group for which a parked XREADGROUP reads. It waits for new entries alone: others it would
+/// have got at once.
+fn group_of(parked: &Parked) -> Option<&[u8]> {
+    let Waiting::Keys { wants: Wants { wakes_on_deletion: true, .. }, .. } = parked.waiting else {
+        return None;
+    };
+    let (argv, mut at, mut group) = (&parked.command.argv, 1, None);
+    loop {
+        at += match argv.get(at)?.to_ascii_lowercase().as_slice() {
+            b"block" | b"count" => 2,
+            b"noack" => 1,
+            b"group" => {
+                group = Some(argv.get(at + 1)?.as_slice());
+                3
+            }
+            _ => return group,
+        };
     }
 }
 

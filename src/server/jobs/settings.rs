@@ -38,6 +38,8 @@ pub(crate) fn adopt(srv: &mut Server) {
     l.zset_listpack_entries = cfg.limits.zset_max_listpack_entries;
     l.zset_listpack_value = cfg.limits.zset_max_listpack_value;
     l.hll_sparse_bytes = cfg.limits.hll_sparse_max_bytes;
+    l.stream.bytes = cfg.limits.stream_node_max_bytes;
+    l.stream.entries = cfg.limits.stream_node_max_entries;
     srv.lazyfree = Lazyfree {
         user_del: cfg.keyspace.lazy_user_del,
         server_del: cfg.keyspace.lazy_server_del,

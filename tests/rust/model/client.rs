@@ -58,6 +58,26 @@ impl Value {
         }
     }
 
+    /// The same reply without times of streams' consumers: when they were seen, and since when
+    /// something is pending.
+    pub(super) fn timeless(&self) -> Value {
+        const TIMES: [&[u8]; 4] = [b"idle", b"inactive", b"seen-time", b"active-time"];
+        let Value::Many(kind, all) = self else {
+            let is_date = self.number().is_some_and(|n| n > 1_600_000_000_000);
+            let hidden = Value::Line(b':', b"a time".to_vec());
+            return if is_date { hidden } else { self.clone() };
+        };
+        let mut out: Vec<Value> = all.iter().map(Value::timeless).collect();
+        let is_pending = out.len() == 4 && !out[0].bytes().is_empty() && out[1].number().is_none();
+        for at in 1..out.len() {
+            let is_time = TIMES.contains(&out[at - 1].bytes()) || is_pending && at == 2;
+            if is_time && out[at].number().is_some_and(|n| n >= 0) {
+                out[at] = Value::Line(b':', b"a time".to_vec());
+            }
+        }
+        Value::Many(*kind, out)
+    }
+
     /// The same reply with its elements in order: one by one, or by pairs.
     pub(super) fn sorted(&self, by: usize) -> Value {
         let Value::Many(kind, all) = self else { return self.clone() };

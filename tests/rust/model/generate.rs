@@ -179,6 +179,11 @@ impl<'a> Generator<'a> {
             "BZPOPMIN",
             "BZPOPMAX",
             "BZMPOP",
+            "XREAD",
+            "XREADGROUP",
+            "XCLAIM",
+            "XAUTOCLAIM",
+            "XPENDING",
         ];
         is(&args[0], NAMES)
             || args.iter().any(|arg| is(arg, &["PX", "px", "nosort", "y0", "y1", "y2"]))
@@ -199,7 +204,7 @@ impl<'a> Generator<'a> {
             let told = if self.rng.chance(3) { self.bytes("int") } else { number(count as i64) };
             out.push(Arg::Bytes(told));
             (0..count).for_each(|_| self.sequence(item, out));
-        } else if token.len() > 1 && token.ends_with('*') {
+        } else if token.len() > 1 && token.ends_with('*') && !token.ends_with("-*") {
             let times = match self.rng.below(60) {
                 0 => 0,
                 1 => 12,
@@ -213,7 +218,14 @@ impl<'a> Generator<'a> {
             let choices = split_choices(&token[1..token.len() - 1]);
             let choice = *self.rng.pick(&choices);
             self.sequence(choice, out);
-        } else if let Some(name) = token.strip_prefix('$') {
+        } else if let Some(name) = token.strip_prefix('$').and_then(|t| t.strip_suffix("-*")) {
+            // Whatever comes before it.
+            let ms = match name {
+                "id" => number(1 + self.rng.below(40) as i64),
+                other => self.bytes(other),
+            };
+            out.push(Arg::Bytes([&ms[..], b"-*"].concat()));
+        } else if let Some(name) = token.strip_prefix('$').filter(|name| !name.is_empty()) {
             let arg = self.argument(name);
             out.push(arg);
         } else {
@@ -264,9 +276,9 @@ impl<'a> Generator<'a> {
     }
 
     fn bytes(&mut self, name: &str) -> Vec<u8> {
-        const TYPES: &[u8] = b"sbltzhgp";
+        const TYPES: &[u8] = b"sbltzhgpx";
         match name {
-            "s" | "b" | "l" | "t" | "z" | "h" | "g" | "p" => {
+            "s" | "b" | "l" | "t" | "z" | "h" | "g" | "p" | "x" => {
                 let own = name.as_bytes()[0];
                 let kind = if self.rng.chance(4) { *self.rng.pick(TYPES) } else { own };
                 format!("{}{}", kind as char, self.rng.below(3)).into_bytes()
@@ -355,6 +367,29 @@ impl<'a> Generator<'a> {
             "glob" => self.pick(&["*", "s*", "?1", "[hl]*", "f1*", "[^a-c]", "", "\\*", "a", "1*"]),
             "pattern" => self.pick(&["s*", "h*->f1", "none", "h1->f*", "*", "h1->", "b*"]),
             "wait" => self.wait(),
+            "waitms" => match self.wait() {
+                brief if brief.starts_with(b"0.") => match self.purpose {
+                    Purpose::Replay => self.pick(&["1", "20"]),
+                    // It would be over at one server before the other.
+                    Purpose::Compare => self.pick(&["1000"]),
+                },
+                other => other,
+            },
+            "group" => self.pick(&["g1", "g1", "g1", "g2"]),
+            "consumer" => self.pick(&["ann", "bob", "cy"]),
+            "id" => match self.rng.below(30) {
+                0 => self.pick(&["0", "0-0", "-", "1-", "abc", "", "1-1-1", "007", "5-*"]),
+                1 => self
+                    .pick(&["18446744073709551615", "18446744073709551615-18446744073709551615"]),
+                n if n % 3 == 0 => number(1 + self.rng.below(40) as i64),
+                n => format!("{}-{}", 1 + self.rng.below(40), n % 4).into_bytes(),
+            },
+            "idbound" => match self.rng.below(6) {
+                0 => b"-".to_vec(),
+                1 => b"+".to_vec(),
+                2 => [b"(", &self.bytes("id")[..]].concat(),
+                _ => self.bytes("id"),
+            },
             "dump" => match self.rng.below(10) {
                 0 => self.value(),
                 1 => {

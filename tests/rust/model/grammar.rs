@@ -261,6 +261,48 @@ pub(super) const FAMILIES: &[Family] = &[
         chance: "",
     },
     Family {
+        name: "stream",
+        writes: "
+            XADD $x $id (f1 $val|f1 $val f2 $val|$field $val)
+            XADD $x $id-* (f1 $val|f1 $val f2 $val)
+            XADD $x [NOMKSTREAM] [MAXLEN (=|~) $count|MINID (=|~) $id] [LIMIT $count] $id f1 $val
+            XTRIM $x (MAXLEN|MINID) [=|~] $count
+            XTRIM $x MAXLEN ~ $count LIMIT $count
+            XTRIM $x MINID [=|~] $id
+            XDEL $x $id*
+            XSETID $x $id [ENTRIESADDED $count] [MAXDELETEDID $id]
+            XGROUP CREATE $x $group (0|$|$id) [MKSTREAM] [ENTRIESREAD $small]
+            XGROUP CREATE $x $group 0 MKSTREAM
+            XGROUP SETID $x $group (0|$|$id) [ENTRIESREAD $small]
+            XGROUP DESTROY $x $group
+            XGROUP CREATECONSUMER $x $group $consumer
+            XGROUP DELCONSUMER $x $group $consumer
+            XREADGROUP GROUP $group $consumer [COUNT $count] [NOACK] STREAMS $x >
+            XREADGROUP GROUP $group $consumer [COUNT $count] STREAMS $x >
+            XREADGROUP GROUP $group $consumer [COUNT $count] STREAMS $x $x > >
+            XREADGROUP GROUP $group $consumer BLOCK $waitms STREAMS $x >
+            XREADGROUP GROUP $group $consumer [COUNT $count] STREAMS $x $id
+            XACK $x $group $id*
+            XCLAIM $x $group $consumer 0 $id* [RETRYCOUNT $count] [FORCE] [JUSTID] [LASTID $id]
+            XCLAIM $x $group $consumer $count $id* TIME $count [FORCE] [JUSTID]
+            XAUTOCLAIM $x $group $consumer 0 $id [COUNT $count] [JUSTID]",
+        reads: "
+            XLEN $x
+            XRANGE $x $idbound $idbound [COUNT $count]
+            XREVRANGE $x $idbound $idbound [COUNT $count]
+            XREAD [COUNT $count] STREAMS $x $x $id $id
+            XREAD BLOCK $waitms STREAMS $x $x ($|$id) ($|$id)
+            XPENDING $x $group
+            XPENDING $x $group $idbound $idbound $count [$consumer]
+            XINFO STREAM $x
+            XINFO STREAM $x FULL [COUNT $count]
+            XINFO GROUPS $x
+            XINFO CONSUMERS $x $group",
+        later: "",
+        chance: "
+            XADD $x * f1 $val",
+    },
+    Family {
         name: "keys",
         writes: "
             COPY $key $key [DB $db] [REPLACE]
@@ -291,7 +333,7 @@ pub(super) const FAMILIES: &[Family] = &[
             PEXPIRETIME $key
             TOUCH $key*
             KEYS $glob
-            SCAN 0 [MATCH $glob] COUNT 1000 [TYPE (string|list|set|zset|hash|none)]
+            SCAN 0 [MATCH $glob] COUNT 1000 [TYPE (string|list|set|zset|hash|stream|none)]
             DBSIZE
             OBJECT ENCODING $key
             SORT_RO $ltz [BY $pattern] [LIMIT $small $small] [GET $pattern] [ASC|DESC] ALPHA",

@@ -10,6 +10,8 @@ pub(super) enum Like {
     Sorted(usize),
     /// By how many elements there are: chance chooses which.
     Shape,
+    /// But for the times that streams show.
+    Timeless,
     /// As numbers that are no further apart than this: the clock goes on between the two.
     Near(i64),
 }
@@ -25,6 +27,7 @@ pub(super) fn like(command: &Command) -> Like {
         "HGETALL" => Like::Sorted(2),
         "SSCAN" | "SCAN" | "HSCAN" | "ZSCAN" => Like::Sorted(1),
         "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" => Like::Shape,
+        "XPENDING" | "XINFO" => Like::Timeless,
         "TTL" | "EXPIRETIME" => Like::Near(2),
         "PTTL" | "PEXPIRETIME" => Like::Near(2000),
         "SORT" | "SORT_RO" if by_pattern(command) == Some(false) => Like::Sorted(1),
@@ -140,6 +143,25 @@ pub(super) const KNOWN: &[Known] = &[
         },
     },
     Known {
+        reason: "XINFO tells when a consumer was active since 7.2",
+        until: (7, 2),
+        applies: |command| is(command, "XINFO") && command.len() > 3,
+    },
+    Known {
+        reason: "who claims is a consumer since 7.2, whether or not there is something to claim",
+        until: (7, 2),
+        applies: |command| is(command, "XCLAIM") || is(command, "XAUTOCLAIM"),
+    },
+    Known {
+        reason: "XREAD speaks in other words of an ID that is missing since 7.2",
+        until: (7, 2),
+        applies: |command| {
+            let behind = command.iter().rev().position(|w| w.eq_ignore_ascii_case(b"STREAMS"));
+            command[0].to_ascii_uppercase().starts_with(b"XREAD")
+                && behind.is_some_and(|n| !n.is_multiple_of(2))
+        },
+    },
+    Known {
         reason: "lists and sets are listpacks since 7.2",
         until: (7, 2),
         applies: |command| is(command, "OBJECT"),
@@ -156,6 +178,16 @@ pub(super) fn encodes_alike(kind: &str, version: (u32, u32)) -> bool {
 /// not count as gone in WATCH.
 pub(super) fn expires_alike(version: (u32, u32)) -> bool {
     version >= (7, 2)
+}
+
+/// Before 7.2, a consumer that a command makes on the way was no event and no change.
+pub(super) fn tells_of_consumers(version: (u32, u32)) -> bool {
+    version >= (7, 2)
+}
+
+/// Whether a command may make a consumer on the way; EXEC may run such a command.
+pub(super) fn may_make_consumer(command: &Command) -> bool {
+    ["XREADGROUP", "EXEC"].iter().any(|name| is(command, name))
 }
 
 /// Before 7.2, an element that goes to a client that waits for it counts as one change less.

@@ -62,6 +62,7 @@ fn dumps(side: &mut Side, later: bool) -> Vec<Vec<u8>> {
         "HSET d f1 v1 f2 2".to_owned(),
         "ZADD d 1 a 2.5 b".to_owned(),
         format!("HSET d f1 {}", "x".repeat(200)),
+        "XADD d 5-1 f1 v1 f2 2".to_owned(),
     ];
     if later {
         // Beyond what the replay moves: nothing can move a time within a payload.

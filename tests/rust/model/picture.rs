@@ -17,6 +17,8 @@ pub(super) struct Key {
     pub expires: i64,
     /// When its fields expire; empty where none does.
     pub fields: Vec<(Vec<u8>, i64)>,
+    /// What is pending in the groups of a stream: group, entry and consumer.
+    pub pending: Vec<[String; 3]>,
 }
 
 pub(super) struct Picture {
@@ -31,7 +33,7 @@ pub(super) struct Picture {
 impl Picture {
     /// How the counts of keys by type differ from the keys, if they do.
     pub(super) fn miscounted(&self) -> Option<String> {
-        let kinds = ["string", "list", "set", "zset", "hash"];
+        let kinds = ["string", "list", "set", "zset", "hash", "stream"];
         let mut want = String::from("# Keytypes\r\n");
         for db in 0..self.sizes.len() {
             let of = |kind: &str| {
@@ -78,6 +80,10 @@ pub(super) fn take(side: &mut Side, fields: bool) -> Result<Picture, Gone> {
                     }
                     _ => Vec::new(),
                 },
+                pending: match facts[0].text().as_str() {
+                    "stream" => pending(side, name)?,
+                    _ => Vec::new(),
+                },
             };
             keys.insert((db, name.to_vec()), key);
         }
@@ -100,6 +106,22 @@ fn field_times(side: &mut Side, key: &[u8], fields: &[&[u8]]) -> Result<Vec<(Vec
         .filter(|(_, time)| *time >= 0)
         .collect();
     all.sort();
+    Ok(all)
+}
+
+fn pending(side: &mut Side, key: &[u8]) -> Result<Vec<[String; 3]>, Gone> {
+    let groups = side.admin.ask(&with_key("XINFO GROUPS", key))?;
+    let mut all = Vec::new();
+    for group in groups.members() {
+        let name = &group.members()[1];
+        let mut command = with_key("XPENDING", key);
+        command.push(name.bytes().to_vec());
+        command.extend(words("- + 1000"));
+        for entry in side.admin.ask(&command)?.members() {
+            let [id, consumer, ..] = entry.members() else { continue };
+            all.push([name.text(), id.text(), consumer.text()]);
+        }
+    }
     Ok(all)
 }
 

@@ -32,13 +32,13 @@ const PAUSE: &str = "*PAUSE";
 const LAZY: &str = "*LAZY";
 const EVICT: &str = "*EVICT";
 
-const SETTINGS_A: &str = "--hash-max-listpack-entries 8 --hash-max-listpack-value 32 \
+const SETTINGS_A: &str = "--stream-node-max-entries 3 --hash-max-listpack-entries 8 --hash-max-listpack-value 32 \
     --zset-max-listpack-entries 6 --list-max-listpack-size 5 --set-max-intset-entries 6 \
     --set-max-listpack-entries 8 --hll-sparse-max-bytes 100";
 
 /// What must not be in the stream: chance, waits, and times that count from the moment of the
 /// replay.
-const UNREPEATABLE: [&str; 19] = [
+const UNREPEATABLE: [&str; 21] = [
     "spop",
     "expire",
     "pexpire",
@@ -58,10 +58,13 @@ const UNREPEATABLE: [&str; 19] = [
     "incrbyfloat",
     "hincrbyfloat",
     "publish",
+    "xreadgroup",
+    "xautoclaim",
 ];
 
-/// What may be in it besides commands that write. PFCOUNT keeps what it has counted in the value.
-const BESIDE_WRITES: [&str; 4] = ["select", "multi", "exec", "pfcount"];
+/// What may be in it besides commands that write. PFCOUNT keeps what it has counted in
+/// the value; it is XGROUP's subcommands that write.
+const BESIDE_WRITES: [&str; 5] = ["select", "multi", "exec", "pfcount", "xgroup"];
 
 struct Pair {
     a: Side,
@@ -239,7 +242,11 @@ impl Pair {
 fn same_later(a: &Key, b: &Key) -> bool {
     let fields: Vec<_> =
         a.fields.iter().map(|(field, time)| (field.clone(), later(*time))).collect();
-    a.kind == b.kind && a.digest == b.digest && later(a.expires) == b.expires && fields == b.fields
+    a.kind == b.kind
+        && a.digest == b.digest
+        && later(a.expires) == b.expires
+        && fields == b.fields
+        && a.pending == b.pending
 }
 
 /// Times beyond 2223 stay: they come from payloads, or there is no later time.
@@ -280,6 +287,13 @@ fn move_times(command: &mut Command) {
         }
     };
     match name.as_str() {
+        // Who obeys takes a limit beside an exact threshold; a client must not send it.
+        "xadd" | "xtrim" => {
+            let limit = command.iter().position(|word| word.eq_ignore_ascii_case(b"LIMIT"));
+            if let Some(at) = limit.filter(|at| at + 1 < command.len()) {
+                command.drain(at..at + 2);
+            }
+        }
         "pexpireat" | "hpexpireat" => move_at(&mut command[2], 1),
         "expireat" | "hexpireat" => move_at(&mut command[2], 1000),
         "restore" | "restore-asking" if command[2] != b"0" => move_at(&mut command[2], 1),

@@ -176,7 +176,9 @@ pub(super) fn may_wait(command: &Command) -> bool {
         b"BZPOPMAX",
         b"BZMPOP",
     ];
-    WAITING.contains(&command[0].to_ascii_uppercase().as_slice())
+    let name = command[0].to_ascii_uppercase();
+    let blocks = || command.iter().any(|word| word.eq_ignore_ascii_case(b"BLOCK"));
+    WAITING.contains(&name.as_slice()) || name.starts_with(b"XREAD") && blocks()
 }
 
 pub(super) fn words(line: &str) -> Command {

@@ -1,0 +1,175 @@
+//! XINFO: what a stream, its groups and their consumers are like.
+
+use super::{group, reply_entries, reply_entry, reply_id};
+use crate::commands::arg;
+use crate::commands::{CmdResult, Ctx, DataRow, Flow};
+use crate::ds::stream::Stream as Inner;
+use crate::ds::stream::group::Group;
+use crate::ds::stream::id::Id;
+use crate::resp::errors;
+use crate::resp::reply::Reply;
+use crate::value::stream::Stream;
+
+pub(crate) const COMMANDS: &[DataRow] =
+    &[("xinfo|stream", stream), ("xinfo|groups", groups), ("xinfo|consumers", consumers)];
+
+/// Items of each kind that are shown in full if nobody says how many.
+const COUNT: i64 = 10;
+
+/// `XINFO STREAM key [FULL [COUNT n]]`. O(blocks), and what is shown.
+fn stream(ctx: &mut Ctx<'_>) -> CmdResult {
+    let Ctx { db, argv, reply, fx, .. } = ctx;
+    let found = db.read_as::<Stream>(argv.at(2), fx)?;
+    let stream = found.ok_or(errors::NO_SUCH_KEY)?;
+    let unknown = || errors::unknown_subcommand("xinfo", argv.at(1));
+    let full = match argv.len() {
+        3 => None,
+        4 if arg::is(argv.at(3), "full") => Some(COUNT),
+        6 if arg::is(argv.at(3), "full") && arg::is(argv.at(4), "count") => {
+            Some(Some(arg::int(argv.at(5))?).filter(|n| *n >= 0).unwrap_or(COUNT))
+        }
+        _ => return Err(unknown()),
+    };
+    let log = &stream.log;
+    reply.map(if full.is_some() { 9 } else { 10 });
+    let mut number = |name: &str, n: i64| {
+        reply.bulk_str(name);
+        reply.int(n);
+    };
+    number("length", log.len() as i64);
+    number("radix-tree-keys", log.block_count() as i64);
+    number("radix-tree-nodes", log.radix_nodes() as i64);
+    reply.bulk_str("last-generated-id");
+    reply_id(reply, log.last_id);
+    reply.bulk_str("max-deleted-entry-id");
+    reply_id(reply, log.max_deleted);
+    reply.bulk_str("entries-added");
+    reply.int(log.added as i64);
+    reply.bulk_str("recorded-first-entry-id");
+    reply_id(reply, log.first_id);
+    match full {
+        None => summary(reply, stream),
+        Some(count) => in_full(reply, stream, count as usize),
+    }
+    Ok(Flow::Done)
+}
+
+fn summary(reply: &mut Reply, stream: &Inner) {
+    reply.bulk_str("groups");
+    reply.len_int(stream.groups.len());
+    reply.bulk_str("first-entry");
+    match stream.log.range(Id::MIN, Id::MAX).next() {
+        Some(entry) => reply_entry(reply, entry),
+        None => reply.null(),
+    }
+    reply.bulk_str("last-entry");
+    match stream.log.range_back(Id::MIN, Id::MAX).next() {
+        Some(entry) => reply_entry(reply, entry),
+        None => reply.null(),
+    }
+}
+
+/// Name, consumers or pending entries, and how far it is: what both forms say of a group.
+fn position(reply: &mut Reply, stream: &Inner, group: &Group) {
+    reply.bulk_str("last-delivered-id");
+    reply_id(reply, group.last_id);
+    for (name, n) in [("entries-read", group.entries_read), ("lag", stream.lag(group))] {
+        reply.bulk_str(name);
+        match n {
+            Some(n) => reply.int(n),
+            None => reply.null(),
+        }
+    }
+}
+
+fn in_full(reply: &mut Reply, stream: &Inner, count: usize) {
+    let most = if count == 0 { usize::MAX } else { count };
+    reply.bulk_str("entries");
+    reply_entries(reply, stream.log.range(Id::MIN, Id::MAX), count);
+    reply.bulk_str("groups");
+    reply.array(stream.groups.len());
+    for (name, group) in &stream.groups {
+        reply.map(7);
+        reply.bulk_str("name");
+        reply.bulk(name);
+        position(reply, stream, group);
+        let pending = group.pending();
+        reply.bulk_str("pel-count");
+        reply.len_int(pending.len());
+        reply.bulk_str("pending");
+        reply.array(pending.len().min(most));
+        for (id, pending) in pending.iter().take(most) {
+            reply.array(4);
+            reply_id(reply, *id);
+            reply.bulk(&group.consumer(pending.consumer).name);
+            reply.int(pending.delivered_ms);
+            reply.int(pending.deliveries as i64);
+        }
+        reply.bulk_str("consumers");
+        reply.array(group.consumer_count());
+        for consumer in group.consumers() {
+            reply.map(5);
+            reply.bulk_str("name");
+            reply.bulk(&consumer.name);
+            reply.bulk_str("seen-time");
+            reply.int(consumer.seen_ms);
+            reply.bulk_str("active-time");
+            reply.int(consumer.active_ms);
+            reply.bulk_str("pel-count");
+            reply.len_int(consumer.pending().len());
+            reply.bulk_str("pending");
+            reply.array(consumer.pending().len().min(most));
+            for id in consumer.pending().iter().take(most) {
+                reply.array(3);
+                reply_id(reply, *id);
+                let (time, n) = pending.get(id).map_or((0, 0), |p| (p.delivered_ms, p.deliveries));
+                reply.int(time);
+                reply.int(n as i64);
+            }
+        }
+    }
+}
+
+/// `XINFO GROUPS key`. O(groups).
+fn groups(ctx: &mut Ctx<'_>) -> CmdResult {
+    let Ctx { db, argv, reply, fx, .. } = ctx;
+    let found = db.read_as::<Stream>(argv.at(2), fx)?;
+    let stream = found.ok_or(errors::NO_SUCH_KEY)?;
+    reply.array(stream.groups.len());
+    for (name, group) in &stream.groups {
+        reply.map(6);
+        reply.bulk_str("name");
+        reply.bulk(name);
+        reply.bulk_str("consumers");
+        reply.len_int(group.consumer_count());
+        reply.bulk_str("pending");
+        reply.len_int(group.pending().len());
+        position(reply, stream, group);
+    }
+    Ok(Flow::Done)
+}
+
+/// `XINFO CONSUMERS key group`. O(consumers).
+fn consumers(ctx: &mut Ctx<'_>) -> CmdResult {
+    let Ctx { db, argv, reply, fx, env, .. } = ctx;
+    let (key, name) = (argv.at(2), argv.at(3));
+    let found = db.read_as::<Stream>(key, fx)?;
+    let stream = found.ok_or(errors::NO_SUCH_KEY)?;
+    let group = stream.groups.get(name).ok_or_else(|| group::no_group_of_key(key, name))?;
+    reply.array(group.consumer_count());
+    for consumer in group.consumers() {
+        reply.map(4);
+        reply.bulk_str("name");
+        reply.bulk(&consumer.name);
+        reply.bulk_str("pending");
+        reply.len_int(consumer.pending().len());
+        reply.bulk_str("idle");
+        reply.int(env.now_ms.wrapping_sub(consumer.seen_ms).max(0));
+        reply.bulk_str("inactive");
+        reply.int(match consumer.active_ms {
+            -1 => -1,
+            active_ms => env.now_ms.wrapping_sub(active_ms),
+        });
+    }
+    Ok(Flow::Done)
+}

@@ -1,0 +1,182 @@
+//! Streams beside maps of the standard library; `REDUST_MODEL_OPS` says how many changes.
+
+use super::group::Group;
+use super::id::Id;
+use super::log::{NewId, NodeLimits, NotAdded, Trim};
+use super::{Log, Stream};
+use crate::ds::wheel::tests::rng;
+use std::collections::BTreeMap;
+
+type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+type Model = BTreeMap<Id, Fields>;
+
+fn rounds() -> u64 {
+    let asked = std::env::var("REDUST_MODEL_OPS").ok().and_then(|n| n.parse().ok());
+    asked.unwrap_or(if cfg!(miri) { 300 } else { 100_000 })
+}
+
+fn fields(entry: super::block::Entry<'_>) -> (Id, Fields) {
+    (entry.id, entry.pairs().map(|(name, value)| (name.to_vec(), value.to_vec())).collect())
+}
+
+fn all(log: &Log) -> Vec<(Id, Fields)> {
+    log.range(Id::MIN, Id::MAX).map(fields).collect()
+}
+
+/// Entries added, deleted, trimmed and read in both directions, beside a map.
+#[test]
+fn a_log_agrees_with_a_map() {
+    let mut rng = rng(77);
+    let (mut log, mut model) = (Log::default(), Model::new());
+    let (mut limits, rounds) = (NodeLimits { bytes: 4096, entries: 100 }, rounds());
+    for round in 0..rounds {
+        if rng().is_multiple_of(1000) {
+            let bytes = [0, 60, 300, 4096][(rng() % 4) as usize];
+            limits = NodeLimits { bytes, entries: [0, 1, 5, 100][(rng() % 4) as usize] };
+        }
+        let some_id = |log: &Log, r: u64| {
+            let at = r % (log.last_id.ms + 2);
+            Id::new(at, r >> 40 & 3)
+        };
+        match rng() % 100 {
+            0..60 => {
+                let n = 1 + rng() % 3;
+                let new: Fields = (0..n)
+                    .map(|i| {
+                        let name = format!("f{}", if rng().is_multiple_of(6) { 9 } else { i });
+                        let value = match rng() % 4 {
+                            0 => (rng() as i64 >> (rng() % 64)).to_string().into_bytes(),
+                            _ => vec![b'v'; (rng() % 90) as usize],
+                        };
+                        (name.into_bytes(), value)
+                    })
+                    .collect();
+                let args: Vec<&[u8]> = new.iter().flat_map(|(n, v)| [&n[..], &v[..]]).collect();
+                let last = log.last_id;
+                let (wanted, id) = match rng() % 4 {
+                    0 => (NewId::Auto(last.ms), last.next()),
+                    1 => (NewId::Auto(last.ms + 1), Some(Id::new(last.ms + 1, 0))),
+                    2 => (NewId::AnySeq(last.ms), last.next()),
+                    _ => {
+                        let id = Id::new(last.ms + rng() % 3, rng() % 4);
+                        (NewId::Exactly(id), Some(id).filter(|id| *id > last))
+                    }
+                };
+                let id = id.ok_or(NotAdded::NotAbove);
+                assert_eq!(log.append(wanted, &args, limits), id);
+                if let Ok(id) = id {
+                    model.insert(id, new);
+                }
+            }
+            60..90 => {
+                let ids: Vec<Id> = (0..1 + rng() % 2).map(|_| some_id(&log, rng())).collect();
+                let there = ids.iter().filter(|id| model.remove(id).is_some()).count();
+                assert_eq!(log.delete(&ids), there as u64);
+            }
+            90..92 => {
+                let min = some_id(&log, rng());
+                let gone = model.range(..min).count() as u64;
+                let approximate = rng().is_multiple_of(2);
+                let n = log.trim(Trim::MinId(min), approximate, 0);
+                assert!(n == gone || approximate && n < gone);
+                (0..n).for_each(|_| drop(model.pop_first()));
+            }
+            92 => {
+                let max = model.len() as u64 - (model.len() as u64).min(rng() % 30);
+                let approximate = rng().is_multiple_of(2);
+                let n = log.trim(Trim::MaxLen(max), approximate, 0);
+                assert!(log.len() == max || approximate && log.len() >= max);
+                (0..n).for_each(|_| drop(model.pop_first()));
+            }
+            _ => {
+                let (a, b) = (some_id(&log, rng()), some_id(&log, rng()));
+                let up: Vec<_> = log.range(a, b).take(20).map(fields).collect();
+                let down: Vec<_> = log.range_back(a, b).take(20).map(fields).collect();
+                if a > b {
+                    assert!(up.is_empty() && down.is_empty());
+                } else {
+                    let want = |(id, f): (&Id, &Fields)| (*id, f.clone());
+                    let range = model.range(a..=b);
+                    assert_eq!(up, range.clone().take(20).map(want).collect::<Vec<_>>());
+                    assert_eq!(down, range.rev().take(20).map(want).collect::<Vec<_>>());
+                }
+                assert_eq!(log.get(a).map(fields).map(|(_, f)| f), model.get(&a).cloned());
+            }
+        }
+        assert_eq!(log.len(), model.len() as u64);
+        if round % (rounds / 50).max(1) == 0 {
+            log.check();
+            assert_eq!(all(&log), model.clone().into_iter().collect::<Vec<_>>());
+            let last = model.last_key_value().map_or(Id::MIN, |(id, _)| *id);
+            assert_eq!(log.last_there(), last);
+            let first = model.first_key_value().map_or(Id::MIN, |(id, _)| *id);
+            assert_eq!(log.first_id, first);
+        }
+    }
+}
+
+#[test]
+fn a_group_agrees_with_maps() {
+    let mut rng = rng(78);
+    let mut group = Group::new(Id::MIN, None);
+    let mut model = BTreeMap::<Id, (Vec<u8>, u64)>::new();
+    for round in 0..rounds() / 4 {
+        let name = vec![b'a' + (rng() % 9) as u8];
+        let slot = group.find(&name).unwrap_or_else(|| group.add_consumer(&name, 0));
+        let id = Id::new(rng() % 500, 0);
+        match rng() % 100 {
+            0..50 => {
+                group.deliver(id, slot, round as i64);
+                model.insert(id, (name, 1));
+            }
+            50..98 => {
+                let removed = group.remove(id);
+                assert_eq!(removed.map(|p| p.deliveries), model.remove(&id).map(|m| m.1));
+            }
+            _ => {
+                let of_it = model.values().filter(|m| m.0 == name).count();
+                assert_eq!(group.remove_consumer(slot), of_it);
+                model.retain(|_, m| m.0 != name);
+            }
+        }
+        assert_eq!(group.pending().len(), model.len());
+        if round % 500 == 0 {
+            group.check();
+            let owner = |id: &Id| group.consumer(group.pending()[id].consumer).name.to_vec();
+            assert!(model.iter().all(|(id, m)| owner(id) == m.0));
+        }
+    }
+}
+
+#[test]
+fn nodes_of_the_radix_tree_are_counted_as_redis_has_them() {
+    let limits = NodeLimits { bytes: 0, entries: 1 };
+    let with = |ids: &[(u64, u64)]| {
+        let mut log = Log::default();
+        for (ms, seq) in ids {
+            let id = NewId::Exactly(Id::new(*ms, *seq));
+            log.append(id, &[b"f", b"v"], limits).expect("above");
+        }
+        log.radix_nodes()
+    };
+    assert_eq!(with(&[]), 1);
+    assert_eq!(with(&[(1, 1)]), 2, "the key's bytes, and its end");
+    // Seven bytes, a branch, and to each end the bytes that are left.
+    assert_eq!(with(&[(1, 0), (2, 0)]), 6);
+    // The branch is the last byte: nothing is left.
+    assert_eq!(with(&[(1, 1), (1, 2), (1, 3)]), 5);
+}
+
+#[test]
+fn lag_is_known_where_nothing_is_missing_ahead() {
+    let mut stream = Stream::default();
+    let limits = NodeLimits { bytes: 4096, entries: 100 };
+    for i in 1..=5 {
+        stream.log.append(NewId::Exactly(Id::new(i, 0)), &[b"f", b"v"], limits).expect("above");
+    }
+    let group = Group::new(Id::new(2, 0), Some(2));
+    assert_eq!(stream.lag(&group), Some(3));
+    stream.log.delete(&[Id::new(4, 0)]);
+    assert_eq!(stream.lag(&group), None);
+    assert_eq!(stream.lag(&Group::new(Id::new(5, 0), None)), Some(0));
+}

@@ -1,0 +1,75 @@
+//! A stream as commands: its entries, its counters, its groups, and what is pending.
+//!
+//! ```text
+//! XADD k 1-1 f v ..    XSETID k 5-0 ENTRIESADDED 9 MAXDELETEDID 3-0
+//! XGROUP CREATE k g 4-0 ENTRIESREAD 4    XGROUP CREATECONSUMER k g idle
+//! XCLAIM k g ann 0 2-0 TIME 1700000000000 RETRYCOUNT 1 JUSTID FORCE
+//! ```
+//! Compat: the stream of a command that can't be made without entries is made of one that goes at
+//! once.
+
+use super::Out;
+use crate::ds::stream::Stream;
+use crate::ds::stream::group::Group;
+use crate::ds::stream::id::Id;
+use std::io::{self, Write};
+
+/// Writes the stream at `key`.
+pub(super) fn commands<W: Write>(out: &mut Out<W>, key: &[u8], stream: &Stream) -> io::Result<()> {
+    let log = &stream.log;
+    if log.is_empty() {
+        out.command(&[b"XADD", key, b"MAXLEN", b"0", b"0-1", b"x", b"y"])?;
+    }
+    let mut id = Vec::new();
+    for entry in log.range(Id::MIN, Id::MAX) {
+        id.clear();
+        entry.id.write(&mut id);
+        out.header(b'*', 3 + 2 * entry.len())?;
+        out.arg(b"XADD")?;
+        out.arg(key)?;
+        out.arg(&id)?;
+        for (name, value) in entry.pairs() {
+            out.item(name)?;
+            out.item(value)?;
+        }
+    }
+    let (last, deleted, added) = (log.last_id.text(), log.max_deleted.text(), log.added as i64);
+    out.command(&[
+        b"XSETID",
+        key,
+        &last,
+        b"ENTRIESADDED",
+        added.to_string().as_bytes(),
+        b"MAXDELETEDID",
+        &deleted,
+    ])?;
+    stream.groups.iter().try_for_each(|(name, group)| self::group(out, key, name, group))
+}
+
+fn group<W: Write>(out: &mut Out<W>, key: &[u8], name: &[u8], group: &Group) -> io::Result<()> {
+    let (last, read) = (group.last_id.text(), group.entries_read.unwrap_or(-1).to_string());
+    out.command(&[b"XGROUP", b"CREATE", key, name, &last, b"ENTRIESREAD", read.as_bytes()])?;
+    for consumer in group.consumers() {
+        if consumer.pending().is_empty() {
+            out.command(&[b"XGROUP", b"CREATECONSUMER", key, name, &consumer.name])?;
+        }
+        for id in consumer.pending() {
+            let Some(pending) = group.pending().get(id) else { continue };
+            out.command(&[
+                b"XCLAIM",
+                key,
+                name,
+                &consumer.name,
+                b"0",
+                &id.text(),
+                b"TIME",
+                pending.delivered_ms.to_string().as_bytes(),
+                b"RETRYCOUNT",
+                (pending.deliveries as i64).to_string().as_bytes(),
+                b"JUSTID",
+                b"FORCE",
+            ])?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,371 @@
+# Streams: entries, trimming, groups, claims, waiting, what is propagated, snapshots.
+
+proc wait_blocked {n} {
+    wait_for_condition {[s blocked_clients] == $n} else { fail "[s blocked_clients] clients are blocked, not $n" }
+}
+
+# A client that waits for `args`.
+proc blocked_on {args} {
+    set c [redis_client -deferred]
+    set n [s blocked_clients]
+    $c {*}$args
+    wait_blocked [expr {$n + 1}]
+    return $c
+}
+
+# A stream of n entries with the IDs 1-0, 2-0 and so on.
+proc fill {key n} {
+    r del $key
+    for {set i 1} {$i <= $n} {incr i} { r xadd $key $i-0 n $i }
+}
+
+proc ids {entries} { lmap entry $entries { lindex $entry 0 } }
+
+# What a script puts into the stream of writes, as words.
+proc written_by {script} {
+    r debug stream take
+    uplevel 1 $script
+    set text [r debug stream take]
+    set commands {}
+    while {$text ne {}} {
+        regexp -indices {^\*(\d+)\r\n} $text all n
+        set words [string range $text {*}$n]
+        set text [string range $text [lindex $all 1]+1 end]
+        set command {}
+        for {set i 0} {$i < $words} {incr i} {
+            regexp -indices {^\$(\d+)\r\n} $text all n
+            set len [string range $text {*}$n]
+            set at [expr {[lindex $all 1] + 1}]
+            set end [expr {$at + $len}]
+            lappend command [string range $text $at $end-1]
+            set text [string range $text $end+2 end]
+        }
+        if {[lindex $command 0] ni {SELECT select}} { lappend commands $command }
+    }
+    return $commands
+}
+
+start_server {tags {stream} overrides {enable-debug-command yes save "" notify-keyspace-events KEtgn}} {
+    test "XADD numbers entries by the clock, in a millisecond, or as told" {
+        r del s
+        set before [now_ms]
+        set id [r xadd s * f v]
+        assert_between $before [expr {[now_ms] + 1}] [lindex [split $id -] 0]
+        set ms [expr {[now_ms] + 100000}]
+        assert_equal $ms-0 [r xadd s $ms f v]
+        assert_equal $ms-1 [r xadd s $ms-* f v]
+        assert_equal $ms-2 [r xadd s * f v]
+        assert_error "ERR The ID specified in XADD is equal or smaller than the target stream top item" {r xadd s $ms-2 f v}
+        assert_error "ERR The ID specified in XADD must be greater than 0-0" {r xadd s 0-0 f v}
+        assert_error "ERR Invalid stream ID specified as stream command argument" {r xadd s x f v}
+        assert_error "ERR wrong number of arguments for 'xadd' command" {r xadd s * f v g}
+        assert_equal 4 [r xlen s]
+        assert_type stream s
+        assert_encoding stream s
+        r del s
+        assert_equal {} [r xadd s nomkstream * f v]
+        assert_equal 0 [r exists s]
+        assert_equal 0-1 [r xadd s 0-* f v]
+        r xadd s 18446744073709551615-18446744073709551615 f v
+        assert_error "ERR The stream has exhausted the last possible ID, unable to add more items" {r xadd s * f v}
+    }
+
+    test "XRANGE, XREVRANGE: bounds, counts, entries with other fields" {
+        fill s 250
+        r xadd s 251-1 n 251 other x
+        r xadd s 251-2 other x
+        assert_equal {10-0 11-0 12-0} [ids [r xrange s 10 12]]
+        assert_equal {11-0} [ids [r xrange s (10 (12-0]]
+        assert_equal {12-0 11-0} [ids [r xrevrange s 12 10 count 2]]
+        assert_equal {{251-1 {n 251 other x}} {251-2 {other x}}} [r xrange s 251 +]
+        assert_equal 252 [llength [r xrange s - +]]
+        assert_equal [lreverse [ids [r xrange s - +]]] [ids [r xrevrange s + -]]
+        assert_equal {} [r xrange s 12 10]
+        assert_error "ERR invalid start ID for the interval" {r xrange s (18446744073709551615-18446744073709551615 +}
+        assert_error "ERR invalid end ID for the interval" {r xrange s - (0-0}
+    }
+
+    test "XDEL leaves the rest; a stream without entries stays" {
+        fill s 150
+        assert_equal 2 [r xdel s 1 75 75-1 999]
+        assert_equal 2-0 [lindex [r xrange s - + count 1] 0 0]
+        assert_equal 148 [r xlen s]
+        assert_equal 148 [r xdel s {*}[ids [r xrange s - +]]]
+        assert_equal {1 0} [list [r exists s] [r xlen s]]
+        assert_equal 151-0 [r xadd s 151 f v]
+        set info [r xinfo stream s]
+        assert_equal {150-0 151 151-0} [list [dict get $info max-deleted-entry-id] [dict get $info entries-added] \
+            [dict get $info recorded-first-entry-id]]
+    }
+
+    test "trimming: exact, by whole blocks, within a limit" {
+        fill s 350
+        assert_equal 50 [r xtrim s maxlen 300]
+        assert_equal 51-0 [lindex [r xrange s - + count 1] 0 0]
+        assert_equal 0 [r xtrim s maxlen ~ 260]
+        assert_equal 50 [r xtrim s maxlen ~ 250]
+        assert_equal 0 [r xtrim s minid ~ 150]
+        assert_equal 49 [r xtrim s minid 150]
+        assert_equal 0 [r xtrim s maxlen ~ 0 limit 50]
+        assert_equal 51 [r xtrim s maxlen ~ 0 limit 60]
+        assert_equal 150 [r xtrim s maxlen ~ 0 limit 0]
+        fill s 100
+        r xadd s maxlen 10 101 f v
+        assert_equal 10 [r xlen s]
+        assert_error "ERR syntax error, LIMIT cannot be used without the special ~ option" {r xtrim s maxlen 1 limit 3}
+        assert_error "ERR syntax error, MAXLEN and MINID options at the same time are not compatible" {
+            r xadd s maxlen 1 minid 3 * f v
+        }
+        assert_error "ERR syntax error, XTRIM must be called with a trimming strategy" {r xtrim s limit 0}
+    }
+
+    test "a group reads on, each consumer has its own, and what is done is forgotten" {
+        fill s 6
+        r xgroup create s g 0
+        assert_error "BUSYGROUP Consumer Group name already exists" {r xgroup create s g 0}
+        assert_equal {1-0 2-0} [ids [lindex [r xreadgroup group g ann count 2 streams s >] 0 1]]
+        assert_equal {3-0 4-0} [ids [lindex [r xreadgroup group g bob count 2 streams s >] 0 1]]
+        assert_equal {1-0 2-0} [ids [lindex [r xreadgroup group g ann streams s 0] 0 1]]
+        assert_equal {4 1-0 4-0 {{ann 2} {bob 2}}} [r xpending s g]
+        assert_equal 1 [r xack s g 1 9]
+        r xdel s 2
+        assert_equal {{s {{2-0 {}}}}} [r xreadgroup group g ann streams s 0]
+        assert_equal {1 2 3} [lmap entry [r xpending s g - + 10] { expr {[lindex $entry 0] eq "2-0" ? 1 :
+            [lindex $entry 0] eq "3-0" ? 2 : 3} }]
+        assert_equal {{s {{5-0 {n 5}} {6-0 {n 6}}}}} [r xreadgroup group g cy noack streams s >]
+        assert_equal {3 2-0 4-0 {{ann 1} {bob 2}}} [r xpending s g]
+        assert_equal 2 [r xgroup delconsumer s g bob]
+        assert_equal {1 2-0 2-0 {{ann 1}}} [r xpending s g]
+        assert_error "NOGROUP No such key 's' or consumer group 'x' in XREADGROUP with GROUP option" {
+            r xreadgroup group x ann streams s >
+        }
+    }
+
+    test "claims: by ID, by a scan, by force; entries that are gone" {
+        fill s 5
+        r xgroup create s g 0
+        r xreadgroup group g ann streams s >
+        assert_equal {{1-0 {n 1}}} [r xclaim s g bob 0 1]
+        assert_equal 2-0 [r xclaim s g bob 0 2 justid]
+        assert_equal {} [r xclaim s g bob 100000 3]
+        r xdel s 3
+        assert_equal {} [r xclaim s g bob 0 3]
+        assert_equal {4 1-0 5-0 {{ann 2} {bob 2}}} [r xpending s g]
+        assert_equal {{1-0 bob 2} {2-0 bob 1}} [lmap e [r xpending s g - + 9 bob] { list [lindex $e 0] [lindex $e 1] [lindex $e 3] }]
+        r xdel s 4
+        assert_equal {5-0 2-0 4-0} [r xautoclaim s g cy 0 (1 count 2 justid]
+        assert_equal {0-0 5-0 {}} [r xautoclaim s g cy 0 5 justid]
+        r xack s g 1 2 5
+        assert_equal {} [r xclaim s g cy 0 1]
+        assert_equal 1-0 [r xclaim s g cy 0 1 force justid retrycount 7 time 1000]
+        assert_equal 7 [lindex [r xpending s g - + 1] 0 3]
+        assert_error "ERR Unrecognized XCLAIM option 'x'" {r xclaim s g cy 0 1 x}
+    }
+
+    test "lag is told where nothing is missing ahead" {
+        fill s 5
+        r xgroup create s g 0
+        set lag { dict get [lindex [r xinfo groups s] 0] lag }
+        assert_equal 5 [eval $lag]
+        r xreadgroup group g ann count 2 streams s >
+        assert_equal 3 [eval $lag]
+        r xdel s 4
+        assert_equal {} [eval $lag]
+        r xreadgroup group g ann streams s >
+        assert_equal 0 [eval $lag]
+        r xgroup setid s g 0
+        assert_equal {} [eval $lag]
+        r xgroup setid s g 5 entriesread 5
+        assert_equal 0 [eval $lag]
+    }
+
+    test "XREAD waits for what comes after" {
+        fill s 2
+        assert_equal {} [r xread streams s 2]
+        assert_equal {{s {{2-0 {n 2}}}}} [r xread streams s +]
+        set c [blocked_on xread block 0 streams s t $ 0]
+        r xadd s 3 n 3
+        assert_equal {{s {{3-0 {n 3}}}}} [$c read]
+        $c xread block 20 streams s $
+        assert_equal {} [$c read]
+        # An entry that goes at once wakes nobody.
+        $c xread block 0 streams s $
+        wait_blocked 1
+        r multi
+        r xadd s 4 n 4
+        r xdel s 4
+        r exec
+        r set u x
+        assert_equal 1 [s blocked_clients]
+        r xadd s 5 n 5
+        assert_equal {{s {{5-0 {n 5}}}}} [$c read]
+        r multi
+        r xread block 0 streams s $
+        assert_equal {{}} [r exec]
+        $c close
+    }
+
+    test "each that waits for a group gets entries of its own, first come first served" {
+        r del s
+        r xgroup create s g $ mkstream
+        set a [blocked_on xreadgroup group g ann block 0 count 1 streams s >]
+        set b [blocked_on xreadgroup group g bob block 0 streams s >]
+        r multi
+        foreach i {1 2 3} { r xadd s $i n $i }
+        r exec
+        assert_equal {1-0} [ids [lindex [$a read] 0 1]]
+        assert_equal {2-0 3-0} [ids [lindex [$b read] 0 1]]
+        $a close
+        $b close
+    }
+
+    test "who waits for a group is told when it goes" {
+        set gone "NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option"
+        set wrong "WRONGTYPE Operation against a key holding the wrong kind of value"
+        foreach {script error} [list {r del s} $gone {r xgroup destroy s g} $gone {r flushall} $gone {r rename s t} $gone \
+                {r set s x} $wrong {r pexpire s 1} $gone] {
+            r del s
+            r xgroup create s g $ mkstream
+            set c [blocked_on xreadgroup group g ann block 0 streams s >]
+            eval $script
+            assert_error $error {$c read}
+            $c close
+        }
+    }
+
+    test "what is propagated means the same whenever it runs" {
+        r debug stream on
+        fill s 3
+        set written [written_by { r xadd s 4-* n 4; r xadd s 5 n 5; r xadd s maxlen ~ 2 6 n 6; r xtrim s maxlen ~ 0 limit 1 }]
+        assert_equal {{xadd s 4-0 n 4} {xadd s 5 n 5} {xadd s maxlen = 6 6 n 6}} $written
+        r xgroup create s g 0
+        set written [written_by { r xreadgroup group g ann count 1 streams s > }]
+        assert_match {XCLAIM s g ann 0 1-0 TIME * RETRYCOUNT 1 FORCE JUSTID LASTID 1-0} [lindex $written 0]
+        assert_equal 1 [llength $written]
+        set written [written_by { r xreadgroup group g bob count 2 noack streams s > }]
+        set want {MULTI {XGROUP CREATECONSUMER s g bob} {XGROUP SETID s g 3-0 ENTRIESREAD 3} EXEC}
+        assert_equal $want $written
+        set written [written_by { r xclaim s g bob 0 1 lastid 4; r xclaim s g bob 0 9 lastid 5 }]
+        assert_match {XCLAIM s g bob 0 1 TIME * RETRYCOUNT 2 FORCE JUSTID LASTID 4-0} [lindex $written 0]
+        assert_equal {XGROUP SETID s g 5-0 ENTRIESREAD 3} [lindex $written 1]
+        r xdel s 1
+        set written [written_by { r xautoclaim s g cy 0 0 }]
+        assert_match {XCLAIM s g bob 0 1-0 TIME * RETRYCOUNT 2 FORCE JUSTID LASTID 5-0} [lindex $written 0]
+        assert_equal {} [written_by { r xreadgroup group g ann streams s 0; r xread streams s 0; r xpending s g }]
+        r debug stream off
+    }
+
+    test "events tell of each change" {
+        r del s
+        assert_equal {{new s} {xadd s} {xadd s} {xtrim s} {xdel s} {xsetid s}} [events_of {
+            r xadd s 1 f v
+            r xadd s maxlen 1 2 f v
+            r xdel s 2
+            r xsetid s 9
+        }]
+        assert_equal {xgroup-create xgroup-createconsumer xgroup-setid xgroup-createconsumer xgroup-delconsumer xgroup-destroy} \
+            [event_names_of {
+                r xgroup create s g 0
+                r xgroup createconsumer s g a
+                r xgroup setid s g 0
+                r xclaim s g b 0 1
+                r xgroup delconsumer s g a
+                r xgroup destroy s g
+            }]
+    }
+
+    test "XSETID goes on from an ID, and not back" {
+        fill s 3
+        assert_equal OK [r xsetid s 10 entriesadded 20 maxdeletedid 5]
+        assert_equal {10-0 5-0 20} [lmap f {last-generated-id max-deleted-entry-id entries-added} { dict get [r xinfo stream s] $f }]
+        assert_error "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id" {r xsetid s 4}
+        assert_error "ERR The entries_added specified in XSETID is smaller than the target stream length" {r xsetid s 10 entriesadded 2}
+        assert_error "ERR no such key" {r xsetid missing 1}
+        # IDs go on ascending when the last entries are deleted and forgotten.
+        fill s 5
+        r xdel s 3 4 5
+        r xsetid s 5 maxdeletedid 2
+        assert_equal OK [r xsetid s 3]
+        assert_equal 3-1 [r xadd s 3-* f v]
+        assert_equal {1-0 2-0 3-1} [ids [r xrange s - +]]
+        set dump [r dump s]
+        assert_equal OK [r restore t 0 $dump replace]
+        assert_equal [r xinfo stream s full] [r xinfo stream t full]
+    }
+
+    test "COPY, RENAME, MOVE, DUMP, RELOAD keep all of it" {
+        fill s 250
+        r xdel s 7 100
+        r xgroup create s g 0
+        r xgroup create s h $ entriesread 5
+        r xreadgroup group g ann count 120 streams s >
+        r xreadgroup group g bob count 3 streams s >
+        r xgroup createconsumer s h idle
+        set full [r xinfo stream s full count 0]
+        set digest [r debug digest-value s]
+        r copy s t replace
+        r rename t u
+        assert_equal 1 [r move u 9]
+        r select 9
+        r restore v 0 [r dump u]
+        foreach key {u v} {
+            assert_equal $full [r xinfo stream $key full count 0]
+            assert_equal $digest [r debug digest-value $key]
+        }
+        r select 0
+        r debug reload
+        assert_equal $full [r xinfo stream s full count 0]
+        assert_between 3000 100000 [r memory usage s]
+        r config set rdb-target-version 10
+        r restore t 0 [r dump s] replace
+        r config set rdb-target-version 0
+        assert_equal $digest [r debug digest-value t]
+        r unlink s t
+        r flushall
+    }
+
+    test "payloads that cannot be are refused" {
+        fill s 20
+        r xgroup create s g 0
+        r xreadgroup group g ann count 5 streams s >
+        set dump [r dump s]
+        for {set i 0} {$i < 300} {incr i} {
+            set at [random_int [expr {[string length $dump] - 10}]]
+            set bad [string replace $dump $at $at [format %c [random_int 256]]]
+            catch {r debug set-skip-checksum-validation 1}
+            catch {r restore bad 0 $bad replace}
+            if {[r exists bad] && [r type bad] eq "stream"} {
+                catch {r xrange bad - +}
+                catch {r xinfo stream bad full}
+                catch {r xtrim bad maxlen 1}
+            }
+            r del bad
+        }
+        catch {r debug set-skip-checksum-validation 0}
+        assert_equal 20 [r xlen s]
+    }
+}
+
+start_server {tags {stream aof} overrides {enable-debug-command yes save "" appendonly yes aof-use-rdb-preamble no}} {
+    test "an append-only file holds streams and groups, as written and rewritten" {
+        fill s 30
+        r xdel s 7
+        r xgroup create s g 0
+        r xgroup create s empty 5
+        r xgroup create none g $ mkstream
+        r xreadgroup group g ann count 9 streams s >
+        r xack s g 1 2
+        r xgroup createconsumer s g idle
+        proc facts {} {
+            list [r debug digest] [r xpending s g] [lmap e [r xpending s g - + 99] { lreplace $e 2 2 }] [r xlen none] \
+                [lmap g [r xinfo groups s] { dict get $g last-delivered-id }] [llength [r xinfo consumers s g]]
+        }
+        set facts [facts]
+        r debug loadaof
+        assert_equal $facts [facts]
+        r bgrewriteaof
+        wait_for_condition {[s aof_rewrite_in_progress] == 0} else { fail "the rewrite goes on" }
+        r debug loadaof
+        assert_equal $facts [facts]
+    }
+}
