@@ -148,9 +148,11 @@ pub(super) const KNOWN: &[Known] = &[
         applies: |command| is(command, "XINFO") && command.len() > 3,
     },
     Known {
-        reason: "who claims is a consumer since 7.2, whether or not there is something to claim",
+        reason: "who claims or reads is a consumer since 7.2, whether or not there is something",
         until: (7, 2),
-        applies: |command| is(command, "XCLAIM") || is(command, "XAUTOCLAIM"),
+        applies: |command| {
+            ["XCLAIM", "XAUTOCLAIM", "XREADGROUP"].iter().any(|name| is(command, name))
+        },
     },
     Known {
         reason: "XREAD speaks in other words of an ID that is missing since 7.2",
