@@ -267,7 +267,7 @@ fn set_resp(stack: &mut Stack<'_>) -> Result<usize, Raise> {
     if stack.len() != 1 {
         return Err(raise(stack, b"redis.setresp() requires one argument."));
     }
-    let version = stack.number(1) as i32;
+    let version = int_of(stack.number(1));
     if version != 2 && version != 3 {
         return Err(raise(stack, b"RESP version must be 2 or 3."));
     }
@@ -282,7 +282,7 @@ fn set_repl(stack: &mut Stack<'_>) -> Result<usize, Raise> {
     if stack.len() != 1 {
         return Err(raise(stack, b"redis.set_repl() requires one argument."));
     }
-    let flags = stack.number(1) as i32;
+    let flags = int_of(stack.number(1));
     if flags & !i32::from(REPL_ALL) != 0 {
         let text = b"Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";
         return Err(raise(stack, text));
@@ -318,7 +318,7 @@ fn write_log(stack: &mut Stack<'_>) -> Result<usize, Raise> {
     if !stack.is_number(1) {
         return Err(raise(stack, b"First argument must be a number (log level)."));
     }
-    let level = stack.number(1) as i32;
+    let level = int_of(stack.number(1));
     let Some(&level) = usize::try_from(level).ok().and_then(|level| LEVELS.get(level)) else {
         return Err(raise(stack, b"Invalid debug level."));
     };
@@ -401,6 +401,15 @@ fn seed(stack: &mut Stack<'_>) -> Result<usize, Raise> {
     let seed = int(stack, 1)?;
     stack.seed(seed as u32);
     Ok(0)
+}
+
+/// What a conversion to an `int` of C gives on x86-64.
+fn int_of(n: f64) -> i32 {
+    // What is cut off may be behind the bounds.
+    match n {
+        n if n > -2147483649.0 && n < 2147483648.0 => n as i32,
+        _ => i32::MIN,
+    }
 }
 
 /// An argument as an `int` of C.

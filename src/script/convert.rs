@@ -215,19 +215,20 @@ pub(crate) fn mark_counted(stack: &mut Stack<'_>) {
     stack.set_field(table, "ignore_error_stats_update");
 }
 
-/// What the reply that a script returned has to do with the statistics.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// It is no error, or one that was counted when a command failed.
-    Nothing,
-    /// An error that the script made itself.
-    Error(CmdError),
+/// What the reply that a script returned has to do with the statistics: the errors in it, however
+/// deep.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// The errors that the script made itself.
+    pub made: Vec<CmdError>,
+    /// How many there are that were counted when a command failed.
+    pub counted: u64,
 }
 
 /// Writes the value on top as a reply, and pops it. `resp3`: the script has asked for RESP3, so
-/// booleans are booleans. An error is written as well as told. O(size of the value).
+/// booleans are booleans. Errors are written as well as told. O(size of the value).
 pub(crate) fn write_value(stack: &mut Stack<'_>, resp3: bool, reply: &mut Reply) -> Told {
-    let mut told = Told::Nothing;
+    let mut told = Told::default();
     write_next(stack, resp3, reply, &mut told);
     told
 }
@@ -236,7 +237,7 @@ fn write_next(stack: &mut Stack<'_>, resp3: bool, reply: &mut Reply, told: &mut 
     if stack.reserve(4).is_err() {
         let e = CmdError::new("ERR reached lua stack limit");
         reply.error(&e);
-        *told = Told::Error(e);
+        told.made.push(e);
         stack.pop(1);
         return;
     }
@@ -265,8 +266,10 @@ fn write_table(stack: &mut Stack<'_>, at: usize, resp3: bool, reply: &mut Reply,
             && stack.boolean(at + 1);
         stack.pop(stack.len() - at);
         reply.error(&e);
-        if !counted {
-            *told = Told::Error(e);
+        if counted {
+            told.counted += 1;
+        } else {
+            told.made.push(e);
         }
         return;
     }

@@ -213,6 +213,8 @@ start_server {tags {scripting}} {
     test "what has broken other servers is an error here" {
         assert_error_like "*too many results to unpack*" {r eval {return unpack({1, 2}, 0, 2147483647)} 0}
         assert_error_like "*too many results to unpack*" {r eval {return unpack({}, -2147483648, 2147483647)} 0}
+        assert_error_like "*pattern too complex*" {r eval {return string.find(string.rep('a', 100000), string.rep('a?', 100000))} 0}
+        assert_equal 3 [r eval {return (string.find('xxabc', 'a?b+c-c'))} 0]
         assert_error_like "*stack overflow*" {r eval {local function f() return f() + 1 end return f()} 0}
         assert_error_like "*long string delimiter is too long*" {r eval "return \[[string repeat = 70000]\[" 0}
         assert_equal 1 [r eval {local p = newproxy(true) getmetatable(p).__gc = function() error('x') end

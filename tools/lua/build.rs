@@ -101,6 +101,38 @@ const CHANGES: &[Change] = &[
         new: "  if ((unsigned int)e - (unsigned int)i >= 1000000u)\n    \
               return luaL_error(L, \"too many results to unpack\");\n  n = e - i + 1;",
     },
+    // A pattern is matched by recursion, an item that repeats in another. A pattern of a megabyte
+    // would exceed the stack of the process.
+    Change {
+        file: "lstrlib.c",
+        old: "  int level;  /* total number of captures (finished or unfinished) */",
+        new: "  int depth;\n  int level;",
+    },
+    Change {
+        file: "lstrlib.c",
+        old: "static const char *match (MatchState *ms, const char *s, const char *p) {\n  init:",
+        new: "static const char *descend (MatchState *ms, const char *s, const char *p);\n\n\
+              static const char *match (MatchState *ms, const char *s, const char *p) {\n  \
+              const char *res;\n  \
+              if (++ms->depth > 5000)\n    luaL_error(ms->L, \"pattern too complex\");\n  \
+              res = descend(ms, s, p);\n  ms->depth--;\n  return res;\n}\n\n\
+              static const char *descend (MatchState *ms, const char *s, const char *p) {\n  init:",
+    },
+    Change {
+        file: "lstrlib.c",
+        old: "      ms.level = 0;\n      if ((res=match(",
+        new: "      ms.depth = ms.level = 0;\n      if ((res=match(",
+    },
+    Change {
+        file: "lstrlib.c",
+        old: "    ms.level = 0;\n    if ((e = match(",
+        new: "    ms.depth = ms.level = 0;\n    if ((e = match(",
+    },
+    Change {
+        file: "lstrlib.c",
+        old: "    ms.level = 0;\n    e = match(",
+        new: "    ms.depth = ms.level = 0;\n    e = match(",
+    },
     // Nothing runs when a userdata is collected: that may be in the midst of a call from outside.
     Change {
         file: "lgc.c",

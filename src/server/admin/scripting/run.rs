@@ -138,7 +138,7 @@ pub(super) fn run(
     };
     let reply = &mut *call.reply;
     let (argv, env) = (call.argv, call.env);
-    let mut made = Told::Nothing;
+    let mut made = Told::default();
     let (result, told) = unit::members(srv, Origin::Script, |srv| {
         let mut runner = Runner {
             client,
@@ -180,9 +180,13 @@ pub(super) fn run(
     call.fx.dont_propagate();
     match result {
         Ok(()) => {
-            if let Told::Error(e) = made {
+            // Compat: however many errors the script made, the call fails once for them, and once for
+            // each error of a command that it passes on.
+            for e in &made.made {
                 srv.stats.error(e.code());
             }
+            let failed = made.counted + u64::from(!made.made.is_empty());
+            srv.stats.commands[usize::from(call.row.id)].failed += failed;
             Ok(())
         }
         Err(failure) => {
