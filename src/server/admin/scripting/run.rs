@@ -180,8 +180,8 @@ pub(super) fn run(
     call.fx.dont_propagate();
     match result {
         Ok(()) => {
-            // Compat: however many errors the script made, the call fails once for them, and once for
-            // each error of a command that it passes on.
+            // Compat: however many errors the script made, the call fails once for them, and once
+            // for each error of a command that it passes on.
             for e in &made.made {
                 srv.stats.error(e.code());
             }
