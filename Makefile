@@ -73,7 +73,7 @@ test-upstream: build tcl-prerequisites
 # What differs is printed with its seed; ARGS holds any of COMMANDS, SEED and PEER (another redis-server).
 .PHONY: differential
 differential: prerequisites
-	env REDUST_COMMANDS=300000 $(addprefix REDUST_,$(ARGS)) \
+	env REDUST_COMMANDS=300000 REDUST_SEED=random $(addprefix REDUST_,$(ARGS)) \
 		$(CARGO) test --test redust model -- --nocapture --test-threads 1
 
 tidy: prerequisites

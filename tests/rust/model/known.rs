@@ -148,6 +148,23 @@ pub(super) const KNOWN: &[Known] = &[
         applies: |command| is(command, "XINFO") && command.len() > 3,
     },
     Known {
+        reason: "a score beyond 53 bits, as a digest shows it, is rounded another way before 7.2",
+        until: (7, 2),
+        applies: |command| {
+            let large = |word: &Vec<u8>| {
+                let text = String::from_utf8_lossy(word);
+                text.parse::<f64>().is_ok_and(|n| n.abs() > 1e15)
+            };
+            let sorted_set = command[0].starts_with(b"Z") || command[0].starts_with(b"BZ");
+            sorted_set && command.iter().skip(1).any(large)
+        },
+    },
+    Known {
+        reason: "XSETID may go below the last entry that was deleted before 7.2",
+        until: (7, 2),
+        applies: |command| is(command, "XSETID"),
+    },
+    Known {
         reason: "who claims or reads is a consumer since 7.2, whether or not there is something",
         until: (7, 2),
         applies: |command| {
