@@ -6,8 +6,8 @@
 //!   same.
 //!
 //! A fault is shrunk (`shrink`) before it is printed, with the seed that repeats the run:
-//! `REDUST_SEED=n cargo test --test redust model`, or `random`. `REDUST_COMMANDS=n` runs longer, or shorter, and
-//! `REDUST_SERVER` names another server than the one that cargo has built.
+//! `REDUST_SEED=n cargo test --test redust model`, or `random`. `REDUST_COMMANDS=n` runs longer, or
+//! shorter, and `REDUST_SERVER` names another server than the one that cargo has built.
 
 mod client;
 mod differential;
