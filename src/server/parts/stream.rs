@@ -16,6 +16,16 @@
 //! Such bytes are in the blocks like any other, so that offsets mean the same to everybody;
 //! `partial` names their ranges, and the other readers step over them.
 //!
+//! A replica passes on what its primary sends, byte for byte (`append_raw`), so that the offsets of
+//! all replicas mean the same. What its own commands change is then for the file alone
+//! (`audience`).
+//!
+//! # Replication offsets
+//!
+//! Replicas count only the bytes that are meant for them. `withheld` is the sum of the others, each
+//! `Partial` knows the sum before it, and `base` is what is added to a position less that sum. While
+//! no replica and no backlog reads, the offset stands still.
+//!
 //! Invariants:
 //!
 //! - S1  each block has `BLOCK` bytes, and `end - start` says how many of them all are filled; the
@@ -61,12 +71,23 @@ struct Partial {
     from: u64,
     to: u64,
     targets: Targets,
+    /// Bytes before it that replicas don't get.
+    withheld: u64,
 }
 
-#[derive(Debug, Default)]
+impl Partial {
+    /// How many of its bytes replicas don't get.
+    fn withholds(&self) -> u64 {
+        if self.targets & REPLICAS == 0 { self.to - self.from } else { 0 }
+    }
+}
+
+#[derive(Debug)]
 pub(crate) struct Stream {
     /// Which kinds of readers there are.
     wanted: Targets,
+    /// Which of them get what commands change here.
+    audience: Targets,
     /// The open unit: its commands (except a first one that is already behind the end), how many
     /// they are, and the databases that they begin and end in.
     unit: Vec<u8>,
@@ -88,7 +109,40 @@ pub(crate) struct Stream {
     start: u64,
     end: u64,
     partial: VecDeque<Partial>,
+    /// Bytes so far that replicas don't get.
+    withheld: u64,
+    /// What makes a replication offset of a position, less what was withheld before it.
+    base: u64,
+    /// The replication offset while no replica reads.
+    resting: u64,
     readers: Slab<Reader>,
+}
+
+impl Default for Stream {
+    fn default() -> Stream {
+        Stream {
+            wanted: 0,
+            audience: ALL,
+            unit: Vec::new(),
+            direct: 0,
+            commands: 0,
+            first_db: None,
+            unit_db: None,
+            unit_partial: Vec::new(),
+            db: None,
+            direct_db: None,
+            stamp: None,
+            blocks: VecDeque::new(),
+            spare: Vec::new(),
+            start: 0,
+            end: 0,
+            partial: VecDeque::new(),
+            withheld: 0,
+            base: 0,
+            resting: 0,
+            readers: Slab::new(),
+        }
+    }
 }
 
 impl Stream {
@@ -99,16 +153,39 @@ impl Stream {
 
     /// Adds a reader of what comes from now on.
     pub(crate) fn join(&mut self, targets: Targets) -> ReaderId {
-        (self.db, self.direct_db) = (None, None);
+        self.select_anew();
+        self.join_at(targets, self.end)
+    }
+
+    /// Adds a reader of what comes after `at`, which another reader has not passed.
+    pub(crate) fn join_at(&mut self, targets: Targets, at: u64) -> ReaderId {
+        debug_assert!((self.start..=self.end).contains(&at));
+        if targets & REPLICAS & !self.wanted != 0 {
+            self.base = self.resting.wrapping_sub(self.end - self.withheld);
+        }
         self.wanted |= targets;
-        ReaderId(self.readers.insert(Reader { at: self.end, targets }))
+        ReaderId(self.readers.insert(Reader { at, targets }))
     }
 
     /// Ends a reader.
     pub(crate) fn leave(&mut self, id: ReaderId) {
+        let offset = self.repl_end();
         self.readers.try_remove(id.0);
         self.wanted = self.readers.iter().fold(0, |all, (_, reader)| all | reader.targets);
+        self.resting = offset;
         self.trim();
+    }
+
+    /// The next unit names its database, as for a reader that knows none.
+    pub(crate) fn select_anew(&mut self) {
+        (self.db, self.direct_db) = (None, None);
+    }
+
+    /// Who gets what commands change here from now on: all, or the file alone. No unit is open.
+    pub(crate) fn set_audience(&mut self, audience: Targets) {
+        if std::mem::replace(&mut self.audience, audience) != audience {
+            self.select_anew();
+        }
     }
 
     /// Adds a command to the open unit, to be run in database `db`. O(bytes); allocates nothing but
@@ -120,10 +197,11 @@ impl Stream {
         args: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
         targets: Targets,
     ) {
+        let targets = targets & self.audience;
         if targets & self.wanted == 0 {
             return;
         }
-        if self.commands == 0 && targets == ALL && self.direct_db == Some(db) {
+        if self.commands == 0 && targets == self.audience && self.direct_db == Some(db) {
             let filled = (self.end - self.start) as usize;
             if filled / BLOCK < self.blocks.len()
                 && let Some(block) = self.blocks.back_mut()
@@ -153,7 +231,7 @@ impl Stream {
         }
         // A `SELECT` that only some readers get must not be the one that selects the database for
         // all.
-        if targets == ALL && self.unit_db != Some(db) {
+        if targets == self.audience && self.unit_db != Some(db) {
             match self.unit_db {
                 None => self.first_db = Some(db),
                 Some(_) => select(&mut self.unit, db),
@@ -164,8 +242,9 @@ impl Stream {
         append_command(&mut self.unit, args);
         let end = self.unit.len();
         self.commands += 1;
-        if targets != ALL {
-            self.unit_partial.push(Partial { from: from as u64, to: end as u64, targets });
+        if targets != self.audience {
+            let (from, to) = (from as u64, end as u64);
+            self.unit_partial.push(Partial { from, to, targets, withheld: 0 });
         }
     }
 
@@ -178,8 +257,12 @@ impl Stream {
     #[inline]
     pub(crate) fn close(&mut self) {
         if self.direct > 0 {
+            let from = self.end;
             self.end += self.direct as u64;
             (self.direct, self.commands) = (0, 0);
+            if self.audience != ALL {
+                self.mark(from, self.end, self.audience);
+            }
         } else if self.commands > 0 {
             self.append_unit();
         }
@@ -199,8 +282,9 @@ impl Stream {
         if let Some(secs) = self.stamp.take_if(|_| self.wanted & AOF != 0) {
             let from = self.end;
             self.append(format!("#TS:{secs}\r\n").as_bytes());
-            self.partial.push_back(Partial { from, to: self.end, targets: AOF });
+            self.mark(from, self.end, AOF);
         }
+        let from = self.end;
         if several {
             self.append(b"*1\r\n$5\r\nMULTI\r\n");
         }
@@ -213,15 +297,17 @@ impl Stream {
         let base = self.end;
         let mut unit = std::mem::take(&mut self.unit);
         self.append(&unit);
-        for part in self.unit_partial.drain(..) {
-            self.partial.push_back(Partial {
-                from: base + part.from,
-                to: base + part.to,
-                targets: part.targets,
-            });
+        for part in std::mem::take(&mut self.unit_partial) {
+            if self.audience == ALL {
+                self.mark(base + part.from, base + part.to, part.targets);
+            }
         }
         if several {
             self.append(b"*1\r\n$4\r\nEXEC\r\n");
+        }
+        // An audience of one kind has no parts.
+        if self.audience != ALL {
+            self.mark(from, self.end, self.audience);
         }
         self.db = self.unit_db.or(self.db);
         self.direct_db = self.db;
@@ -230,6 +316,65 @@ impl Stream {
             unit.clear();
             self.unit = unit;
         }
+    }
+
+    /// Notes that only some readers get the bytes from `from` to `to`, behind all others so marked.
+    fn mark(&mut self, from: u64, to: u64, targets: Targets) {
+        let withheld = self.withheld;
+        let part = Partial { from, to, targets, withheld };
+        self.withheld += part.withholds();
+        match self.partial.back_mut() {
+            Some(last) if last.to == from && last.targets == targets => last.to = to,
+            _ => self.partial.push_back(part),
+        }
+    }
+
+    /// Adds bytes for replicas as they are: a primary has sent them. No unit is open.
+    pub(crate) fn append_raw(&mut self, bytes: &[u8]) {
+        debug_assert!(self.commands == 0 && self.audience != ALL);
+        if self.wanted & REPLICAS != 0 {
+            let from = self.end;
+            self.append(bytes);
+            self.mark(from, self.end, REPLICAS);
+        }
+    }
+
+    /// The replication offset of the end.
+    pub(crate) fn repl_end(&self) -> u64 {
+        match self.wanted & REPLICAS {
+            0 => self.resting,
+            _ => self.repl_at(self.end),
+        }
+    }
+
+    /// The replication offset of a position that some reader has not passed. O(log n).
+    pub(crate) fn repl_at(&self, at: u64) -> u64 {
+        let next = self.partial.partition_point(|part| part.to <= at);
+        let withheld = match self.partial.get(next) {
+            None => self.withheld,
+            Some(part) if part.targets & REPLICAS == 0 => {
+                part.withheld + at.saturating_sub(part.from)
+            }
+            Some(part) => part.withheld,
+        };
+        self.base.wrapping_add(at - withheld)
+    }
+
+    /// The position of a replication offset between those of a reader and the end. O(log n).
+    pub(crate) fn position_of(&self, offset: u64) -> u64 {
+        let counted = offset.wrapping_sub(self.base);
+        let next = self.partial.partition_point(|part| part.from - part.withheld <= counted);
+        let withheld = match next.checked_sub(1).and_then(|last| self.partial.get(last)) {
+            Some(part) => part.withheld + part.withholds(),
+            None => self.partial.front().map_or(self.withheld, |part| part.withheld),
+        };
+        (counted + withheld).min(self.end)
+    }
+
+    /// The end has this replication offset from now on; no replica and no backlog reads.
+    pub(crate) fn set_repl_end(&mut self, offset: u64) {
+        debug_assert!(self.wanted & REPLICAS == 0);
+        self.resting = offset;
     }
 
     fn append(&mut self, mut bytes: &[u8]) {
@@ -267,13 +412,16 @@ impl Stream {
     #[inline]
     pub(crate) fn read_at(&self, targets: Targets, at: &mut u64) -> &[u8] {
         let mut to = self.end;
-        for part in self.partial.iter().filter(|part| part.targets & targets == 0) {
-            if part.from <= *at && *at < part.to {
-                *at = part.to;
-            } else if part.from > *at {
+        let first = self.partial.partition_point(|part| part.to <= *at);
+        for part in self.partial.range(first..) {
+            if part.targets & targets != 0 {
+                continue;
+            }
+            if part.from > *at {
                 to = part.from;
                 break;
             }
+            *at = part.to;
         }
         let from = (*at - self.start) as usize;
         let Some(block) = self.blocks.get(from / BLOCK) else { return &[] };
@@ -298,6 +446,21 @@ impl Stream {
             reader.at = at;
         }
         self.trim();
+    }
+
+    /// Lets a reader fall behind the end by at most `keep` bytes that are meant for replicas.
+    pub(crate) fn keep_back(&mut self, id: ReaderId, keep: u64) {
+        let end = self.repl_end();
+        if end - self.repl_at(self.position(id)) > keep {
+            let at = self.position_of(end - keep);
+            self.advance_to(id, at);
+        }
+    }
+
+    /// The earliest position that a reader for replicas has not passed.
+    pub(crate) fn replicas_from(&self) -> u64 {
+        let readers = self.readers.iter().filter(|(_, reader)| reader.targets == REPLICAS);
+        readers.map(|(_, reader)| reader.at).min().unwrap_or(self.end)
     }
 
     /// A reader has dealt with so many of the bytes that `next` gave it.
@@ -428,6 +591,67 @@ mod tests {
         assert_eq!(file, "#TS:7 / SELECT 0 / SET a 1 / SET b 1 #TS:9 / SET c 1");
         let link = words(&stream.take(replica));
         assert_eq!(link, "/ SELECT 0 / SET a 1 / SET b 1 / SET c 1");
+    }
+
+    /// Against a list of what replicas get: their offsets count those bytes alone, both ways.
+    #[test]
+    fn replication_offsets_count_what_replicas_get() {
+        let mut next = crate::util::rand::generator(11);
+        let mut stream = Stream::default();
+        let file = stream.join(AOF);
+        stream.set_repl_end(1000);
+        add(&mut stream, 0, "SET before 1", ALL);
+        stream.close();
+        assert_eq!(stream.repl_end(), 1000, "no replica reads");
+        let kept = stream.join(REPLICAS);
+        let start = stream.end;
+        // For each position from `start` on: whether replicas get the byte there.
+        let mut model: Vec<bool> = Vec::new();
+        for round in 0..3000 {
+            if round == 1500 {
+                stream.set_audience(AOF);
+            }
+            let before = stream.end;
+            let mut seen = vec![false; 0];
+            match next() % 4 {
+                0 if round >= 1500 => stream.append_raw(b"*1\r\n$4\r\nPING\r\n"),
+                1 => stream.stamp(round),
+                _ => {
+                    let targets = [ALL, ALL, AOF, REPLICAS][next() as usize % 4];
+                    for _ in 0..1 + next() % 3 {
+                        add(&mut stream, (next() % 2) as u32, "SET k v", targets);
+                    }
+                    stream.close();
+                }
+            }
+            let mut at = before;
+            while at < stream.end {
+                let from = at;
+                let piece = stream.read_at(REPLICAS, &mut at).len() as u64;
+                seen.extend((from..at).map(|_| false));
+                seen.extend((0..piece).map(|_| true));
+                at += piece;
+            }
+            model.extend(seen);
+            let all: u64 = model.iter().filter(|for_replicas| **for_replicas).count() as u64;
+            assert_eq!(stream.repl_end(), 1000 + all);
+        }
+        let mut offset = 1000;
+        for (i, for_replicas) in model.iter().enumerate() {
+            let at = start + i as u64;
+            assert_eq!(stream.repl_at(at), offset);
+            if *for_replicas {
+                assert_eq!(stream.position_of(offset), at);
+            }
+            offset += u64::from(*for_replicas);
+        }
+        stream.keep_back(kept, 500);
+        let from = stream.position(kept);
+        assert!(stream.repl_end() - stream.repl_at(from) <= 500);
+        let end = stream.repl_end();
+        stream.leave(kept);
+        stream.advance_to(file, stream.end);
+        assert_eq!(stream.repl_end(), end);
     }
 
     /// Against one string of bytes: readers that come, go and read as they like get the same bytes.
