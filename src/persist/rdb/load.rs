@@ -106,6 +106,8 @@ pub enum Note<'a> {
     Aux(&'a [u8], &'a [u8]),
     /// A key whose collection has no elements, and which is therefore passed over.
     EmptyKey(&'a [u8]),
+    /// A key of this database that was past its time, and is left out.
+    Expired(usize, &'a [u8]),
     /// A cluster's slots were being imported when the file was written; their keys may be
     /// incomplete.
     SlotImport,
@@ -400,6 +402,7 @@ impl Loader<'_> {
         };
         if self.is_expired(prefix) {
             self.loaded.expired += 1;
+            (self.note)(Note::Expired(self.db, &text));
         } else if let Some(value) = self.without_due(value) {
             let access = self.access(prefix);
             let db = ks.db_mut(self.db);

@@ -9,10 +9,6 @@ pub(crate) fn threads(o: &mut Lines) {
     o.add("io_threads_active", 0);
 }
 
-pub(crate) fn replication_memory(o: &mut Lines) {
-    o.each(&["mem_replication_backlog", "mem_total_replication_buffers"], 0);
-}
-
 pub(crate) fn more_memory(o: &mut Lines) {
     o.add("mem_cluster_links", 0);
 }
@@ -21,16 +17,8 @@ pub(crate) fn defrag(o: &mut Lines) {
     o.add("active_defrag_running", 0);
 }
 
-pub(crate) fn async_loading(o: &mut Lines) {
-    o.add("async_loading", 0);
-}
-
 pub(crate) fn modules(o: &mut Lines) {
     o.each(&["module_fork_in_progress", "module_fork_last_cow_size"], 0);
-}
-
-pub(crate) fn syncs(o: &mut Lines) {
-    o.each(&["sync_full", "sync_partial_ok", "sync_partial_err"], 0);
 }
 
 pub(crate) fn replica_and_defrag_counts(o: &mut Lines) {

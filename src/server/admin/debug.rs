@@ -5,6 +5,7 @@ mod lists;
 mod reload;
 mod stream;
 
+use crate::repl::history::History;
 use crate::commands::{CmdResult, Flow, arg};
 use crate::config::rewrite::rewrite_file;
 use crate::ds::dict::Stats;
@@ -126,7 +127,7 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         (b"mallctl-str", 3..) => allocator::text(call)?,
         (b"change-repl-id", 2) => {
             crate::log!(Notice, "Changing replication IDs after receiving DEBUG change-repl-id");
-            srv.identity.replid = random_id();
+            srv.repl.history = History::new(random_id());
             call.reply.ok();
         }
         (b"client-eviction", 2) => client_eviction(srv, call.reply)?,

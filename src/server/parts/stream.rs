@@ -181,6 +181,11 @@ impl Stream {
         (self.db, self.direct_db) = (None, None);
     }
 
+    /// The database that is selected at the end; None: none is, for the next unit names it.
+    pub(crate) fn db(&self) -> Option<u32> {
+        self.db
+    }
+
     /// Who gets what commands change here from now on: all, or the file alone. No unit is open.
     pub(crate) fn set_audience(&mut self, audience: Targets) {
         if std::mem::replace(&mut self.audience, audience) != audience {
@@ -347,8 +352,10 @@ impl Stream {
         }
     }
 
-    /// The replication offset of a position that some reader has not passed. O(log n).
+    /// The replication offset of a position; of the first that is still here, if that is later.
+    /// O(log n).
     pub(crate) fn repl_at(&self, at: u64) -> u64 {
+        let at = at.max(self.start);
         let next = self.partial.partition_point(|part| part.to <= at);
         let withheld = match self.partial.get(next) {
             None => self.withheld,
@@ -390,6 +397,12 @@ impl Stream {
             self.end += now.len() as u64;
             bytes = later;
         }
+    }
+
+    /// Memory of the blocks from a position on.
+    pub(crate) fn memory_from(&self, at: u64) -> u64 {
+        let before = (at.max(self.start) - self.start) as usize / BLOCK;
+        (self.blocks.len().saturating_sub(before) * BLOCK) as u64
     }
 
     /// Bytes of memory that it takes.

@@ -1,0 +1,492 @@
+//! A snapshot from the primary: to a file that is loaded when it is whole, or straight from the
+//! socket (`repl-diskless-load`).
+//!
+//! The old data goes when the new comes to be loaded, so that memory is needed once. With `swapdb`
+//! it is served meanwhile, and stays if the snapshot turns out to be broken.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::config::choice::DisklessLoad;
+use crate::log;
+use crate::net::conn::Conn;
+use crate::persist::rdb::load::RdbError;
+use crate::repl::history::History;
+use crate::repl::transfer::{self, Broken, Extent, Finder, MARK_LEN};
+use crate::server::engine::flushing;
+use crate::server::jobs::aof::switch;
+use crate::server::jobs::load::{self, Present};
+use crate::server::jobs::repl::{link, primary, replica};
+use crate::server::jobs::{children, expire};
+use crate::server::parts::Server;
+use crate::server::parts::child::Kind;
+use crate::server::parts::identity::random_id;
+use crate::server::parts::repl::{Link, Receive};
+use crate::sys::{process, socket};
+use crate::util::path::os_error;
+
+/// Bytes read in one turn.
+const TURN: usize = 4 << 20;
+const READ: usize = 256 * 1024;
+/// Bytes between two syncs of the file.
+const SYNC_BYTES: u64 = 8 << 20;
+/// The longest line before the snapshot.
+const LINE_MAX: usize = 1024;
+
+/// Gives up a snapshot that was coming; its connection is handed back.
+pub(super) fn abandon(receive: Receive) -> Conn {
+    if let Some((_, name)) = &receive.file {
+        // Only the name matters, and it may be gone.
+        let _ = std::fs::remove_file(name);
+    }
+    receive.conn
+}
+
+fn fail(srv: &mut Server, text: &str) {
+    log!(Warning, "{text}");
+    replica::on_link_failed(srv);
+}
+
+/// The link has bytes of the snapshot, or what comes before it.
+pub(super) fn on_readable(srv: &mut Server, serve: fn(&mut Server)) {
+    let mut read = 0;
+    loop {
+        match step(srv, serve) {
+            Step::Read(n) => read += n,
+            Step::Done => return,
+        }
+        if read >= TURN {
+            srv.net.link_again = true;
+            return;
+        }
+    }
+}
+
+enum Step {
+    Read(usize),
+    /// There is nothing more to do now.
+    Done,
+}
+
+fn step(srv: &mut Server, serve: fn(&mut Server)) -> Step {
+    let now_ms = srv.clock.now_ms;
+    let Some(following) = srv.repl.following.as_mut() else { return Step::Done };
+    let Link::Receiving(receive) = &mut following.link else { return Step::Done };
+    let room = receive.finder.as_ref().map_or(LINE_MAX, |finder| finder.want(READ));
+    let held = receive.input.len();
+    let got = match held {
+        0 => receive.conn.read_into(&mut receive.input, room),
+        n => Ok(n),
+    };
+    let n = match got {
+        Ok(0) => {
+            fail(srv, "I/O error trying to sync with MASTER: connection lost");
+            return Step::Done;
+        }
+        Ok(n) => n,
+        Err(e) if e.kind() == ErrorKind::WouldBlock => return Step::Done,
+        Err(e) if e.kind() == ErrorKind::Interrupted => return Step::Read(0),
+        Err(e) => {
+            fail(srv, &format!("I/O error trying to sync with MASTER: {}", os_error(&e)));
+            return Step::Done;
+        }
+    };
+    following.heard_ms = now_ms;
+    if held == 0 {
+        srv.repl.input += n as u64;
+        srv.stats.n.net_in += n as u64;
+    }
+    match receive.finder {
+        None => preamble(srv, serve),
+        Some(_) => to_file(srv, serve),
+    }
+}
+
+/// A line before the snapshot.
+fn preamble(srv: &mut Server, serve: fn(&mut Server)) -> Step {
+    let Some(following) = srv.repl.following.as_mut() else { return Step::Done };
+    let Link::Receiving(receive) = &mut following.link else { return Step::Done };
+    let Some(end) = receive.input.iter().position(|&b| b == b'\n') else {
+        if receive.input.len() >= LINE_MAX {
+            fail(srv, "Bad protocol from MASTER, the first line is too long");
+            return Step::Done;
+        }
+        // The rest of the line has to be read behind what is held.
+        return match receive.conn.read_into(&mut receive.input, LINE_MAX) {
+            Ok(n) if n > 0 => Step::Read(n),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => Step::Done,
+            _ => {
+                fail(srv, "I/O error reading bulk count from MASTER: connection lost");
+                Step::Done
+            }
+        };
+    };
+    let line: Vec<u8> = receive.input.drain(..=end).collect();
+    let extent = match transfer::extent(line.trim_ascii_end()) {
+        Ok(None) => return Step::Read(0),
+        Ok(Some(extent)) => extent,
+        Err(Broken::Error(text)) => {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            fail(srv, &format!("MASTER aborted replication with an error: {text}"));
+            return Step::Done;
+        }
+        Err(Broken::Bad(line)) => {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            fail(
+                srv,
+                &format!(
+                    "Bad protocol from MASTER, the first byte is not '$' (we received '{line}'), are \
+                     you sure the host and port are right?"
+                ),
+            );
+            return Step::Done;
+        }
+    };
+    let to = match srv.cfg.repl.diskless_load {
+        DisklessLoad::Swapdb => "parser",
+        DisklessLoad::OnEmptyDb if srv.ks.is_empty() => "parser",
+        _ => "disk",
+    };
+    match &extent {
+        Extent::Bytes(n) => log!(
+            Notice,
+            "MASTER <-> REPLICA sync: receiving {n} bytes from master to {to}"
+        ),
+        Extent::Mark(_) => log!(
+            Notice,
+            "MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF to {to}"
+        ),
+    }
+    receive.finder = Some(Finder::new(extent.clone()));
+    if to == "parser" {
+        return from_socket(srv, extent, serve);
+    }
+    let name = format!("temp-{}.{}.rdb", srv.clock.now_ms / 1000, process::pid());
+    match File::create(&name) {
+        Ok(file) => {
+            let Some(following) = srv.repl.following.as_mut() else { return Step::Done };
+            let Link::Receiving(receive) = &mut following.link else { return Step::Done };
+            receive.file = Some((file, name));
+            if extent == Extent::Bytes(0) {
+                fail(srv, "Bad protocol from MASTER, the snapshot is empty");
+                return Step::Done;
+            }
+            Step::Read(0)
+        }
+        Err(e) => {
+            fail(
+                srv,
+                &format!(
+                    "Opening the temp file needed for MASTER <-> REPLICA synchronization: {}",
+                    os_error(&e)
+                ),
+            );
+            Step::Done
+        }
+    }
+}
+
+/// Bytes of the snapshot go to the file; when it is whole, it is loaded.
+fn to_file(srv: &mut Server, serve: fn(&mut Server)) -> Step {
+    let Some(following) = srv.repl.following.as_mut() else { return Step::Done };
+    let Link::Receiving(receive) = &mut following.link else { return Step::Done };
+    let Receive { finder: Some(finder), file: Some((file, _)), input, unsynced, .. } =
+        receive.as_mut()
+    else {
+        return Step::Done;
+    };
+    // What was read with the line before may go beyond the end.
+    let take = finder.want(input.len());
+    let ends = finder.take(&input[..take]);
+    let mut written = file.write_all(&input[..take]);
+    *unsynced += take as u64;
+    if written.is_ok() && *unsynced >= SYNC_BYTES {
+        *unsynced = 0;
+        written = file.sync_data();
+    }
+    input.drain(..take);
+    if let Err(e) = written {
+        fail(
+            srv,
+            &format!(
+                "Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA \
+                 synchronization: {}",
+                os_error(&e)
+            ),
+        );
+        return Step::Done;
+    }
+    if !ends {
+        return Step::Read(take);
+    }
+    let length = finder.seen() - finder.tail();
+    let cut = file.set_len(length).and_then(|()| file.sync_all());
+    match cut {
+        Ok(()) => from_file(srv, length, serve),
+        Err(e) => fail(
+            srv,
+            &format!("Error truncating the RDB file received from the master for SYNC: {}", os_error(&e)),
+        ),
+    }
+    Step::Done
+}
+
+/// Takes the reception out of the link, which shows as one that receives meanwhile.
+fn take(srv: &mut Server) -> Option<Receive> {
+    let following = srv.repl.following.as_mut()?;
+    match std::mem::replace(&mut following.link, Link::Loading(None)) {
+        Link::Receiving(receive) => {
+            following.link = Link::Loading(receive.conn.duplicate().ok().map(File::from));
+            Some(*receive)
+        }
+        other => {
+            following.link = other;
+            None
+        }
+    }
+}
+
+/// Stops what would write while the data changes.
+fn prepare(srv: &mut Server) -> bool {
+    let on = srv.aof.is_on();
+    if on {
+        switch::stop(srv);
+    }
+    if srv.child.as_ref().is_some_and(|child| child.kind == Kind::Rdb) {
+        log!(
+            Notice,
+            "Replica is about to load the RDB file received from the master, but there is a pending \
+             RDB child running. Killing process and removing its temp file to avoid any race"
+        );
+        children::kill(srv);
+    }
+    on
+}
+
+/// Empties all databases, in the background if that is asked for.
+fn flush_old(srv: &mut Server) {
+    log!(Notice, "MASTER <-> REPLICA sync: Flushing old data");
+    flushing::flush(srv, None, srv.cfg.repl.lazy_flush);
+    drop(srv.script.flush_libraries());
+}
+
+/// The snapshot is in a file: it takes the place of ours, and is loaded.
+fn from_file(srv: &mut Server, bytes: u64, serve: fn(&mut Server)) {
+    let Some(mut receive) = take(srv) else { return };
+    let Some((file, name)) = receive.file.take() else { return };
+    drop(file);
+    let aof = prepare(srv);
+    let target = Path::new(std::ffi::OsStr::from_bytes(&srv.cfg.snapshot.file_name)).to_owned();
+    if let Err(e) = std::fs::rename(&name, &target) {
+        let _ = std::fs::remove_file(&name);
+        log!(
+            Warning,
+            "Failed trying to rename the temp DB into {} in MASTER <-> REPLICA synchronization: {}",
+            target.display(),
+            os_error(&e)
+        );
+        return give_up(srv, receive.conn, aof);
+    }
+    flush_old(srv);
+    log!(Notice, "MASTER <-> REPLICA sync: Loading DB in memory");
+    load::begin(srv, bytes);
+    let source = load::Source { bytes, before: 0, keeps_expired: true, present: Present::Replaced };
+    let loaded = match File::open(&target) {
+        Ok(file) => load::snapshot(srv, file, &source, serve),
+        Err(e) => Err(RdbError::Io(e)),
+    };
+    load::end(srv);
+    let volatile = srv.cfg.snapshot.del_sync_files
+        && srv.cfg.snapshot.save_points.is_empty()
+        && !srv.cfg.aof.enabled;
+    if let Err(e) = loaded {
+        log!(
+            Warning,
+            "Failed trying to load the MASTER synchronization DB from disk, check server logs. ({e})"
+        );
+        flush_old(srv);
+        if volatile {
+            let _ = std::fs::remove_file(&target);
+        }
+        return give_up(srv, receive.conn, aof);
+    }
+    if volatile {
+        log!(Notice, "Removing the RDB file obtained from the master. This replica has persistence disabled");
+        let _ = std::fs::remove_file(&target);
+    }
+    finish(srv, receive, aof);
+}
+
+/// Reads from the socket and waits for more, up to the time-out.
+struct FromSocket<'a> {
+    conn: &'a mut Conn,
+    /// What had been read before.
+    input: &'a mut Vec<u8>,
+    /// Bytes that are left, if their number is known.
+    left: Option<u64>,
+    timeout: Duration,
+    /// Bytes in all, and the last of them, as many as a mark has.
+    total: u64,
+    last: Vec<u8>,
+}
+
+impl Read for FromSocket<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let room = self.left.map_or(buf.len(), |left| buf.len().min(left.min(1 << 30) as usize));
+        if room == 0 {
+            return Ok(0);
+        }
+        let n = if self.input.is_empty() {
+            self.from_conn(&mut buf[..room])?
+        } else {
+            let n = self.input.len().min(room);
+            buf[..n].copy_from_slice(&self.input[..n]);
+            self.input.drain(..n);
+            n
+        };
+        self.left = self.left.map(|left| left - n as u64);
+        self.total += n as u64;
+        self.last.extend_from_slice(&buf[n.saturating_sub(MARK_LEN)..n]);
+        let over = self.last.len().saturating_sub(MARK_LEN);
+        self.last.drain(..over);
+        Ok(n)
+    }
+}
+
+impl FromSocket<'_> {
+    fn from_conn(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let since = Instant::now();
+        loop {
+            match self.conn.read(buf) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    let left = self.timeout.saturating_sub(since.elapsed());
+                    if left.is_zero() {
+                        return Err(ErrorKind::TimedOut.into());
+                    }
+                    socket::wait_readable(&self.conn.fd(), left)?;
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+}
+
+/// The snapshot is loaded as it comes.
+fn from_socket(srv: &mut Server, extent: Extent, serve: fn(&mut Server)) -> Step {
+    let Some(mut receive) = take(srv) else { return Step::Done };
+    let aof = prepare(srv);
+    // The old data stays until the new is whole; it is served meanwhile if it is of the same
+    // history.
+    let keeps = srv.cfg.repl.diskless_load == DisklessLoad::Swapdb;
+    let aside = keeps && receive.id == srv.repl.history.id;
+    if !keeps {
+        flush_old(srv);
+    }
+    log!(Notice, "MASTER <-> REPLICA sync: Loading DB in memory");
+    let bytes = match extent {
+        Extent::Bytes(n) => n,
+        Extent::Mark(_) => 0,
+    };
+    load::begin(srv, bytes);
+    if let Some(loading) = &mut srv.loading {
+        loading.aside = aside;
+    }
+    srv.rearm();
+    let source = load::Source { bytes, before: 0, keeps_expired: true, present: Present::Replaced };
+    let mut socket = FromSocket {
+        conn: &mut receive.conn,
+        input: &mut receive.input,
+        left: Some(bytes).filter(|_| bytes > 0),
+        timeout: Duration::from_secs(u64::from(srv.cfg.repl.timeout_secs)),
+        total: 0,
+        last: Vec::new(),
+    };
+    let loaded = load::snapshot(srv, &mut socket, &source, serve);
+    let ended = match (&loaded, &extent) {
+        (Ok(used), Extent::Mark(mark)) => read_mark(&mut socket, *used, mark),
+        (Ok(_), Extent::Bytes(_)) => io::copy(&mut socket, &mut io::sink()).map(|_| ()),
+        (Err(_), _) => Ok(()),
+    };
+    load::end(srv);
+    let failed = match (loaded, ended) {
+        (Err(e), _) => Some(e.to_string()),
+        (_, Err(e)) => Some(os_error(&e)),
+        _ => None,
+    };
+    let Some(why) = failed else {
+        if keeps {
+            log!(Notice, "MASTER <-> REPLICA sync: Swapping active DB with loaded DB");
+            log!(Notice, "MASTER <-> REPLICA sync: Discarding old DB in background");
+        }
+        finish(srv, receive, aof);
+        return Step::Done;
+    };
+    log!(
+        Warning,
+        "Failed trying to load the MASTER synchronization DB from socket, check server logs. ({why})"
+    );
+    match keeps {
+        true => log!(Notice, "MASTER <-> REPLICA sync: Discarding temporary DB in background"),
+        false => flush_old(srv),
+    }
+    give_up(srv, receive.conn, aof);
+    Step::Done
+}
+
+/// The mark must follow the snapshot, of which `used` bytes were loaded. A part of it may have been
+/// read with the snapshot.
+fn read_mark(from: &mut FromSocket<'_>, used: u64, mark: &[u8; MARK_LEN]) -> io::Result<()> {
+    let over = (from.total.saturating_sub(used) as usize).min(from.last.len());
+    let mut found = from.last[from.last.len() - over..].to_vec();
+    let have = found.len().min(MARK_LEN);
+    found.resize(MARK_LEN.max(have), 0);
+    from.read_exact(&mut found[have..])?;
+    match found == *mark {
+        true => Ok(()),
+        false => Err(io::Error::new(ErrorKind::InvalidData, "Replication stream EOF marker is broken")),
+    }
+}
+
+/// The data could not be had: the link is tried again.
+fn give_up(srv: &mut Server, mut conn: Conn, aof: bool) {
+    srv.net.forget_link(&mut conn);
+    if let Some(following) = &mut srv.repl.following {
+        following.link = Link::Down;
+    }
+    restart_aof(srv, aof);
+    replica::on_link_failed(srv);
+}
+
+fn restart_aof(srv: &mut Server, aof: bool) {
+    if aof && switch::start(srv).is_err() {
+        log!(
+            Warning,
+            "FATAL: this replica instance finished the synchronization with its master, but the AOF \
+             can't be turned on. Exiting now."
+        );
+        srv.shutdown.done = true;
+        srv.shutdown.exit_code = 1;
+    }
+}
+
+/// The data is the primary's as of `receive.offset`: the stream goes on from there.
+fn finish(srv: &mut Server, receive: Receive, aof: bool) {
+    log!(Notice, "MASTER <-> REPLICA sync: Finished with success");
+    primary::drop_replicas(srv);
+    srv.repl.free_backlog(&mut srv.stream);
+    srv.stream.set_repl_end(receive.offset);
+    // A primary that knows no histories can't be gone on with.
+    srv.repl.history = History::new(if receive.old { random_id() } else { receive.id });
+    if let Some(following) = &mut srv.repl.following {
+        following.db = srv.repl.loaded.db.take().unwrap_or(0);
+        following.resumes = !receive.old;
+    }
+    expire::schedule(srv);
+    link::establish(srv, receive.conn, receive.input);
+    restart_aof(srv, aof);
+}
