@@ -36,6 +36,8 @@ pub(crate) enum Waiting {
     },
     /// For others to have what it has written.
     Offsets(Offsets),
+    /// For the end of the server.
+    End,
 }
 
 /// Who is to have what a client has written.

@@ -1,7 +1,7 @@
 //! What a replica says to its primary before the data comes.
 //!
 //! ```text
-//! PING  ->  AUTH, REPLCONF listening-port, ip-address, capa, version  ->  PSYNC id offset  ->  data
+//! PING -> AUTH, REPLCONF listening-port, ip-address, capa, version -> PSYNC id offset -> data
 //! ```
 //! A primary that does not know PSYNC is asked with SYNC. Each reply is one line. The machine is
 //! told each line and answers with what to do next; it has no socket and no clock.

@@ -101,16 +101,7 @@ pub(crate) fn connect_tcp(
 
 /// Waits until a socket takes more, or until the time is over.
 pub(crate) fn wait_writable(socket: &impl AsRawFd, at_most: Duration) -> io::Result<()> {
-    wait_for(socket, libc::POLLOUT, at_most)
-}
-
-/// Waits until there is something to read, or until the time is over.
-pub(crate) fn wait_readable(socket: &impl AsRawFd, at_most: Duration) -> io::Result<()> {
-    wait_for(socket, libc::POLLIN, at_most)
-}
-
-fn wait_for(socket: &impl AsRawFd, events: libc::c_short, at_most: Duration) -> io::Result<()> {
-    let mut poll = libc::pollfd { fd: socket.as_raw_fd(), events, revents: 0 };
+    let mut poll = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
     let ms = at_most.as_millis().clamp(1, i32::MAX as u128) as i32;
     // SAFETY: the pointer is to one live pollfd.
     if unsafe { libc::poll(&mut poll, 1, ms) } < 0 {
@@ -120,6 +111,28 @@ fn wait_for(socket: &impl AsRawFd, events: libc::c_short, at_most: Duration) -> 
         }
     }
     Ok(())
+}
+
+/// Waits until there is something to read, or until the time is over; whether `other` has
+/// something to read.
+pub(crate) fn wait_readable(
+    socket: &impl AsRawFd,
+    other: Option<RawFd>,
+    at_most: Duration,
+) -> io::Result<bool> {
+    // The system passes over a negative descriptor.
+    let fds = [socket.as_raw_fd(), other.unwrap_or(-1)];
+    let mut polls = fds.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
+    let ms = at_most.as_millis().clamp(1, i32::MAX as u128) as i32;
+    // SAFETY: the pointer is to two live pollfds.
+    if unsafe { libc::poll(polls.as_mut_ptr(), 2, ms) } < 0 {
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+        return Ok(false);
+    }
+    Ok(polls[1].revents != 0)
 }
 
 fn bind(fd: RawFd, addr: &SocketAddr) -> io::Result<()> {

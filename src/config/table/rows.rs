@@ -257,7 +257,7 @@ static PROCESS: &[Row] = &[
         },
     ),
     row("dynamic-hz", flag!(process.dynamic_hz)).inert(),
-    row("shutdown-timeout", int!(process.shutdown_timeout_secs, 0, I32)).inert(),
+    row("shutdown-timeout", int!(process.shutdown_timeout_secs, 0, I32)),
     row(
         "shutdown-on-sigint",
         Kind::Flags {
@@ -394,27 +394,22 @@ static AOF: &[Row] = &[
 
 /// Replication.
 static REPL: &[Row] = &[
-    row("replicaof", Kind::Special(&special::REPLICAOF))
-        .alias("slaveof")
-        .flags(IMMUTABLE | MULTI),
+    row("replicaof", Kind::Special(&special::REPLICAOF)).alias("slaveof").flags(IMMUTABLE | MULTI),
     row("masterauth", text!(repl.primary_auth, Empty::Unset, check::any))
         .also(&["primaryauth"])
         .flags(SENSITIVE),
     row("masteruser", text!(repl.primary_user, Empty::Unset, check::any))
         .also(&["primaryuser"])
         .flags(SENSITIVE),
-    row("replica-serve-stale-data", flag!(repl.serve_stale_data))
-        .alias("slave-serve-stale-data"),
+    row("replica-serve-stale-data", flag!(repl.serve_stale_data)).alias("slave-serve-stale-data"),
     row("replica-read-only", flag!(repl.read_only)).alias("slave-read-only").flags(CRASH),
     row("replica-lazy-flush", flag!(repl.lazy_flush)).alias("slave-lazy-flush"),
-    row("replica-ignore-maxmemory", flag!(repl.ignore_maxmemory))
-        .alias("slave-ignore-maxmemory"),
+    row("replica-ignore-maxmemory", flag!(repl.ignore_maxmemory)).alias("slave-ignore-maxmemory"),
     row("replica-priority", int!(repl.priority, 0, I32)).alias("slave-priority"),
     row("replica-announced", flag!(repl.announced)),
     row("replica-announce-ip", text!(repl.announce_ip, Empty::Unset, check::any))
         .alias("slave-announce-ip"),
-    row("replica-announce-port", int!(repl.announce_port, 0, 65535))
-        .alias("slave-announce-port"),
+    row("replica-announce-port", int!(repl.announce_port, 0, 65535)).alias("slave-announce-port"),
     row("replica-ignore-disk-write-errors", flag!(repl.ignore_disk_write_errors)),
     row("repl-diskless-sync", flag!(repl.diskless_sync)).flags(CRASH),
     row("repl-diskless-sync-delay", int!(repl.diskless_sync_delay_secs, 0, I32)),

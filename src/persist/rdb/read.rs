@@ -115,7 +115,8 @@ impl<R: Read> Reader<R> {
         self.base += self.pos as u64;
         self.end -= self.pos;
         (self.pos, self.summed) = (0, 0);
-        while !self.at_end && self.end < n.max(self.buf.len() / 2) {
+        // Not more than has to be: a primary sends nothing behind the end before it is answered.
+        while !self.at_end && self.end < n {
             match self.source.read(&mut self.buf[self.end..]) {
                 Ok(0) => self.at_end = true,
                 Ok(got) => self.end += got,

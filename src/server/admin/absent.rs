@@ -21,8 +21,7 @@ pub(crate) fn modules(o: &mut Lines) {
     o.each(&["module_fork_in_progress", "module_fork_last_cow_size"], 0);
 }
 
-pub(crate) fn replica_and_defrag_counts(o: &mut Lines) {
-    o.add("slave_expires_tracked_keys", 0);
+pub(crate) fn defrag_counts(o: &mut Lines) {
     o.each(&["active_defrag_hits", "active_defrag_misses"], 0);
     o.each(&["active_defrag_key_hits", "active_defrag_key_misses"], 0);
     o.each(&["total_active_defrag_time", "current_active_defrag_time"], 0);

@@ -57,6 +57,7 @@ static SECTIONS: &[Section] = &[
             |srv, o| srv.identity.info_uptime(srv.clock.now_ms, o),
             |srv, o| o.each(&["hz", "configured_hz"], srv.cfg.process.hz),
             |srv, o| srv.clock.info_lru(o),
+            shutting_down,
             |srv, o| srv.identity.info_files(o),
             |_, o| absent::threads(o),
             |srv, o| srv.net.info_listeners(srv.cfg.net.port, o),
@@ -125,7 +126,8 @@ static SECTIONS: &[Section] = &[
             |srv, o| srv.pubsub.info(o),
             |srv, o| srv.stats.info_forks(o),
             |srv, o| srv.migrate.info(o),
-            |_, o| absent::replica_and_defrag_counts(o),
+            |srv, o| o.add("slave_expires_tracked_keys", srv.repl.own_timed.len()),
+            |_, o| absent::defrag_counts(o),
             |srv, o| srv.tracking.info(o),
             |srv, o| srv.stats.info_loop(o),
             |srv, o| srv.stats.info_denied(o),
@@ -146,6 +148,13 @@ static SECTIONS: &[Section] = &[
     section("Keytypes", InAll, &[|srv, o| srv.ks.info_types(o)]),
     section("Debug", Never, &[|srv, o| srv.stats.info_debug(srv.aof.spent_us, o)]),
 ];
+
+/// The end that has begun, and waits for the replicas.
+fn shutting_down(srv: &Server, o: &mut Lines) {
+    if let Some((_, until_ms)) = srv.shutdown.waiting {
+        o.add("shutdown_in_milliseconds", (until_ms - srv.clock.now_ms).max(0));
+    }
+}
 
 /// The child, if it is of this kind.
 pub(crate) fn child_of(srv: &Server, kind: Kind) -> Option<&Child> {

@@ -4,11 +4,13 @@
 use crate::commands::{CmdResult, Flow, arg};
 use crate::keyspace::waiting::{Offsets, Wait, Waiting};
 use crate::log;
+use crate::repl::failover::Failover;
 use crate::repl::peer::{self, Filter, OWN_KIND};
 use crate::resp::errors::{self, CmdError};
 use crate::server::engine::describe::describe;
 use crate::server::engine::offsets;
-use crate::server::jobs::repl::{primary, replica};
+use crate::server::jobs::repl::{failover as handover, names, primary, replica};
+use crate::server::parts::repl::Replica;
 use crate::server::parts::{Call, Server, ServerRow};
 
 pub(crate) const COMMANDS: &[ServerRow] = &[
@@ -17,6 +19,7 @@ pub(crate) const COMMANDS: &[ServerRow] = &[
     ("replconf", replconf),
     ("replicaof", replicaof),
     ("slaveof", replicaof),
+    ("failover", failover),
     ("role", role),
     ("wait", wait),
     ("waitaof", waitaof),
@@ -26,6 +29,9 @@ pub(crate) const COMMANDS: &[ServerRow] = &[
 /// snapshot first. What it says goes past the reply. Joins: repl, stream, child.
 fn psync(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let id = String::from_utf8_lossy(call.argv[1]).into_owned();
+    if call.argv.get(3).is_some_and(|word| arg::is(word, "failover")) {
+        take_over(srv, call, &id)?;
+    }
     let from = arg::int(call.argv[2])?;
     attach(srv, call, Some((&id, from)))
 }
@@ -40,6 +46,9 @@ fn attach(srv: &mut Server, call: &mut Call<'_>, asked: Option<(&str, i64)>) -> 
     if client.session.replica {
         return Ok(Flow::Done);
     }
+    if srv.repl.failover.is_some() {
+        return Err(CmdError::new("NOMASTERLINK Can't SYNC while failing over"));
+    }
     if !srv.repl.is_linked() {
         return Err(CmdError::new("NOMASTERLINK Can't SYNC while not connected with my master"));
     }
@@ -48,6 +57,95 @@ fn attach(srv: &mut Server, call: &mut Call<'_>, asked: Option<(&str, i64)>) -> 
         return Err(CmdError::new("ERR SYNC and PSYNC are invalid with pending output"));
     }
     primary::attach(srv, call.client, asked)?;
+    Ok(Flow::Done)
+}
+
+/// Our primary asks us to lead: it has the history that we have, and will follow us.
+fn take_over(srv: &mut Server, call: &Call<'_>, id: &str) -> Result<(), CmdError> {
+    log!(Notice, "Failover request received for replid {id}.");
+    if !srv.repl.is_replica() {
+        return Err(CmdError::new("ERR PSYNC FAILOVER can't be sent to a master."));
+    }
+    if !id.eq_ignore_ascii_case(&srv.repl.history.id) {
+        return Err(CmdError::new("ERR PSYNC FAILOVER replid must match my replid."));
+    }
+    replica::lead(srv);
+    let who = srv.clients.get(call.client).map(|client| describe(srv, client)).unwrap_or_default();
+    log!(Notice, "MASTER MODE enabled (failover request from '{who}')");
+    Ok(())
+}
+
+/// `FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT ms]`: hands the role of the primary over to a
+/// replica that has all. The reply comes at once; INFO tells how it goes. Joins: repl, pause.
+fn failover(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let argv = call.argv;
+    if argv.len() == 2 && arg::is(argv[1], "abort") {
+        if srv.repl.failover.is_none() {
+            return Err(CmdError::new("ERR No failover in progress."));
+        }
+        handover::abort(srv, "Failover manually aborted");
+        call.reply.ok();
+        return Ok(Flow::Done);
+    }
+    let (mut timeout, mut force, mut target) = (None, false, None);
+    let mut at = 1;
+    while at < argv.len() {
+        match arg::lower(argv[at]).as_slice() {
+            b"timeout" if at + 1 < argv.len() && timeout.is_none() => {
+                let ms = arg::int(argv[at + 1])?;
+                if ms <= 0 {
+                    return Err(CmdError::new("ERR FAILOVER timeout must be greater than 0"));
+                }
+                timeout = Some(ms);
+                at += 2;
+            }
+            b"to" if at + 2 < argv.len() && target.is_none() => {
+                let port = arg::int(argv[at + 2])?;
+                let host = String::from_utf8_lossy(argv[at + 1]).into_owned();
+                target = Some((host, u16::try_from(port).unwrap_or(0)));
+                at += 3;
+            }
+            b"force" if !force => {
+                force = true;
+                at += 1;
+            }
+            _ => return Err(errors::SYNTAX),
+        }
+    }
+    let refuse = |text: &'static str| Err(CmdError::new(text));
+    if srv.repl.failover.is_some() {
+        return refuse("ERR FAILOVER already in progress.");
+    }
+    if srv.repl.is_replica() {
+        return refuse("ERR FAILOVER is not valid when server is a replica.");
+    }
+    if srv.repl.replicas.is_empty() {
+        return refuse("ERR FAILOVER requires connected replicas.");
+    }
+    if force && (timeout.is_none() || target.is_none()) {
+        return refuse(
+            "ERR FAILOVER with force option requires both a timeout and target HOST and IP.",
+        );
+    }
+    match &target {
+        Some((host, port)) => {
+            let is = |replica: &&Replica| {
+                let (at_host, at_port) = names::address(srv, replica);
+                at_host.eq_ignore_ascii_case(host) && at_port == *port
+            };
+            match srv.repl.replicas.iter().find(is) {
+                None => return refuse("ERR FAILOVER target HOST and PORT is not a replica."),
+                Some(replica) if !replica.is_online() => {
+                    return refuse("ERR FAILOVER target replica is not online.");
+                }
+                Some(_) => log!(Notice, "FAILOVER requested to {host}:{port}."),
+            }
+        }
+        None => log!(Notice, "FAILOVER requested to any replica."),
+    }
+    let until_ms = timeout.map(|ms| call.env.now_ms.saturating_add(ms));
+    handover::begin(srv, Failover { target, until_ms, force, asks: false });
+    call.reply.ok();
     Ok(Flow::Done)
 }
 
@@ -137,6 +235,9 @@ fn ack(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 /// `REPLICAOF host port | NO ONE`. Joins: repl, stream, clients.
 fn replicaof(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let (host, port) = (call.argv[1], call.argv[2]);
+    if srv.repl.failover.is_some() {
+        return Err(CmdError::new("ERR REPLICAOF not allowed while failing over."));
+    }
     let who = srv.clients.get(call.client).map(|client| describe(srv, client)).unwrap_or_default();
     if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
         if srv.repl.is_replica() {
@@ -147,9 +248,7 @@ fn replicaof(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         return Ok(Flow::Done);
     }
     if srv.clients.session(call.client).is_some_and(|session| session.replica) {
-        return Err(CmdError::new(
-            "ERR Command is not valid when client is a replica.",
-        ));
+        return Err(CmdError::new("ERR Command is not valid when client is a replica."));
     }
     let port = arg::int_in(port, 0, 65535, "Invalid master port")? as u16;
     let same = srv.repl.following.as_ref().is_some_and(|following| {
@@ -199,7 +298,7 @@ fn role(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let online = srv.repl.replicas.iter().filter(|replica| replica.is_online());
     let lines: Vec<[String; 3]> = online
         .map(|replica| {
-            let (host, port) = primary::address(srv, replica);
+            let (host, port) = names::address(srv, replica);
             [host, port.to_string(), replica.acked.to_string()]
         })
         .collect();

@@ -1,6 +1,6 @@
 //! INFO's facts about replication.
 
-use crate::server::jobs::repl::primary;
+use crate::server::jobs::repl::names;
 use crate::server::parts::Server;
 use crate::server::parts::repl::{Link, State};
 use crate::util::lines::Lines;
@@ -11,7 +11,8 @@ pub(super) fn section(srv: &Server, o: &mut Lines) {
     following(srv, o);
     replicas(srv, o);
     let (second, limit) = srv.repl.history.second();
-    o.add("master_failover_state", "no-failover");
+    let failover = srv.repl.failover.as_ref().map_or("no-failover", |failover| failover.word());
+    o.add("master_failover_state", failover);
     o.add("master_replid", &srv.repl.history.id);
     o.add("master_replid2", second);
     o.add("master_repl_offset", srv.stream.repl_end());
@@ -37,7 +38,10 @@ fn following(srv: &Server, o: &mut Lines) {
     let syncs = matches!(following.link, Link::Receiving(_) | Link::Loading(_));
     o.flag("master_sync_in_progress", syncs);
     let done = srv.stream.repl_end();
-    o.add("slave_read_repl_offset", done + srv.repl.held_raw.len() as u64);
+    // What has come, and waits for the end of a pause or of a transaction.
+    let client = following.client.and_then(|id| srv.clients.get(id));
+    let waits = client.map_or(0, |client| client.query.bytes()) + srv.repl.held_raw.len();
+    o.add("slave_read_repl_offset", done + waits as u64);
     o.add("slave_repl_offset", done);
     if syncs {
         let finder = match &following.link {
@@ -73,7 +77,7 @@ fn replicas(srv: &Server, o: &mut Lines) {
         o.add("min_slaves_good_slaves", srv.repl.good);
     }
     for (i, replica) in srv.repl.replicas.iter().enumerate() {
-        let (host, port) = primary::address(srv, replica);
+        let (host, port) = names::address(srv, replica);
         let lag = match replica.state {
             State::Online => (srv.clock.now_ms - replica.acked_ms) / 1000,
             _ => 0,
@@ -98,6 +102,6 @@ pub(super) fn syncs(srv: &Server, o: &mut Lines) {
 
 /// INFO memory.
 pub(super) fn memory(srv: &Server, o: &mut Lines) {
-    o.add("mem_replication_backlog", srv.repl.backlog_memory(&srv.stream, srv.cfg.repl.backlog_size));
+    o.add("mem_replication_backlog", srv.repl.backlog_memory(&srv.stream));
     o.add("mem_total_replication_buffers", srv.repl.memory(&srv.stream));
 }

@@ -210,6 +210,24 @@ fn admit_and_run(
     }
 }
 
+/// A shutdown does not come about: those who wait for it are told.
+pub(crate) fn end_shutdown_waits(srv: &mut Server) {
+    let error = CmdError::new("ERR Errors trying to SHUTDOWN. Check logs.");
+    for id in srv.blocked.for_server().to_vec() {
+        let parked = srv.clients.session(id).and_then(|session| session.parked.as_ref());
+        if !parked.is_some_and(|parked| matches!(parked.waiting, Waiting::End)) {
+            continue;
+        }
+        let Some(parked) = unpark(srv, id) else { continue };
+        with_reply(srv, id, |srv, reply| {
+            reply.error(&error);
+            srv.stats.error(error.code());
+        });
+        account_unblocked(srv, id, &parked, true);
+        srv.net.wake(id);
+    }
+}
+
 /// Ends the waits of all clients with an error: what they wait for can't come any more.
 pub(crate) fn end_all(srv: &mut Server, error: &'static str) {
     let parked = |client: &Client| client.session.parked.is_some().then_some(client.id);

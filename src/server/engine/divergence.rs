@@ -1,5 +1,8 @@
-//! Errors where there should be none: what a primary sends its replicas has been run once without
-//! one. Such an error means that the two may hold different data.
+//! Where a primary and a replica may come to hold different data.
+//!
+//! What a primary sends its replicas has been run once without an error, so an error means trouble.
+//! And a replica that lets its clients write has keys that the primary does not know: it must
+//! delete them itself when their time is up.
 
 use crate::config::choice::PropagationError;
 use crate::log;
@@ -7,7 +10,7 @@ use crate::net::clients::ClientId;
 use crate::net::session::{Close, ReplyMode};
 use crate::net::usage::Class;
 use crate::resp::errors::CmdError;
-use crate::server::parts::{Row, Server};
+use crate::server::parts::{Call, Row, Server};
 
 /// The most of an error that the log shows.
 const SHOWN: usize = 4096;
@@ -61,4 +64,33 @@ pub(crate) fn silence(srv: &mut Server, id: ClientId, said: &[u8]) {
         String::from_utf8_lossy(&said[..said.len().min(SHOWN)]).trim_end()
     );
     srv.clients.close(id, Close::Now);
+}
+
+/// A client has written to this replica: its keys that have a time are remembered. O(keys).
+#[cold]
+pub(crate) fn note_own_keys(srv: &mut Server, call: &Call<'_>) {
+    for (at, _) in call.row.spec.keys_of(&call.argv) {
+        let key = call.argv[at];
+        let store = srv.ks.db_mut(call.env.db as usize);
+        let timed = store.find(store.key(key)).is_some_and(|entry| entry.expire_ms().is_some());
+        let known = (call.env.db, key.to_vec());
+        match timed {
+            true => srv.repl.own_timed.insert(known),
+            false => srv.repl.own_timed.remove(&known),
+        };
+    }
+}
+
+/// A replica is told to write what it can't keep on disk: it ends, unless it is to go on.
+#[cold]
+pub(crate) fn apply_without_disk(srv: &mut Server) {
+    const SAID_EVERY_MS: i64 = 10_000;
+    if !srv.cfg.repl.ignore_disk_write_errors {
+        log!(Warning, "Replica was unable to write command to disk.");
+        srv.shutdown.done = true;
+        srv.shutdown.exit_code = 1;
+    } else if srv.clock.now_ms - srv.repl.said_disk_ms > SAID_EVERY_MS {
+        srv.repl.said_disk_ms = srv.clock.now_ms;
+        log!(Warning, "Replica is applying a command even though it is unable to write to disk.");
+    }
 }

@@ -79,7 +79,7 @@ pub(crate) fn tend(srv: &mut Server) {
 /// or to replicas. Deletions would only add to it, and it is gone as soon as it is written.
 pub(crate) fn not_counted(srv: &Server) -> u64 {
     // The backlog is there to stay.
-    let backlog = srv.repl.backlog_memory(&srv.stream, srv.cfg.repl.backlog_size);
+    let backlog = srv.repl.backlog_memory(&srv.stream);
     srv.stream.memory().saturating_sub(backlog) + srv.writer.memory()
 }
 

@@ -10,11 +10,11 @@
 
 use crate::commands::own;
 use crate::commands::spec::{
-    ALLOW_BUSY, DENYOOM, LOADING, MAY_REPLICATE, NO_ASYNC_LOADING, NO_AUTH, NO_MULTI, PROTECTED, READONLY, STALE, WRITE,
+    ALLOW_BUSY, DENYOOM, LOADING, MAY_REPLICATE, NO_ASYNC_LOADING, NO_AUTH, NO_MULTI, PROTECTED,
+    READONLY, STALE, WRITE,
 };
 use crate::config::choice::ProtectedAction;
 use crate::keyspace::effects;
-use crate::log;
 use crate::net::clients::ClientId;
 use crate::net::session::{Close, Session};
 use crate::resp::argv::Argv;
@@ -231,8 +231,10 @@ pub(crate) fn admit(
     if !row.spec.arity_ok(argv.len()) || matches!(row.handler, Handler::Container) {
         return Err(errors::wrong_arity(row.name()));
     }
-    let plain =
-        session.authenticated && session.multi.is_none() && !session.subscribed && !session.listens();
+    let plain = session.authenticated
+        && session.multi.is_none()
+        && !session.subscribed
+        && !session.listens();
     // A primary is not told that it may not write.
     let concerns = srv.exec.concerns & if session.primary { !FOLLOWS } else { !0 };
     if plain && concerns == 0 && !srv.tracking.crowded && !row.has(PROTECTED) {
@@ -346,7 +348,7 @@ fn writes(srv: &mut Server, ask: &Ask) -> Verdict {
     if obeys(srv, ask.id) {
         // What it was told must be done, on disk or not.
         if disk_works(srv).is_err() && !ask.is(own::HEALTH) {
-            apply_without_disk(srv);
+            divergence::apply_without_disk(srv);
         }
     } else if ask.has(WRITE) {
         writes_allowed(srv)?;
@@ -367,23 +369,6 @@ fn obeys(srv: &Server, id: ClientId) -> bool {
     srv.clients.session(id).is_some_and(|session| session.primary)
 }
 
-/// A replica is told to write what it can't keep on disk: it ends, unless it is to go on.
-#[cold]
-fn apply_without_disk(srv: &mut Server) {
-    const SAID_EVERY_MS: i64 = 10_000;
-    if !srv.cfg.repl.ignore_disk_write_errors {
-        log!(Warning, "Replica was unable to write command to disk.");
-        srv.shutdown.done = true;
-        srv.shutdown.exit_code = 1;
-    } else if srv.clock.now_ms - srv.repl.said_disk_ms > SAID_EVERY_MS {
-        srv.repl.said_disk_ms = srv.clock.now_ms;
-        log!(
-            Warning,
-            "Replica is applying a command even though it is unable to write to disk."
-        );
-    }
-}
-
 /// Whether clients may not write, since the data is the primary's.
 pub(crate) fn follows_read_only(srv: &Server) -> bool {
     let obeys = srv.exec.unit.obeys;
@@ -402,8 +387,8 @@ pub(crate) fn is_stale(srv: &Server) -> bool {
 }
 
 fn stale(srv: &mut Server, ask: &Ask) -> Verdict {
-    let refused = !(ask.has(STALE) && ask.all_have(STALE)) && !obeys(srv, ask.id);
-    if refused { Err(errors::PRIMARY_DOWN) } else { Ok(None) }
+    let may = ask.has(STALE) && ask.all_have(STALE) || obeys(srv, ask.id);
+    if may { Ok(None) } else { Err(errors::PRIMARY_DOWN) }
 }
 
 fn disk_works(srv: &Server) -> Result<(), CmdError> {
@@ -430,16 +415,20 @@ fn subscribed(_: &mut Server, ask: &Ask) -> Verdict {
 
 fn loading(srv: &mut Server, ask: &Ask) -> Verdict {
     let aside = srv.loading.as_ref().is_some_and(|loading| loading.aside);
-    let may = if aside { !ask.row.has(NO_ASYNC_LOADING) } else { ask.row.has(LOADING) && ask.all_have(LOADING) };
+    let may = if aside {
+        !ask.row.has(NO_ASYNC_LOADING)
+    } else {
+        ask.row.has(LOADING) && ask.all_have(LOADING)
+    };
     if may { Ok(None) } else { Err(errors::LOADING) }
 }
 
 fn busy(srv: &mut Server, ask: &Ask) -> Verdict {
-    // While data is loaded the rule above has decided.
-    let may = srv.loading.is_some() || ask.row.has(ALLOW_BUSY);
     match &srv.script.running {
-        _ if may => Ok(None),
+        _ if ask.row.has(ALLOW_BUSY) => Ok(None),
         Some(running) => Err(running.busy()),
+        // While data is loaded the rule above has decided.
+        None if srv.loading.is_some() => Ok(None),
         None => Err(errors::BUSY),
     }
 }

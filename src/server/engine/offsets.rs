@@ -43,18 +43,20 @@ pub(crate) fn write_nothing(srv: &Server, waiting: &Waiting, reply: &mut Reply) 
     match waiting {
         Waiting::Keys { nothing, .. } => nothing.write(reply),
         Waiting::Offsets(offsets) => offsets.write(reached(srv, offsets), reply),
+        // It waits without a time of its own, and nobody else ends that.
+        Waiting::End => reply.ok(),
     }
 }
 
 /// Lets those go on whose offsets have been reached.
 pub(crate) fn serve(srv: &mut Server) {
-    if !srv.blocked.for_offsets().is_empty() {
+    if !srv.blocked.for_server().is_empty() {
         serve_all(srv);
     }
 }
 
 fn serve_all(srv: &mut Server) {
-    for id in srv.blocked.for_offsets().to_vec() {
+    for id in srv.blocked.for_server().to_vec() {
         let parked = srv.clients.session(id).and_then(|session| session.parked.as_ref());
         let Some(Waiting::Offsets(offsets)) = parked.map(|parked| &parked.waiting) else {
             continue;

@@ -212,8 +212,15 @@ pub(crate) fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>)
     srv.stats.n.expired_keys += u64::from(c.expired);
     srv.stats.n.expired_fields += u64::from(c.expired_fields);
     let more = srv.settle(&mut call.fx);
+    if more && srv.exec.nesting == 0 && row.has(spec::TOUCHES_ARBITRARY_KEYS) {
+        // Compat: what such a command has found to be past its time is no transaction.
+        srv.stream.loosen();
+    }
     if call.fx.armed & effects::STREAM != 0 {
         propagate(srv, call);
+    }
+    if srv.repl.is_replica() && row.has(spec::WRITE) && !srv.exec.unit.obeys {
+        divergence::note_own_keys(srv, call);
     }
     if srv.exec.armed & effects::CACHED != 0 && row.has(spec::READONLY) {
         invalidate::remember(srv, call);

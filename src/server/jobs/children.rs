@@ -12,7 +12,7 @@ use crate::log;
 use crate::persist::rdb::file::Step;
 use crate::server::jobs::aof::rewrite;
 use crate::server::jobs::child::{FAILED, RECORD, SOCKET};
-use crate::server::jobs::repl::primary;
+use crate::server::jobs::repl::snapshot;
 use crate::server::jobs::save;
 use crate::server::parts::Server;
 use crate::server::parts::child::{Child, Kind};
@@ -37,7 +37,7 @@ pub(crate) fn on_report(srv: &mut Server) {
                     note(child, record, srv.clock.now_ms);
                 }
                 tell_progress(child, srv.clock.now_ms);
-                primary::on_reached(srv);
+                snapshot::on_reached(srv);
                 let Some(again) = &mut srv.child else { return };
                 child = again;
             }
@@ -105,7 +105,7 @@ pub(crate) fn check(srv: &mut Server) {
     match child.kind {
         Kind::Rdb => {
             save::finished(srv, &child, exit);
-            primary::on_snapshot_end(srv, &child, exit);
+            snapshot::on_snapshot_end(srv, &child, exit);
         }
         Kind::Aof => rewrite::finished(srv, &child, exit),
     }

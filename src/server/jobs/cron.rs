@@ -16,7 +16,7 @@ use crate::net::session::Close;
 use crate::net::usage::Resized;
 use crate::server::engine::evict;
 use crate::server::jobs::aof::rewrite;
-use crate::server::jobs::repl::{apply, primary, replica};
+use crate::server::jobs::repl::{apply, failover, primary, replica, snapshot};
 use crate::server::jobs::{children, save};
 use crate::server::parts::Server;
 use crate::server::parts::net::Timer;
@@ -69,11 +69,12 @@ pub(crate) fn while_busy(srv: &mut Server) {
 fn replication(srv: &mut Server) {
     let second = srv.clock.now_ms / 1000;
     let new = std::mem::replace(&mut srv.repl.cron_secs, second) != second;
+    failover::on_cron(srv);
     replica::on_cron(srv, new);
     if new {
         primary::on_second(srv, second);
     }
-    primary::start_if_due(srv);
+    snapshot::start_if_due(srv);
 }
 
 /// Time is taken from the monotonic clock, so that nothing goes wrong when the other one is set.

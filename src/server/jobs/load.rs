@@ -78,7 +78,12 @@ pub(crate) fn from_disk(
     let total_bytes = file.metadata().map_or(0, |m| m.len());
     begin(srv, total_bytes);
     let started_ms = crate::sys::clock::wall_ms();
-    let source = Source { bytes: total_bytes, before: 0, keeps_expired: srv.cfg.repl.primary.is_some(), present };
+    let source = Source {
+        bytes: total_bytes,
+        before: 0,
+        keeps_expired: srv.cfg.repl.primary.is_some(),
+        present,
+    };
     let loaded = snapshot(srv, file, &source, serve);
     end(srv);
     loaded?;

@@ -247,9 +247,8 @@ pub(crate) fn background_to(
     let empty = filter.no_data.then(|| srv.ks.empty_like(srv.clock.now_ms));
     let work = move |view: child::View<'_>, report: &mut Reporter| {
         let ks = empty.as_ref().unwrap_or(view.ks);
-        let mut write = |mut out: &mut dyn Write| {
-            save::save(ks, &mut out, &opts, &mut |_| ()).map(|_| ())
-        };
+        let mut write =
+            |mut out: &mut dyn Write| save::save(ks, &mut out, &opts, &mut |_| ()).map(|_| ());
         match send(report, &mut write) {
             Ok(()) => 0,
             Err(_) => 1,

@@ -24,9 +24,10 @@ const SLICE_US: u64 = 250;
 /// What an event comes from.
 ///
 /// ```text
-/// token 0             2              4             6           16 ..        112 ..      128 ..
-///       the signals   the child's    the helper    the link    listeners,   scrapers,   clients, each
-///       pipe          pipe           thread                    by place     by place    with its generation
+/// token 0            2             4           6         16 ..       112 ..     128 ..
+///       the signals  the child's   the helper  the link  listeners,  scrapers,  clients, each
+///       pipe         pipe          thread                by place    by place   with its
+///                                                                               generation
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {

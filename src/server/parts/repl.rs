@@ -15,12 +15,13 @@
 //! - R4  a primary whose replicas or backlog are gone keeps its offset, until it begins a new
 //!   history.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 
 use crate::config::Config;
 use crate::net::clients::ClientId;
 use crate::net::conn::Conn;
+use crate::repl::failover::Failover;
 use crate::repl::handshake::Handshake;
 use crate::repl::history::{History, Kept};
 use crate::repl::peer::Told;
@@ -37,6 +38,8 @@ pub(crate) struct Repl {
     pub told: HashMap<ClientId, Told>,
     /// The primary that we follow.
     pub following: Option<Box<Following>>,
+    /// The role is being handed over.
+    pub failover: Option<Failover>,
     /// Since when there are no replicas.
     pub alone_since_ms: i64,
     pub full_syncs: u64,
@@ -62,6 +65,9 @@ pub(crate) struct Repl {
     pub cron_secs: i64,
     /// Bytes of the transaction that the primary has begun to send.
     pub held_raw: Vec<u8>,
+    /// Keys with a time that clients of a writable replica have written. Nobody else would delete
+    /// them.
+    pub own_timed: BTreeSet<(u32, Vec<u8>)>,
     /// When it was last said that we go on though the disk fails.
     pub said_disk_ms: i64,
     pub input: u64,
@@ -104,7 +110,12 @@ pub(crate) enum State {
     /// It waits for the end of the one that is being taken; of which it was told this offset.
     WaitsForEnd,
     /// It is being sent the file; so much of it is left.
-    Sending { file: File, left: u64, piece: Vec<u8>, sent: usize },
+    Sending {
+        file: File,
+        left: u64,
+        piece: Vec<u8>,
+        sent: usize,
+    },
     /// It gets the stream, but only from its first acknowledgement on.
     WaitsForAck,
     Online,
@@ -213,6 +224,7 @@ impl Repl {
             replicas: Vec::new(),
             told: HashMap::new(),
             following: None,
+            failover: None,
             alone_since_ms: now_ms,
             full_syncs: 0,
             partial_syncs: 0,
@@ -227,10 +239,17 @@ impl Repl {
             restored_db: None,
             cron_secs: 0,
             held_raw: Vec::new(),
+            own_timed: BTreeSet::new(),
             said_disk_ms: 0,
             input: 0,
             output: 0,
         }
+    }
+
+    /// CONFIG RESETSTAT.
+    pub(crate) fn reset(&mut self) {
+        (self.full_syncs, self.partial_syncs, self.refused_syncs) = (0, 0, 0);
+        (self.input, self.output) = (0, 0);
     }
 
     /// Counts the replicas that are in time, as far as settings ask for some.
@@ -275,9 +294,9 @@ impl Repl {
         if self.backlog.is_none() { 0 } else { stream.memory_from(stream.replicas_from()) }
     }
 
-    /// The part of it that the backlog is to have.
-    pub(crate) fn backlog_memory(&self, stream: &Stream, size: u64) -> u64 {
-        self.memory(stream).min(size)
+    /// The part of it that is the backlog; the rest is for replicas that are further behind.
+    pub(crate) fn backlog_memory(&self, stream: &Stream) -> u64 {
+        self.backlog.map_or(0, |reader| stream.memory_from(stream.position(reader)))
     }
 
     /// Keeps a backlog from now on.

@@ -41,7 +41,7 @@ fn forget(srv: &mut Server, id: ClientId) {
     srv.tracking.forget(id);
     srv.pause.forget(id);
     if srv.clients.session(id).is_some_and(|session| session.primary) {
-        replica::on_client_gone(srv);
+        replica::on_client_gone(srv, id);
     }
     primary::forget(srv, id);
 }

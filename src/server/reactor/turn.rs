@@ -155,7 +155,10 @@ pub(crate) fn finish_turn(srv: &mut Server, mode: Mode) {
 
 fn wait_time(srv: &Server) -> Option<Duration> {
     let net = &srv.net;
-    let more = !net.again.is_empty() || !net.woken.is_empty() || !net.accept_again.is_empty() || net.link_again;
+    let more = !net.again.is_empty()
+        || !net.woken.is_empty()
+        || !net.accept_again.is_empty()
+        || net.link_again;
     if more || srv.metrics.pending != 0 || srv.clients.has_to_reap() || srv.clients.has_to_write() {
         return Some(Duration::ZERO);
     }

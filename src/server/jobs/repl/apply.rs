@@ -49,8 +49,8 @@ pub(crate) fn acknowledge(srv: &mut Server) {
     };
     let have = srv.stream.repl_end().to_string();
     let mut words: Vec<&[u8]> = vec![b"REPLCONF", b"ACK", have.as_bytes()];
-    let on_disk = (srv.aof.state == State::On)
-        .then(|| srv.stream.repl_at(srv.syncer.synced()).to_string());
+    let on_disk =
+        (srv.aof.state == State::On).then(|| srv.stream.repl_at(srv.syncer.synced()).to_string());
     if let Some(on_disk) = &on_disk {
         words.extend([&b"FACK"[..], on_disk.as_bytes()]);
     }

@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind, Read};
 use crate::log;
 use crate::net::clients::ClientId;
 use crate::net::outbox::{FIXED, Flush};
+use crate::server::jobs::repl::primary::trim_backlog;
 use crate::server::parts::Server;
 use crate::server::parts::repl::{Repl, State};
 
@@ -77,9 +78,7 @@ pub(crate) fn end_of_turn(srv: &mut Server) {
         return;
     }
     srv.repl.fed_to = end;
-    if let Some(reader) = srv.repl.backlog {
-        srv.stream.keep_back(reader, srv.cfg.repl.backlog_size);
-    }
+    trim_backlog(srv);
     let Server { repl, clients, stream, .. } = srv;
     for replica in &repl.replicas {
         let Some(reader) = replica.reader else { continue };

@@ -16,7 +16,7 @@ use crate::log;
 use crate::net::conn::Conn;
 use crate::net::session::{ReplyMode, Session};
 use crate::repl::handshake::{Handshake, Introduction, Next};
-use crate::server::jobs::repl::{apply, primary, receive, replica};
+use crate::server::jobs::repl::{apply, failover, primary, receive, replica};
 use crate::server::parts::Server;
 use crate::server::parts::identity::REDIS_VERSION;
 use crate::server::parts::net::Source;
@@ -49,12 +49,13 @@ pub(super) fn connect(srv: &mut Server) {
     let Some(following) = &mut srv.repl.following else { return };
     following.heard_ms = srv.clock.now_ms;
     let host = String::from_utf8_lossy(&following.host).into_owned();
-    let made = open(&host, following.port, &srv.cfg.net.bind_source_addr, srv.cfg.net.socket_mark_id)
-        .and_then(|mut conn| {
-            let interest = Interest::WRITABLE | Interest::READABLE;
-            conn.register(srv.net.registry(), Source::Link.token(), interest)?;
-            Ok(conn)
-        });
+    let made =
+        open(&host, following.port, &srv.cfg.net.bind_source_addr, srv.cfg.net.socket_mark_id)
+            .and_then(|mut conn| {
+                let interest = Interest::WRITABLE | Interest::READABLE;
+                conn.register(srv.net.registry(), Source::Link.token(), interest)?;
+                Ok(conn)
+            });
     match made {
         Ok(conn) => {
             following.link = Link::Connecting(conn);
@@ -119,9 +120,7 @@ fn on_connected(srv: &mut Server) {
         },
         address: srv.cfg.repl.announce_ip.clone(),
         version: REDIS_VERSION.into(),
-        resume: following
-            .resumes
-            .then(|| (srv.repl.history.id.clone(), srv.stream.repl_end() + 1)),
+        resume: following.resumes.then(|| (srv.repl.history.id.clone(), srv.stream.repl_end() + 1)),
         takes_over: following.takes_over,
     });
     let hello = handshake.begin();
@@ -143,7 +142,11 @@ fn send(srv: &mut Server, bytes: &[u8]) -> bool {
             true
         }
         Ok(_) => {
-            fail(srv, "Sending command to master in replication handshake", &io::Error::other("the socket takes no more"));
+            fail(
+                srv,
+                "Sending command to master in replication handshake",
+                &io::Error::other("the socket takes no more"),
+            );
             false
         }
         Err(e) => {
@@ -213,7 +216,12 @@ fn on_line(srv: &mut Server, serve: fn(&mut Server)) {
                 return;
             }
             Next::Continue { id } => return go_on(srv, id),
-            Next::Later | Next::Fail => return replica::on_link_failed(srv),
+            Next::Later | Next::Fail => {
+                if following.takes_over {
+                    return failover::abort(srv, "Failover target rejected psync request");
+                }
+                return replica::on_link_failed(srv);
+            }
         }
     }
 }
@@ -227,6 +235,8 @@ fn receive_snapshot(srv: &mut Server, id: String, offset: u64, old: bool, serve:
     }
     following.resumes = false;
     following.takes_over = false;
+    failover::end(srv);
+    let Some(following) = srv.repl.following.as_mut() else { return };
     following.link = Link::Receiving(Box::new(Receive {
         conn: talk.conn,
         input: talk.input,
@@ -246,6 +256,7 @@ fn go_on(srv: &mut Server, id: Option<String>) {
     let Some(following) = srv.repl.following.as_mut() else { return };
     let Link::Talking(talk) = std::mem::replace(&mut following.link, Link::Down) else { return };
     following.takes_over = false;
+    failover::end(srv);
     if let Some(id) = id {
         log!(Notice, "Master replication ID changed to {id}");
         let end = srv.stream.repl_end();

@@ -5,27 +5,29 @@
 //! it is served meanwhile, and stays if the snapshot turns out to be broken.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::config::choice::DisklessLoad;
 use crate::log;
 use crate::net::conn::Conn;
 use crate::persist::rdb::load::RdbError;
 use crate::repl::history::History;
-use crate::repl::transfer::{self, Broken, Extent, Finder, MARK_LEN};
+use crate::repl::transfer::{self, Broken, Extent, Finder};
 use crate::server::engine::flushing;
 use crate::server::jobs::aof::switch;
 use crate::server::jobs::load::{self, Present};
+use crate::server::jobs::repl::source::FromSocket;
 use crate::server::jobs::repl::{link, primary, replica};
-use crate::server::jobs::{children, expire};
+use crate::server::jobs::{children, expire, shutdown};
 use crate::server::parts::Server;
 use crate::server::parts::child::Kind;
 use crate::server::parts::identity::random_id;
 use crate::server::parts::repl::{Link, Receive};
-use crate::sys::{process, socket};
+use crate::sys::process;
 use crate::util::path::os_error;
 
 /// Bytes read in one turn.
@@ -151,10 +153,9 @@ fn preamble(srv: &mut Server, serve: fn(&mut Server)) -> Step {
         _ => "disk",
     };
     match &extent {
-        Extent::Bytes(n) => log!(
-            Notice,
-            "MASTER <-> REPLICA sync: receiving {n} bytes from master to {to}"
-        ),
+        Extent::Bytes(n) => {
+            log!(Notice, "MASTER <-> REPLICA sync: receiving {n} bytes from master to {to}")
+        }
         Extent::Mark(_) => log!(
             Notice,
             "MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF to {to}"
@@ -228,7 +229,10 @@ fn to_file(srv: &mut Server, serve: fn(&mut Server)) -> Step {
         Ok(()) => from_file(srv, length, serve),
         Err(e) => fail(
             srv,
-            &format!("Error truncating the RDB file received from the master for SYNC: {}", os_error(&e)),
+            &format!(
+                "Error truncating the RDB file received from the master for SYNC: {}",
+                os_error(&e)
+            ),
         ),
     }
     Step::Done
@@ -314,66 +318,13 @@ fn from_file(srv: &mut Server, bytes: u64, serve: fn(&mut Server)) {
         return give_up(srv, receive.conn, aof);
     }
     if volatile {
-        log!(Notice, "Removing the RDB file obtained from the master. This replica has persistence disabled");
+        log!(
+            Notice,
+            "Removing the RDB file obtained from the master. This replica has persistence disabled"
+        );
         let _ = std::fs::remove_file(&target);
     }
     finish(srv, receive, aof);
-}
-
-/// Reads from the socket and waits for more, up to the time-out.
-struct FromSocket<'a> {
-    conn: &'a mut Conn,
-    /// What had been read before.
-    input: &'a mut Vec<u8>,
-    /// Bytes that are left, if their number is known.
-    left: Option<u64>,
-    timeout: Duration,
-    /// Bytes in all, and the last of them, as many as a mark has.
-    total: u64,
-    last: Vec<u8>,
-}
-
-impl Read for FromSocket<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let room = self.left.map_or(buf.len(), |left| buf.len().min(left.min(1 << 30) as usize));
-        if room == 0 {
-            return Ok(0);
-        }
-        let n = if self.input.is_empty() {
-            self.from_conn(&mut buf[..room])?
-        } else {
-            let n = self.input.len().min(room);
-            buf[..n].copy_from_slice(&self.input[..n]);
-            self.input.drain(..n);
-            n
-        };
-        self.left = self.left.map(|left| left - n as u64);
-        self.total += n as u64;
-        self.last.extend_from_slice(&buf[n.saturating_sub(MARK_LEN)..n]);
-        let over = self.last.len().saturating_sub(MARK_LEN);
-        self.last.drain(..over);
-        Ok(n)
-    }
-}
-
-impl FromSocket<'_> {
-    fn from_conn(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let since = Instant::now();
-        loop {
-            match self.conn.read(buf) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    let left = self.timeout.saturating_sub(since.elapsed());
-                    if left.is_zero() {
-                        return Err(ErrorKind::TimedOut.into());
-                    }
-                    socket::wait_readable(&self.conn.fd(), left)?;
-                }
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                other => return other,
-            }
-        }
-    }
 }
 
 /// The snapshot is loaded as it comes.
@@ -398,20 +349,18 @@ fn from_socket(srv: &mut Server, extent: Extent, serve: fn(&mut Server)) -> Step
     }
     srv.rearm();
     let source = load::Source { bytes, before: 0, keeps_expired: true, present: Present::Replaced };
-    let mut socket = FromSocket {
-        conn: &mut receive.conn,
-        input: &mut receive.input,
-        left: Some(bytes).filter(|_| bytes > 0),
-        timeout: Duration::from_secs(u64::from(srv.cfg.repl.timeout_secs)),
-        total: 0,
-        last: Vec::new(),
-    };
+    let timeout = Duration::from_secs(u64::from(srv.cfg.repl.timeout_secs));
+    let signals = srv.net.signals.as_ref().map(|signals| signals.as_raw_fd());
+    let left = Some(bytes).filter(|_| bytes > 0);
+    let mut socket = FromSocket::new(&mut receive.conn, &mut receive.input, left, timeout, signals);
     let loaded = load::snapshot(srv, &mut socket, &source, serve);
     let ended = match (&loaded, &extent) {
-        (Ok(used), Extent::Mark(mark)) => read_mark(&mut socket, *used, mark),
+        (Ok(used), Extent::Mark(mark)) => socket.read_mark(*used, mark),
         (Ok(_), Extent::Bytes(_)) => io::copy(&mut socket, &mut io::sink()).map(|_| ()),
         (Err(_), _) => Ok(()),
     };
+    // While half a dataset is there, the end must not save it.
+    shutdown::on_signals(srv);
     load::end(srv);
     let failed = match (loaded, ended) {
         (Err(e), _) => Some(e.to_string()),
@@ -436,20 +385,6 @@ fn from_socket(srv: &mut Server, extent: Extent, serve: fn(&mut Server)) -> Step
     }
     give_up(srv, receive.conn, aof);
     Step::Done
-}
-
-/// The mark must follow the snapshot, of which `used` bytes were loaded. A part of it may have been
-/// read with the snapshot.
-fn read_mark(from: &mut FromSocket<'_>, used: u64, mark: &[u8; MARK_LEN]) -> io::Result<()> {
-    let over = (from.total.saturating_sub(used) as usize).min(from.last.len());
-    let mut found = from.last[from.last.len() - over..].to_vec();
-    let have = found.len().min(MARK_LEN);
-    found.resize(MARK_LEN.max(have), 0);
-    from.read_exact(&mut found[have..])?;
-    match found == *mark {
-        true => Ok(()),
-        false => Err(io::Error::new(ErrorKind::InvalidData, "Replication stream EOF marker is broken")),
-    }
 }
 
 /// The data could not be had: the link is tried again.

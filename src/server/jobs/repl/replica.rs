@@ -5,6 +5,7 @@
 
 use crate::config::PrimaryAddr;
 use crate::log;
+use crate::net::clients::ClientId;
 use crate::net::session::Close;
 use crate::server::engine::blocking;
 use crate::server::jobs::repl::{apply, link, primary};
@@ -30,7 +31,11 @@ pub(crate) fn follow(srv: &mut Server, host: &[u8], port: u16) {
         port,
         link: Link::Down,
         client: None,
-        db: srv.repl.following.as_ref().map_or(0, |following| following.db)
+        db: srv
+            .repl
+            .following
+            .as_ref()
+            .map_or(0, |following| following.db)
             .max(srv.repl.restored_db.take().unwrap_or(0)),
         resumes: had_history && srv.repl.backlog.is_some(),
         heard_ms: srv.clock.now_ms,
@@ -42,7 +47,10 @@ pub(crate) fn follow(srv: &mut Server, host: &[u8], port: u16) {
     let resumes = following.resumes;
     srv.repl.following = Some(Box::new(following));
     if was_primary {
-        blocking::end_all(srv, "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
+        blocking::end_all(
+            srv,
+            "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+        );
         if resumes {
             log!(
                 Notice,
@@ -54,6 +62,7 @@ pub(crate) fn follow(srv: &mut Server, host: &[u8], port: u16) {
         srv.stream.set_audience(stream::AOF);
         // Compat: the class of the process is another one.
         let _ = crate::server::jobs::settings::set_oom_score(srv, 1);
+        crate::sys::log::set_role(b'S');
     }
     // They learn that there is another stream now.
     primary::drop_replicas(srv);
@@ -76,6 +85,7 @@ pub(crate) fn lead(srv: &mut Server) {
     leave_link(srv);
     srv.repl.following = None;
     srv.cfg.repl.primary = None;
+    srv.repl.own_timed.clear();
     srv.repl.held_raw.clear();
     let end = srv.stream.repl_end();
     let id = random_id();
@@ -92,6 +102,7 @@ pub(crate) fn lead(srv: &mut Server) {
     srv.stream.select_anew();
     srv.repl.alone_since_ms = srv.clock.now_ms;
     let _ = crate::server::jobs::settings::set_oom_score(srv, 0);
+    crate::sys::log::set_role(b'M');
     settled(srv);
     crate::server::jobs::expire::schedule(srv);
 }
@@ -118,11 +129,14 @@ fn leave_link(srv: &mut Server) {
     srv.repl.held_raw.clear();
 }
 
-/// The client that stands for the primary has ended.
-pub(crate) fn on_client_gone(srv: &mut Server) {
+/// A client has ended: if it stood for the primary, the link is down.
+pub(crate) fn on_client_gone(srv: &mut Server, id: ClientId) {
     let now_ms = srv.clock.now_ms;
-    srv.repl.held_raw.clear();
     let Some(following) = &mut srv.repl.following else { return };
+    if following.client != Some(id) {
+        return;
+    }
+    srv.repl.held_raw.clear();
     following.client = None;
     following.link = Link::Down;
     following.down_since_ms = Some(now_ms);
@@ -153,12 +167,7 @@ pub(crate) fn on_cron(srv: &mut Server, new_second: bool) {
     let Some(following) = &mut srv.repl.following else { return };
     let silent = now_ms - following.heard_ms > timeout_ms;
     match &following.link {
-        Link::Down => {
-            if now_ms >= following.retry_ms {
-                log!(Notice, "Connecting to MASTER {}", address(following));
-                link::connect(srv);
-            }
-        }
+        Link::Down if now_ms >= following.retry_ms => connect_now(srv),
         Link::Connecting(_) | Link::Talking(_) if silent => {
             log!(Warning, "Timeout connecting to the MASTER...");
             on_link_failed(srv);

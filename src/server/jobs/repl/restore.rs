@@ -2,6 +2,7 @@
 //! primary lets its replicas do so.
 
 use crate::log;
+use crate::server::jobs::repl::primary;
 use crate::server::parts::Server;
 use crate::server::parts::stream::REPLICAS;
 
@@ -24,5 +25,6 @@ pub(crate) fn adopt_history(srv: &mut Server) {
         srv.stream.add(db, [&b"DEL"[..], &key].into_iter(), REPLICAS);
         srv.stream.close();
     }
+    primary::trim_backlog(srv);
     log!(Notice, "Replicas of the history before the restart can go on in it");
 }
