@@ -63,6 +63,9 @@ const TICK_DELAY_US: u64 = 50_000;
 pub struct LoadOptions {
     pub verify_checksum: bool,
     pub now_ms: i64,
+    /// The source is a socket whose other side waits for an answer at the end: not more is read
+    /// than has to be.
+    pub live: bool,
     /// A primary drops what has expired.
     pub drop_expired: bool,
     pub events_interval_bytes: u64,
@@ -140,7 +143,8 @@ pub fn load(
     tick: &mut dyn FnMut(&Progress) -> Pace,
     note: &mut dyn FnMut(Note<'_>),
 ) -> Result<Loaded, RdbError> {
-    let mut from = Reader::new(input, BUFFER, opts.verify_checksum).of_size(opts.input_bytes);
+    let mut from =
+        Reader::new(input, BUFFER, opts.verify_checksum).of_size(opts.input_bytes).live(opts.live);
     let (dialect, version) = signature(&mut from, opts.any_version)?;
     let mut loader = Loader {
         opts,

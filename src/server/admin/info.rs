@@ -68,7 +68,7 @@ static SECTIONS: &[Section] = &[
         "Clients",
         Usually,
         &[
-            |srv, o| srv.clients.info(srv.cfg.clients.max_clients, o),
+            |srv, o| srv.clients.info(srv.repl.replicas.len(), srv.cfg.clients.max_clients, o),
             |srv, o| o.add("blocked_clients", srv.blocked.clients() + srv.pause.clients()),
             |srv, o| srv.tracking.info_clients(o),
             |srv, o| o.add("clients_in_timeout_table", srv.blocked.timed()),

@@ -82,6 +82,7 @@ pub(crate) fn from_disk(
         bytes: total_bytes,
         before: 0,
         keeps_expired: srv.cfg.repl.primary.is_some(),
+        live: false,
         present,
     };
     let loaded = snapshot(srv, file, &source, serve);
@@ -100,6 +101,8 @@ pub(crate) struct Source {
     pub before: u64,
     /// Keys past their time are loaded as well: what follows may be about them.
     pub keeps_expired: bool,
+    /// It is a socket, whose other side waits for an answer at the end.
+    pub live: bool,
     pub present: Present,
 }
 
@@ -131,6 +134,7 @@ pub(crate) fn snapshot(
         lru_clock,
         lfu,
         replace: present == Present::Overwritten,
+        live: source.live,
         any_version: srv.cfg.snapshot.version_check == VersionCheck::Relaxed,
         input_bytes: Some(source.bytes).filter(|&n| n > 0),
         limits: srv.limits.clone(),

@@ -297,7 +297,13 @@ fn from_file(srv: &mut Server, bytes: u64, serve: fn(&mut Server)) {
     flush_old(srv);
     log!(Notice, "MASTER <-> REPLICA sync: Loading DB in memory");
     load::begin(srv, bytes);
-    let source = load::Source { bytes, before: 0, keeps_expired: true, present: Present::Replaced };
+    let source = load::Source {
+        bytes,
+        before: 0,
+        keeps_expired: true,
+        live: false,
+        present: Present::Replaced,
+    };
     let loaded = match File::open(&target) {
         Ok(file) => load::snapshot(srv, file, &source, serve),
         Err(e) => Err(RdbError::Io(e)),
@@ -348,7 +354,13 @@ fn from_socket(srv: &mut Server, extent: Extent, serve: fn(&mut Server)) -> Step
         loading.aside = aside;
     }
     srv.rearm();
-    let source = load::Source { bytes, before: 0, keeps_expired: true, present: Present::Replaced };
+    let source = load::Source {
+        bytes,
+        before: 0,
+        keeps_expired: true,
+        live: true,
+        present: Present::Replaced,
+    };
     let timeout = Duration::from_secs(u64::from(srv.cfg.repl.timeout_secs));
     let signals = srv.net.signals.as_ref().map(|signals| signals.as_raw_fd());
     let left = Some(bytes).filter(|_| bytes > 0);
