@@ -53,6 +53,14 @@ start_server {tags {scripting}} {
         assert_error_like "OWN text*" {r eval {error({err='OWN text'})} 0}
     }
 
+    test "numbers that are none keep their sign as arguments" {
+        assert_equal {-nan nan inf -inf} [r eval {
+            local r = {}
+            for i, n in ipairs({0/0, -(0/0), 1/0, -1/0}) do r[i] = redis.call('echo', n) end
+            return r
+        } 0]
+    }
+
     test "an error is counted once" {
         r config resetstat
         catch {r eval {return redis.call('incr', 'str')} 0}
