@@ -61,6 +61,27 @@ start_server {tags {scripting}} {
         } 0]
     }
 
+    test "errors are what their metatables say" {
+        set text "MINE of my own script: * on @user_*"
+        foreach body {
+            {error(setmetatable({}, {__index = {err = 'MINE of my own'}}))}
+            {error(setmetatable({}, {__index = function(t, k) return 'MINE of my own' end, __newindex = function() end}))}
+        } {
+            assert_error_like "MINE of my own script: *" {r eval $body 0}
+            assert_error_like "MINE of my own script: testf*" {f $body 0}
+        }
+        set body {local p = newproxy(true) getmetatable(p).__tostring = function() return 'shown' end error(p)}
+        assert_error_like "ERR shown script: *" {r eval $body 0}
+        assert_error_like "ERR shown script: testf*" {f $body 0}
+        # The place can't be noted in a table of the API.
+        foreach table {redis _G cjson string} {
+            set why "ERR err_handler_def:10: Attempt to modify a readonly table script: *, on @err_handler_def:10."
+            assert_error_like $why {r eval "error($table)" 0}
+            assert_error_like $why {f "error($table)" 0}
+        }
+        assert_equal 1 [r eval {return 1} 0]
+    }
+
     test "an error is counted once" {
         r config resetstat
         catch {r eval {return redis.call('incr', 'str')} 0}
