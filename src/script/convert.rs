@@ -334,7 +334,7 @@ fn verbatim(stack: &mut Stack<'_>, at: usize, reply: &mut Reply) -> bool {
     stack.get_field(at, "string");
     let whole = match (stack.bytes(at + 1), stack.bytes(at + 2)) {
         (Some(format), Some(text)) => {
-            reply.verbatim_as(format, text);
+            reply.verbatim_as(crate::resp::errors::shown(format), text);
             true
         }
         _ => false,

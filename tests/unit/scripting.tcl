@@ -82,6 +82,18 @@ start_server {tags {scripting}} {
         assert_equal 1 [r eval {return 1} 0]
     }
 
+    test "the format of a verbatim string ends at a zero byte, and may be any bytes" {
+        r hello 3
+        r deferred 1
+        foreach {format shown} {{'a\0b'} "a  " {'\255\254\253\252'} "\xff\xfe\xfd" {''} "   "} {
+            r eval "return {verbatim_string={format=$format, string='x'}}" 0
+            r flush
+            assert_equal "=5\r\n${shown}:x\r\n" [r rawread 11]
+        }
+        r deferred 0
+        r hello 2
+    }
+
     test "an error is counted once" {
         r config resetstat
         catch {r eval {return redis.call('incr', 'str')} 0}
