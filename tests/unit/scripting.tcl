@@ -94,6 +94,16 @@ start_server {tags {scripting}} {
         r hello 2
     }
 
+    test "scripts and functions draw from the same random numbers" {
+        set draw {return math.random(1000000)}
+        r eval {math.randomseed(7)} 0
+        set alone [list [r eval $draw 0] [r eval $draw 0] [r eval $draw 0]]
+        r eval {math.randomseed(7)} 0
+        set mixed [list [r eval $draw 0] [f $draw 0]]
+        r script flush
+        assert_equal $alone [lappend mixed [r eval $draw 0]]
+    }
+
     test "an error is counted once" {
         r config resetstat
         catch {r eval {return redis.call('incr', 'str')} 0}
