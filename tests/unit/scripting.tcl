@@ -330,6 +330,30 @@ start_server {tags {scripting} overrides {busy-reply-threshold 20 appendonly yes
         assert_error "NOTBUSY No scripts in execution right now." {r function kill}
     }
 
+    test "what its own client sends meanwhile comes after it, and so does its end" {
+        foreach last {{ping} {subscribe ch}} {
+            set c [redis_client]
+            $c send eval {while true do end} 0
+            wait_for_condition {[catch {r get a}] == 1}
+            $c send {*}$last
+            after 50
+            assert_error_like "BUSY*" {r ping}
+            assert_equal OK [r script kill]
+            assert_error_like "*Script killed by user*" {$c read}
+            assert_equal [dict get {ping PONG subscribe {subscribe ch 1}} [lindex $last 0]] [$c read]
+            $c close
+        }
+        r del later
+        set c [redis_client]
+        $c send eval {while true do end} 0
+        wait_for_condition {[catch {r get a}] == 1}
+        $c send set later 1
+        $c close
+        after 50
+        assert_equal OK [r script kill]
+        wait_for_condition {[r get later] eq 1}
+    }
+
     test "one that has written can't be ended but with the server, and nothing of it is kept" {
         r set a before
         set c [redis_client]
