@@ -354,6 +354,25 @@ start_server {tags {scripting} overrides {busy-reply-threshold 20 appendonly yes
         wait_for_condition {[r get later] eq 1}
     }
 
+    test "a shutdown within a script ends the transaction around it and what its client has sent" {
+        r del tx ty tz later
+        r set before 1
+        set c [redis_client]
+        $c multi
+        $c set tx 1
+        $c eval {redis.call('set', 'ty', 1) while true do end} 0
+        $c set tz 1
+        $c write "EXEC\r\nSET later 1\r\n"
+        $c flush
+        wait_for_condition {[catch {r get a}] == 1}
+        catch {r shutdown nosave}
+        await_exit
+        assert_equal 1 [$c at_eof]
+        $c close
+        restart_server
+        assert_equal {1 {} {} {} {}} [r mget before tx ty tz later]
+    }
+
     test "one that has written can't be ended but with the server, and nothing of it is kept" {
         r set a before
         set c [redis_client]

@@ -171,10 +171,6 @@ pub(super) fn run(
     }
     if told {
         srv.script.running = None;
-        if srv.shutdown.done {
-            // SHUTDOWN NOSAVE in the middle of it: half a script must not be kept.
-            srv.stream.discard();
-        }
     }
     // What was called is in the stream.
     call.fx.dont_propagate();
@@ -348,8 +344,7 @@ impl Host for Runner<'_> {
             log!(Notice, "Lua script killed by user with SCRIPT KILL.");
             return Some(c"ERR Script killed by user with SCRIPT KILL...");
         }
-        // SHUTDOWN NOSAVE: what the script has written was never acknowledged.
-        self.srv.shutdown.done.then_some(c"ERR The server is shutting down")
+        None
     }
 
     fn register(&mut self, new: Registration) -> Result<(), (Vec<u8>, Kept)> {
