@@ -149,7 +149,7 @@ pub(crate) fn restore_libraries(payload: &[u8]) -> Result<Vec<Vec<u8>>, &'static
             Ok(_) => return Err("given type is not a function"),
             Err(_) => return Err("can not read data type"),
         }
-        codes.push(from.string().map_err(|_| "failed loading the given functions payload")?);
+        codes.push(from.string().map_err(|_| "Failed loading library payload")?);
     }
     Ok(codes)
 }

@@ -9,6 +9,27 @@ proc f {body args} {
     r fcall testf {*}$args
 }
 
+# A payload of FUNCTION RESTORE: what is in it, with the version and the checksum (CRC-64 of Jones).
+proc sealed {bytes} {
+    append bytes [binary format s 10]
+    set crc 0
+    foreach c [split $bytes {}] {
+        set crc [expr {$crc ^ [scan $c %c]}]
+        for {set i 0} {$i < 8} {incr i} {
+            set crc [expr {($crc >> 1) ^ ($crc & 1 ? 0x95ac9329ac4bc9b5 : 0)}]
+        }
+    }
+    append bytes [binary format w $crc]
+}
+
+# The payload of libraries shorter than 16 KiB.
+proc payload {args} {
+    foreach code $args {
+        append bytes \xf5 [binary format Sa* [expr {0x4000 | [string length $code]}] $code]
+    }
+    sealed $bytes
+}
+
 proc sha {script} { r script load $script }
 
 start_server {tags {scripting}} {
@@ -291,6 +312,12 @@ start_server {tags {scripting}} {
         assert_error_like "*not enough memory*" {r eval {local t = {} for i = 1, 1e9 do t[i] = i end} 0}
         assert_error_like "*not enough memory*" {r eval {local s = 'x' while true do s = s .. s end} 0}
         assert_equal 1 [r eval {return 1} 0]
+        # The code of a library is no way around it.
+        foreach body {{('x'):rep(100000000)} {local s = 'x' while true do s = s .. s end}} {
+            assert_error_like "ERR Error registering functions:*not enough memory*" {
+                r function load "#!lua name=greedy\nredis.register_function('g', function() end); $body"
+            }
+        }
         r config set redust-script-memory-limit 0
         assert_equal 20000000 [r eval {return #string.rep('x', 20000000)} 0]
     }
@@ -435,6 +462,17 @@ start_server {tags {scripting}} {
         assert_equal 1 [r fcall f1 0]
         assert_error "ERR DUMP payload version or checksum are wrong" {r function restore [string range $payload 1 end]}
         r debug reload
+        assert_equal 1 [r fcall f1 0]
+        # What comes by RESTORE has half a second as well, and no function twice.
+        set endless "#!lua name=endless\nwhile true do end"
+        assert_error_like "ERR Error registering functions:*FUNCTION LOAD timeout*" {r function restore [payload $endless]}
+        foreach name {same SAME} policy {append flush} {
+            set one "#!lua name=one\nredis.register_function('same', function() end)"
+            set two "#!lua name=two\nredis.register_function('$name', function() end)"
+            assert_error "ERR Function $name already exists" {r function restore [payload $one $two] $policy}
+            assert_equal 1 [llength [r function list]]
+        }
+        assert_error "ERR Failed loading library payload" {r function restore [sealed "\xf5\x05abc"]}
         assert_equal 1 [r fcall f1 0]
         r config set appendonly yes
         wait_for_condition {[s aof_rewrite_in_progress] == 0 && [s aof_rewrite_scheduled] == 0}
