@@ -234,6 +234,10 @@ pub(crate) fn write_value(stack: &mut Stack<'_>, resp3: bool, reply: &mut Reply)
 }
 
 fn write_next(stack: &mut Stack<'_>, resp3: bool, reply: &mut Reply, told: &mut Told) {
+    // A table in many places has no end. Its client is closed when the reply exceeds its limit.
+    if reply.is_too_long() {
+        return stack.pop(1);
+    }
     if stack.reserve(4).is_err() {
         let e = CmdError::new("ERR reached lua stack limit");
         reply.error(&e);

@@ -306,6 +306,20 @@ start_server {tags {scripting}} {
         assert_equal PONG [r ping]
     }
 
+    test "a reply ends where the limit of its client is" {
+        r config set client-output-buffer-limit "normal 1mb 0 0"
+        foreach start {{{1}} {{map = {1}}} {{set = {[{}] = 1}}}} {
+            foreach again {{{t, t}} {{map = {a = t, b = t}}}} {
+                set c [redis_client]
+                $c send eval "local t = $start for i = 1, 60 do t = $again end return t" 0
+                assert_equal 1 [$c at_eof]
+                $c close
+            }
+        }
+        assert_equal PONG [r ping]
+        r config set client-output-buffer-limit "normal 0 0 0"
+    }
+
     test "a limit of memory ends what takes too much" {
         r config set redust-script-memory-limit 16mb
         assert_error_like "*not enough memory*" {r eval {return #string.rep('x', 100000000)} 0}

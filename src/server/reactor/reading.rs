@@ -10,8 +10,8 @@
 //! may keep it.
 //!
 //! A client that waits (for a key, or for the end of a pause) is read as well, up to its limit, so
-//! that its end is noticed. What it sends runs when it is woken. The client whose command runs right
-//! now is not read by the turns within that command.
+//! that its end is noticed. What it sends runs when it is woken. The client whose command runs
+//! right now is not read by the turns within that command.
 //!
 //! Before a batch of commands runs, what they will look up is prefetched (`ahead`).
 

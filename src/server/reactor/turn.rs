@@ -222,8 +222,8 @@ pub(crate) fn serve_while_busy(srv: &mut Server) {
     unit::within(srv, Unit::SERVER, |srv| turn(srv, &mut events, Mode::Busy));
     if srv.shutdown.done && srv.shutdown.restart.is_none() {
         // The process ends here, as in Redis: half of the work that goes on must not be kept, and
-        // neither its client nor the commands behind it may be served any more. What was complete is
-        // in the append-only file, and the turn has sent the replies to it.
+        // neither its client nor the commands behind it may be served any more. What was complete
+        // is in the append-only file, and the turn has sent the replies to it.
         std::process::exit(srv.shutdown.exit_code);
     }
     srv.exec.busy = outer;
