@@ -57,8 +57,8 @@ unsafe extern "C-unwind" {
 const SEED: u64 = 0x1234_abcd_330e;
 
 thread_local! {
-    /// What `math.random` draws from. Compat: scripts and functions draw from the same numbers, which
-    /// go on when an interpreter is replaced by a new one (SCRIPT FLUSH).
+    /// What `math.random` draws from. Compat: scripts and functions draw from the same numbers,
+    /// which go on when an interpreter is replaced by a new one (SCRIPT FLUSH).
     static RANDOM: Cell<u64> = const { Cell::new(SEED) };
 }
 
@@ -99,6 +99,8 @@ pub(crate) struct State {
     globals: c_int,
     while_loading: c_int,
     runs: u32,
+    /// Bytes that were in use when the collector had done all of its work.
+    kept: usize,
 }
 
 /// A reference to nothing.
@@ -158,6 +160,7 @@ impl State {
                 globals: NOTHING,
                 while_loading: NOTHING,
                 runs: 0,
+                kept: 0,
             }
         }
     }

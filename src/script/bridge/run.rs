@@ -146,11 +146,6 @@ impl State {
             if watched {
                 ffi::lua_sethook(at, None, 0, 0);
             }
-            self.runs += 1;
-            if self.runs == RUNS {
-                self.runs = 0;
-                ffi::lua_gc(at, ffi::LUA_GCSTEP, RUNS as c_int);
-            }
             status
         };
         if matches!(with, With::Loading) {
@@ -169,7 +164,25 @@ impl State {
                 _ => Err(failure(&mut stack)),
             };
             stack.truncate(0);
+            self.collect();
             result
+        }
+    }
+
+    /// Lets the collector work after a run.
+    fn collect(&mut self) {
+        let (at, kept) = (self.lua.as_ptr(), self.kept);
+        self.runs += 1;
+        // SAFETY: nothing runs, and nothing that is collected runs code (B2).
+        unsafe {
+            if self.shared().heap.is_half_full_above(kept) {
+                // The next script should not fail for what this one has left behind.
+                ffi::lua_gc(at, ffi::LUA_GCCOLLECT, 0);
+                self.kept = self.memory();
+            } else if self.runs >= RUNS {
+                self.runs = 0;
+                ffi::lua_gc(at, ffi::LUA_GCSTEP, RUNS as c_int);
+            }
         }
     }
 }
