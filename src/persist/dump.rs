@@ -127,6 +127,11 @@ pub(crate) fn dump_libraries<'c>(codes: impl Iterator<Item = &'c [u8]>) -> Vec<u
     }
     to.flush().expect(ROOM);
     drop(to);
+    seal_libraries(payload)
+}
+
+/// Adds the footer of a payload of libraries.
+pub(crate) fn seal_libraries(mut payload: Vec<u8>) -> Vec<u8> {
     payload.extend_from_slice(&(LIBRARIES_VERSION as u16).to_le_bytes());
     let crc = crc64::update(0, &payload);
     payload.extend_from_slice(&crc.to_le_bytes());
