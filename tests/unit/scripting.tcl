@@ -371,6 +371,28 @@ start_server {tags {scripting} overrides {busy-reply-threshold 20 appendonly yes
         assert_error "NOTBUSY No scripts in execution right now." {r function kill}
     }
 
+    test "a coroutine that began while there was no threshold can be ended too" {
+        r config set busy-reply-threshold 0
+        r function load replace {#!lua name=l
+            local c
+            redis.register_function('begin', function()
+                c = coroutine.create(function() coroutine.yield(1) while true do end end)
+                return {coroutine.resume(c)}
+            end)
+            redis.register_function('go_on', function() return {coroutine.resume(c)} end)
+        }
+        assert_equal {1 1} [r fcall begin 0]
+        r config set busy-reply-threshold 20
+        set c [redis_client]
+        $c send fcall go_on 0
+        wait_for_condition {[catch {r get a}] == 1}
+        assert_equal OK [r function kill]
+        # The coroutine ends with the error, which is a result of `resume`.
+        assert_match "*Script killed by user*" [$c read]
+        assert_equal PONG [r ping]
+        $c close
+    }
+
     test "what its own client sends meanwhile comes after it, and so does its end" {
         foreach last {{ping} {subscribe ch}} {
             set c [redis_client]

@@ -158,7 +158,8 @@ pub(super) fn run(
             replays,
             srv,
         };
-        let result = state.run(&script.chunk, with, threshold > 0, &mut runner, |stack, runner| {
+        // It is watched in any case: a coroutine that begins now may run when a threshold is set.
+        let result = state.run(&script.chunk, with, true, &mut runner, |stack, runner| {
             made = convert::write_value(stack, runner.resp3, reply);
         });
         (result, runner.told)
@@ -312,7 +313,7 @@ impl Host for Runner<'_> {
 
     fn interrupt(&mut self) -> Option<&'static CStr> {
         let ran = self.started.elapsed();
-        if !self.told && ran < self.threshold {
+        if !self.told && (ran < self.threshold || self.threshold.is_zero()) {
             return None;
         }
         if !self.told {
