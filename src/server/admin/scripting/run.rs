@@ -158,7 +158,8 @@ pub(super) fn run(
             replays,
             srv,
         };
-        let result = state.run(&script.chunk, with, threshold > 0, &mut runner, |stack, runner| {
+        // It is watched in any case: a coroutine that begins now may run when a threshold is set.
+        let result = state.run(&script.chunk, with, true, &mut runner, |stack, runner| {
             made = convert::write_value(stack, runner.resp3, reply);
         });
         (result, runner.told)
@@ -171,10 +172,6 @@ pub(super) fn run(
     }
     if told {
         srv.script.running = None;
-        if srv.shutdown.done {
-            // SHUTDOWN NOSAVE in the middle of it: half a script must not be kept.
-            srv.stream.discard();
-        }
     }
     // What was called is in the stream.
     call.fx.dont_propagate();
@@ -316,7 +313,7 @@ impl Host for Runner<'_> {
 
     fn interrupt(&mut self) -> Option<&'static CStr> {
         let ran = self.started.elapsed();
-        if !self.told && ran < self.threshold {
+        if !self.told && (ran < self.threshold || self.threshold.is_zero()) {
             return None;
         }
         if !self.told {
@@ -348,8 +345,7 @@ impl Host for Runner<'_> {
             log!(Notice, "Lua script killed by user with SCRIPT KILL.");
             return Some(c"ERR Script killed by user with SCRIPT KILL...");
         }
-        // SHUTDOWN NOSAVE: what the script has written was never acknowledged.
-        self.srv.shutdown.done.then_some(c"ERR The server is shutting down")
+        None
     }
 
     fn register(&mut self, new: Registration) -> Result<(), (Vec<u8>, Kept)> {
