@@ -1,12 +1,13 @@
 //! Streams: adding, removing, counting and reading entries.
 //!
 //! Reading new entries, alone or as one of a group, is in `read`; groups are in `group` and
-//! `claim`; XINFO is in `info`.
+//! `claim`; deletion with a view to them is in `refs`; XINFO is in `info`.
 
 pub(crate) mod claim;
 pub(crate) mod group;
 pub(crate) mod info;
 pub(crate) mod read;
+pub(crate) mod refs;
 
 use crate::commands::arg;
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
