@@ -4,10 +4,11 @@
 //! goes changes it by what its neighbours say.
 //!
 //! ```text
-//!   root ── bytes ── branch ── bytes ── branch ── bytes ── end      a node for each branch and end,
-//!                       └───── bytes ── end                         and one for the bytes between
+//!   root ── bytes ── branch ── bytes ── branch ── bytes ── end
+//!                       └───── bytes ── end
 //! ```
-//! A branch is known by its depth: as many bytes of the ID lead to it.
+//! A node stands for each branch and each end, and one for the bytes between two of them. A branch
+//! is known by its depth: as many bytes of the ID lead to it.
 //!
 //! Invariant (`check` counts again): `nodes` is right.
 
