@@ -175,7 +175,7 @@ fn xackdel(ctx: &mut Ctx<'_>) -> CmdResult {
     let mut done = Done::default();
     ctx.reply.array(request.ids.len());
     for &(id, text) in &request.ids {
-        if !stream.groups.get_mut(name).is_some_and(|group| group.remove(id).is_some()) {
+        if stream.groups.get_mut(name).is_none_or(|group| group.remove(id).is_none()) {
             ctx.reply.int(NOT_THERE);
             continue;
         }
