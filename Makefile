@@ -26,9 +26,9 @@ CONFDIR = $(DESTDIR)$(SYSCONFDIR)/redust
 FUZZ_TARGETS = $(basename $(notdir $(wildcard tools/fuzz/fuzz_targets/*.rs)))
 TIME ?= 60
 # What INFO server says of the build; a tree without git says 00000000, as Redis's release does.
-export REDUST_GIT_SHA1 := $(shell git rev-parse --short=8 HEAD 2>/dev/null)
-export REDUST_GIT_DIRTY := $(shell git diff --quiet HEAD 2>/dev/null; [ $$? = 1 ] && echo 1 || echo 0)
-export REDUST_CC_VERSION := $(shell $${CC:-cc} -dumpfullversion 2>/dev/null)
+export BUILD_GIT_SHA1 := $(shell git rev-parse --short=8 HEAD 2>/dev/null)
+export BUILD_GIT_DIRTY := $(shell git diff --quiet HEAD 2>/dev/null; [ $$? = 1 ] && echo 1 || echo 0)
+export BUILD_CC_VERSION := $(shell $${CC:-cc} -dumpfullversion 2>/dev/null)
 PYTHON_OR_SKIP = command -v python3 >/dev/null 2>&1 || { \
 	echo "make: python3 is missing, so the crashes are skipped: apt-get install python3"; exit 0; };
 

@@ -9,8 +9,8 @@
 //! change of a key is looked at.
 //!
 //! Invariants: a parked client is in `waiters` under each of its keys, once; a key is in `ready` at
-//! most once; `for_deletion` is the number of clients that have to know of deletions. Absent by
-//! design: nothing here replies to anybody.
+//! most once; the kinds of a queue are those of its waiters; `for_deletion` is the number of
+//! clients that have to know of deletions. Absent by design: nothing here replies to anybody.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -28,9 +28,44 @@ struct Waiter {
     wants: Wants,
 }
 
+/// Who waits for a key, first come first.
+#[derive(Debug, Default)]
+struct Queue {
+    waiters: VecDeque<Waiter>,
+    /// What they want, and how many want it. There are few kinds, however many clients wait.
+    kinds: Vec<(Wants, usize)>,
+}
+
+impl Queue {
+    fn push(&mut self, waiter: Waiter) {
+        match self.kinds.iter_mut().find(|kind| kind.0 == waiter.wants) {
+            Some(kind) => kind.1 += 1,
+            None => self.kinds.push((waiter.wants, 1)),
+        }
+        self.waiters.push_back(waiter);
+    }
+
+    /// O(clients before it).
+    fn remove(&mut self, id: ClientId) {
+        let at = self.waiters.iter().position(|other| other.id == id);
+        let Some(waiter) = at.and_then(|at| self.waiters.remove(at)) else { return };
+        if let Some(at) = self.kinds.iter().position(|kind| kind.0 == waiter.wants) {
+            self.kinds[at].1 -= 1;
+            if self.kinds[at].1 == 0 {
+                self.kinds.swap_remove(at);
+            }
+        }
+    }
+
+    /// Whether somebody wants it so. O(kinds).
+    fn any(&self, is: impl Fn(Wants) -> bool) -> bool {
+        self.kinds.iter().any(|kind| is(kind.0))
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Blocked {
-    waiters: HashMap<BlockedKey, VecDeque<Waiter>>,
+    waiters: HashMap<BlockedKey, Queue>,
     ready: VecDeque<BlockedKey>,
     queued: HashSet<BlockedKey>,
     clients: usize,
@@ -75,9 +110,9 @@ impl Blocked {
         o.add("total_blocking_keys_on_nokey", self.keys_for_deletion());
     }
 
-    /// Keys whose end somebody has to know of. O(waiters), if there are such.
+    /// Keys whose end somebody has to know of. O(keys), if there are such.
     fn keys_for_deletion(&self) -> usize {
-        let has = |queue: &&VecDeque<Waiter>| queue.iter().any(|w| w.wants.wakes_on_deletion);
+        let has = |queue: &&Queue| queue.any(|wants| wants.wakes_on_deletion);
         if self.waits_for_deletion() { self.waiters.values().filter(has).count() } else { 0 }
     }
 
@@ -93,8 +128,8 @@ impl Blocked {
         for key in keys {
             let queue = self.waiters.entry((*db, key.clone())).or_default();
             // A key that the client names twice has it at its end.
-            if queue.back().is_none_or(|last| last.id != id) {
-                queue.push_back(Waiter { id, wants: *wants });
+            if queue.waiters.back().is_none_or(|last| last.id != id) {
+                queue.push(Waiter { id, wants: *wants });
             }
         }
     }
@@ -111,10 +146,8 @@ impl Blocked {
             let key = (*db, key.clone());
             if let Some(queue) = self.waiters.get_mut(&key) {
                 // Who is served stands at the front.
-                if let Some(at) = queue.iter().position(|other| other.id == id) {
-                    queue.remove(at);
-                }
-                if queue.is_empty() {
+                queue.remove(id);
+                if queue.waiters.is_empty() {
                     self.waiters.remove(&key);
                     shrink(&mut self.waiters);
                 }
@@ -131,10 +164,10 @@ impl Blocked {
     }
 
     /// A key has changed, or is about to, and will hold a value of type `now`, or nothing: reports
-    /// it if that is the end of what somebody waits on. O(clients waiting for it).
+    /// it if that is the end of what somebody waits on. O(1).
     pub(crate) fn signal_change(&mut self, db: u32, key: Vec<u8>, now: Option<Type>) {
         let at = (db, key);
-        let lost = |queue: &VecDeque<Waiter>| queue.iter().any(|w| w.wants.is_lost(now));
+        let lost = |queue: &Queue| queue.any(|wants| wants.is_lost(now));
         if self.waiters.get(&at).is_some_and(lost) {
             self.report(at);
         }
@@ -159,7 +192,8 @@ impl Blocked {
 
     /// Who waits for a key, first come first.
     pub(crate) fn waiting_for(&self, key: &BlockedKey) -> Vec<ClientId> {
-        self.waiters.get(key).map_or_else(Vec::new, |queue| queue.iter().map(|w| w.id).collect())
+        let ids = |queue: &Queue| queue.waiters.iter().map(|w| w.id).collect();
+        self.waiters.get(key).map_or_else(Vec::new, ids)
     }
 }
 
@@ -201,6 +235,24 @@ mod tests {
         assert!(b.has_ready());
         b.unpark(id, &both, false);
         assert!(b.is_empty() && !b.waits_for_deletion() && b.clients() == 0);
+    }
+
+    #[test]
+    fn what_the_clients_of_a_key_want_is_known_when_some_have_left() {
+        let [one, two] = [1, 2].map(|n| ClientId::from_token(mio::Token(n), 0));
+        let (mut b, plain, knows) = (Blocked::default(), keys(&["a"], false), keys(&["a"], true));
+        b.park(one, &plain, false);
+        b.park(two, &knows, false);
+        b.unpark(one, &plain, false);
+        b.signal_change(0, b"a".to_vec(), Some(Type::List));
+        assert!(!b.has_ready());
+        b.signal_change(0, b"a".to_vec(), None);
+        assert_eq!(b.next_ready(), Some((0, b"a".to_vec())));
+        b.park(one, &plain, false);
+        b.unpark(two, &knows, false);
+        b.signal_change(0, b"a".to_vec(), None);
+        assert!(!b.has_ready(), "who is left need not know");
+        assert_eq!(b.waiting_for(&(0, b"a".to_vec())), [one]);
     }
 
     #[test]

@@ -102,6 +102,7 @@ pub(crate) const TABLES: &[&[DataRow]] = &[
     stream::read::COMMANDS,
     stream::group::COMMANDS,
     stream::claim::COMMANDS,
+    stream::refs::COMMANDS,
     stream::info::COMMANDS,
     bitmap::COMMANDS,
     bitfield::COMMANDS,

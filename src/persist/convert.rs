@@ -5,8 +5,9 @@
 //!
 //! ```text
 //!   strings, lists, sets,     read as the server reads them, and written in a form that the new
-//!   sorted sets, hashes       version has
-//!   streams, modules' values  copied as they are, once walked to their ends
+//!   sorted sets, hashes,      version has
+//!   streams
+//!   modules' values           copied as they are, once walked to their ends
 //!   expiry, IDLE, FREQ, AUX,  kept; an expiry in seconds becomes one in milliseconds
 //!   functions, SELECTDB,
 //!   RESIZEDB, MODULE_AUX
@@ -25,8 +26,7 @@ use super::rdb::read::Reader;
 use super::rdb::save;
 use super::rdb::skip;
 use super::rdb::types::{
-    ACTIVE_TIMES_SINCE, Dialect, TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind, WRITE_MAX,
-    WRITE_MIN, opcode,
+    Dialect, TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind, WRITE_MAX, WRITE_MIN, opcode,
 };
 use super::rdb::write::Writer;
 use crate::keyspace::limits::Limits;
@@ -40,8 +40,6 @@ use std::path::Path;
 
 /// Bytes of each buffer.
 const BUFFER: usize = 256 << 10;
-/// How long the active time of a stream's consumer is.
-const ACTIVE_TIME: u64 = 8;
 
 /// What was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -277,7 +275,7 @@ impl<W: Write> Converter<'_, W> {
 
     fn key(&mut self, kind: ValueKind, prefix: Prefix) -> Result<(), Fault> {
         let key = self.from.string()?;
-        if matches!(kind.type_name(), "stream" | "module") {
+        if kind.type_name() == "module" {
             return self.copied(&key, kind, &prefix);
         }
         let value = match value(&mut self.from, kind, &self.limits) {
@@ -309,23 +307,9 @@ impl<W: Write> Converter<'_, W> {
     /// A value that is not taken apart.
     fn copied(&mut self, key: &[u8], kind: ValueKind, prefix: &Prefix) -> Result<(), Fault> {
         let start = self.from.offset();
-        let (mut kind, mut cuts) = (kind, Vec::new());
-        let walked = match kind {
-            ValueKind::StreamListpacks3 if self.version < ACTIVE_TIMES_SINCE => {
-                kind = ValueKind::StreamListpacks2;
-                skip::stream(&mut self.from, 3, &mut |at| cuts.push(at))
-            }
-            _ => skip::value(&mut self.from, kind),
-        };
-        walked.map_err(|e| e.of_key(key))?;
+        skip::value(&mut self.from, kind).map_err(|e| e.of_key(key))?;
         self.begin(key, kind, prefix)?;
-        let end = self.from.offset();
-        let mut start = start;
-        for cut in cuts {
-            self.copy(start, cut)?;
-            start = cut + ACTIVE_TIME;
-        }
-        self.copy(start, end)
+        self.copy(start, self.from.offset())
     }
 
     fn begin(&mut self, key: &[u8], kind: ValueKind, prefix: &Prefix) -> Result<(), Fault> {

@@ -127,6 +127,11 @@ pub(crate) fn dump_libraries<'c>(codes: impl Iterator<Item = &'c [u8]>) -> Vec<u
     }
     to.flush().expect(ROOM);
     drop(to);
+    seal_libraries(payload)
+}
+
+/// Adds the footer of a payload of libraries.
+pub(crate) fn seal_libraries(mut payload: Vec<u8>) -> Vec<u8> {
     payload.extend_from_slice(&(LIBRARIES_VERSION as u16).to_le_bytes());
     let crc = crc64::update(0, &payload);
     payload.extend_from_slice(&crc.to_le_bytes());
@@ -149,7 +154,7 @@ pub(crate) fn restore_libraries(payload: &[u8]) -> Result<Vec<Vec<u8>>, &'static
             Ok(_) => return Err("given type is not a function"),
             Err(_) => return Err("can not read data type"),
         }
-        codes.push(from.string().map_err(|_| "failed loading the given functions payload")?);
+        codes.push(from.string().map_err(|_| "Failed loading library payload")?);
     }
     Ok(codes)
 }

@@ -234,20 +234,19 @@ impl Reply {
             false => self.bulk(digits.as_ref()),
         }
     }
-    /// The same with a format that a script made up: it is cut or filled up.
-    pub(crate) fn verbatim_as(&mut self, format: &[u8], text: &[u8]) {
-        let format: String = (0..3).map(|i| char::from(*format.get(i).unwrap_or(&b' '))).collect();
-        let format = if format.is_ascii() { &format } else { "txt" };
-        self.verbatim(format, text);
-    }
     /// Text with a three-letter format (`txt`, `mkd`); RESP2: a bulk string.
     pub(crate) fn verbatim(&mut self, format: &str, text: &[u8]) {
         debug_assert_eq!(format.len(), 3);
+        self.verbatim_as(format.as_bytes(), text);
+    }
+    /// The same with a format that a script made up: it is cut or filled up.
+    pub(crate) fn verbatim_as(&mut self, format: &[u8], text: &[u8]) {
         if !self.resp3 {
             return self.bulk(text);
         }
+        let format: [u8; 3] = std::array::from_fn(|i| *format.get(i).unwrap_or(&b' '));
         self.header(b'=', text.len() as i64 + 4);
-        self.buf.extend_from_slice(format.as_bytes());
+        self.buf.extend_from_slice(&format);
         self.buf.push(b':');
         self.buf.extend_from_slice(text);
         self.buf.extend_from_slice(b"\r\n");

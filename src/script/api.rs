@@ -181,6 +181,10 @@ fn number_text(n: f64, out: &mut [u8; DIGITS]) -> usize {
         return len;
     }
     let mut text = Vec::with_capacity(DIGITS);
+    // Compat: what 0/0 gives has a sign on x86-64, and it is shown.
+    if n.is_nan() && n.is_sign_negative() {
+        text.push(b'-');
+    }
     num::write_f64_grisu(&mut text, n);
     let len = text.len().min(DIGITS);
     out[..len].copy_from_slice(&text[..len]);

@@ -234,6 +234,10 @@ pub(crate) fn write_value(stack: &mut Stack<'_>, resp3: bool, reply: &mut Reply)
 }
 
 fn write_next(stack: &mut Stack<'_>, resp3: bool, reply: &mut Reply, told: &mut Told) {
+    // A table in many places has no end. Its client is closed when the reply exceeds its limit.
+    if reply.is_too_long() {
+        return stack.pop(1);
+    }
     if stack.reserve(4).is_err() {
         let e = CmdError::new("ERR reached lua stack limit");
         reply.error(&e);
@@ -334,7 +338,7 @@ fn verbatim(stack: &mut Stack<'_>, at: usize, reply: &mut Reply) -> bool {
     stack.get_field(at, "string");
     let whole = match (stack.bytes(at + 1), stack.bytes(at + 2)) {
         (Some(format), Some(text)) => {
-            reply.verbatim_as(format, text);
+            reply.verbatim_as(crate::resp::errors::shown(format), text);
             true
         }
         _ => false,

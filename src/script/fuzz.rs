@@ -1,13 +1,18 @@
 //! Fuzz entries: whatever the libraries are given to read, they end without a panic, in memory by
 //! the size of the input. What they have read they can write, and read again.
 //!
-//! The checks are scripts: ARGV is the input, and an error of theirs is a broken promise.
+//! The checks are scripts: ARGV is the input, and an error of theirs is a broken promise. An input
+//! can also be the script itself (`text`): whatever it is, it ends, and leaves the interpreter as
+//! the next script expects it.
 
 use std::ffi::CStr;
 
 use super::api::{self, Version};
 use super::bridge::{Host, Kept, Registration, State, With};
+use super::{convert, flags};
 use crate::resp::reply::Reply;
+
+const VERSION: Version = Version { text: "7.2.6", number: 0x0007_0206 };
 
 /// What an interpreter and a script may take, and so much more for each byte of the input.
 const BYTES: usize = 1 << 20;
@@ -62,6 +67,40 @@ pub fn structs(data: &[u8]) {
     check(STRUCT, data);
 }
 
+/// What scripts find must be the same after any other script.
+const UNCHANGED: &[u8] = b"
+    assert(getfenv(0) == _G and getfenv(1) == _G and getmetatable('').__index == string)
+    assert(not pcall(function() return nosuch end) and not pcall(function() nosuch = 1 end))
+    for _, name in ipairs({'redis', 'string', 'table', 'math', 'cjson', 'bit', 'struct'}) do
+        assert(not pcall(rawset, _G[name], 'nosuch', 1) and next(_G[name]) ~= nil)
+    end
+    assert(('a'):rep(3) == 'aaa' and #KEYS == 0 and #ARGV == 0 and type(redis.call) == 'function')
+";
+
+/// Compiles and runs a script, and writes what it returns.
+pub fn text(data: &[u8]) {
+    let limit = BYTES + BYTES_PER_BYTE * data.len();
+    let mut state = api::for_scripts(limit, VERSION);
+    let unchanged = state.compile(UNCHANGED, c"@check").expect("it compiles");
+    if let Ok((_, skip)) = flags::of_script(data)
+        && let Ok(chunk) = state.compile(&data[skip..], c"@user_script")
+    {
+        for resp3 in [false, true] {
+            let mut host = Echo::default();
+            let with = With::Globals { keys: &[b"key"], args: &[b"1", b"text"] };
+            let _ = state.run(&chunk, with, true, &mut host, |stack, _| {
+                let mut reply = Reply::new(Vec::new(), resp3);
+                reply.set_limit(Some(limit));
+                convert::write_value(stack, resp3, &mut reply);
+            });
+        }
+    }
+    let with = With::Globals { keys: &[], args: &[] };
+    if let Err(failure) = state.run(&unchanged, with, false, &mut NoHost, |_, _| {}) {
+        panic!("{}", failure.message.unwrap_or_default().escape_ascii());
+    }
+}
+
 fn check(script: &[u8], data: &[u8]) {
     let mut state = interpreter();
     let chunk = state.compile(script, c"@check").expect("it compiles");
@@ -75,7 +114,42 @@ fn check(script: &[u8], data: &[u8]) {
 
 /// The interpreter of EVAL.
 pub(super) fn interpreter() -> State {
-    api::for_scripts(0, Version { text: "7.2.6", number: 0x0007_0206 })
+    api::for_scripts(0, VERSION)
+}
+
+/// Who runs a script that is an input: the reply to a command is its second argument, whatever that
+/// is, and the script has some millions of instructions.
+#[derive(Default)]
+struct Echo {
+    looks: u32,
+}
+
+impl Host for Echo {
+    fn call(&mut self, args: &[&[u8]], reply: &mut Reply) -> Result<(), Vec<u8>> {
+        match args {
+            [_] => Err(b"-ERR wrong number of arguments".to_vec()),
+            _ => {
+                reply.raw(args[1]);
+                Ok(())
+            }
+        }
+    }
+    fn set_resp3(&mut self, _: bool) {}
+    fn set_repl(&mut self, _: u8) {}
+    fn may_call(&mut self, args: &[&[u8]]) -> Option<bool> {
+        (args.len() > 1).then_some(args.len() > 2)
+    }
+    fn take_reply(&mut self) -> Reply {
+        Reply::new(Vec::new(), false)
+    }
+    fn give_reply(&mut self, _: Reply) {}
+    fn interrupt(&mut self) -> Option<&'static CStr> {
+        self.looks += 1;
+        (self.looks > 10).then_some(c"ERR it takes too long")
+    }
+    fn register(&mut self, function: Registration) -> Result<(), (Vec<u8>, Kept)> {
+        Err((b"no libraries here".to_vec(), function.callback))
+    }
 }
 
 /// Who runs a script here: it knows no commands.

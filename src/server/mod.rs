@@ -20,5 +20,7 @@ mod jobs;
 mod parts;
 mod reactor;
 
+pub use parts::fuzz::libraries as fuzz_libraries;
+
 #[cfg(test)]
 mod tests;

@@ -169,6 +169,44 @@ async function scripts(r) {
     await r.function("FLUSH");
 }
 
+// Two consumers share the work of a queue. One leaves half-way, and the other claims what it has left.
+async function groups(r) {
+    const jobs = 60;
+    const handled = [];
+    await r.xgroup("CREATE", "jobs", "workers", "0", "MKSTREAM");
+    for (let n = 0; n < jobs; n++) await r.xadd("jobs", "*", "n", n);
+    const take = async (worker, name) => {
+        const got = await worker.xreadgroup("GROUP", "workers", name, "COUNT", 7, "BLOCK", 50, "STREAMS", "jobs", ">");
+        if (got === null) return [];
+        return Array.isArray(got) ? got[0][1] : got.jobs;
+    };
+    const handle = async (worker, entries) => {
+        for (const [id, fields] of entries) {
+            handled.push(Number(fields[1]));
+            assert.equal(await worker.xack("jobs", "workers", id), 1);
+        }
+    };
+    const [killed, worker] = [connect(), connect()];
+    await handle(killed, (await take(killed, "killed")).slice(0, 3));
+    await handle(worker, await take(worker, "worker"));
+    await take(killed, "killed");
+    killed.disconnect();
+    for (let entries; (entries = await take(worker, "worker")).length > 0;) await handle(worker, entries);
+    const [pending, , , consumers] = await r.xpending("jobs", "workers");
+    assert.equal(pending, 11);
+    assert.deepEqual(consumers, [["killed", "11"]]);
+    let [start, entries, gone] = ["0-0", [], []];
+    do {
+        [start, entries, gone] = await worker.xautoclaim("jobs", "workers", "worker", 0, start, "COUNT", 5);
+        assert.deepEqual(gone, []);
+        await handle(worker, entries);
+    } while (start !== "0-0");
+    assert.deepEqual(handled.sort((a, b) => a - b), Array.from({ length: jobs }, (_, n) => n));
+    assert.equal((await r.xpending("jobs", "workers"))[0], 0);
+    assert.equal(await r.xtrim("jobs", "MAXLEN", 0), jobs);
+    worker.disconnect();
+}
+
 for (protocol of version < "6" ? [2] : [2, 3]) {
     const r = connect();
     await r.flushall();
@@ -182,6 +220,7 @@ for (protocol of version < "6" ? [2] : [2, 3]) {
         ["scanning", () => scanning(r)],
         ["blocking", () => blocking(r)],
         ["scripts", () => scripts(r)],
+        ["groups", () => groups(r)],
         ["reconnects", () => reconnects(r)],
         ["connections", () => connections(r)],
     ]);

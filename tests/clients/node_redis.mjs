@@ -187,6 +187,44 @@ async function scripts(protocol) {
     r.destroy();
 }
 
+// Two consumers share the work of a queue. One leaves half-way, and the other claims what it has left.
+async function groups(r, protocol) {
+    const jobs = 60;
+    const handled = [];
+    await r.xGroupCreate("jobs", "workers", "0", { MKSTREAM: true });
+    for (let n = 0; n < jobs; n++) await r.xAdd("jobs", "*", { n: String(n) });
+    const take = async (worker, name) => {
+        const got = await worker.xReadGroup("workers", name, { key: "jobs", id: ">" }, { COUNT: 7, BLOCK: 50 });
+        return got === null ? [] : got[0].messages;
+    };
+    const handle = async (worker, entries) => {
+        for (const { id, message } of entries) {
+            handled.push(Number(message.n));
+            assert.equal(await worker.xAck("jobs", "workers", id), 1);
+        }
+    };
+    const [killed, worker] = [await connect(protocol), await connect(protocol)];
+    await handle(killed, (await take(killed, "killed")).slice(0, 3));
+    await handle(worker, await take(worker, "worker"));
+    await take(killed, "killed");
+    killed.destroy();
+    for (let entries; (entries = await take(worker, "worker")).length > 0;) await handle(worker, entries);
+    const left = await r.xPending("jobs", "workers");
+    assert.equal(left.pending, 11);
+    assert.deepEqual(left.consumers.map((one) => ({ ...one })), [{ name: "killed", deliveriesCounter: 11 }]);
+    let start = "0-0";
+    do {
+        const claimed = await worker.xAutoClaim("jobs", "workers", "worker", 0, start, { COUNT: 5 });
+        assert.deepEqual(claimed.deletedMessages, []);
+        await handle(worker, claimed.messages);
+        start = claimed.nextId;
+    } while (start !== "0-0");
+    assert.deepEqual(handled.sort((a, b) => a - b), Array.from({ length: jobs }, (_, n) => n));
+    assert.equal((await r.xPending("jobs", "workers")).pending, 0);
+    assert.equal(await r.xTrim("jobs", "MAXLEN", 0), jobs);
+    worker.destroy();
+}
+
 for (const protocol of [2, 3]) {
     const r = await connect(protocol);
     const other = await connect(protocol);
@@ -200,6 +238,7 @@ for (const protocol of [2, 3]) {
         ["scanning", () => scanning(r)],
         ["blocking", () => blocking(r, protocol)],
         ["scripts", () => scripts(protocol)],
+        ["groups", () => groups(r, protocol)],
         ["reconnects", () => reconnects(r, protocol)],
         ["connections", () => connections(r, protocol)],
         ...(protocol === 3 ? [["cache", () => cache(r)]] : []),

@@ -288,6 +288,47 @@ def scripts(r, other):
     rival.release()
 
 
+def groups(r, protocol):
+    # Two consumers share the work of a queue. One leaves half-way, and the other claims what it has left.
+    jobs, handled = 60, []
+    r.xgroup_create("jobs", "workers", id="0", mkstream=True)
+    for n in range(jobs):
+        r.xadd("jobs", {"n": n})
+
+    def take(worker, name):
+        got = worker.xreadgroup("workers", name, {"jobs": ">"}, count=7, block=50)
+        if not got:
+            return []
+        return got[b"jobs"][0] if isinstance(got, dict) else got[0][1]
+
+    def handle(worker, entries):
+        for entry, fields in entries:
+            handled.append(int(fields[b"n"]))
+            assert worker.xack("jobs", "workers", entry) == 1
+
+    killed, worker = connect(protocol), connect(protocol)
+    handle(killed, take(killed, "killed")[:3])
+    handle(worker, take(worker, "worker"))
+    take(killed, "killed")
+    killed.connection_pool.disconnect()
+    while entries := take(worker, "worker"):
+        handle(worker, entries)
+    left = r.xpending("jobs", "workers")
+    assert left["pending"] == 4 + 7 and left["consumers"] == [{"name": b"killed", "pending": 11}]
+    start = "0-0"
+    while True:
+        start, entries, gone = worker.xautoclaim("jobs", "workers", "worker", 0, start, count=5)
+        assert gone == []
+        handle(worker, entries)
+        if start in (b"0-0", "0-0"):
+            break
+    assert sorted(handled) == list(range(jobs)) and r.xpending("jobs", "workers")["pending"] == 0
+    (group,) = r.xinfo_groups("jobs")
+    assert group["lag"] == 0 and group["consumers"] == 2 and group["entries-read"] == jobs
+    assert r.xgroup_delconsumer("jobs", "workers", "killed") == 0 and r.xtrim("jobs", maxlen=0, approximate=False) == jobs
+    worker.close()
+
+
 def main():
     for protocol in (2, 3):
         # One connection a client: CLIENT commands then speak of the one that is looked at.
@@ -299,7 +340,8 @@ def main():
             ("big values", big_values, (r,)), ("pipelines", pipelines, (r,)), ("watching", watching, (other, connect(2))),
             ("connection", connection, (r, protocol)), ("copies", copies, (r,)), ("scanning", scanning, (r,)),
             ("subscriptions", subscriptions, (other, connect(2))), ("collections", collections, (r,)),
-            ("blocking", blocking, (r, protocol)), ("scripts", scripts, (r, other)), ("reconnects", reconnects, (r, protocol)),
+            ("blocking", blocking, (r, protocol)), ("scripts", scripts, (r, other)),
+            ("groups", groups, (r, protocol)), ("reconnects", reconnects, (r, protocol)),
         ]
         if protocol == 3:
             parts.append(("cache", cached, (r,)))

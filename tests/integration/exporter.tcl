@@ -22,6 +22,7 @@ proc allowed {name} {
         redis_db_avg_ttl* { return 2 }
         *allocator* - *memory_used* - *mem_* { return 2e6 }
         redis_net_* { return 2e6 }
+        redis_client_recent_max_* { return 1e5 }
         redis_*_processed* - redis_connections* - redis_connected_clients { return 100 }
         redis_slowlog* - redis_last_slow* { return 100 }
     }

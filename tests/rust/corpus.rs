@@ -68,6 +68,16 @@ fn corpus_struct() {
     replay("struct", redust::script::fuzz::structs);
 }
 
+#[test]
+fn corpus_script() {
+    replay("script", redust::script::fuzz::text);
+}
+
+#[test]
+fn corpus_libraries() {
+    replay("libraries", redust::server::fuzz_libraries);
+}
+
 fn replay(target: &str, fuzz: fn(&[u8])) {
     let root = std::env::var_os("CARGO_MANIFEST_DIR");
     let root = root.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), std::path::PathBuf::from);

@@ -9,6 +9,27 @@ proc f {body args} {
     r fcall testf {*}$args
 }
 
+# A payload of FUNCTION RESTORE: what is in it, with the version and the checksum (CRC-64 of Jones).
+proc sealed {bytes} {
+    append bytes [binary format s 10]
+    set crc 0
+    foreach c [split $bytes {}] {
+        set crc [expr {$crc ^ [scan $c %c]}]
+        for {set i 0} {$i < 8} {incr i} {
+            set crc [expr {($crc >> 1) ^ ($crc & 1 ? 0x95ac9329ac4bc9b5 : 0)}]
+        }
+    }
+    append bytes [binary format w $crc]
+}
+
+# The payload of libraries shorter than 16 KiB.
+proc payload {args} {
+    foreach code $args {
+        append bytes \xf5 [binary format Sa* [expr {0x4000 | [string length $code]}] $code]
+    }
+    sealed $bytes
+}
+
 proc sha {script} { r script load $script }
 
 start_server {tags {scripting}} {
@@ -51,6 +72,57 @@ start_server {tags {scripting}} {
         assert_equal {{} {ERR value is not an integer or out of range}} [r eval {return {pcall(redis.call, 'incr', 'str')}} 0]
         assert_error_like "ERR user_script:2: no way script: * on @user_script:2." {r eval "\nerror('no way')" 0}
         assert_error_like "OWN text*" {r eval {error({err='OWN text'})} 0}
+    }
+
+    test "numbers that are none keep their sign as arguments" {
+        assert_equal {-nan nan inf -inf} [r eval {
+            local r = {}
+            for i, n in ipairs({0/0, -(0/0), 1/0, -1/0}) do r[i] = redis.call('echo', n) end
+            return r
+        } 0]
+    }
+
+    test "errors are what their metatables say" {
+        set text "MINE of my own script: * on @user_*"
+        foreach body {
+            {error(setmetatable({}, {__index = {err = 'MINE of my own'}}))}
+            {error(setmetatable({}, {__index = function(t, k) return 'MINE of my own' end, __newindex = function() end}))}
+        } {
+            assert_error_like "MINE of my own script: *" {r eval $body 0}
+            assert_error_like "MINE of my own script: testf*" {f $body 0}
+        }
+        set body {local p = newproxy(true) getmetatable(p).__tostring = function() return 'shown' end error(p)}
+        assert_error_like "ERR shown script: *" {r eval $body 0}
+        assert_error_like "ERR shown script: testf*" {f $body 0}
+        # The place can't be noted in a table of the API.
+        foreach table {redis _G cjson string} {
+            set why "ERR err_handler_def:10: Attempt to modify a readonly table script: *, on @err_handler_def:10."
+            assert_error_like $why {r eval "error($table)" 0}
+            assert_error_like $why {f "error($table)" 0}
+        }
+        assert_equal 1 [r eval {return 1} 0]
+    }
+
+    test "the format of a verbatim string ends at a zero byte, and may be any bytes" {
+        r hello 3
+        r deferred 1
+        foreach {format shown} {{'a\0b'} "a  " {'\255\254\253\252'} "\xff\xfe\xfd" {''} "   "} {
+            r eval "return {verbatim_string={format=$format, string='x'}}" 0
+            r flush
+            assert_equal "=5\r\n${shown}:x\r\n" [r rawread 11]
+        }
+        r deferred 0
+        r hello 2
+    }
+
+    test "scripts and functions draw from the same random numbers" {
+        set draw {return math.random(1000000)}
+        r eval {math.randomseed(7)} 0
+        set alone [list [r eval $draw 0] [r eval $draw 0] [r eval $draw 0]]
+        r eval {math.randomseed(7)} 0
+        set mixed [list [r eval $draw 0] [f $draw 0]]
+        r script flush
+        assert_equal $alone [lappend mixed [r eval $draw 0]]
     }
 
     test "an error is counted once" {
@@ -234,12 +306,32 @@ start_server {tags {scripting}} {
         assert_equal PONG [r ping]
     }
 
+    test "a reply ends where the limit of its client is" {
+        r config set client-output-buffer-limit "normal 1mb 0 0"
+        foreach start {{{1}} {{map = {1}}} {{set = {[{}] = 1}}}} {
+            foreach again {{{t, t}} {{map = {a = t, b = t}}}} {
+                set c [redis_client]
+                $c send eval "local t = $start for i = 1, 60 do t = $again end return t" 0
+                assert_equal 1 [$c at_eof]
+                $c close
+            }
+        }
+        assert_equal PONG [r ping]
+        r config set client-output-buffer-limit "normal 0 0 0"
+    }
+
     test "a limit of memory ends what takes too much" {
         r config set redust-script-memory-limit 16mb
         assert_error_like "*not enough memory*" {r eval {return #string.rep('x', 100000000)} 0}
         assert_error_like "*not enough memory*" {r eval {local t = {} for i = 1, 1e9 do t[i] = i end} 0}
         assert_error_like "*not enough memory*" {r eval {local s = 'x' while true do s = s .. s end} 0}
         assert_equal 1 [r eval {return 1} 0]
+        # The code of a library is no way around it.
+        foreach body {{('x'):rep(100000000)} {local s = 'x' while true do s = s .. s end}} {
+            assert_error_like "ERR Error registering functions:*not enough memory*" {
+                r function load "#!lua name=greedy\nredis.register_function('g', function() end); $body"
+            }
+        }
         r config set redust-script-memory-limit 0
         assert_equal 20000000 [r eval {return #string.rep('x', 20000000)} 0]
     }
@@ -277,6 +369,71 @@ start_server {tags {scripting} overrides {busy-reply-threshold 20 appendonly yes
         }
         assert_error "NOTBUSY No scripts in execution right now." {r script kill}
         assert_error "NOTBUSY No scripts in execution right now." {r function kill}
+    }
+
+    test "a coroutine that began while there was no threshold can be ended too" {
+        r config set busy-reply-threshold 0
+        r function load replace {#!lua name=l
+            local c
+            redis.register_function('begin', function()
+                c = coroutine.create(function() coroutine.yield(1) while true do end end)
+                return {coroutine.resume(c)}
+            end)
+            redis.register_function('go_on', function() return {coroutine.resume(c)} end)
+        }
+        assert_equal {1 1} [r fcall begin 0]
+        r config set busy-reply-threshold 20
+        set c [redis_client]
+        $c send fcall go_on 0
+        wait_for_condition {[catch {r get a}] == 1}
+        assert_equal OK [r function kill]
+        # The coroutine ends with the error, which is a result of `resume`.
+        assert_match "*Script killed by user*" [$c read]
+        assert_equal PONG [r ping]
+        $c close
+    }
+
+    test "what its own client sends meanwhile comes after it, and so does its end" {
+        foreach last {{ping} {subscribe ch}} {
+            set c [redis_client]
+            $c send eval {while true do end} 0
+            wait_for_condition {[catch {r get a}] == 1}
+            $c send {*}$last
+            after 50
+            assert_error_like "BUSY*" {r ping}
+            assert_equal OK [r script kill]
+            assert_error_like "*Script killed by user*" {$c read}
+            assert_equal [dict get {ping PONG subscribe {subscribe ch 1}} [lindex $last 0]] [$c read]
+            $c close
+        }
+        r del later
+        set c [redis_client]
+        $c send eval {while true do end} 0
+        wait_for_condition {[catch {r get a}] == 1}
+        $c send set later 1
+        $c close
+        after 50
+        assert_equal OK [r script kill]
+        wait_for_condition {[r get later] eq 1}
+    }
+
+    test "a shutdown within a script ends the transaction around it and what its client has sent" {
+        r del tx ty tz later
+        r set before 1
+        set c [redis_client]
+        $c multi
+        $c set tx 1
+        $c eval {redis.call('set', 'ty', 1) while true do end} 0
+        $c set tz 1
+        $c write "EXEC\r\nSET later 1\r\n"
+        $c flush
+        wait_for_condition {[catch {r get a}] == 1}
+        catch {r shutdown nosave}
+        await_exit
+        assert_equal 1 [$c at_eof]
+        $c close
+        restart_server
+        assert_equal {1 {} {} {} {}} [r mget before tx ty tz later]
     }
 
     test "one that has written can't be ended but with the server, and nothing of it is kept" {
@@ -341,6 +498,17 @@ start_server {tags {scripting}} {
         assert_equal 1 [r fcall f1 0]
         assert_error "ERR DUMP payload version or checksum are wrong" {r function restore [string range $payload 1 end]}
         r debug reload
+        assert_equal 1 [r fcall f1 0]
+        # What comes by RESTORE has half a second as well, and no function twice.
+        set endless "#!lua name=endless\nwhile true do end"
+        assert_error_like "ERR Error registering functions:*FUNCTION LOAD timeout*" {r function restore [payload $endless]}
+        foreach name {same SAME} policy {append flush} {
+            set one "#!lua name=one\nredis.register_function('same', function() end)"
+            set two "#!lua name=two\nredis.register_function('$name', function() end)"
+            assert_error "ERR Function $name already exists" {r function restore [payload $one $two] $policy}
+            assert_equal 1 [llength [r function list]]
+        }
+        assert_error "ERR Failed loading library payload" {r function restore [sealed "\xf5\x05abc"]}
         assert_equal 1 [r fcall f1 0]
         r config set appendonly yes
         wait_for_condition {[s aof_rewrite_in_progress] == 0 && [s aof_rewrite_scheduled] == 0}

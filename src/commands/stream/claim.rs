@@ -6,7 +6,7 @@ use crate::commands::arg;
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::ds::stream::Stream as Inner;
 use crate::ds::stream::group::Pending;
-use crate::ds::stream::id::Id;
+use crate::ds::stream::id::{Id, IdText};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::value::stream::Stream;
@@ -198,8 +198,7 @@ fn xautoclaim(ctx: &mut Ctx<'_>) -> CmdResult {
         let idle = env.now_ms.wrapping_sub(old.delivered_ms);
         match entry {
             None => {
-                let text = id.text();
-                tell_claim(fx, key, name, group, &text, &old);
+                tell_claim(fx, key, name, group, IdText::new(id).as_bytes(), &old);
                 fx.dirty += 1;
                 group.remove(id);
                 gone.push(id);
@@ -214,8 +213,7 @@ fn xautoclaim(ctx: &mut Ctx<'_>) -> CmdResult {
         group.put(id, new);
         group.consumer_mut(slot).active_ms = env.now_ms;
         left -= 1;
-        let text = id.text();
-        tell_claim(fx, key, name, group, &text, &new);
+        tell_claim(fx, key, name, group, IdText::new(id).as_bytes(), &new);
         fx.dirty += 1;
     }
     let next = from.and_then(|from| group.pending().range(from..).next());

@@ -1,6 +1,6 @@
 //! XINFO: what a stream, its groups and their consumers are like.
 
-use super::{group, reply_entries, reply_entry, reply_id};
+use super::{group, reply_entry, reply_id, reply_range};
 use crate::commands::arg;
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::ds::stream::Stream as Inner;
@@ -16,7 +16,7 @@ pub(crate) const COMMANDS: &[DataRow] =
 /// Items of each kind that are shown in full if nobody says how many.
 const COUNT: i64 = 10;
 
-/// `XINFO STREAM key [FULL [COUNT n]]`. O(blocks), and what is shown.
+/// `XINFO STREAM key [FULL [COUNT n]]`. O(log blocks), and what is shown.
 fn stream(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let found = db.read_as::<Stream>(argv.at(2), fx)?;
@@ -85,7 +85,7 @@ fn position(reply: &mut Reply, stream: &Inner, group: &Group) {
 fn in_full(reply: &mut Reply, stream: &Inner, count: usize) {
     let most = if count == 0 { usize::MAX } else { count };
     reply.bulk_str("entries");
-    reply_entries(reply, stream.log.range(Id::MIN, Id::MAX), count);
+    reply_range(reply, stream.log.range(Id::MIN, Id::MAX), count);
     reply.bulk_str("groups");
     reply.array(stream.groups.len());
     for (name, group) in &stream.groups {

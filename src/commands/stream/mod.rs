@@ -1,19 +1,20 @@
 //! Streams: adding, removing, counting and reading entries.
 //!
 //! Reading new entries, alone or as one of a group, is in `read`; groups are in `group` and
-//! `claim`; XINFO is in `info`.
+//! `claim`; deletion with a view to them is in `refs`; XINFO is in `info`.
 
 pub(crate) mod claim;
 pub(crate) mod group;
 pub(crate) mod info;
 pub(crate) mod read;
+pub(crate) mod refs;
 
 use crate::commands::arg;
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::ds::listpack::Item;
-use crate::ds::stream::block::Entry;
+use crate::ds::stream::block::{Entry, Pairs};
 use crate::ds::stream::id::{Id, IdText};
-use crate::ds::stream::log::{Log, NewId, NotAdded, Trim};
+use crate::ds::stream::log::{Log, NewId, NotAdded, Range, RangeBack, Trim};
 use crate::keyspace::effects::EV_STREAM;
 use crate::keyspace::env::{Env, Origin};
 use crate::keyspace::limits::Limits;
@@ -89,21 +90,35 @@ fn reply_item(reply: &mut Reply, item: Item<'_>) {
 }
 
 /// An entry: its ID, and its fields with their values.
+#[inline]
 fn reply_entry(reply: &mut Reply, entry: Entry<'_>) {
+    reply_pairs(reply, entry.id, &mut entry.pairs());
+}
+
+#[inline]
+fn reply_pairs(reply: &mut Reply, id: Id, pairs: &mut Pairs<'_>) {
     reply.array(2);
-    reply_id(reply, entry.id);
-    reply.array(2 * entry.len());
-    for (name, value) in entry.pairs() {
+    reply_id(reply, id);
+    reply.array(2 * pairs.left());
+    for (name, value) in pairs {
         reply_item(reply, name);
         reply_item(reply, value);
     }
 }
 
-/// Entries as an array, up to `count` of them (0: all).
-fn reply_entries<'a>(reply: &mut Reply, entries: impl Iterator<Item = Entry<'a>>, count: usize) {
+/// Entries oldest first as an array, up to `count` of them (0: all).
+fn reply_range(reply: &mut Reply, range: Range<'_>, count: usize) {
+    let at = reply.begin_array();
+    let most = if count == 0 { usize::MAX } else { count };
+    let n = range.visit(most, |id, pairs| reply_pairs(reply, id, pairs));
+    reply.end_array(at, n);
+}
+
+/// Entries newest first as an array, up to `count` of them (0: all).
+fn reply_range_back(reply: &mut Reply, range: RangeBack<'_>, count: usize) {
     let at = reply.begin_array();
     let (most, mut n) = (if count == 0 { usize::MAX } else { count }, 0);
-    for entry in entries.take(most) {
+    for entry in range.take(most) {
         reply_entry(reply, entry);
         n += 1;
     }
@@ -348,9 +363,9 @@ fn range(ctx: &mut Ctx<'_>, back: bool) -> CmdResult {
     match count {
         Some(0) => reply.null_array(),
         count if back => {
-            reply_entries(reply, stream.log.range_back(start, end), count.unwrap_or(0))
+            reply_range_back(reply, stream.log.range_back(start, end), count.unwrap_or(0))
         }
-        count => reply_entries(reply, stream.log.range(start, end), count.unwrap_or(0)),
+        count => reply_range(reply, stream.log.range(start, end), count.unwrap_or(0)),
     }
     Ok(Flow::Done)
 }

@@ -1,12 +1,12 @@
 //! Reading what is new in streams, alone (XREAD) or as a member of a group (XREADGROUP), and
 //! waiting for it.
 
-use super::{INVALID_ID, group, id, reply_entries, reply_entry, reply_id};
+use super::{INVALID_ID, group, id, reply_entry, reply_id, reply_pairs, reply_range};
 use crate::commands::arg;
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::ds::stream::Stream as Inner;
 use crate::ds::stream::group::{Group, Pending, Slot};
-use crate::ds::stream::id::Id;
+use crate::ds::stream::id::{Id, IdText};
 use crate::ds::stream::log::Log;
 use crate::keyspace::effects::Effects;
 use crate::keyspace::env::{Env, Origin};
@@ -197,7 +197,7 @@ fn xread(ctx: &mut Ctx<'_>) -> CmdResult {
         }
         let Some(start) = have.next() else { continue };
         answer.stream(key);
-        reply_entries(answer.reply, log.range(start, Id::MAX), request.count);
+        reply_range(answer.reply, log.range(start, Id::MAX), request.count);
     }
     if answer.end() {
         return Ok(Flow::Done);
@@ -311,20 +311,20 @@ impl Reading<'_> {
     fn new_entries(&mut self, count: usize, no_ack: bool, reply: &mut Reply) {
         let Some(start) = self.state.last_id.next() else { return reply.array(0) };
         let at = reply.begin_array();
-        let (most, mut n) = (if count == 0 { usize::MAX } else { count }, 0);
-        for entry in self.log.range(start, Id::MAX).take(most) {
-            self.advance(entry.id);
-            reply_entry(reply, entry);
-            n += 1;
+        let (log, most) = (self.log, if count == 0 { usize::MAX } else { count });
+        let n = log.range(start, Id::MAX).visit(most, |id, pairs| {
+            self.advance(id);
+            reply_pairs(reply, id, pairs);
             if no_ack {
-                continue;
+                return;
             }
-            let pending = self.state.deliver(entry.id, self.slot, self.env.now_ms);
+            let pending = self.state.deliver(id, self.slot, self.env.now_ms);
             if self.fx.is_streamed() {
-                let id = entry.id.text();
-                group::tell_claim(self.fx, self.key, self.group, self.state, &id, &pending);
+                let id = IdText::new(id);
+                let text = id.as_bytes();
+                group::tell_claim(self.fx, self.key, self.group, self.state, text, &pending);
             }
-        }
+        });
         reply.end_array(at, n);
         if no_ack && n > 0 {
             group::tell_position(self.fx, self.key, self.group, self.state);

@@ -110,6 +110,13 @@ pub(crate) struct Pairs<'a> {
     at: usize,
 }
 
+impl Pairs<'_> {
+    /// How many are left.
+    pub(crate) fn left(&self) -> usize {
+        self.left
+    }
+}
+
 impl<'a> Iterator for Pairs<'a> {
     type Item = (Item<'a>, Item<'a>);
 
@@ -140,6 +147,9 @@ impl<'a> Elements<'a> {
     fn read(self, at: usize) -> (Item<'a>, usize) {
         let b = self.bytes;
         let first = b[at];
+        if first < 0x80 {
+            return (Item::Int(i64::from(first)), at + 1 + usize::from(!self.sealed));
+        }
         if first & 0xC0 == 0x80 {
             let end = at + 1 + usize::from(first & 0x3F);
             return (Item::Str(&b[at + 1..end]), end + usize::from(!self.sealed));
@@ -157,9 +167,6 @@ impl<'a> Elements<'a> {
     /// The integer at `at`, and where the next element is.
     #[inline]
     fn int(self, at: usize) -> (i64, usize) {
-        if self.bytes[at] < 0x80 {
-            return (i64::from(self.bytes[at]), at + 1 + usize::from(!self.sealed));
-        }
         match self.read(at) {
             (Item::Int(int), next) => (int, next),
             (Item::Str(_), _) => panic!("{SOUND}: an integer"),
@@ -193,18 +200,35 @@ impl<'a> Elements<'a> {
     /// The entry at `at` of a block of `shared` names.
     #[inline]
     fn raw(self, master: Id, shared: usize, at: usize) -> Raw {
+        let raw = self.begin(master, shared, at);
+        Raw { end: self.end(&raw), ..raw }
+    }
+
+    /// The same without a look at what the entry holds: its end is not known, and left 0.
+    #[inline]
+    fn begin(self, master: Id, shared: usize, at: usize) -> Raw {
         let (flags, next) = self.int(at);
         let (ms, next) = self.int(next);
         let (seq, mut body) = self.int(next);
         let mut fields = shared;
-        let mut elements = fields;
         if flags & SAME == 0 {
             let (n, next) = self.int(body);
             (fields, body) = (n as usize, next);
-            elements = 2 * fields;
         }
-        let end = self.skip(body, elements + usize::from(!self.sealed));
-        Raw { id: master.plus(ms, seq), flags, at, fields, body, end }
+        Raw { id: master.plus(ms, seq), flags, at, fields, body, end: 0 }
+    }
+
+    /// Where an entry ends of which only the beginning was looked at.
+    #[inline]
+    fn end(self, raw: &Raw) -> usize {
+        let elements = if raw.flags & SAME == 0 { 2 * raw.fields } else { raw.fields };
+        self.after(self.skip(raw.body, elements))
+    }
+
+    /// Where the next entry begins when the values of one end at `at`.
+    #[inline]
+    fn after(self, at: usize) -> usize {
+        self.skip(at, usize::from(!self.sealed))
     }
 }
 
@@ -560,6 +584,34 @@ impl<'a> Walk<'a> {
             names: (raw.flags & SAME != 0).then_some(self.names),
             body: raw.body,
         }
+    }
+
+    /// Gives `f` the entries that are there from `start` to `end`, at most `most` of them. What `f`
+    /// reads of an entry is not decoded a second time to find the next. Returns how many it gave.
+    pub(super) fn visit(
+        &mut self,
+        start: Id,
+        end: Id,
+        most: usize,
+        f: &mut impl FnMut(Id, &mut Pairs<'a>),
+    ) -> usize {
+        let (all, mut n) = (self.all, 0);
+        while n < most && self.front < self.back {
+            let raw = all.begin(self.master, self.fields, self.front);
+            if raw.id > end {
+                break;
+            }
+            if raw.id < start || raw.is_deleted() {
+                self.front = all.end(&raw);
+                continue;
+            }
+            let mut pairs = self.entry(&raw).pairs();
+            f(raw.id, &mut pairs);
+            pairs.by_ref().for_each(drop);
+            self.front = all.after(pairs.at);
+            n += 1;
+        }
+        n
     }
 
     /// The last entry of what is left.

@@ -52,13 +52,15 @@ pub(crate) struct Group {
     pending: BTreeMap<Id, Pending>,
     names: BTreeMap<Box<[u8]>, Slot>,
     consumers: Vec<Option<Consumer>>,
+    /// Numbers that were given back.
+    free: Vec<Slot>,
 }
 
 impl Group {
     /// A group that has read up to `last_id`.
     pub(crate) fn new(last_id: Id, entries_read: Option<i64>) -> Group {
-        let (pending, names, consumers) = Default::default();
-        Group { last_id, entries_read, pending, names, consumers }
+        let (pending, names, consumers, free) = Default::default();
+        Group { last_id, entries_read, pending, names, consumers, free }
     }
 
     /// What is delivered but not done, by ID.
@@ -99,17 +101,11 @@ impl Group {
             active_ms: -1,
             pending: BTreeSet::new(),
         };
-        // A number that was given back is rare: consumers seldom go.
-        let free = match self.names.len() == self.consumers.len() {
-            true => None,
-            false => self.consumers.iter().position(Option::is_none),
-        };
-        let at = free.unwrap_or_else(|| {
+        let slot = self.free.pop().unwrap_or_else(|| {
             self.consumers.push(None);
-            self.consumers.len() - 1
+            (self.consumers.len() - 1) as Slot
         });
-        self.consumers[at] = Some(consumer);
-        let slot = at as Slot;
+        self.consumers[slot as usize] = Some(consumer);
         self.names.insert(name.into(), slot);
         slot
     }
@@ -119,8 +115,9 @@ impl Group {
     pub(crate) fn remove_consumer(&mut self, slot: Slot) -> usize {
         let consumer = self.consumers[slot as usize].take().expect("a consumer of this number");
         self.names.remove(&consumer.name);
+        self.free.push(slot);
         if self.names.is_empty() {
-            self.consumers = Vec::new();
+            (self.consumers, self.free) = Default::default();
         }
         consumer.pending.iter().for_each(|id| {
             self.pending.remove(id);
@@ -172,6 +169,7 @@ impl Group {
             assert_eq!(self.consumer(*slot).name, *name);
         }
         assert_eq!(self.consumers.iter().flatten().count(), self.names.len());
+        assert_eq!(self.consumers.len(), self.names.len() + self.free.len());
         let of_consumers: usize = self.consumers().map(|c| c.pending.len()).sum();
         assert_eq!(of_consumers, self.pending.len());
         for (id, pending) in &self.pending {

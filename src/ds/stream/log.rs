@@ -8,9 +8,9 @@
 //! Invariants: IDs ascend within blocks and from block to block; `last_id` is at least the last of
 //! them; `length` is the number of entries that are not deleted.
 
-use super::block::{Block, Entry, Walk};
+use super::block::{Block, Entry, Pairs, Walk};
+use super::blocks::Blocks;
 use super::id::Id;
-use std::collections::BTreeMap;
 use std::collections::btree_map;
 
 /// The most bytes of names and values in one entry, and of a block that takes more entries.
@@ -55,7 +55,7 @@ pub(crate) enum Trim {
 /// The entries of a stream.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
-    blocks: BTreeMap<Id, Block>,
+    blocks: Blocks,
     length: u64,
     /// The first entry that is not deleted; 0-0 if there is none.
     pub first_id: Id,
@@ -93,7 +93,7 @@ impl Log {
         const EACH: usize = (size_of::<Id>() + size_of::<Block>()) * 3 / 2;
         let n = self.blocks.len();
         let seen = if samples == 0 { n } else { samples.min(n) };
-        let bytes: usize = self.blocks.values().take(seen).map(Block::mem_bytes).sum();
+        let bytes: usize = self.blocks.iter().take(seen).map(|(_, block)| block.mem_bytes()).sum();
         let all =
             bytes.checked_div(seen).map_or(0, |each| if seen == n { bytes } else { each * n });
         all + n * EACH
@@ -134,10 +134,8 @@ impl Log {
     }
 
     fn append_to_block(&mut self, id: Id, args: &[&[u8]], bytes: usize, limits: NodeLimits) {
-        if let Some(mut last) = self.blocks.last_entry() {
+        if let Some((master, block)) = self.blocks.last_mut() {
             let most = if limits.bytes == 0 { BYTES_MAX } else { limits.bytes.min(BYTES_MAX) };
-            let master = *last.key();
-            let block = last.get_mut();
             let (count, deleted) = block.counts();
             let full = block.open_bytes() + bytes >= most
                 || limits.entries != 0 && count + deleted >= limits.entries;
@@ -153,14 +151,11 @@ impl Log {
 
     /// Adds a block from elsewhere behind all others; false if its entries don't come behind them.
     pub(crate) fn append_block(&mut self, id: Id, block: Block, ids: Option<(Id, Id)>) -> bool {
-        let above = |last: (&Id, &Block)| {
-            last.1.last_id(*last.0).is_none_or(|end| end < id) && *last.0 < id
-        };
-        if !self.blocks.last_key_value().is_none_or(above) {
-            return false;
-        }
-        if let Some(mut last) = self.blocks.last_entry() {
-            last.get_mut().seal();
+        if let Some((master, last)) = self.blocks.last_mut() {
+            if master >= id || last.last_id(master).is_some_and(|end| end >= id) {
+                return false;
+            }
+            last.seal();
         }
         self.length += block.counts().0;
         self.last_id = ids.map_or(self.last_id, |ids| ids.1);
@@ -225,14 +220,14 @@ impl Log {
     }
 
     fn delete_one(&mut self, id: Id) -> bool {
-        let Some((&master, block)) = self.blocks.range_mut(..=id).next_back() else {
+        let Some((master, block)) = self.blocks.find_mut(id) else {
             return false;
         };
         if !block.delete(master, id) {
             return false;
         }
         if block.counts().0 == 0 {
-            self.blocks.remove(&master);
+            self.blocks.remove(master);
         }
         self.length -= 1;
         true
@@ -243,16 +238,15 @@ impl Log {
     ///
     /// Deleted entries may lie above. They are forgotten, so that IDs go on ascending.
     pub(crate) fn set_last_id(&mut self, id: Id) {
-        while let Some(mut last) = self.blocks.last_entry() {
-            let master = *last.key();
-            if last.get().last_id(master).is_some_and(|end| end <= id) {
+        while let Some((master, last)) = self.blocks.last_mut() {
+            if last.last_id(master).is_some_and(|end| end <= id) {
                 break;
             }
-            if last.get().counts().0 > 0 {
-                last.get_mut().drop_above(master, id);
+            if last.counts().0 > 0 {
+                last.drop_above(master, id);
                 break;
             }
-            last.remove();
+            self.blocks.remove(master);
         }
         self.last_id = id;
     }
@@ -261,14 +255,12 @@ impl Log {
     /// most (0: any number). Returns how many went. O(blocks that go + entries of one).
     pub(crate) fn trim(&mut self, trim: Trim, approximate: bool, limit: u64) -> u64 {
         let mut removed = 0;
-        while let Some(mut first) = self.blocks.first_entry() {
+        while let Some((master, block)) = self.blocks.first_mut() {
             if let Trim::MaxLen(max) = trim
                 && self.length <= max
             {
                 break;
             }
-            let master = *first.key();
-            let block = first.get_mut();
             let (entries, _) = block.counts();
             if limit != 0 && removed + entries > limit {
                 break;
@@ -278,7 +270,7 @@ impl Log {
                 Trim::MinId(min) => block.last_id(master).is_none_or(|last| last < min),
             };
             if whole {
-                first.remove();
+                self.blocks.remove(master);
                 self.length -= entries;
                 removed += entries;
                 continue;
@@ -334,48 +326,17 @@ impl Log {
         None
     }
 
-    /// The number of nodes that Redis's radix tree has for these blocks. O(blocks).
-    ///
-    /// A branch is a node, and so is each end; so are the bytes between two of them, together.
+    /// The number of nodes that Redis's radix tree has for these blocks. O(1).
     pub(crate) fn radix_nodes(&self) -> usize {
-        const KEY: usize = 16;
-        let mut nodes = 0;
-        // Depths of the branches above the last key.
-        let mut branches: Vec<usize> = Vec::new();
-        let mut last = None::<[u8; KEY]>;
-        for id in self.blocks.keys() {
-            let key = id.to_bytes();
-            let common = last.map(|last| last.iter().zip(&key).take_while(|(a, b)| a == b).count());
-            last = Some(key);
-            let Some(common) = common else { continue };
-            // The branches below are complete: what leads to each is known.
-            let mut below = KEY;
-            while let Some(&depth) = branches.last().filter(|depth| **depth > common) {
-                nodes += run(depth, below);
-                below = depth;
-                branches.pop();
-            }
-            nodes += run(common, below);
-            if branches.last() != Some(&common) {
-                branches.push(common);
-                nodes += 1;
-            }
-        }
-        let mut below = KEY;
-        for &depth in branches.iter().rev() {
-            nodes += run(depth, below);
-            below = depth;
-        }
-        // What leads to the topmost branch, and the ends. An empty tree has its root.
-        let root = usize::from(below > 0 && !self.blocks.is_empty());
-        (nodes + root + self.blocks.len()).max(1)
+        self.blocks.radix_nodes()
     }
 
     /// Panics unless the invariants hold. O(n).
     #[cfg(test)]
     pub(crate) fn check(&self) {
         let (mut length, mut last) = (0, None);
-        for (master, block) in &self.blocks {
+        self.blocks.check();
+        for (master, block) in self.blocks.iter() {
             assert!(last.is_none_or(|last| last < *master));
             let (count, deleted) = block.counts();
             let mut seen = (0, 0);
@@ -394,11 +355,6 @@ impl Log {
     }
 }
 
-/// The node for the bytes between a branch's own byte and what is below it, if there are any.
-fn run(branch: usize, below: usize) -> usize {
-    usize::from(below > branch + 1)
-}
-
 /// Entries, oldest first.
 #[derive(Clone, Debug)]
 pub(crate) struct Range<'a> {
@@ -406,6 +362,24 @@ pub(crate) struct Range<'a> {
     walk: Option<Walk<'a>>,
     start: Id,
     end: Id,
+}
+
+impl<'a> Range<'a> {
+    /// Gives `f` up to `most` entries, each decoded once, as long as `f` reads all of it. Returns
+    /// how many it gave.
+    pub(crate) fn visit(mut self, most: usize, mut f: impl FnMut(Id, &mut Pairs<'a>)) -> usize {
+        let (start, end, mut n) = (self.start, self.end, 0);
+        if let Some(walk) = &mut self.walk {
+            n = walk.visit(start, end, most, &mut f);
+        }
+        while n < most {
+            let Some((master, block)) = self.blocks.next().filter(|next| *next.0 <= end) else {
+                break;
+            };
+            n += block.walk(*master).visit(start, end, most - n, &mut f);
+        }
+        n
+    }
 }
 
 impl<'a> Iterator for Range<'a> {

@@ -7,6 +7,7 @@
 //! Both parts are public, so that a group can be changed while entries are read.
 
 pub(crate) mod block;
+mod blocks;
 pub(crate) mod group;
 pub(crate) mod id;
 pub(crate) mod log;

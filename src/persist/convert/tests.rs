@@ -99,7 +99,7 @@ fn stream(active: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn streams_and_modules_are_copied() {
+fn streams_and_modules_are_kept() {
     let dir = Dir::new("copied");
     let module = b"\x07\x01m\x81\0\0\0\0\0\0\x04\x05\x02\x01\x05\x03abc\0";
     let aux = b"\xf7\x81\0\0\0\0\0\0\x04\x05\x02\x01\x05\x03abc\0";
@@ -117,6 +117,14 @@ fn streams_and_modules_are_copied() {
         let (made, _) = dir.convert(&file(old), 10);
         let made = body(made.expect("sound"));
         assert_eq!(made, body(file(&before)));
+    }
+    // What no server would load is not passed on: an ID without bytes, a length that is wrong.
+    for (at, wrong, what) in [(3, 1, "Stream"), (4, 1, "Stream length inconsistent")] {
+        let mut bad = newest.clone();
+        bad[at] = wrong;
+        let (made, _) = dir.convert(&file(&bad), 11);
+        let text = made.expect_err("refused").to_string();
+        assert!(text.contains(what), "{text}");
     }
 }
 

@@ -34,9 +34,9 @@ pub(crate) fn value<R: Read>(from: &mut Reader<R>, kind: ValueKind) -> Result<()
             (0..nodes).try_for_each(|_| packed(from, blob::ziplist, 1))
         }
         ValueKind::ListQuicklist2 => quicklist(from),
-        ValueKind::StreamListpacks => stream(from, 1, &mut |_| {}),
-        ValueKind::StreamListpacks2 => stream(from, 2, &mut |_| {}),
-        ValueKind::StreamListpacks3 => stream(from, 3, &mut |_| {}),
+        ValueKind::StreamListpacks => stream(from, 1),
+        ValueKind::StreamListpacks2 => stream(from, 2),
+        ValueKind::StreamListpacks3 => stream(from, 3),
         ValueKind::HashMetadataPreGa | ValueKind::HashMetadata | ValueKind::Hash2 => {
             timed_hash(from, kind)
         }
@@ -146,13 +146,8 @@ fn timed_hash<R: Read>(from: &mut Reader<R>, kind: ValueKind) -> Result<(), Erro
     Ok(())
 }
 
-/// Passes over a stream. `active` is told where each active time of a consumer lies: eight bytes
-/// that only version 3 has.
-pub(crate) fn stream<R: Read>(
-    from: &mut Reader<R>,
-    version: u32,
-    active: &mut dyn FnMut(u64),
-) -> Result<(), Error> {
+/// Passes over a stream. Only version 3 has active times of consumers.
+fn stream<R: Read>(from: &mut Reader<R>, version: u32) -> Result<(), Error> {
     let nodes = from.length()?;
     for _ in 0..nodes {
         let at = from.offset();
@@ -168,16 +163,12 @@ pub(crate) fn stream<R: Read>(
     }
     let groups = from.length()?;
     for _ in 0..groups {
-        stream_group(from, version, active)?;
+        stream_group(from, version)?;
     }
     Ok(())
 }
 
-fn stream_group<R: Read>(
-    from: &mut Reader<R>,
-    version: u32,
-    active: &mut dyn FnMut(u64),
-) -> Result<(), Error> {
+fn stream_group<R: Read>(from: &mut Reader<R>, version: u32) -> Result<(), Error> {
     from.skip_string()?;
     // Last delivered id; then entries read.
     for _ in 0..if version >= 2 { 3 } else { 2 } {
@@ -194,7 +185,6 @@ fn stream_group<R: Read>(
         from.skip_string()?;
         from.time_ms()?;
         if version >= 3 {
-            active(from.offset());
             from.time_ms()?;
         }
         let pending = from.length()?;

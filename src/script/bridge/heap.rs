@@ -33,6 +33,11 @@ impl Heap {
         if self.limit == 0 { usize::MAX } else { self.limit.saturating_sub(self.used) }
     }
 
+    /// Whether half of what the limit leaves above `kept` bytes is in use.
+    pub(super) fn is_half_full_above(&self, kept: usize) -> bool {
+        self.limit > 0 && self.used > kept + self.limit.saturating_sub(kept) / 2
+    }
+
     pub(super) fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
     }

@@ -32,6 +32,7 @@ mod heap;
 mod run;
 mod stack;
 
+use std::cell::Cell;
 use std::ffi::{CStr, c_int};
 use std::ptr::NonNull;
 
@@ -55,6 +56,12 @@ unsafe extern "C-unwind" {
 /// Where `math.random` begins. Compat: every server gives the same numbers.
 const SEED: u64 = 0x1234_abcd_330e;
 
+thread_local! {
+    /// What `math.random` draws from. Compat: scripts and functions draw from the same numbers,
+    /// which go on when an interpreter is replaced by a new one (SCRIPT FLUSH).
+    static RANDOM: Cell<u64> = const { Cell::new(SEED) };
+}
+
 /// A function for scripts: it leaves its results on the stack, and says how many they are.
 pub(crate) type Function = fn(&mut Stack<'_>) -> Result<usize, Raise>;
 
@@ -72,8 +79,6 @@ struct Shared {
     host: Option<NonNull<dyn Host>>,
     /// The error with which the script is to end, whatever it catches.
     killed: Option<&'static CStr>,
-    /// What `math.random` draws from.
-    random: u64,
     /// Where functions put together what they give to Lua.
     scratch: Scratch,
     walks: Vec<Walk>,
@@ -94,6 +99,8 @@ pub(crate) struct State {
     globals: c_int,
     while_loading: c_int,
     runs: u32,
+    /// Bytes that were in use when the collector had done all of its work.
+    kept: usize,
 }
 
 /// A reference to nothing.
@@ -121,7 +128,6 @@ impl State {
             heap: Heap::new(limit),
             host: None,
             killed: None,
-            random: SEED,
             scratch: Scratch::default(),
             walks: Vec::new(),
         });
@@ -154,6 +160,7 @@ impl State {
                 globals: NOTHING,
                 while_loading: NOTHING,
                 runs: 0,
+                kept: 0,
             }
         }
     }

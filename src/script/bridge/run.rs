@@ -7,7 +7,7 @@ use std::ptr::{self, NonNull};
 use mlua_sys as ffi;
 
 use super::stack::{Kind, Stack};
-use super::{Kept, Shared, State, push, redust_lua_set_readonly};
+use super::{Kept, Shared, State, push, redust_lua_is_readonly, redust_lua_set_readonly};
 use crate::resp::reply::Reply;
 use crate::script::flags::Flags;
 
@@ -146,11 +146,6 @@ impl State {
             if watched {
                 ffi::lua_sethook(at, None, 0, 0);
             }
-            self.runs += 1;
-            if self.runs == RUNS {
-                self.runs = 0;
-                ffi::lua_gc(at, ffi::LUA_GCSTEP, RUNS as c_int);
-            }
             status
         };
         if matches!(with, With::Loading) {
@@ -169,7 +164,25 @@ impl State {
                 _ => Err(failure(&mut stack)),
             };
             stack.truncate(0);
+            self.collect();
             result
+        }
+    }
+
+    /// Lets the collector work after a run.
+    fn collect(&mut self) {
+        let (at, kept) = (self.lua.as_ptr(), self.kept);
+        self.runs += 1;
+        // SAFETY: nothing runs, and nothing that is collected runs code (B2).
+        unsafe {
+            if self.shared().heap.is_half_full_above(kept) {
+                // The next script should not fail for what this one has left behind.
+                ffi::lua_gc(at, ffi::LUA_GCCOLLECT, 0);
+                self.kept = self.memory();
+            } else if self.runs >= RUNS {
+                self.runs = 0;
+                ffi::lua_gc(at, ffi::LUA_GCSTEP, RUNS as c_int);
+            }
         }
     }
 }
@@ -283,6 +296,15 @@ pub(super) unsafe extern "C-unwind" fn protected_call(at: *mut ffi::lua_State) -
     }
 }
 
+/// What is read of an error.
+const FIELDS: [&CStr; 4] = [c"err", c"source", c"line", c"ignore_error_stats_update"];
+/// The error of one that can't be written to, as Redis's handler has it.
+const READONLY_ERROR: [(&CStr, &CStr); 3] = [
+    (c"err", c"ERR err_handler_def:10: Attempt to modify a readonly table"),
+    (c"source", c"@err_handler_def"),
+    (c"line", c"10"),
+];
+
 /// The handler of errors: makes a table of an error that is none, and notes where it happened. It
 /// owns nothing.
 pub(super) unsafe extern "C-unwind" fn describe_error(at: *mut ffi::lua_State) -> c_int {
@@ -309,12 +331,29 @@ pub(super) unsafe extern "C-unwind" fn describe_error(at: *mut ffi::lua_State) -
             ffi::lua_concat(at, 2);
             ffi::lua_setfield(at, -2, c"err".as_ptr());
             ffi::lua_replace(at, 1);
+        } else if redust_lua_is_readonly(at, 1) != 0 {
+            // Compat: the place can't be noted in it, and that is the error then.
+            ffi::lua_createtable(at, 0, 3);
+            for (name, value) in READONLY_ERROR {
+                ffi::lua_pushstring_(at, value.as_ptr());
+                ffi::lua_setfield(at, -2, name.as_ptr());
+            }
+            return 1;
         }
         if known {
             ffi::lua_pushstring_(at, (*place).source);
             ffi::lua_setfield(at, 1, c"source".as_ptr());
             ffi::lua_pushnumber(at, f64::from((*place).currentline));
             ffi::lua_setfield(at, 1, c"line".as_ptr());
+        }
+        if ffi::lua_getmetatable(at, 1) != 0 {
+            // What is read of it by and by may be anything that its metatable says.
+            ffi::lua_createtable(at, 0, FIELDS.len() as c_int);
+            for name in FIELDS {
+                ffi::lua_getfield_(at, 1, name.as_ptr());
+                ffi::lua_setfield(at, -2, name.as_ptr());
+            }
+            ffi::lua_replace(at, 1);
         }
         ffi::lua_settop(at, 1);
         1
@@ -338,6 +377,7 @@ unsafe fn push_shown(at: *mut ffi::lua_State, index: c_int) {
                 ffi::lua_pushlstring_(at, c"true".as_ptr(), 4);
             }
             ffi::LUA_TBOOLEAN => ffi::lua_pushlstring_(at, c"false".as_ptr(), 5),
+            ffi::LUA_TUSERDATA if ffi::luaL_callmeta(at, index, c"__tostring".as_ptr()) != 0 => {}
             kind => {
                 let name = ffi::lua_typename(at, kind);
                 ffi::lua_pushfstring(at, c"%s: %p".as_ptr(), name, ffi::lua_topointer(at, index));

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use mlua_sys as ffi;
 
 use super::run::Host;
-use super::{Function, Kept, Shared};
+use super::{Function, Kept, RANDOM, Shared};
 
 mod module;
 mod walk;
@@ -489,16 +489,14 @@ impl<'a> Stack<'a> {
 
     /// A random number of 31 bits, as `lrand48` draws it (POSIX).
     pub(crate) fn draw(&mut self) -> u32 {
-        // SAFETY: nobody else holds a reference to the data while a function runs.
-        let random = unsafe { &mut (*self.shared).random };
-        *random = random.wrapping_mul(0x5_deec_e66d).wrapping_add(0xb) & 0xffff_ffff_ffff;
-        (*random >> 17) as u32
+        let random = RANDOM.get().wrapping_mul(0x5_deec_e66d).wrapping_add(0xb) & 0xffff_ffff_ffff;
+        RANDOM.set(random);
+        (random >> 17) as u32
     }
 
     /// Begins the random numbers anew.
     pub(crate) fn seed(&mut self, seed: u32) {
-        // SAFETY: as in `draw`.
-        unsafe { (*self.shared).random = u64::from(seed) << 16 | 0x330e };
+        RANDOM.set(u64::from(seed) << 16 | 0x330e);
     }
 
     /// Who runs the script; None while a library is loaded.

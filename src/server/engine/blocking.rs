@@ -146,14 +146,17 @@ fn group_of(parked: &Parked) -> Option<&[u8]> {
     };
     let (argv, mut at, mut group) = (&parked.command.argv, 1, None);
     loop {
-        at += match argv.get(at)?.to_ascii_lowercase().as_slice() {
-            b"block" | b"count" => 2,
-            b"noack" => 1,
-            b"group" => {
-                group = Some(argv.get(at + 1)?.as_slice());
-                3
-            }
-            _ => return group,
+        let word = argv.get(at)?;
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        at += if is("block") || is("count") {
+            2
+        } else if is("noack") {
+            1
+        } else if is("group") {
+            group = Some(argv.get(at + 1)?.as_slice());
+            3
+        } else {
+            return group;
         };
     }
 }

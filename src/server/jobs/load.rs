@@ -14,6 +14,7 @@ use crate::persist::rdb::load::{LoadOptions, Note, Pace, Progress, RdbError, loa
 use crate::repl::history::ID_LEN;
 use crate::server::parts::Server;
 use crate::server::parts::repl::Loaded;
+use crate::server::parts::script::Bounds;
 use crate::util::num;
 use crate::util::path::os_error;
 
@@ -195,7 +196,7 @@ fn keep_libraries(
     }
     for library in libraries {
         let replace = present == Present::Overwritten;
-        if let Err(why) = srv.script.load_library(&library.code, replace, false) {
+        if let Err(why) = srv.script.load_library(&library.code, replace, Bounds::NONE) {
             log!(Warning, "Failed creating new functions: {}", String::from_utf8_lossy(&why));
             return Err(RdbError::corrupt(0, "a library of functions can't be loaded"));
         }

@@ -15,9 +15,9 @@ pub(crate) const REDUST_VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What whoever builds the program may say of it in the environment, as the Makefile does: the
 /// commit, whether files differ from it, and the version of the C compiler, which the allocator is
 /// built with.
-const GIT_SHA1: Option<&str> = option_env!("REDUST_GIT_SHA1");
-const GIT_DIRTY: Option<&str> = option_env!("REDUST_GIT_DIRTY");
-const CC_VERSION: Option<&str> = option_env!("REDUST_CC_VERSION");
+const GIT_SHA1: Option<&str> = option_env!("BUILD_GIT_SHA1");
+const GIT_DIRTY: Option<&str> = option_env!("BUILD_GIT_DIRTY");
+const CC_VERSION: Option<&str> = option_env!("BUILD_CC_VERSION");
 
 /// The value of a variable that is set and not empty.
 fn told(variable: Option<&'static str>, else_: &'static str) -> &'static str {

@@ -11,6 +11,7 @@ pub(super) mod cron;
 pub(super) mod eviction;
 pub(super) mod exec;
 pub(super) mod expiry;
+pub(super) mod fuzz;
 pub(super) mod identity;
 pub(super) mod links;
 pub(super) mod loading;

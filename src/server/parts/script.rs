@@ -51,6 +51,20 @@ impl Running {
     }
 }
 
+/// What the code of a library may take while it is loaded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// It has half a second.
+    pub hurry: bool,
+    /// The most bytes of its interpreter; 0: any.
+    pub memory: usize,
+}
+
+impl Bounds {
+    /// What comes from a file must load, however long it takes.
+    pub(crate) const NONE: Bounds = Bounds { hurry: false, memory: 0 };
+}
+
 #[derive(Default)]
 pub(crate) struct Scripting {
     pub scripts: Scripts,
@@ -102,16 +116,15 @@ impl Scripting {
         self.functions.take()
     }
 
-    /// Loads a library; its name. `hurry`: it must not take long. The error is a message without a
-    /// code.
+    /// Loads a library; its name. The error is a message without a code.
     pub(crate) fn load_library(
         &mut self,
         code: &[u8],
         replace: bool,
-        hurry: bool,
+        bounds: Bounds,
     ) -> Result<Vec<u8>, Vec<u8>> {
-        let mut state = self.take(Engine::Functions, 0);
-        let result = self.load_into(&mut state, code, replace, hurry);
+        let mut state = self.take(Engine::Functions, bounds.memory);
+        let result = self.load_into(&mut state, code, replace, bounds.hurry);
         self.put_back(Engine::Functions, state);
         result
     }
@@ -143,18 +156,15 @@ impl Scripting {
         codes: &[Vec<u8>],
         replace: bool,
         flush: bool,
+        bounds: Bounds,
     ) -> Result<(), Vec<u8>> {
-        let mut state = self.take(Engine::Functions, 0);
+        let mut state = self.take(Engine::Functions, bounds.memory);
         let mut new: Vec<Library> = Vec::new();
         let mut result = Ok(());
         for code in codes {
-            match function::load(&mut state, code, false) {
+            match function::load(&mut state, code, bounds.hurry) {
                 Ok(library) => {
-                    let known = new.iter().any(|other| other.name == library.name);
-                    if known {
-                        result =
-                            Err([b"Library '", &library.name[..], b"' already exists"].concat());
-                    }
+                    result = Self::clash(&new, &library).map_or(Ok(()), Err);
                     new.push(library);
                 }
                 Err(why) => result = Err(why),
@@ -189,6 +199,20 @@ impl Scripting {
         gone.into_iter().for_each(|library| function::release(&mut state, library));
         self.put_back(Engine::Functions, state);
         result
+    }
+
+    /// Why a library can't be restored together with these: its name, or that of a function.
+    fn clash(others: &[Library], library: &Library) -> Option<Vec<u8>> {
+        if others.iter().any(|other| other.name == library.name) {
+            return Some([b"Library '", &library.name[..], b"' already exists"].concat());
+        }
+        // Names of functions are the same in any case.
+        let taken = |name: &[u8]| {
+            let mut names = others.iter().flat_map(|other| other.functions.keys());
+            names.any(|other| other.eq_ignore_ascii_case(name))
+        };
+        let name = library.functions.keys().find(|name| taken(name))?;
+        Some([b"Function ", &name[..], b" already exists"].concat())
     }
 
     /// Takes a library out; false if there is none of this name.

@@ -294,14 +294,6 @@ impl Stream {
         self.loose = self.commands > 0;
     }
 
-    /// Takes back what the open unit has added: it has not been done, as far as anybody is to know.
-    pub(crate) fn discard(&mut self) {
-        self.unit.clear();
-        self.unit_partial.clear();
-        (self.direct, self.commands) = (0, 0);
-        (self.first_db, self.unit_db) = (None, None);
-    }
-
     #[inline(never)]
     fn append_unit(&mut self) {
         let several = self.commands > 1 && !std::mem::take(&mut self.loose);

@@ -10,7 +10,8 @@
 //! may keep it.
 //!
 //! A client that waits (for a key, or for the end of a pause) is read as well, up to its limit, so
-//! that its end is noticed. What it sends runs when it is woken.
+//! that its end is noticed. What it sends runs when it is woken. The client whose command runs
+//! right now is not read by the turns within that command.
 //!
 //! Before a batch of commands runs, what they will look up is prefetched (`ahead`).
 
@@ -46,6 +47,11 @@ pub(crate) fn read_client(srv: &mut Server, id: ClientId) {
     let Some(client) = srv.clients.get_mut(id) else { return };
     if client.session.close != Close::No {
         return;
+    }
+    // This turn is within its own command, as a script that takes long. What it sends meanwhile
+    // comes after that, and so does its end.
+    if client.outbox.is_lent() {
+        return srv.net.again.push(id);
     }
     if client.session.parked.is_some() || client.session.postponed {
         return read_ahead(srv, id);

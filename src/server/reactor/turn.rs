@@ -233,6 +233,12 @@ pub(crate) fn serve_while_busy(srv: &mut Server) {
     let outer = std::mem::replace(&mut srv.exec.busy, true);
     srv.rearm();
     unit::within(srv, Unit::SERVER, |srv| turn(srv, &mut events, Mode::Busy));
+    if srv.shutdown.done && srv.shutdown.restart.is_none() {
+        // The process ends here, as in Redis: half of the work that goes on must not be kept, and
+        // neither its client nor the commands behind it may be served any more. What was complete
+        // is in the append-only file, and the turn has sent the replies to it.
+        std::process::exit(srv.shutdown.exit_code);
+    }
     srv.exec.busy = outer;
     srv.rearm();
     running::resume(running);

@@ -270,6 +270,7 @@ pub(super) const FAMILIES: &[Family] = &[
             XTRIM $x MAXLEN ~ $count LIMIT $count
             XTRIM $x MINID [=|~] $id
             XDEL $x $id*
+            XDELEX $x [KEEPREF|DELREF|ACKED] IDS $n{$id}
             XSETID $x $id [ENTRIESADDED $count] [MAXDELETEDID $id]
             XGROUP CREATE $x $group (0|$|$id) [MKSTREAM] [ENTRIESREAD $small]
             XGROUP CREATE $x $group 0 MKSTREAM
@@ -283,6 +284,7 @@ pub(super) const FAMILIES: &[Family] = &[
             XREADGROUP GROUP $group $consumer BLOCK $waitms STREAMS $x >
             XREADGROUP GROUP $group $consumer [COUNT $count] STREAMS $x $id
             XACK $x $group $id*
+            XACKDEL $x $group [KEEPREF|DELREF|ACKED] IDS $n{$id}
             XCLAIM $x $group $consumer 0 $id* [RETRYCOUNT $count] [FORCE] [JUSTID] [LASTID $id]
             XCLAIM $x $group $consumer $count $id* TIME $count [FORCE] [JUSTID]
             XAUTOCLAIM $x $group $consumer 0 $id [COUNT $count] [JUSTID]",

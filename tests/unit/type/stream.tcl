@@ -346,6 +346,108 @@ start_server {tags {stream} overrides {enable-debug-command yes save "" notify-k
     }
 }
 
+start_server {tags {stream dialects} overrides {enable-debug-command yes save ""}} {
+    need_command xdelex
+
+    # Nine entries; ann of g has the first four, bob of h the first two.
+    proc shared {} {
+        r flushall
+        for {set i 1} {$i <= 9} {incr i} { r xadd s $i f v }
+        r xgroup create s g 0
+        r xgroup create s h 0
+        r xreadgroup group g ann count 4 streams s >
+        r xreadgroup group h bob count 2 streams s >
+    }
+    proc pending {} { list [lindex [r xpending s g] 0] [lindex [r xpending s h] 0] }
+
+    test "XDELEX deletes and keeps what is pending, unless told otherwise" {
+        shared
+        assert_equal {1 -1 -1} [r xdelex s ids 3 1 1-1 77]
+        assert_equal {1 -1} [r xdelex s keepref ids 2 2 2]
+        assert_equal {4 2} [pending]
+        assert_equal 7 [r xlen s]
+        assert_equal {-1 -1} [r xdelex none ids 2 1 2]
+        assert_equal 0 [r exists none]
+    }
+
+    test "XDELEX DELREF deletes what is pending in all groups too" {
+        shared
+        assert_equal {1 1} [r xdelex s delref ids 2 1 3]
+        assert_equal {2 1} [pending]
+        r xdel s 2
+        assert_equal -1 [r xdelex s ids 1 2 delref]
+        assert_equal {1 0} [pending]
+    }
+
+    test "XDELEX ACKED deletes only what all groups have read and done" {
+        shared
+        assert_equal {2 2 2 -1} [r xdelex s acked ids 4 1 3 5 77]
+        r xack s g 1 2 3
+        assert_equal {2 2} [r xdelex s acked ids 2 1 3]
+        r xack s h 1
+        assert_equal {1 2 2} [r xdelex s acked ids 3 1 2 3]
+        r xgroup destroy s h
+        assert_equal {1 1 2} [r xdelex s acked ids 3 2 3 4]
+        # What is pending of an entry that is gone is no entry.
+        r xdel s 4
+        assert_equal -1 [r xdelex s acked ids 1 4]
+        assert_equal 1 [lindex [r xpending s g] 0]
+    }
+
+    test "XACKDEL marks as done and deletes" {
+        shared
+        assert_equal {1 -1 -1} [r xackdel s g ids 3 1 5 1]
+        assert_equal {3 2} [pending]
+        assert_equal 8 [r xlen s]
+        assert_equal {1 1} [r xackdel s g delref ids 2 2 3]
+        assert_equal {1 1} [pending]
+        assert_equal {-1} [r xackdel s none ids 1 4]
+        assert_equal {-1 -1} [r xackdel none g ids 2 1 2]
+    }
+
+    test "XACKDEL ACKED leaves what another group still has" {
+        shared
+        assert_equal {2 2} [r xackdel s g acked ids 2 1 3]
+        assert_equal {2 2} [pending]
+        assert_equal 9 [r xlen s]
+        assert_equal {1 2} [r xackdel s h acked ids 2 1 2]
+        assert_equal 8 [r xlen s]
+        assert_equal 2-0 [lindex [r xrange s - + count 1] 0 0]
+    }
+
+    test "XDELEX and XACKDEL errors" {
+        shared
+        r set str x
+        foreach {message command} {
+            "ERR syntax error" {xdelex s ids2 1 1}
+            "ERR syntax error" {xdelex s delref acked ids 1 1}
+            "ERR The `numids` parameter must match the number of arguments" {xdelex s ids 1 1 ids 1 1}
+            "ERR Number of IDs must be a positive integer" {xdelex s ids 0 1}
+            "ERR Number of IDs must be a positive integer" {xdelex s ids x 1}
+            "ERR The `numids` parameter must match the number of arguments" {xdelex s ids 2 1}
+            "ERR The `numids` parameter must match the number of arguments" {xdelex s ids 1 1 2}
+            "ERR Invalid stream ID specified as stream command argument" {xdelex s ids 2 1 x}
+            "ERR Invalid stream ID specified as stream command argument" {xackdel s g ids 2 1 x}
+            "ERR wrong number of arguments for 'xdelex' command" {xdelex s ids 1}
+            "ERR wrong number of arguments for 'xackdel' command" {xackdel s g ids 1}
+            "WRONGTYPE Operation against a key holding the wrong kind of value" {xdelex str ids 1 1}
+            "WRONGTYPE Operation against a key holding the wrong kind of value" {xackdel str g ids 1 1}
+        } {
+            assert_error $message {r {*}$command}
+        }
+        assert_equal {4 2} [pending]
+        assert_equal 9 [r xlen s]
+    }
+
+    test "the stream of writes has XDELEX and XACKDEL as XACK and XDEL" {
+        shared
+        r debug stream on
+        set written [written_by { r xdelex s delref ids 2 1 3; r xackdel s g acked ids 1 4; r xackdel s h ids 1 2; r xdelex s ids 1 77 }]
+        assert_equal {MULTI {XACK s g 1 3} {XACK s h 1} {XDEL s 1 3} EXEC {XACK s g 4} MULTI {XACK s h 2} {XDEL s 2} EXEC} $written
+        r debug stream off
+    }
+}
+
 start_server {tags {stream aof} overrides {enable-debug-command yes save "" appendonly yes aof-use-rdb-preamble no}} {
     test "an append-only file holds streams and groups, as written and rewritten" {
         fill s 30

@@ -7,7 +7,7 @@ use crate::persist::dump;
 use crate::resp::errors::{self, CmdError};
 use crate::script::flags;
 use crate::server::engine::monitor;
-use crate::server::parts::script::Engine;
+use crate::server::parts::script::{Bounds, Engine};
 use crate::server::parts::{Call, Server, ServerRow};
 use crate::util::glob;
 
@@ -62,11 +62,19 @@ fn load(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         }
         replace = true;
     }
-    let hurry = srv.loading.is_none();
-    let name = srv.script.load_library(code, replace, hurry).map_err(CmdError::err)?;
+    let bounds = bounds(srv);
+    let name = srv.script.load_library(code, replace, bounds).map_err(CmdError::err)?;
     call.fx.dirty += 1;
     call.reply.bulk(&name);
     Ok(Flow::Done)
+}
+
+/// What the code of libraries may take while a command loads them.
+fn bounds(srv: &Server) -> Bounds {
+    match srv.loading {
+        Some(_) => Bounds::NONE,
+        None => Bounds { hurry: true, memory: srv.cfg.script.memory_limit as usize },
+    }
 }
 
 /// `FUNCTION DELETE library`. Joins: script, rdb.
@@ -166,7 +174,8 @@ fn restore(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         _ => return Err(errors::unknown_subcommand("function", call.argv[1])),
     }
     let codes = dump::restore_libraries(call.argv[2]).map_err(CmdError::err)?;
-    srv.script.restore(&codes, replace, flush).map_err(CmdError::err)?;
+    let bounds = bounds(srv);
+    srv.script.restore(&codes, replace, flush, bounds).map_err(CmdError::err)?;
     call.fx.dirty += 1;
     call.reply.ok();
     Ok(Flow::Done)

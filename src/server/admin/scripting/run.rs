@@ -172,7 +172,8 @@ pub(super) fn run(
             replays,
             srv,
         };
-        let result = state.run(&script.chunk, with, threshold > 0, &mut runner, |stack, runner| {
+        // It is watched in any case: a coroutine that begins now may run when a threshold is set.
+        let result = state.run(&script.chunk, with, true, &mut runner, |stack, runner| {
             made = convert::write_value(stack, runner.resp3, reply);
         });
         (result, runner.told)
@@ -185,10 +186,6 @@ pub(super) fn run(
     }
     if told {
         srv.script.running = None;
-        if srv.shutdown.done {
-            // SHUTDOWN NOSAVE in the middle of it: half a script must not be kept.
-            srv.stream.discard();
-        }
     }
     // What was called is in the stream.
     call.fx.dont_propagate();
@@ -336,7 +333,7 @@ impl Host for Runner<'_> {
 
     fn interrupt(&mut self) -> Option<&'static CStr> {
         let ran = self.started.elapsed();
-        if !self.told && ran < self.threshold {
+        if !self.told && (ran < self.threshold || self.threshold.is_zero()) {
             return None;
         }
         if !self.told {
@@ -368,8 +365,7 @@ impl Host for Runner<'_> {
             log!(Notice, "Lua script killed by user with SCRIPT KILL.");
             return Some(c"ERR Script killed by user with SCRIPT KILL...");
         }
-        // SHUTDOWN NOSAVE: what the script has written was never acknowledged.
-        self.srv.shutdown.done.then_some(c"ERR The server is shutting down")
+        None
     }
 
     fn register(&mut self, new: Registration) -> Result<(), (Vec<u8>, Kept)> {
