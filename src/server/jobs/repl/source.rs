@@ -77,8 +77,8 @@ impl<'a> FromSocket<'a> {
         }
     }
 
-    /// The mark must follow the snapshot, of which `used` bytes were loaded. A part of it may have been
-    /// read with the snapshot.
+    /// The mark must follow the snapshot, of which `used` bytes were loaded. A part of it may have
+    /// been read with the snapshot.
     pub(super) fn read_mark(&mut self, used: u64, mark: &[u8; MARK_LEN]) -> io::Result<()> {
         let over = (self.total.saturating_sub(used) as usize).min(self.last.len());
         let mut found = self.last[self.last.len() - over..].to_vec();
