@@ -72,8 +72,8 @@ pub(crate) struct Blocked {
     /// How many of them give up in time.
     timed: usize,
     for_deletion: usize,
-    /// Clients that wait for offsets, first come first.
-    for_offsets: Vec<ClientId>,
+    /// Clients that wait for offsets, or for the server's end, first come first.
+    for_server: Vec<ClientId>,
 }
 
 impl Blocked {
@@ -85,9 +85,9 @@ impl Blocked {
     pub(crate) fn waits_for_deletion(&self) -> bool {
         self.for_deletion > 0
     }
-    /// Who waits for offsets, first come first.
-    pub(crate) fn for_offsets(&self) -> &[ClientId] {
-        &self.for_offsets
+    /// Who waits for offsets, or for the server's end, first come first.
+    pub(crate) fn for_server(&self) -> &[ClientId] {
+        &self.for_server
     }
     /// Clients that wait, for whatever.
     pub(crate) fn clients(&self) -> usize {
@@ -122,7 +122,7 @@ impl Blocked {
         self.clients += 1;
         self.timed += usize::from(timed);
         let Waiting::Keys { db, keys, wants, .. } = waiting else {
-            return self.for_offsets.push(id);
+            return self.for_server.push(id);
         };
         self.for_deletion += usize::from(wants.wakes_on_deletion);
         for key in keys {
@@ -139,7 +139,7 @@ impl Blocked {
         self.clients -= 1;
         self.timed -= usize::from(timed);
         let Waiting::Keys { db, keys, wants, .. } = waiting else {
-            return self.for_offsets.retain(|other| *other != id);
+            return self.for_server.retain(|other| *other != id);
         };
         self.for_deletion -= usize::from(wants.wakes_on_deletion);
         for key in keys {
@@ -258,10 +258,10 @@ mod tests {
     #[test]
     fn who_waits_for_no_key_only_counts() {
         let (mut b, id) = (Blocked::default(), ClientId::NOBODY);
-        let offsets = Offsets { file: false, written: 7, local: false, replicas: 1 };
+        let offsets = Offsets { file: false, written: 7, count: 7, local: false, replicas: 1 };
         b.park(id, &Waiting::Offsets(offsets), false);
-        assert!(b.clients() == 1 && b.is_empty() && b.for_offsets() == [id]);
+        assert!(b.clients() == 1 && b.is_empty() && b.for_server() == [id]);
         b.unpark(id, &Waiting::Offsets(offsets), false);
-        assert!(b.clients() == 0 && b.for_offsets().is_empty());
+        assert!(b.clients() == 0 && b.for_server().is_empty());
     }
 }

@@ -20,6 +20,7 @@ mod latency;
 pub mod net;
 pub mod persist;
 mod pubsub;
+mod repl;
 pub mod resp;
 pub mod script;
 pub mod server;

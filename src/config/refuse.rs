@@ -68,7 +68,7 @@ pub(crate) fn refusals(loaded: &Loaded) -> Vec<Refusal> {
         place: loaded.place_of(name).cloned(),
         name: Some(name),
         why,
-        may_warn: !matches!(name, "cluster-enabled" | "replicaof"),
+        may_warn: name != "cluster-enabled",
     };
     let refused = table::refused(config).map(|(row, why)| (row.name, why.to_owned()));
     let acl_file = acl_file(config).err().map(|why| ("aclfile", why));
@@ -141,7 +141,6 @@ mod tests {
     fn what_protects_access_or_data_stops_the_start() {
         for (text, name) in [
             ("tls-port 6380", "tls-port: "),
-            ("replicaof 127.0.0.1 1", "replicaof: "),
             ("cluster-enabled yes", "cluster-enabled: "),
             ("import-mode yes", "import-mode: "),
             ("unixsocketgroup staff", "unixsocketgroup: "),
@@ -186,7 +185,7 @@ mod tests {
         let warn = "unavailable-directives warn\n";
         let warnings = refusal(&format!("{warn}import-mode yes\ntls-port 1")).expect("warnings");
         assert_eq!(warnings.len(), 2);
-        assert!(refusal(&format!("{warn}replicaof 127.0.0.1 1")).is_err());
+        assert!(refusal(&format!("{warn}cluster-enabled yes")).is_err());
         assert!(refusal(&format!("{warn}user a on")).is_err());
     }
 
@@ -195,7 +194,7 @@ mod tests {
     fn every_directive_that_is_refused_is_known() {
         let refused = table::rows().filter(|row| matches!(row.effect, table::Effect::Refused(_)));
         let names: Vec<&str> = refused.map(|row| row.name).collect();
-        let known = ["tls-port", "replicaof", "cluster-enabled", "import-mode", "unixsocketgroup"];
+        let known = ["tls-port", "cluster-enabled", "import-mode", "unixsocketgroup"];
         assert_eq!(names, known);
     }
 }

@@ -36,6 +36,8 @@ pub(crate) enum Waiting {
     },
     /// For others to have what it has written.
     Offsets(Offsets),
+    /// For the end of the server.
+    End,
 }
 
 /// Who is to have what a client has written.
@@ -45,25 +47,36 @@ pub(crate) struct Offsets {
     pub file: bool,
     /// Where its latest write ends in the stream.
     pub written: u64,
+    /// The same as replicas count.
+    pub count: u64,
     /// The append-only file of this server.
     pub local: bool,
-    /// So many replicas, of which there are none.
+    /// So many replicas.
+    pub replicas: i64,
+}
+
+/// How far what a client has written has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reached {
+    /// It is on disk here.
+    pub local: bool,
+    /// So many replicas have it; on their disks, if that is asked for.
     pub replicas: i64,
 }
 
 impl Offsets {
-    /// Whether the wait is over; `local`: what was written is on disk here.
-    pub(crate) fn are_met(self, local: bool) -> bool {
-        self.replicas == 0 && (local || !self.local)
+    /// Whether the wait is over.
+    pub(crate) fn are_met(self, reached: Reached) -> bool {
+        reached.replicas >= self.replicas && (reached.local || !self.local)
     }
 
     /// The reply: how far it has come.
-    pub(crate) fn write(self, local: bool, reply: &mut Reply) {
+    pub(crate) fn write(self, reached: Reached, reply: &mut Reply) {
         if self.file {
             reply.array(2);
-            reply.int(i64::from(local));
+            reply.int(i64::from(reached.local));
         }
-        reply.int(0);
+        reply.int(reached.replicas);
     }
 }
 

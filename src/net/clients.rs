@@ -125,10 +125,10 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// INFO clients: who is connected.
-    pub(crate) fn info(&self, max_clients: u32, o: &mut Lines) {
+    /// INFO clients: who is connected. Replicas are counted elsewhere.
+    pub(crate) fn info(&self, replicas: usize, max_clients: u32, o: &mut Lines) {
         let (input, output) = self.recent.largest();
-        o.add("connected_clients", self.len());
+        o.add("connected_clients", self.len().saturating_sub(replicas));
         o.add("cluster_connections", 0);
         o.add("maxclients", max_clients);
         o.add("client_recent_max_input_buffer", input);

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
@@ -75,6 +75,24 @@ impl Conn {
     pub(crate) fn shut_down(&self) {
         // An error is ignored: the peer may have ended it before.
         let _ = each!(self, s => s.shutdown(std::net::Shutdown::Both));
+    }
+    /// Why connecting has failed, if it has.
+    pub(crate) fn error(&self) -> Option<io::Error> {
+        each!(self, s => s.take_error()).unwrap_or_else(Some)
+    }
+    /// The socket once more, for whoever writes to it in our stead.
+    pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
+        each!(self, s => s.as_fd().try_clone_to_owned())
+    }
+    pub(crate) fn deregister(&mut self, from: &Registry) -> io::Result<()> {
+        each!(self, s => from.deregister(s))
+    }
+    /// Whether small pieces leave at once.
+    pub(crate) fn set_nodelay(&self, on: bool) {
+        if let Conn::Tcp(s) = self {
+            // An error is ignored: it only makes the connection slower.
+            let _ = s.set_nodelay(on);
+        }
     }
     /// Tells the peer that nothing more comes; what it sends can still be read.
     pub(crate) fn end_writing(&self) {

@@ -27,16 +27,6 @@ pub(crate) fn is_timeout(e: &io::Error) -> bool {
     matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// Appends a command.
-pub(crate) fn command(out: &mut Vec<u8>, words: &[&[u8]]) {
-    out.extend(format!("*{}\r\n", words.len()).into_bytes());
-    for word in words {
-        out.extend(format!("${}\r\n", word.len()).into_bytes());
-        out.extend_from_slice(word);
-        out.extend_from_slice(b"\r\n");
-    }
-}
-
 #[derive(Debug)]
 pub(crate) struct Link {
     stream: TcpStream,
@@ -67,7 +57,7 @@ impl Link {
         self.timeout = timeout;
     }
 
-    /// Sends bytes that `command` has made.
+    /// Sends bytes that are commands.
     pub(crate) fn send(&mut self, commands: &[u8]) -> io::Result<()> {
         for piece in commands.chunks(PIECE) {
             let deadline = self.deadline();
@@ -147,6 +137,7 @@ mod tests {
     use std::thread::{self, JoinHandle};
 
     use super::*;
+    use crate::resp::reply::command;
 
     const LIMITS: Limits = Limits { bytes: 4096, depth: 4 };
     const SHORT: Duration = Duration::from_millis(150);

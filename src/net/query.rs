@@ -17,6 +17,8 @@ pub(crate) struct Query {
     /// What is known of the command that `pending` starts with; of its tail if there is a large
     /// argument.
     pub partial: Partial,
+    /// Large arguments stay among the other bytes: somebody wants them as they came.
+    pub whole: bool,
     /// `pending` holds whole commands that had to wait. Nothing more is read before they have run.
     pub behind: bool,
     /// When bytes last arrived, in milliseconds; idle buffers are given back.
@@ -44,7 +46,7 @@ const IDLE_MS: i64 = 2000;
 impl Query {
     /// Keeps the rest of a turn.
     pub(crate) fn keep(&mut self, rest: &[u8], mut partial: Partial) {
-        self.large = Large::begin(rest, &mut partial, LARGE);
+        self.large = if self.whole { None } else { Large::begin(rest, &mut partial, LARGE) };
         let rest = self.large.as_ref().map_or(rest, |large| &rest[..large.head()]);
         self.pending.extend_from_slice(rest);
         self.reserve_for(partial);
@@ -53,7 +55,7 @@ impl Query {
     /// Notes what is known of the unfinished command in `pending`, and makes room for all of it.
     pub(crate) fn reserve_for(&mut self, partial: Partial) {
         self.partial = partial;
-        if self.large.is_none() {
+        if self.large.is_none() && !self.whole {
             self.large = Large::begin(&self.pending, &mut self.partial, LARGE);
             let head = self.large.as_ref().map_or(self.pending.len(), |large| large.head());
             self.pending.truncate(head);

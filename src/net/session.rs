@@ -25,15 +25,22 @@ impl Queued {
 }
 
 /// An open transaction.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Multi {
     pub queue: Vec<Queued>,
     /// Bytes of all arguments, and a pointer's size for each: `multi-mem` in CLIENT LIST.
     pub arg_bytes: usize,
     /// A command was refused while queueing: EXEC must fail.
     pub broken: bool,
-    /// Flags of all queued commands together.
+    /// Flags that any of the queued commands has, and those that all have.
     pub flags: u32,
+    pub common: u32,
+}
+
+impl Default for Multi {
+    fn default() -> Multi {
+        Multi { queue: Vec::new(), arg_bytes: 0, broken: false, flags: 0, common: !0 }
+    }
 }
 
 /// Which replies a client wants (CLIENT REPLY).
@@ -123,6 +130,10 @@ pub(crate) struct Session {
     pub no_touch: bool,
     /// It sees every command; `Clients` has the list.
     pub monitor: bool,
+    /// It gets the stream of writes.
+    pub replica: bool,
+    /// It is the primary that this server follows: what it says is done.
+    pub primary: bool,
     pub multi: Option<Box<Multi>>,
     /// EXEC runs so many commands of this client.
     pub executing: Option<u32>,
@@ -169,6 +180,8 @@ impl Session {
             no_evict: false,
             no_touch: false,
             monitor: false,
+            replica: false,
+            primary: false,
             multi: None,
             executing: None,
             watch_broken: false,
@@ -192,8 +205,19 @@ impl Session {
         }
     }
 
+    /// Whether it gets the stream of writes, or of commands: it is no ordinary client.
+    #[inline]
+    pub(crate) fn listens(&self) -> bool {
+        self.monitor | self.replica
+    }
+
     pub(crate) fn class(&self) -> Class {
-        if self.subscribed { Class::PubSub } else { Class::Normal }
+        match () {
+            () if self.primary => Class::Primary,
+            () if self.replica => Class::Replica,
+            () if self.subscribed => Class::PubSub,
+            () => Class::Normal,
+        }
     }
 
     /// Memory of its texts and of the commands kept for it.
@@ -220,7 +244,9 @@ impl Session {
                 out.push(letter);
             }
         };
+        add(self.replica, 'S');
         add(self.monitor, 'O');
+        add(self.primary, 'M');
         add(self.subscribed, 'P');
         add(self.multi.is_some() || self.executing.is_some(), 'x');
         add(self.parked.is_some() || self.postponed, 'b');

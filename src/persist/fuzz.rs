@@ -28,6 +28,7 @@ pub fn fuzz(data: &[u8]) {
         lfu: false,
         replace: true,
         any_version: false,
+        live: false,
         input_bytes: data.len().is_multiple_of(3).then_some(data.len() as u64),
         limits: Limits::default(),
     };

@@ -92,6 +92,11 @@ pub(crate) const LOADING: CmdError =
     CmdError::new("LOADING Redis is loading the dataset in memory");
 pub(crate) const OOM: CmdError =
     CmdError::new("OOM command not allowed when used memory > 'maxmemory'.");
+pub(crate) const READ_ONLY_REPLICA: CmdError =
+    CmdError::new("READONLY You can't write against a read only replica.");
+pub(crate) const PRIMARY_DOWN: CmdError = CmdError::new(
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+);
 pub(crate) const NO_REPLICAS: CmdError =
     CmdError::new("NOREPLICAS Not enough good replicas to write.");
 pub(crate) const BUSY: CmdError = CmdError::new(

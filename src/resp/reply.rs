@@ -352,6 +352,14 @@ fn short_bulk(window: &mut [u8; WINDOW], text: &[u8]) -> usize {
     head + n + 2
 }
 
+/// Appends a command, an array of bulk strings.
+pub(crate) fn command(out: &mut Vec<u8>, words: &[&[u8]]) {
+    let mut reply = Reply::new(std::mem::take(out), false);
+    reply.array(words.len());
+    words.iter().for_each(|word| reply.bulk(word));
+    *out = reply.into_buf();
+}
+
 /// Writes a command, an array of bulk strings, to the start of `buf`: its length, or None if it
 /// does not fit, with some room to spare, or has many arguments.
 #[inline]

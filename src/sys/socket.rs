@@ -5,8 +5,9 @@
 
 use std::io;
 use std::mem::ManuallyDrop;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 fn set(fd: RawFd, level: i32, name: i32, value: i32) -> io::Result<()> {
     let size = size_of::<i32>() as u32;
@@ -62,16 +63,97 @@ pub(crate) fn listen_tcp(
     Ok(TcpListener::from(owned))
 }
 
+/// Begins to connect; the socket is non-blocking, and becomes writable when there is a result.
+/// `from`: the address to connect from.
+pub(crate) fn connect_tcp(
+    addr: &SocketAddr,
+    from: Option<&SocketAddr>,
+    mark: u32,
+) -> Result<TcpStream, StepError> {
+    let family = if addr.is_ipv6() { libc::AF_INET6 } else { libc::AF_INET };
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: plain values; the result is checked.
+    let fd = unsafe { libc::socket(family, kind, 0) };
+    if fd < 0 {
+        return Err(StepError::at("socket")(io::Error::last_os_error()));
+    }
+    // SAFETY: the descriptor is new and owned by nobody else.
+    let owned = unsafe { OwnedFd::from_raw_fd(fd) };
+    #[cfg(target_os = "linux")]
+    if mark != 0 {
+        set(fd, libc::SOL_SOCKET, libc::SO_MARK, mark as i32)
+            .map_err(StepError::at("setsockopt"))?;
+    }
+    if let Some(from) = from {
+        set(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1).map_err(StepError::at("setsockopt"))?;
+        bind(fd, from).map_err(StepError::at("bind"))?;
+    }
+    // SAFETY: `with_raw` hands over pointer and size of a complete address.
+    let result = with_raw(addr, |raw, len| unsafe { libc::connect(fd, raw, len) });
+    if result != 0 {
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() != Some(libc::EINPROGRESS) {
+            return Err(StepError::at("connect")(error));
+        }
+    }
+    Ok(TcpStream::from(owned))
+}
+
+/// Waits until a socket takes more, or until the time is over.
+pub(crate) fn wait_writable(socket: &impl AsRawFd, at_most: Duration) -> io::Result<()> {
+    let mut poll = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    let ms = at_most.as_millis().clamp(1, i32::MAX as u128) as i32;
+    // SAFETY: the pointer is to one live pollfd.
+    if unsafe { libc::poll(&mut poll, 1, ms) } < 0 {
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Waits until there is something to read, or until the time is over; whether `other` has
+/// something to read.
+pub(crate) fn wait_readable(
+    socket: &impl AsRawFd,
+    other: Option<RawFd>,
+    at_most: Duration,
+) -> io::Result<bool> {
+    // The system passes over a negative descriptor.
+    let fds = [socket.as_raw_fd(), other.unwrap_or(-1)];
+    let mut polls = fds.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
+    let ms = at_most.as_millis().clamp(1, i32::MAX as u128) as i32;
+    // SAFETY: the pointer is to two live pollfds.
+    if unsafe { libc::poll(polls.as_mut_ptr(), 2, ms) } < 0 {
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+        return Ok(false);
+    }
+    Ok(polls[1].revents != 0)
+}
+
 fn bind(fd: RawFd, addr: &SocketAddr) -> io::Result<()> {
-    let bound = match addr {
+    // SAFETY: `with_raw` hands over pointer and size of a complete address.
+    let bound = with_raw(addr, |raw, len| unsafe { libc::bind(fd, raw, len) });
+    if bound == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Hands an address over as the system has it.
+fn with_raw(
+    addr: &SocketAddr,
+    call: impl FnOnce(*const libc::sockaddr, libc::socklen_t) -> libc::c_int,
+) -> libc::c_int {
+    match addr {
         SocketAddr::V4(a) => {
             // SAFETY: all-zero is a valid sockaddr_in.
             let mut raw: libc::sockaddr_in = unsafe { std::mem::zeroed() };
             raw.sin_family = libc::AF_INET as _;
             raw.sin_port = a.port().to_be();
             raw.sin_addr.s_addr = u32::from_ne_bytes(a.ip().octets());
-            // SAFETY: pointer and size are those of a complete sockaddr_in.
-            unsafe { libc::bind(fd, (&raw const raw).cast(), size_of_val(&raw) as u32) }
+            call((&raw const raw).cast(), size_of_val(&raw) as u32)
         }
         SocketAddr::V6(a) => {
             // SAFETY: all-zero is a valid sockaddr_in6.
@@ -80,11 +162,9 @@ fn bind(fd: RawFd, addr: &SocketAddr) -> io::Result<()> {
             raw.sin6_port = a.port().to_be();
             raw.sin6_addr.s6_addr = a.ip().octets();
             raw.sin6_scope_id = a.scope_id();
-            // SAFETY: pointer and size are those of a complete sockaddr_in6.
-            unsafe { libc::bind(fd, (&raw const raw).cast(), size_of_val(&raw) as u32) }
+            call((&raw const raw).cast(), size_of_val(&raw) as u32)
         }
-    };
-    if bound == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
 }
 
 /// The address at the other end of a descriptor that belongs to somebody else.

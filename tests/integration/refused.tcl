@@ -30,7 +30,6 @@ start_server {} { set ours [is_redust] }
 
 foreach {lines reason} {
     "tls-port 7777" {*tls-port: TLS is not available yet*}
-    "replicaof 127.0.0.1 1" {*replicaof: replication is not available yet*}
     "cluster-enabled yes" {*cluster-enabled: cluster mode is not available yet*}
     "user default on >secret ~* &* +@all" {*users other than the default one*not available yet*}
     "user guest on nopass ~x* +get" {*users other than*}

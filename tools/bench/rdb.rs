@@ -40,6 +40,7 @@ fn save_options(compression: bool) -> SaveOptions {
 
 fn load_options() -> LoadOptions {
     LoadOptions {
+        live: false,
         verify_checksum: true,
         now_ms: NOW,
         drop_expired: true,

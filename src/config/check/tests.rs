@@ -140,7 +140,6 @@ fn all_errors_are_found_with_their_lines() {
 fn what_is_not_available_is_an_error_on_its_line() {
     for (text, severity) in [
         ("tls-port 6380", Severity::Error),
-        ("replicaof 127.0.0.1 1", Severity::Error),
         ("cluster-enabled yes", Severity::Error),
         ("loadmodule /a.so", Severity::Error),
         ("a.b 1", Severity::Error),

@@ -137,7 +137,7 @@ static NET: &[Row] = &[
     row("tcp-backlog", int!(net.tcp_backlog, 0, I32)).flags(IMMUTABLE),
     row("tcp-keepalive", int!(net.tcp_keepalive_secs, 0, I32)),
     row("protected-mode", flag!(net.protected_mode)),
-    row("bind-source-addr", text!(net.bind_source_addr, Empty::Unset, check::any)).inert(),
+    row("bind-source-addr", text!(net.bind_source_addr, Empty::Unset, check::any)),
     row("socket-mark-id", int!(net.socket_mark_id, 0, U32)).flags(IMMUTABLE),
 ];
 
@@ -257,7 +257,7 @@ static PROCESS: &[Row] = &[
         },
     ),
     row("dynamic-hz", flag!(process.dynamic_hz)).inert(),
-    row("shutdown-timeout", int!(process.shutdown_timeout_secs, 0, I32)).inert(),
+    row("shutdown-timeout", int!(process.shutdown_timeout_secs, 0, I32)),
     row(
         "shutdown-on-sigint",
         Kind::Flags {
@@ -394,53 +394,39 @@ static AOF: &[Row] = &[
 
 /// Replication.
 static REPL: &[Row] = &[
-    row("replicaof", Kind::Special(&special::REPLICAOF))
-        .alias("slaveof")
-        .flags(IMMUTABLE | MULTI)
-        .refused("replication is not available yet"),
+    row("replicaof", Kind::Special(&special::REPLICAOF)).alias("slaveof").flags(IMMUTABLE | MULTI),
     row("masterauth", text!(repl.primary_auth, Empty::Unset, check::any))
         .also(&["primaryauth"])
-        .flags(SENSITIVE)
-        .inert(),
+        .flags(SENSITIVE),
     row("masteruser", text!(repl.primary_user, Empty::Unset, check::any))
         .also(&["primaryuser"])
-        .flags(SENSITIVE)
-        .inert(),
-    row("replica-serve-stale-data", flag!(repl.serve_stale_data))
-        .alias("slave-serve-stale-data")
-        .inert(),
-    row("replica-read-only", flag!(repl.read_only)).alias("slave-read-only").flags(CRASH).inert(),
-    row("replica-lazy-flush", flag!(repl.lazy_flush)).alias("slave-lazy-flush").inert(),
-    row("replica-ignore-maxmemory", flag!(repl.ignore_maxmemory))
-        .alias("slave-ignore-maxmemory")
-        .inert(),
-    row("replica-priority", int!(repl.priority, 0, I32)).alias("slave-priority").inert(),
-    row("replica-announced", flag!(repl.announced)).inert(),
+        .flags(SENSITIVE),
+    row("replica-serve-stale-data", flag!(repl.serve_stale_data)).alias("slave-serve-stale-data"),
+    row("replica-read-only", flag!(repl.read_only)).alias("slave-read-only").flags(CRASH),
+    row("replica-lazy-flush", flag!(repl.lazy_flush)).alias("slave-lazy-flush"),
+    row("replica-ignore-maxmemory", flag!(repl.ignore_maxmemory)).alias("slave-ignore-maxmemory"),
+    row("replica-priority", int!(repl.priority, 0, I32)).alias("slave-priority"),
+    row("replica-announced", flag!(repl.announced)),
     row("replica-announce-ip", text!(repl.announce_ip, Empty::Unset, check::any))
-        .alias("slave-announce-ip")
-        .inert(),
-    row("replica-announce-port", int!(repl.announce_port, 0, 65535))
-        .alias("slave-announce-port")
-        .inert(),
-    row("replica-ignore-disk-write-errors", flag!(repl.ignore_disk_write_errors)).inert(),
-    row("repl-diskless-sync", flag!(repl.diskless_sync)).flags(CRASH).inert(),
-    row("repl-diskless-sync-delay", int!(repl.diskless_sync_delay_secs, 0, I32)).inert(),
-    row("repl-diskless-sync-max-replicas", int!(repl.diskless_sync_max_replicas, 0, I32)).inert(),
+        .alias("slave-announce-ip"),
+    row("replica-announce-port", int!(repl.announce_port, 0, 65535)).alias("slave-announce-port"),
+    row("replica-ignore-disk-write-errors", flag!(repl.ignore_disk_write_errors)),
+    row("repl-diskless-sync", flag!(repl.diskless_sync)).flags(CRASH),
+    row("repl-diskless-sync-delay", int!(repl.diskless_sync_delay_secs, 0, I32)),
+    row("repl-diskless-sync-max-replicas", int!(repl.diskless_sync_max_replicas, 0, I32)),
     row("repl-diskless-load", choice!(repl.diskless_load: DisklessLoad))
-        .flags(DENY_LOADING | CRASH)
-        .inert(),
-    row("repl-disable-tcp-nodelay", flag!(repl.disable_tcp_nodelay)).inert(),
+        .flags(DENY_LOADING | CRASH),
+    row("repl-disable-tcp-nodelay", flag!(repl.disable_tcp_nodelay)),
     row("repl-ping-replica-period", int!(repl.ping_period_secs, 1, I32))
-        .alias("repl-ping-slave-period")
-        .inert(),
-    row("repl-timeout", int!(repl.timeout_secs, 1, I32)).inert(),
-    row("repl-backlog-size", memory!(repl.backlog_size, 1, I64)).inert(),
-    row("repl-backlog-ttl", int!(repl.backlog_ttl_secs, 0, I64)).inert(),
+        .alias("repl-ping-slave-period"),
+    row("repl-timeout", int!(repl.timeout_secs, 1, I32)),
+    row("repl-backlog-size", memory!(repl.backlog_size, 1, I64)),
+    row("repl-backlog-ttl", int!(repl.backlog_ttl_secs, 0, I64)),
     row("min-replicas-to-write", int!(repl.min_replicas_to_write, 0, I32))
         .alias("min-slaves-to-write"),
     row("min-replicas-max-lag", int!(repl.min_replicas_max_lag_secs, 0, I32))
         .alias("min-slaves-max-lag"),
-    row("propagation-error-behavior", choice!(repl.propagation_error: PropagationError)).inert(),
+    row("propagation-error-behavior", choice!(repl.propagation_error: PropagationError)),
 ];
 
 /// Cluster mode.

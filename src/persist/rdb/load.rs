@@ -63,6 +63,9 @@ const TICK_DELAY_US: u64 = 50_000;
 pub struct LoadOptions {
     pub verify_checksum: bool,
     pub now_ms: i64,
+    /// The source is a socket whose other side waits for an answer at the end: not more is read
+    /// than has to be.
+    pub live: bool,
     /// A primary drops what has expired.
     pub drop_expired: bool,
     pub events_interval_bytes: u64,
@@ -106,6 +109,8 @@ pub enum Note<'a> {
     Aux(&'a [u8], &'a [u8]),
     /// A key whose collection has no elements, and which is therefore passed over.
     EmptyKey(&'a [u8]),
+    /// A key of this database that was past its time, and is left out.
+    Expired(usize, &'a [u8]),
     /// A cluster's slots were being imported when the file was written; their keys may be
     /// incomplete.
     SlotImport,
@@ -138,7 +143,8 @@ pub fn load(
     tick: &mut dyn FnMut(&Progress) -> Pace,
     note: &mut dyn FnMut(Note<'_>),
 ) -> Result<Loaded, RdbError> {
-    let mut from = Reader::new(input, BUFFER, opts.verify_checksum).of_size(opts.input_bytes);
+    let mut from =
+        Reader::new(input, BUFFER, opts.verify_checksum).of_size(opts.input_bytes).live(opts.live);
     let (dialect, version) = signature(&mut from, opts.any_version)?;
     let mut loader = Loader {
         opts,
@@ -400,6 +406,7 @@ impl Loader<'_> {
         };
         if self.is_expired(prefix) {
             self.loaded.expired += 1;
+            (self.note)(Note::Expired(self.db, &text));
         } else if let Some(value) = self.without_due(value) {
             let access = self.access(prefix);
             let db = ks.db_mut(self.db);

@@ -47,6 +47,8 @@ pub(crate) struct Reader<R> {
     base: u64,
     /// How many bytes the source has in all, if that is known.
     total: Option<u64>,
+    /// No read is tried that is not needed.
+    live: bool,
     at_end: bool,
 }
 
@@ -57,12 +59,18 @@ impl<R: Read> Reader<R> {
         let buf = vec![0; capacity.max(64)].into_boxed_slice();
         let (pos, end, summed, crc, base) = (0, 0, 0, 0, 0);
         let (total, at_end) = (None, false);
-        Reader { source, buf, pos, end, summed, crc, checksum, base, total, at_end }
+        Reader { source, buf, pos, end, summed, crc, checksum, base, total, at_end, live: false }
     }
 
     /// The same for a source that has so many bytes in all.
     pub(crate) fn of_size(mut self, total: Option<u64>) -> Reader<R> {
         self.total = total;
+        self
+    }
+
+    /// The same; if `live`, no read is tried that is not needed: it might wait for ever.
+    pub(crate) fn live(mut self, live: bool) -> Reader<R> {
+        self.live = live;
         self
     }
 
@@ -115,7 +123,8 @@ impl<R: Read> Reader<R> {
         self.base += self.pos as u64;
         self.end -= self.pos;
         (self.pos, self.summed) = (0, 0);
-        while !self.at_end && self.end < n.max(self.buf.len() / 2) {
+        let enough = if self.live { n } else { n.max(self.buf.len() / 2) };
+        while !self.at_end && self.end < enough {
             match self.source.read(&mut self.buf[self.end..]) {
                 Ok(0) => self.at_end = true,
                 Ok(got) => self.end += got,

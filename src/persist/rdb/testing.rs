@@ -42,6 +42,7 @@ pub(crate) fn load_options() -> LoadOptions {
         lfu: false,
         replace: false,
         any_version: false,
+        live: false,
         input_bytes: None,
         limits: Default::default(),
     }

@@ -9,10 +9,6 @@ pub(crate) fn threads(o: &mut Lines) {
     o.add("io_threads_active", 0);
 }
 
-pub(crate) fn replication_memory(o: &mut Lines) {
-    o.each(&["mem_replication_backlog", "mem_total_replication_buffers"], 0);
-}
-
 pub(crate) fn more_memory(o: &mut Lines) {
     o.add("mem_cluster_links", 0);
 }
@@ -21,20 +17,11 @@ pub(crate) fn defrag(o: &mut Lines) {
     o.add("active_defrag_running", 0);
 }
 
-pub(crate) fn async_loading(o: &mut Lines) {
-    o.add("async_loading", 0);
-}
-
 pub(crate) fn modules(o: &mut Lines) {
     o.each(&["module_fork_in_progress", "module_fork_last_cow_size"], 0);
 }
 
-pub(crate) fn syncs(o: &mut Lines) {
-    o.each(&["sync_full", "sync_partial_ok", "sync_partial_err"], 0);
-}
-
-pub(crate) fn replica_and_defrag_counts(o: &mut Lines) {
-    o.add("slave_expires_tracked_keys", 0);
+pub(crate) fn defrag_counts(o: &mut Lines) {
     o.each(&["active_defrag_hits", "active_defrag_misses"], 0);
     o.each(&["active_defrag_key_hits", "active_defrag_key_misses"], 0);
     o.each(&["total_active_defrag_time", "current_active_defrag_time"], 0);

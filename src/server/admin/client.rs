@@ -10,7 +10,7 @@ use crate::server::engine::describe::line_with;
 use crate::server::engine::offsets;
 use crate::server::jobs::pause;
 use crate::server::parts::ServerRow;
-use crate::server::parts::pause::Scope;
+use crate::server::parts::pause::{Purpose, Scope};
 use crate::server::parts::{Call, Server};
 use crate::server::reactor::reap;
 
@@ -306,14 +306,19 @@ fn pause_clients(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         return Err(CmdError::new("ERR timeout is negative"));
     }
     let until = srv.clock.now_ms.checked_add(timeout);
-    pause::start(srv, scope, until.ok_or(CmdError::new("ERR timeout is out of range"))?);
+    pause::start(
+        srv,
+        Purpose::Command,
+        scope,
+        until.ok_or(CmdError::new("ERR timeout is out of range"))?,
+    );
     call.reply.ok();
     Ok(Flow::Done)
 }
 
 /// `CLIENT UNPAUSE`. O(clients held back). Joins: pause.
 fn unpause(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    pause::end(srv);
+    pause::end(srv, Purpose::Command);
     call.reply.ok();
     Ok(Flow::Done)
 }

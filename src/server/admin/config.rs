@@ -269,6 +269,7 @@ fn resetstat(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     srv.bio.reset_freed();
     srv.eviction.exceeded_since = None;
     srv.rdb.saves = 0;
+    srv.repl.reset();
     srv.rdb.latest.reset();
     srv.aof.reset();
     srv.syncer.times.reset();

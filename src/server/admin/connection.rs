@@ -1,10 +1,8 @@
 //! The conversation itself: PING, ECHO, AUTH, HELLO, SELECT, RESET, QUIT, WAIT.
 
 use crate::commands::{CmdResult, Flow, arg};
-use crate::keyspace::waiting::{Offsets, Wait, Waiting};
 use crate::net::session::{Close, ReplyMode};
 use crate::resp::errors::{self, CmdError};
-use crate::server::engine::offsets;
 use crate::server::engine::transaction;
 use crate::server::parts::ServerRow;
 use crate::server::parts::identity::REDIS_VERSION;
@@ -19,9 +17,6 @@ pub(crate) const COMMANDS: &[ServerRow] = &[
     ("select", select),
     ("reset", reset),
     ("quit", quit),
-    ("wait", wait),
-    ("waitaof", waitaof),
-    ("role", role),
 ];
 
 const WRONG_PASS: CmdError =
@@ -139,6 +134,7 @@ fn hello(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         reply.set_resp3(version == 3);
     }
     let serial = session.serial;
+    let following = srv.repl.is_replica();
     reply.map(7);
     reply.bulk(b"server");
     reply.bulk(b"redis");
@@ -151,7 +147,7 @@ fn hello(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     reply.bulk(b"mode");
     reply.bulk(b"standalone");
     reply.bulk(b"role");
-    reply.bulk(b"master");
+    reply.bulk(if following { &b"replica"[..] } else { b"master" });
     reply.bulk(b"modules");
     reply.array(0);
     Ok(Flow::Done)
@@ -206,63 +202,6 @@ fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 fn quit(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     call.reply.ok();
     srv.clients.close(call.client, Close::AfterReply);
-    Ok(Flow::Done)
-}
-
-/// `WAIT numreplicas timeout`: there are no replicas, so none acknowledges anything.
-///
-/// Asking for more than none waits for the whole time; a time of 0 waits for ever. Joins: blocked.
-fn wait(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    let replicas = arg::int(call.argv.at(1))?;
-    let until_ms = arg::timeout_ms(call.argv.at(2), &call.env)?;
-    wait_for(
-        srv,
-        call,
-        Offsets { file: false, written: 0, local: false, replicas: replicas.max(0) },
-        until_ms,
-    )
-}
-
-/// Waits unless the offsets have been reached or the client can't.
-fn wait_for(
-    srv: &mut Server,
-    call: &mut Call<'_>,
-    mut offsets: Offsets,
-    until_ms: Option<i64>,
-) -> CmdResult {
-    offsets.written = offsets::written(srv, call.client);
-    let local = offsets::is_on_disk(srv, offsets.written);
-    if offsets.are_met(local) || call.env.deny_blocking {
-        offsets.write(local, call.reply);
-        return Ok(Flow::Done);
-    }
-    let waiting = Waiting::Offsets(offsets);
-    Ok(Flow::Block(Box::new(Wait { waiting, until_ms, rewritten: None })))
-}
-
-/// `WAITAOF numlocal numreplicas timeout`: until what the client wrote is on disk, here and at so
-/// many replicas. Joins: aof, blocked.
-fn waitaof(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    let range = "value is out of range, value must between 0 and 1";
-    let local = arg::int(call.argv.at(1))?;
-    if !(0..=1).contains(&local) {
-        return Err(CmdError::err(range));
-    }
-    let positive = "value is out of range, must be positive";
-    let replicas = arg::int_in(call.argv.at(2), 0, i64::MAX, positive)?;
-    let until_ms = arg::timeout_ms(call.argv.at(3), &call.env)?;
-    if local > 0 && !srv.aof.is_on() {
-        return Err(offsets::NO_FILE);
-    }
-    wait_for(srv, call, Offsets { file: true, written: 0, local: local > 0, replicas }, until_ms)
-}
-
-/// `ROLE`: a primary at offset 0 without replicas.
-fn role(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    call.reply.array(3);
-    call.reply.bulk(b"master");
-    call.reply.int(0);
-    call.reply.array(0);
     Ok(Flow::Done)
 }
 

@@ -5,6 +5,7 @@ use crate::keyspace::across::Across;
 use crate::keyspace::env::Env;
 use crate::resp::errors::{self, CmdError};
 use crate::server::admin::connection::database;
+use crate::server::engine::flushing;
 use crate::server::jobs::{children, save};
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
@@ -113,24 +114,10 @@ fn lazily(srv: &Server, call: &Call<'_>) -> Result<bool, CmdError> {
     }
 }
 
-/// Empties one database or all; returns how many keys were deleted.
-fn flush(srv: &mut Server, only: Option<u32>, lazily: bool) -> u64 {
-    let only = only.map(|n| n as usize);
-    srv.ks.filled(only).into_iter().for_each(|n| srv.tell_of_flush(n as u32));
-    srv.invalidate_all();
-    let old = srv.ks.flush(only, srv.clock.now_ms);
-    let keys = old.iter().map(|s| s.len() as u64).sum();
-    match lazily {
-        true => srv.bio.free_stores(old),
-        false => drop(old),
-    }
-    keys
-}
-
 /// `FLUSHDB [SYNC|ASYNC]`. O(keys), or O(1) when async. Joins: keyspace, bio.
 fn flushdb(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let lazily = lazily(srv, call)?;
-    let keys = flush(srv, Some(call.env.db), lazily);
+    let keys = flushing::flush(srv, Some(call.env.db), lazily);
     call.fx.dirty += keys;
     // The stream needs the command even if the database was empty here.
     call.fx.rewrite(&call.argv);
@@ -141,7 +128,7 @@ fn flushdb(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 /// `FLUSHALL [SYNC|ASYNC]`. O(keys), or O(1) when async. Joins: keyspace, bio, child, rdb.
 fn flushall(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let lazily = lazily(srv, call)?;
-    let keys = flush(srv, None, lazily);
+    let keys = flushing::flush(srv, None, lazily);
     call.fx.dirty += keys;
     call.fx.rewrite(&call.argv);
     if srv.child.as_ref().is_some_and(|c| c.kind == crate::server::parts::child::Kind::Rdb) {

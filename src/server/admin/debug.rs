@@ -12,10 +12,12 @@ use crate::keyspace::entry::Entry;
 use crate::keyspace::store::{Expire, SetValue};
 use crate::net::usage::ReplyRules;
 use crate::persist::dump;
+use crate::repl::history::History;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::admin::help;
+use crate::server::jobs::repl::primary;
 use crate::server::jobs::settings;
 use crate::server::jobs::{restart, save};
 use crate::server::parts::ServerRow;
@@ -126,7 +128,12 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         (b"mallctl-str", 3..) => allocator::text(call)?,
         (b"change-repl-id", 2) => {
             crate::log!(Notice, "Changing replication IDs after receiving DEBUG change-repl-id");
-            srv.identity.replid = random_id();
+            srv.repl.history = History::new(random_id());
+            call.reply.ok();
+        }
+        (b"replicate", 3..) => {
+            let words: Vec<&[u8]> = call.argv.from(2).to_vec();
+            primary::tell_replicas(srv, &words);
             call.reply.ok();
         }
         (b"client-eviction", 2) => client_eviction(srv, call.reply)?,

@@ -58,8 +58,12 @@ impl Footprint {
             })
             .collect();
         let tables: u64 = dbs.iter().map(|d| d.main + d.expires).sum();
-        let replicas = tally.of(Class::Replica) as u64;
-        let overhead = m.at_start + normal as u64 + replicas + tables + evict::not_counted(srv);
+        // What is kept for replicas that are behind is theirs, but for the backlog.
+        let kept = srv.repl.memory(&srv.stream);
+        let backlog = srv.repl.backlog_memory(&srv.stream);
+        let replicas = tally.of(Class::Replica) as u64 + (kept - backlog);
+        let own = tally.of(Class::Replica) as u64 + backlog;
+        let overhead = m.at_start + normal as u64 + own + tables + evict::not_counted(srv);
         let keys = srv.ks.len() as u64;
         let net = used.saturating_sub(m.at_start).max(1);
         Footprint {

@@ -305,6 +305,8 @@ pub(crate) const DEBUG: &[&str] = &[
     "      the last snapshot.",
     "    * DEBUG RELOAD NOSAVE NOFLUSH MERGE: adds a snapshot to",
     "      what there is.",
+    "REPLICATE <command> [<argument> ...]",
+    "    Send a command to the replicas, and to nobody else.",
     "RESTART [<milliseconds>]",
     "    Save configuration and data, then run the program anew at once, or so much later.",
     "SDSLEN <key>",

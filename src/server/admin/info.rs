@@ -57,6 +57,7 @@ static SECTIONS: &[Section] = &[
             |srv, o| srv.identity.info_uptime(srv.clock.now_ms, o),
             |srv, o| o.each(&["hz", "configured_hz"], srv.cfg.process.hz),
             |srv, o| srv.clock.info_lru(o),
+            shutting_down,
             |srv, o| srv.identity.info_files(o),
             |_, o| absent::threads(o),
             |srv, o| srv.net.info_listeners(srv.cfg.net.port, o),
@@ -67,7 +68,7 @@ static SECTIONS: &[Section] = &[
         "Clients",
         Usually,
         &[
-            |srv, o| srv.clients.info(srv.cfg.clients.max_clients, o),
+            |srv, o| srv.clients.info(srv.repl.replicas.len(), srv.cfg.clients.max_clients, o),
             |srv, o| o.add("blocked_clients", srv.blocked.clients() + srv.pause.clients()),
             |srv, o| srv.tracking.info_clients(o),
             |srv, o| o.add("clients_in_timeout_table", srv.blocked.timed()),
@@ -85,10 +86,10 @@ static SECTIONS: &[Section] = &[
             limit,
             |srv, o| srv.memory.info_fragmentation(o),
             |srv, o| o.add("mem_not_counted_for_evict", evict::not_counted(srv)),
-            |_, o| absent::replication_memory(o),
+            |srv, o| super::replication_info::memory(srv, o),
             |srv, o| Footprint::of(srv).info_clients(o),
             |_, o| absent::more_memory(o),
-            |srv, o| o.add("mem_aof_buffer", evict::not_counted(srv)),
+            |srv, o| o.add("mem_aof_buffer", evict::aof_buffer(srv)),
             |_, o| o.add("mem_allocator", mem::allocator()),
             |_, o| absent::defrag(o),
             |srv, o| srv.bio.info(o),
@@ -98,8 +99,8 @@ static SECTIONS: &[Section] = &[
         "Persistence",
         Usually,
         &[
-            |srv, o| o.flag("loading", srv.loading.is_some()),
-            |_, o| absent::async_loading(o),
+            |srv, o| o.flag("loading", srv.loading.as_ref().is_some_and(|l| !l.aside)),
+            |srv, o| o.flag("async_loading", srv.loading.as_ref().is_some_and(|l| l.aside)),
             child,
             |srv, o| o.add("persistence_policy", policy(srv)),
             |srv, o| srv.rdb.info(child_of(srv, Kind::Rdb), srv.clock.now_ms, o),
@@ -119,19 +120,20 @@ static SECTIONS: &[Section] = &[
         Usually,
         &[
             |srv, o| srv.stats.info_traffic(o),
-            |_, o| absent::syncs(o),
+            |srv, o| super::replication_info::syncs(srv, o),
             expiry,
             |srv, o| srv.stats.info_keys(evict::exceeded_us(srv), o),
             |srv, o| srv.pubsub.info(o),
             |srv, o| srv.stats.info_forks(o),
             |srv, o| srv.migrate.info(o),
-            |_, o| absent::replica_and_defrag_counts(o),
+            |srv, o| o.add("slave_expires_tracked_keys", srv.repl.own_timed.len()),
+            |_, o| absent::defrag_counts(o),
             |srv, o| srv.tracking.info(o),
             |srv, o| srv.stats.info_loop(o),
             |srv, o| srv.stats.info_denied(o),
         ],
     ),
-    section("Replication", Usually, &[replication]),
+    section("Replication", Usually, &[super::replication_info::section]),
     section("CPU", Usually, &[cpu]),
     section("Modules", Usually, &[]),
     section("Commandstats", InAll, &[|srv, o| srv.stats.info_commands(names(srv), o)]),
@@ -146,6 +148,13 @@ static SECTIONS: &[Section] = &[
     section("Keytypes", InAll, &[|srv, o| srv.ks.info_types(o)]),
     section("Debug", Never, &[|srv, o| srv.stats.info_debug(srv.aof.spent_us, o)]),
 ];
+
+/// The end that has begun, and waits for the replicas.
+fn shutting_down(srv: &Server, o: &mut Lines) {
+    if let Some((_, until_ms)) = srv.shutdown.waiting {
+        o.add("shutdown_in_milliseconds", (until_ms - srv.clock.now_ms).max(0));
+    }
+}
 
 /// The child, if it is of this kind.
 pub(crate) fn child_of(srv: &Server, kind: Kind) -> Option<&Child> {
@@ -246,23 +255,6 @@ fn loading(srv: &Server, o: &mut Lines) {
     if let Some(loading) = &srv.loading {
         loading.info(srv.clock.now_ms, o);
     }
-}
-
-fn replication(srv: &Server, o: &mut Lines) {
-    o.add("role", "master");
-    o.add("connected_slaves", 0);
-    if srv.rdb.replicas_missing() {
-        o.add("min_slaves_good_slaves", 0);
-    }
-    o.add("master_failover_state", "no-failover");
-    o.add("master_replid", &srv.identity.replid);
-    o.add("master_replid2", "0".repeat(40));
-    o.add("master_repl_offset", 0);
-    o.add("second_repl_offset", -1);
-    o.add("repl_backlog_active", 0);
-    o.add("repl_backlog_size", srv.cfg.repl.backlog_size);
-    o.add("repl_backlog_first_byte_offset", 0);
-    o.add("repl_backlog_histlen", 0);
 }
 
 fn cpu(_: &Server, o: &mut Lines) {

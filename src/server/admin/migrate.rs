@@ -9,10 +9,11 @@ use std::time::Duration;
 use crate::commands::{CmdResult, Flow, arg};
 use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::{EV_GENERIC, Why};
-use crate::net::link::{self, ConnectError, Link, is_timeout};
+use crate::net::link::{ConnectError, Link, is_timeout};
 use crate::persist::dump;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
+use crate::resp::reply::command;
 use crate::resp::value::{Limits, Value};
 use crate::server::jobs::save::target_version;
 use crate::server::parts::ServerRow;
@@ -204,10 +205,10 @@ fn exchange<'a>(
     if let Some(login) = &request.login {
         let words: Vec<&[u8]> =
             std::iter::once(&b"AUTH"[..]).chain(login.iter().copied()).collect();
-        link::command(&mut out, &words);
+        command(&mut out, &words);
     }
     if select {
-        link::command(&mut out, &[b"SELECT", db.as_bytes()]);
+        command(&mut out, &[b"SELECT", db.as_bytes()]);
     }
     for (key, ttl, payload) in payloads {
         let ttl = ttl.to_string();
@@ -215,7 +216,7 @@ fn exchange<'a>(
         if request.replace {
             words.push(b"REPLACE");
         }
-        link::command(&mut out, &words);
+        command(&mut out, &words);
     }
     kept.link.send(&out).map_err(Lost::Writing)?;
     // Every reply is read, even after an error, so that the next request reads its own.

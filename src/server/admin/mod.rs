@@ -25,6 +25,8 @@ pub(super) mod monitor;
 pub(super) mod multi;
 pub(super) mod persist;
 pub(super) mod pubsub;
+pub(super) mod replication;
+mod replication_info;
 pub(super) mod scripting;
 pub(super) mod server_info;
 pub(super) mod tracking;
@@ -53,6 +55,7 @@ pub(super) const TABLES: &[&[ServerRow]] = &[
     multi::COMMANDS,
     persist::COMMANDS,
     pubsub::COMMANDS,
+    replication::COMMANDS,
     server_info::COMMANDS,
     tracking::COMMANDS,
 ];

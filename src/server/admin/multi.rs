@@ -85,7 +85,7 @@ fn run_queue(srv: &mut Server, call: &mut Call<'_>, queue: &mut [Queued]) {
         let no_touch = session.is_some_and(|s| s.no_touch);
         // A command before this one has ended the connection: this one runs, but is not heard of.
         let closing = session.is_some_and(|s| s.close != Close::No);
-        let fresh = srv.env(no_touch);
+        let fresh = srv.env_of(row, no_touch);
         // Time stands still inside a transaction.
         let env = Env { now_ms: call.env.now_ms, ..fresh };
         let fx = Effects::new(srv.exec.armed, env.db);

@@ -2,9 +2,10 @@
 
 use crate::commands::{CmdResult, Flow, arg};
 use crate::keyspace::env::Origin;
+use crate::keyspace::waiting::{Wait, Waiting};
 use crate::resp::errors::{self, CmdError};
 use crate::server::jobs::aof::rewrite;
-use crate::server::jobs::shutdown::How;
+use crate::server::jobs::shutdown::{Begun, How};
 use crate::server::jobs::{save, shutdown};
 use crate::server::parts::ServerRow;
 use crate::server::parts::child::Kind;
@@ -127,7 +128,7 @@ fn shutdown_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         call.reply.ok();
         return Ok(Flow::Done);
     }
-    if call.env.deny_blocking {
+    if call.env.deny_blocking && !how.now {
         return Err(CmdError::new(
             "ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client",
         ));
@@ -141,7 +142,11 @@ fn shutdown_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         return Err(running.busy());
     }
     match shutdown::shut_down(srv, how) {
-        Ok(()) => Ok(Flow::Done),
+        Ok(Begun::Done) => Ok(Flow::Done),
+        Ok(Begun::Waits) => {
+            let wait = Wait { waiting: Waiting::End, until_ms: None, rewritten: None };
+            Ok(Flow::Block(Box::new(wait)))
+        }
         Err(()) => Err(CmdError::new("ERR Errors trying to SHUTDOWN. Check logs.")),
     }
 }

@@ -8,6 +8,7 @@ use crate::persist::rdb::load::RdbError;
 use crate::server::jobs::aof::load::Outcome;
 use crate::server::jobs::aof::{self, files};
 use crate::server::jobs::load as snapshot;
+use crate::server::jobs::repl::restore;
 use crate::server::parts::Server;
 use crate::server::reactor::turn;
 
@@ -33,7 +34,10 @@ pub(super) fn load(srv: &mut Server) {
     }
     match snapshot::from_disk(srv, snapshot::Present::Replaced, turn::serve_while_busy) {
         Ok(snapshot::FromDisk::Absent) => {}
-        Ok(snapshot::FromDisk::Loaded) => srv.rdb.dirty = 0,
+        Ok(snapshot::FromDisk::Loaded) => {
+            srv.rdb.dirty = 0;
+            restore::adopt_history(srv);
+        }
         Err(_) if srv.shutdown.done => {}
         Err(e) => {
             match e {

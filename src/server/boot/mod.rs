@@ -24,6 +24,7 @@ mod selftest;
 
 use crate::server::admin;
 use crate::server::jobs::aof::files;
+use crate::server::jobs::repl::replica;
 use crate::server::jobs::settings;
 use crate::server::parts::Server;
 use crate::server::parts::Table;
@@ -34,6 +35,7 @@ use crate::server::parts::identity::{random_bytes, random_id};
 use crate::server::parts::memory::Memory;
 use crate::server::parts::net::Net;
 use crate::server::parts::rdb::RdbJobs;
+use crate::server::parts::repl::Repl;
 use crate::server::parts::syncer::Syncer;
 use crate::server::parts::writer::Writer;
 use crate::server::reactor::listen;
@@ -45,7 +47,7 @@ use std::sync::Arc;
 use crate::config::args::{Action, Run};
 use crate::config::choice::{OomScoreAdj, SyslogFacility};
 use crate::config::file::{ConfigError, Input, Loaded};
-use crate::config::{self, Config, RESERVED_FILES};
+use crate::config::{self, Config, PrimaryAddr, RESERVED_FILES};
 use crate::keyspace::Keyspace;
 use crate::log;
 use crate::net::listener;
@@ -230,6 +232,9 @@ fn start(
     log!(Notice, "Server initialized");
     crate::server::jobs::cron::run(&mut srv);
     data::load(&mut srv);
+    if let Some(PrimaryAddr { host, port }) = srv.cfg.repl.primary.clone() {
+        replica::follow(&mut srv, &host, port);
+    }
     if !srv.shutdown.done && srv.cfg.aof.enabled && files::open_on_start(&mut srv).is_err() {
         data::fail(&mut srv);
     }
@@ -300,6 +305,7 @@ pub(crate) fn assemble(
         pubsub: Default::default(),
         tracking: crate::tracking::Tracking::new(seed),
         rdb: RdbJobs::new(now),
+        repl: Repl::new(random_id(), now),
         child: None,
         cron: Default::default(),
         bio,
@@ -322,7 +328,6 @@ pub(crate) fn assemble(
         shutdown: Default::default(),
         identity: Identity {
             run_id: random_id(),
-            replid: random_id(),
             executable,
             config_file,
             started_ms: now,

@@ -15,9 +15,10 @@
 use crate::commands::Flow;
 use crate::keyspace::store::Key;
 use crate::keyspace::waiting::{Wait, Waiting, Wants};
-use crate::net::clients::ClientId;
+use crate::net::clients::{Client, ClientId};
 use crate::net::session::{Close, Parked, Queued, ReplyMode};
 use crate::resp::argv::Argv;
+use crate::resp::errors::CmdError;
 use crate::resp::reply::Reply;
 use crate::server::engine::{account, gate, invalidate, unit};
 use crate::server::parts::exec::Unit;
@@ -209,6 +210,41 @@ fn admit_and_run(
         // It has just been evicted: what it waited for is for others.
         Ok(gate::Admitted::Gone) => Outcome::Closing,
         Ok(_) => run(srv, id, row, argv, None, reply),
+    }
+}
+
+/// A shutdown does not come about: those who wait for it are told.
+pub(crate) fn end_shutdown_waits(srv: &mut Server) {
+    let error = CmdError::new("ERR Errors trying to SHUTDOWN. Check logs.");
+    for id in srv.blocked.for_server().to_vec() {
+        let parked = srv.clients.session(id).and_then(|session| session.parked.as_ref());
+        if !parked.is_some_and(|parked| matches!(parked.waiting, Waiting::End)) {
+            continue;
+        }
+        let Some(parked) = unpark(srv, id) else { continue };
+        with_reply(srv, id, |srv, reply| {
+            reply.error(&error);
+            srv.stats.error(error.code());
+        });
+        account_unblocked(srv, id, &parked, true);
+        srv.net.wake(id);
+    }
+}
+
+/// Ends the waits of all clients with an error: what they wait for can't come any more.
+pub(crate) fn end_all(srv: &mut Server, error: &'static str) {
+    let parked = |client: &Client| client.session.parked.is_some().then_some(client.id);
+    let ids: Vec<ClientId> = srv.clients.iter().filter_map(parked).collect();
+    for id in ids {
+        let Some(parked) = unpark(srv, id) else { continue };
+        let e = CmdError::new(error);
+        with_reply(srv, id, |srv, reply| {
+            reply.error(&e);
+            srv.stats.error(e.code());
+        });
+        account_unblocked(srv, id, &parked, true);
+        // Compat: it may have been blocked for long, and its state is that of another role.
+        srv.clients.close(id, Close::AfterReply);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The memory of all clients together: its limit, and who leaves when it is exceeded.
 
 use crate::log;
-use crate::net::usage::OutputLimit;
+use crate::net::usage::{Class, OutputLimit};
 use crate::server::engine::describe::describe;
 use crate::server::parts::Server;
 
@@ -28,6 +28,11 @@ pub(crate) fn adopt_settings(srv: &mut Server) {
             soft_bytes: from.soft_bytes as usize,
             soft_ms: (from.soft_seconds as i64).saturating_mul(1000),
         };
+    }
+    // Compat: a replica that was let go on in the backlog is not closed for being that far behind.
+    let replicas = &mut srv.clients.limits[Class::Replica.limit()];
+    if replicas.hard_bytes > 0 {
+        replicas.hard_bytes = replicas.hard_bytes.max(srv.cfg.repl.backlog_size as usize);
     }
     let hold = srv.cfg.clients.backpressure_limit;
     srv.clients.hold_from = (hold > 0).then_some(hold);

@@ -4,6 +4,9 @@ use crate::net::clients::Client;
 use crate::resp::errors;
 use crate::server::parts::Server;
 
+/// The stream of writes is counted in pieces of so many bytes.
+const PIECE: usize = 16 * 1024;
+
 /// One line of CLIENT LIST, without its end.
 pub(crate) fn line(srv: &Server, client: &Client) -> Vec<u8> {
     line_with(srv, client, 0)
@@ -18,7 +21,12 @@ pub(crate) fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
     let subscriptions = srv.pubsub.counts(client.id);
     let multi = s.multi.as_ref();
     let multi_bytes = multi.map_or(0, |m| m.arg_bytes);
-    let out = client.outbox.waiting_now();
+    let mut out = client.outbox.waiting_now();
+    // A replica also waits for what is between its place in the stream and the end.
+    let reader = srv.repl.replica(client.id).filter(|_| s.replica).and_then(|r| r.reader);
+    let behind = reader.map_or(0, |r| (srv.stream.end() - srv.stream.position(r)) as usize);
+    out.pieces += behind.div_ceil(PIECE);
+    out.bytes += behind.div_ceil(PIECE) * PIECE;
     let argv_bytes = if running > 0 { args } else { client.query.arg_bytes() };
     let total = client.memory() + running + args;
     let command = s.last_command.map_or("NULL", |c| srv.table.by_id(c).name());

@@ -15,7 +15,7 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::engine::blocking::{self, Outcome};
-use crate::server::engine::{gate, invalidate, monitor};
+use crate::server::engine::{divergence, gate, invalidate, monitor};
 use crate::server::parts::exec::{Keeper, Unit};
 use crate::server::parts::table::Handler;
 use crate::server::parts::{Row, Server, Table};
@@ -92,8 +92,13 @@ pub(crate) fn process_command(
             }
             _ => {}
         }
-        reply.truncate(srv.exec.keeps_reply.take().unwrap_or(before));
+        let kept = srv.exec.keeps_reply.take().unwrap_or(before);
+        if session.replica {
+            divergence::silence(srv, id, reply.buf().get(kept..).unwrap_or_default());
+        }
+        reply.truncate(kept);
     }
+    let Some(session) = srv.clients.session_mut(id) else { return Outcome::Closing };
     let closing = session.close != Close::No;
     if session.tracking.as_ref().is_some_and(|t| t.caching) && outcome != Outcome::Parked {
         invalidate::end_of_caching(session, find(srv.table, argv).ok());
@@ -197,6 +202,7 @@ fn queue(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>) {
         return;
     }
     multi.flags |= row.flags;
+    multi.common &= row.flags;
     multi.arg_bytes += argv.bytes() + argv.len() * size_of::<usize>();
     let argv = match srv.exec.lent {
         None => argv.owned(),

@@ -75,10 +75,19 @@ pub(crate) fn tend(srv: &mut Server) {
     }
 }
 
-/// Memory that is not counted against the limit: what waits to be written to the append-only file.
-/// Deletions would only add to it, and it is gone as soon as it is written.
+/// Memory that is not counted against the limit: what waits to be written to the append-only file,
+/// or to replicas. Deletions would only add to it, and it is gone as soon as it is written.
 pub(crate) fn not_counted(srv: &Server) -> u64 {
-    srv.stream.memory() + srv.writer.memory()
+    // The backlog is there to stay.
+    let backlog = srv.repl.backlog_memory(&srv.stream);
+    srv.stream.memory().saturating_sub(backlog) + srv.writer.memory()
+}
+
+/// Memory of what waits to be written to the append-only file.
+pub(crate) fn aof_buffer(srv: &Server) -> u64 {
+    let reader = srv.aof.current.as_ref().map(|current| current.reader);
+    let stream = |reader| srv.stream.memory_from(srv.stream.position(reader));
+    reader.map_or(0, stream) + srv.writer.memory()
 }
 
 /// Memory that is.

@@ -10,7 +10,8 @@
 
 use crate::commands::own;
 use crate::commands::spec::{
-    ALLOW_BUSY, DENYOOM, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, WRITE,
+    ALLOW_BUSY, DENYOOM, LOADING, MAY_REPLICATE, NO_ASYNC_LOADING, NO_AUTH, NO_MULTI, PROTECTED,
+    READONLY, STALE, WRITE,
 };
 use crate::config::choice::ProtectedAction;
 use crate::keyspace::effects;
@@ -20,6 +21,7 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::engine::client_memory;
+use crate::server::engine::divergence;
 use crate::server::engine::evict;
 use crate::server::engine::scripts;
 use crate::server::engine::transaction;
@@ -63,6 +65,7 @@ pub(crate) fn refuse(
     } else {
         reply.error(e);
         srv.stats.error(e.code());
+        divergence::note(srv, id, row, e);
     }
     if let Some(row) = row {
         srv.stats.commands[usize::from(row.id)].rejected += 1;
@@ -83,8 +86,8 @@ const STRANGER: Concerns = 1 << 1;
 const IN_MULTI: Concerns = 1 << 2;
 /// It is subscribed, and speaks RESP2.
 const SUBSCRIBED: Concerns = 1 << 3;
-/// It watches all commands.
-const MONITORS: Concerns = 1 << 4;
+/// It watches all commands, or is a replica.
+const LISTENS: Concerns = 1 << 4;
 /// Of the server: clients are filed by size, since large ones may be evicted.
 const CLIENTS_LIMITED: Concerns = 1 << 5;
 /// `maxmemory` is set.
@@ -99,6 +102,10 @@ const LOADS: Concerns = 1 << 9;
 const BUSY: Concerns = 1 << 10;
 /// A pause is in force.
 const PAUSED: Concerns = 1 << 11;
+/// The server follows a primary.
+const FOLLOWS: Concerns = 1 << 12;
+/// It does, the link is down, and what it holds is not to be shown.
+const STALE_DATA: Concerns = 1 << 13;
 
 /// A command that asks to be let in.
 struct Ask {
@@ -106,12 +113,19 @@ struct Ask {
     row: &'static Row,
     /// Flags of the command; those of its queue too, if it is EXEC.
     flags: u32,
+    /// Those that all commands of its queue have.
+    common: u32,
     in_multi: bool,
 }
 
 impl Ask {
     fn has(&self, flags: u32) -> bool {
         self.flags & flags != 0
+    }
+
+    /// Whether all commands of a queue have the flags.
+    fn all_have(&self, flags: u32) -> bool {
+        self.common & flags == flags
     }
 
     /// Whether the row has one of our own words.
@@ -143,10 +157,12 @@ static RULES: &[Rule] = &[
     rule(MEMORY_LIMITED, memory),
     rule(CROWDED, tracking),
     rule(WRITES_LIMITED, writes),
+    rule(FOLLOWS, read_only),
     rule(SUBSCRIBED, subscribed),
+    rule(STALE_DATA, stale),
     rule(LOADS, loading),
     rule(BUSY, busy),
-    rule(MONITORS, monitoring),
+    rule(LISTENS, listening),
     rule(PAUSED, paused),
     rule(IN_MULTI, queued),
 ];
@@ -157,10 +173,12 @@ pub(crate) fn concerns(srv: &Server) -> Concerns {
     let bit = |on: bool, bit: Concerns| if on { bit } else { 0 };
     bit(srv.clients.tally.files(), CLIENTS_LIMITED)
         | bit(srv.cfg.memory.max_memory > 0, MEMORY_LIMITED)
-        | bit(srv.rdb.writes_limited() || srv.aof.error() != 0, WRITES_LIMITED)
+        | bit(srv.rdb.write_refused() || srv.repl.few || srv.aof.error() != 0, WRITES_LIMITED)
         | bit(srv.loading.is_some(), LOADS)
         | bit(srv.exec.busy, BUSY)
         | bit(srv.pause.scope().is_some(), PAUSED)
+        | bit(srv.repl.is_replica(), FOLLOWS)
+        | bit(!srv.repl.is_linked() && !srv.cfg.repl.serve_stale_data, STALE_DATA)
 }
 
 impl Server {
@@ -213,9 +231,13 @@ pub(crate) fn admit(
     if !row.spec.arity_ok(argv.len()) || matches!(row.handler, Handler::Container) {
         return Err(errors::wrong_arity(row.name()));
     }
-    let plain =
-        session.authenticated && session.multi.is_none() && !session.subscribed && !session.monitor;
-    if plain && srv.exec.concerns == 0 && !srv.tracking.crowded && !row.has(PROTECTED) {
+    let plain = session.authenticated
+        && session.multi.is_none()
+        && !session.subscribed
+        && !session.listens();
+    // A primary is not told that it may not write.
+    let concerns = srv.exec.concerns & if session.primary { !FOLLOWS } else { !0 };
+    if plain && concerns == 0 && !srv.tracking.crowded && !row.has(PROTECTED) {
         return Ok(Admitted::Run);
     }
     admit_by_rules(srv, id, row, argv)
@@ -236,6 +258,7 @@ fn admit_by_rules(
         row,
         flags: scripts::flags(srv, row, argv)
             | queue.filter(|_| exec).map_or(0, |multi| multi.flags),
+        common: queue.filter(|_| exec).map_or(!0, |multi| multi.common),
         in_multi: queue.is_some(),
     };
     let of_row = if row.has(PROTECTED) { GUARDED } else { 0 };
@@ -258,7 +281,7 @@ pub(crate) fn admit_member(
 ) -> Result<(), CmdError> {
     let Some(session) = srv.clients.session(id) else { return Ok(()) };
     let mask = concerns_of(session);
-    let ask = Ask { id, row, flags: row.flags, in_multi: false };
+    let ask = Ask { id, row, flags: row.flags, common: !0, in_multi: false };
     for rule in RULES.iter().filter(|rule| rule.members && rule.concerns & mask != 0) {
         (rule.check)(srv, &ask)?;
     }
@@ -270,7 +293,7 @@ fn concerns_of(session: &Session) -> Concerns {
     bit(!session.authenticated, STRANGER)
         | bit(session.multi.is_some(), IN_MULTI)
         | bit(session.subscribed && !session.resp3, SUBSCRIBED)
-        | bit(session.monitor, MONITORS)
+        | bit(session.listens(), LISTENS)
 }
 
 fn guarded(srv: &mut Server, ask: &Ask) -> Verdict {
@@ -322,7 +345,12 @@ fn tracking(srv: &mut Server, _: &Ask) -> Verdict {
 }
 
 fn writes(srv: &mut Server, ask: &Ask) -> Verdict {
-    if ask.has(WRITE) {
+    if obeys(srv, ask.id) {
+        // What it was told must be done, on disk or not.
+        if disk_works(srv).is_err() && !ask.is(own::HEALTH) {
+            divergence::apply_without_disk(srv);
+        }
+    } else if ask.has(WRITE) {
         writes_allowed(srv)?;
     } else if ask.is(own::HEALTH) {
         disk_works(srv)?;
@@ -333,7 +361,34 @@ fn writes(srv: &mut Server, ask: &Ask) -> Verdict {
 /// Whether writes are let in, as far as what is on disk and on replicas is concerned.
 pub(crate) fn writes_allowed(srv: &Server) -> Result<(), CmdError> {
     disk_works(srv)?;
-    if srv.rdb.replicas_missing() { Err(errors::NO_REPLICAS) } else { Ok(()) }
+    if srv.repl.few { Err(errors::NO_REPLICAS) } else { Ok(()) }
+}
+
+/// Whether a client is the primary that this server follows.
+fn obeys(srv: &Server, id: ClientId) -> bool {
+    srv.clients.session(id).is_some_and(|session| session.primary)
+}
+
+/// Whether clients may not write, since the data is the primary's.
+pub(crate) fn follows_read_only(srv: &Server) -> bool {
+    let obeys = srv.exec.unit.obeys;
+    srv.repl.is_replica() && srv.cfg.repl.read_only && !obeys && srv.loading.is_none()
+}
+
+fn read_only(srv: &mut Server, ask: &Ask) -> Verdict {
+    let refused = ask.has(WRITE) && srv.cfg.repl.read_only && !obeys(srv, ask.id);
+    if refused { Err(errors::READ_ONLY_REPLICA) } else { Ok(None) }
+}
+
+/// Whether the data may be old, and is not to be shown.
+pub(crate) fn is_stale(srv: &Server) -> bool {
+    let shows = srv.cfg.repl.serve_stale_data || srv.exec.unit.obeys;
+    !srv.repl.is_linked() && !shows
+}
+
+fn stale(srv: &mut Server, ask: &Ask) -> Verdict {
+    let may = ask.has(STALE) && ask.all_have(STALE) || obeys(srv, ask.id);
+    if may { Ok(None) } else { Err(errors::PRIMARY_DOWN) }
 }
 
 fn disk_works(srv: &Server) -> Result<(), CmdError> {
@@ -358,22 +413,28 @@ fn subscribed(_: &mut Server, ask: &Ask) -> Verdict {
     )))
 }
 
-fn loading(_: &mut Server, ask: &Ask) -> Verdict {
-    if ask.row.has(LOADING) { Ok(None) } else { Err(errors::LOADING) }
+fn loading(srv: &mut Server, ask: &Ask) -> Verdict {
+    let aside = srv.loading.as_ref().is_some_and(|loading| loading.aside);
+    let may = if aside {
+        !ask.row.has(NO_ASYNC_LOADING)
+    } else {
+        ask.row.has(LOADING) && ask.all_have(LOADING)
+    };
+    if may { Ok(None) } else { Err(errors::LOADING) }
 }
 
 fn busy(srv: &mut Server, ask: &Ask) -> Verdict {
-    // While data is loaded the rule above has decided.
-    let may = srv.loading.is_some() || ask.row.has(ALLOW_BUSY);
     match &srv.script.running {
-        _ if may => Ok(None),
+        _ if ask.row.has(ALLOW_BUSY) => Ok(None),
         Some(running) => Err(running.busy()),
+        // While data is loaded the rule above has decided.
+        None if srv.loading.is_some() => Ok(None),
         None => Err(errors::BUSY),
     }
 }
 
 /// Compat: to redis-server a client in MONITOR is a kind of replica.
-fn monitoring(_: &mut Server, ask: &Ask) -> Verdict {
+fn listening(_: &mut Server, ask: &Ask) -> Verdict {
     match ask.has(WRITE | MAY_REPLICATE | READONLY) {
         true => Err(CmdError::new("ERR Replica can't interact with the keyspace")),
         false => Ok(None),
@@ -382,7 +443,7 @@ fn monitoring(_: &mut Server, ask: &Ask) -> Verdict {
 
 fn paused(srv: &mut Server, ask: &Ask) -> Verdict {
     // Compat: a client in MONITOR counts as a replica, so a pause does not hold it up either.
-    if srv.clients.session(ask.id).is_some_and(|s| s.monitor) {
+    if srv.clients.session(ask.id).is_some_and(|s| s.listens()) {
         return Ok(None);
     }
     let held = match srv.pause.scope() {

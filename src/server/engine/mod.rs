@@ -10,6 +10,7 @@
 //! describe      a client in a line           redact        secrets out of sight
 //! ahead         prefetching for a batch     lend          large arguments, moved to their place
 //! offsets       WAIT and WAITAOF           replay        what an append-only file says
+//! divergence    errors between a primary and its replicas      flushing   emptying databases
 //! ```
 
 pub(super) mod account;
@@ -18,7 +19,9 @@ pub(super) mod blocking;
 pub(super) mod client_memory;
 pub(super) mod describe;
 pub(super) mod dispatch;
+pub(super) mod divergence;
 pub(super) mod evict;
+pub(super) mod flushing;
 pub(super) mod gate;
 pub(super) mod invalidate;
 pub(super) mod lend;

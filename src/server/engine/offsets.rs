@@ -6,7 +6,7 @@
 //! the helper thread has synced     who waits for an offset before that goes on
 //! ```
 
-use crate::keyspace::waiting::{Offsets, Waiting};
+use crate::keyspace::waiting::{Offsets, Reached, Waiting};
 use crate::net::clients::ClientId;
 use crate::resp::errors::CmdError;
 use crate::resp::reply::Reply;
@@ -30,31 +30,41 @@ pub(crate) fn is_on_disk(srv: &Server, offset: u64) -> bool {
     srv.aof.state == State::On && srv.syncer.synced() >= offset
 }
 
+/// How far what a client waits for has come.
+pub(crate) fn reached(srv: &Server, offsets: &Offsets) -> Reached {
+    Reached {
+        local: is_on_disk(srv, offsets.written),
+        replicas: srv.repl.have(offsets.count, offsets.file),
+    }
+}
+
 /// The reply of a parked client that gives up.
 pub(crate) fn write_nothing(srv: &Server, waiting: &Waiting, reply: &mut Reply) {
     match waiting {
         Waiting::Keys { nothing, .. } => nothing.write(reply),
-        Waiting::Offsets(offsets) => offsets.write(is_on_disk(srv, offsets.written), reply),
+        Waiting::Offsets(offsets) => offsets.write(reached(srv, offsets), reply),
+        // It waits without a time of its own, and nobody else ends that.
+        Waiting::End => reply.ok(),
     }
 }
 
 /// Lets those go on whose offsets have been reached.
 pub(crate) fn serve(srv: &mut Server) {
-    if !srv.blocked.for_offsets().is_empty() {
+    if !srv.blocked.for_server().is_empty() {
         serve_all(srv);
     }
 }
 
 fn serve_all(srv: &mut Server) {
-    for id in srv.blocked.for_offsets().to_vec() {
+    for id in srv.blocked.for_server().to_vec() {
         let parked = srv.clients.session(id).and_then(|session| session.parked.as_ref());
         let Some(Waiting::Offsets(offsets)) = parked.map(|parked| &parked.waiting) else {
             continue;
         };
         let offsets: Offsets = *offsets;
         let refused = offsets.local && !srv.aof.is_on();
-        let local = is_on_disk(srv, offsets.written);
-        if !refused && !offsets.are_met(local) {
+        let reached = reached(srv, &offsets);
+        if !refused && !offsets.are_met(reached) {
             continue;
         }
         let Some(parked) = blocking::unpark(srv, id) else { continue };
@@ -63,7 +73,7 @@ fn serve_all(srv: &mut Server) {
                 reply.error(&NO_FILE);
                 srv.stats.error(NO_FILE.code());
             } else {
-                offsets.write(local, reply);
+                offsets.write(reached, reply);
             }
         });
         blocking::account_unblocked(srv, id, &parked, refused);

@@ -28,7 +28,7 @@ use crate::net::clients::ClientId;
 use crate::resp::argv::Argv;
 use crate::resp::errors::CmdError;
 use crate::resp::reply::Reply;
-use crate::server::engine::{account, invalidate, monitor};
+use crate::server::engine::{account, divergence, invalidate, monitor};
 use crate::server::parts::clock::access_clock;
 use crate::server::parts::exec::Unit;
 use crate::server::parts::running;
@@ -42,6 +42,17 @@ impl Server {
     pub(crate) fn env(&mut self, no_touch: bool) -> Env {
         let Unit { db, origin, .. } = self.exec.unit;
         self.env_in(db, origin, no_touch)
+    }
+
+    /// The same for a command that is known: one that writes to a replica that lets it deletes what
+    /// is past its time.
+    #[inline]
+    pub(crate) fn env_of(&mut self, row: &Row, no_touch: bool) -> Env {
+        let mut env = self.env(no_touch);
+        if env.expiry == Expiry::Hide && row.has(spec::WRITE) && self.pause.scope().is_none() {
+            env.expiry = Expiry::Delete;
+        }
+        env
     }
 
     /// Facts for what the server does by itself in database `db`, whatever runs.
@@ -58,12 +69,14 @@ impl Server {
             lru_clock: access_clock(self.clock.now_ms, lfu.is_some()),
             db,
             origin,
-            expiry: match (self.loading.is_some(), self.pause.scope()) {
-                (true, _) => Expiry::Ignore,
-                (false, Some(_)) => Expiry::Hide,
-                (false, None) => Expiry::Delete,
+            expiry: match &self.loading {
+                Some(loading) if !loading.aside => Expiry::Ignore,
+                _ if self.exec.unit.obeys => Expiry::Ignore,
+                // Compat: a replica leaves it to its primary what has expired.
+                _ if self.pause.scope().is_some() || self.repl.is_replica() => Expiry::Hide,
+                _ => Expiry::Delete,
             },
-            deny_blocking: origin != Origin::Client,
+            deny_blocking: origin != Origin::Client || self.exec.unit.obeys,
             touch: self.child.is_none() && !no_touch,
             lfu,
             random,
@@ -149,14 +162,14 @@ pub(crate) fn command(
     let session = srv.clients.session(id).expect("clients are only reaped between events");
     let (db, no_touch) = (session.db, session.no_touch);
     running::note(row.id, db, session.serial, session.fd);
-    srv.exec.unit.db = db;
+    (srv.exec.unit.db, srv.exec.unit.obeys) = (db, session.primary);
     let mut top = Call {
         client: id,
         row,
         argv,
         reply,
         fx: Effects::new(srv.exec.armed, db),
-        env: srv.env(no_touch && row.name() != "touch"),
+        env: srv.env_of(row, no_touch && row.name() != "touch"),
     };
     let flow = call(srv, &mut top, memo);
     close(srv);
@@ -199,8 +212,15 @@ pub(crate) fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>)
     srv.stats.n.expired_keys += u64::from(c.expired);
     srv.stats.n.expired_fields += u64::from(c.expired_fields);
     let more = srv.settle(&mut call.fx);
+    if more && srv.exec.nesting == 0 && row.has(spec::TOUCHES_ARBITRARY_KEYS) {
+        // Compat: what such a command has found to be past its time is no transaction.
+        srv.stream.loosen();
+    }
     if call.fx.armed & effects::STREAM != 0 {
         propagate(srv, call);
+    }
+    if srv.repl.is_replica() && row.has(spec::WRITE) && !srv.exec.unit.obeys {
+        divergence::note_own_keys(srv, call);
     }
     if srv.exec.armed & effects::CACHED != 0 && row.has(spec::READONLY) {
         invalidate::remember(srv, call);
@@ -218,6 +238,7 @@ fn fail(srv: &mut Server, call: &mut Call<'_>, e: &CmdError) {
     call.reply.error(e);
     srv.stats.error(e.code());
     srv.stats.commands[usize::from(call.row.id)].failed += 1;
+    divergence::note(srv, call.client, Some(call.row), e);
 }
 
 /// Adds the command itself to the stream, in the form it asked for. O(bytes); without an allocation

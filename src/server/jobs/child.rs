@@ -22,6 +22,9 @@ pub(crate) const RECORD: usize = 24;
 /// The first word of a record that tells of a failure: no child has so many keys.
 pub(crate) const FAILED: u64 = u64::MAX;
 
+/// The first word of a record about a replica.
+pub(crate) const SOCKET: u64 = u64::MAX - 1;
+
 /// How a child talks to its parent.
 pub(crate) struct Reporter {
     pipe: File,
@@ -50,6 +53,12 @@ impl Reporter {
     pub(crate) fn failed(&mut self, why: &FileError) {
         let error = why.error.raw_os_error().unwrap_or(0);
         self.record([FAILED, why.step as u64, error as u64]);
+    }
+
+    /// Tells the parent what became of one of the replicas that the child writes to; 0: it has
+    /// all.
+    pub(crate) fn socket(&mut self, index: usize, error: i32) {
+        self.record([SOCKET, index as u64, error as u64]);
     }
 
     fn record(&mut self, words: [u64; RECORD / 8]) {
@@ -105,6 +114,8 @@ pub(crate) fn spawn(
                 progress,
                 pipe: reader,
                 failure: None,
+                replicas: Vec::new(),
+                reached: Vec::new(),
             });
             // While a child lives, every page written is copied: tables grow only when they must.
             dict::set_resize(Resize::Avoid);

@@ -11,7 +11,8 @@ use crate::ds::dict::{self, Resize};
 use crate::log;
 use crate::persist::rdb::file::Step;
 use crate::server::jobs::aof::rewrite;
-use crate::server::jobs::child::{FAILED, RECORD};
+use crate::server::jobs::child::{FAILED, RECORD, SOCKET};
+use crate::server::jobs::repl::snapshot;
 use crate::server::jobs::save;
 use crate::server::parts::Server;
 use crate::server::parts::child::{Child, Kind};
@@ -23,7 +24,7 @@ const TELL_EVERY_MS: i64 = 5_000;
 
 /// The pipe has something to say, or has ended.
 pub(crate) fn on_report(srv: &mut Server) {
-    let Some(child) = &mut srv.child else { return };
+    let Some(mut child) = srv.child.as_mut() else { return };
     let mut buf = [0; RECORD * 64];
     loop {
         match child.pipe.read(&mut buf) {
@@ -36,6 +37,9 @@ pub(crate) fn on_report(srv: &mut Server) {
                     note(child, record, srv.clock.now_ms);
                 }
                 tell_progress(child, srv.clock.now_ms);
+                snapshot::on_reached(srv);
+                let Some(again) = &mut srv.child else { return };
+                child = again;
             }
             Err(_) => return,
         }
@@ -50,6 +54,9 @@ fn note(child: &mut Child, record: &[u8], now_ms: i64) {
         let step = Step::ALL.get(at(1) as usize).copied().unwrap_or(Step::Write);
         child.failure = Some((step, at(2) as i32));
         return;
+    }
+    if at(0) == SOCKET {
+        return child.reached.push((at(1) as usize, at(2) as i32));
     }
     let p = &mut child.progress;
     (p.keys_done, p.keys_total, p.cow_bytes) = (at(0), at(1), at(2));
@@ -96,7 +103,10 @@ pub(crate) fn check(srv: &mut Server) {
     srv.net.unwatch_child(child.pipe.as_raw_fd());
     dict::set_resize(Resize::Allow);
     match child.kind {
-        Kind::Rdb => save::finished(srv, &child, exit),
+        Kind::Rdb => {
+            save::finished(srv, &child, exit);
+            snapshot::on_snapshot_end(srv, &child, exit);
+        }
         Kind::Aof => rewrite::finished(srv, &child, exit),
     }
 }

@@ -16,6 +16,7 @@ use crate::net::session::Close;
 use crate::net::usage::Resized;
 use crate::server::engine::evict;
 use crate::server::jobs::aof::rewrite;
+use crate::server::jobs::repl::{apply, failover, primary, replica, snapshot};
 use crate::server::jobs::{children, save};
 use crate::server::parts::Server;
 use crate::server::parts::net::Timer;
@@ -42,6 +43,7 @@ pub(crate) fn run(srv: &mut Server) {
         rewrite::on_cron(srv);
         save::on_cron(srv);
         rewrite::on_growth(srv);
+        replication(srv);
         srv.migrate.tend(srv.clock.now_ms);
         srv.tend_tracking();
         crate::server::jobs::expire::schedule(srv);
@@ -60,6 +62,19 @@ pub(crate) fn while_busy(srv: &mut Server) {
         sample(srv);
         srv.metrics.tend(srv.clock.now_ms);
     }
+    apply::while_loading(srv);
+}
+
+/// Replication: the link to the primary, and what replicas wait for.
+fn replication(srv: &mut Server) {
+    let second = srv.clock.now_ms / 1000;
+    let new = std::mem::replace(&mut srv.repl.cron_secs, second) != second;
+    failover::on_cron(srv);
+    replica::on_cron(srv, new);
+    if new {
+        primary::on_second(srv, second);
+    }
+    snapshot::start_if_due(srv);
 }
 
 /// Time is taken from the monotonic clock, so that nothing goes wrong when the other one is set.

@@ -44,6 +44,13 @@ fn schedule_known(srv: &mut Server) {
         return;
     }
     let now = srv.clock.now_ms;
+    if srv.repl.is_replica() {
+        // The primary deletes what is past its time, but for what it does not know.
+        if !srv.repl.own_timed.is_empty() {
+            set_timer(srv, now + IDLE_MS);
+        }
+        return;
+    }
     let soonest = srv.ks.next_deadline_ms();
     let at = soonest.map_or(now + IDLE_MS, |at| at.clamp(now + TICK_MS, now + IDLE_MS));
     set_timer(srv, at);
@@ -64,6 +71,10 @@ pub(crate) fn run(srv: &mut Server) {
     }
     srv.expiry.next_ms = None;
     if !srv.expiry.enabled || srv.loading.is_some() || srv.pause.scope().is_some() {
+        return schedule(srv);
+    }
+    if srv.repl.is_replica() {
+        expire_own(srv);
         return schedule(srv);
     }
     let start = srv.clock.watch.ticks();
@@ -93,6 +104,23 @@ pub(crate) fn run(srv: &mut Server) {
     } else {
         srv.expiry.lag_ms = 0;
         schedule(srv);
+    }
+}
+
+/// Deletes the keys that clients of this replica have written and that are past their time.
+/// O(such keys).
+fn expire_own(srv: &mut Server) {
+    let now = srv.clock.now_ms;
+    for (db, key) in std::mem::take(&mut srv.repl.own_timed) {
+        let store = srv.ks.db_mut(db as usize);
+        let at = store.find(store.key(&key)).and_then(|entry| entry.expire_ms());
+        match at {
+            None => {}
+            Some(at) if at < now => expire_key(srv, db as usize, &key),
+            Some(_) => {
+                srv.repl.own_timed.insert((db, key));
+            }
+        }
     }
 }
 

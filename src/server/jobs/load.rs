@@ -11,7 +11,9 @@ use crate::log;
 use crate::persist::rdb::error::shown;
 use crate::persist::rdb::library::Library;
 use crate::persist::rdb::load::{LoadOptions, Note, Pace, Progress, RdbError, load};
+use crate::repl::history::ID_LEN;
 use crate::server::parts::Server;
+use crate::server::parts::repl::Loaded;
 use crate::server::parts::script::Bounds;
 use crate::util::num;
 use crate::util::path::os_error;
@@ -77,7 +79,13 @@ pub(crate) fn from_disk(
     let total_bytes = file.metadata().map_or(0, |m| m.len());
     begin(srv, total_bytes);
     let started_ms = crate::sys::clock::wall_ms();
-    let source = Source { bytes: total_bytes, before: 0, keeps_expired: false, present };
+    let source = Source {
+        bytes: total_bytes,
+        before: 0,
+        keeps_expired: srv.cfg.repl.primary.is_some(),
+        live: false,
+        present,
+    };
     let loaded = snapshot(srv, file, &source, serve);
     end(srv);
     loaded?;
@@ -94,6 +102,8 @@ pub(crate) struct Source {
     pub before: u64,
     /// Keys past their time are loaded as well: what follows may be about them.
     pub keeps_expired: bool,
+    /// It is a socket, whose other side waits for an answer at the end.
+    pub live: bool,
     pub present: Present,
 }
 
@@ -125,10 +135,12 @@ pub(crate) fn snapshot(
         lru_clock,
         lfu,
         replace: present == Present::Overwritten,
+        live: source.live,
         any_version: srv.cfg.snapshot.version_check == VersionCheck::Relaxed,
         input_bytes: Some(source.bytes).filter(|&n| n > 0),
         limits: srv.limits.clone(),
     };
+    let mut history = Loaded::default();
     let result = {
         let mut empty = 0;
         let before = source.before;
@@ -141,8 +153,9 @@ pub(crate) fn snapshot(
                 stop: srv.shutdown.done,
             }
         };
-        load(input, &opts, &mut ks, &mut tick, &mut |n| note(n, &mut empty))
+        load(input, &opts, &mut ks, &mut tick, &mut |n| note(n, &mut empty, &mut history))
     };
+    srv.repl.loaded = history;
     if result.is_ok() && !keep {
         // What was there is flushed, even if the same comes back.
         (0..srv.ks.databases()).for_each(|n| srv.tell_of_flush(n as u32));
@@ -192,14 +205,19 @@ fn keep_libraries(
 }
 
 /// Tells of what the loader came upon; `empty` counts the keys that it passed over.
-fn note(note: Note<'_>, empty: &mut u64) {
+fn note(note: Note<'_>, empty: &mut u64, history: &mut Loaded) {
     match note {
-        Note::Aux(name, value) => aux(name, &String::from_utf8_lossy(value)),
+        Note::Aux(name, value) => aux(name, &String::from_utf8_lossy(value), history),
         Note::SlotImport => log!(
             Warning,
             "The RDB file was written while slots of a cluster were being imported: what they held may be \
              incomplete"
         ),
+        // Replicas that go on from this state have to be told.
+        Note::Expired(db, key) if history.id.is_some() => {
+            history.expired.push((db as u32, key.to_vec()));
+        }
+        Note::Expired(..) => {}
         Note::EmptyKey(key) => {
             *empty += 1;
             if *empty <= EMPTY_NAMED {
@@ -210,7 +228,7 @@ fn note(note: Note<'_>, empty: &mut u64) {
 }
 
 /// Logs an AUX field, in the words that tools look for.
-fn aux(name: &[u8], value: &str) {
+fn aux(name: &[u8], value: &str, history: &mut Loaded) {
     let number = || num::parse_i64_lenient(value.as_bytes()).unwrap_or(0);
     match name.to_ascii_lowercase().as_slice() {
         [b'%', ..] => log!(Notice, "RDB '{}': {value}", shown(name)),
@@ -227,9 +245,10 @@ fn aux(name: &[u8], value: &str) {
         b"aof-preamble" if number() != 0 => log!(Notice, "RDB has an AOF tail"),
         b"aof-base" if number() != 0 => log!(Notice, "RDB is base AOF"),
         b"redis-bits" | b"aof-preamble" | b"aof-base" => {}
-        b"repl-id" | b"repl-offset" | b"repl-stream-db" | b"lua" => {
-            log!(Verbose, "RDB AUX field '{}' is not used", shown(name));
-        }
+        b"repl-id" if value.len() == ID_LEN => history.id = Some(value.to_owned()),
+        b"repl-offset" => history.offset = u64::try_from(number()).ok(),
+        b"repl-stream-db" => history.db = u32::try_from(number()).ok(),
+        b"repl-id" | b"lua" => log!(Verbose, "RDB AUX field '{}' is not used", shown(name)),
         _ => log!(Debug, "Unrecognized RDB AUX field: '{}'", shown(name)),
     }
 }

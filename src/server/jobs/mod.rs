@@ -8,6 +8,7 @@ pub(super) mod cron;
 pub(super) mod expire;
 pub(super) mod load;
 pub(super) mod pause;
+pub(super) mod repl;
 pub(super) mod restart;
 pub(super) mod save;
 pub(super) mod settings;

@@ -19,15 +19,18 @@ use crate::server::parts::clock::access_clock;
 use crate::server::parts::identity::REDIS_VERSION;
 use crate::server::parts::rdb::temporary_name;
 use std::ffi::OsStr;
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 use crate::config::choice::RdbTarget;
 use crate::keyspace::Keyspace;
 use crate::log;
+use crate::net::clients::ClientId;
 use crate::persist::rdb::file::{self, FileError, Step};
 use crate::persist::rdb::save::{self, Access, SaveOptions, Summary};
+use crate::repl::peer::Filter;
 use crate::server::jobs::child::{self, Reporter};
 use crate::server::jobs::signals;
 use crate::server::parts::Server;
@@ -63,9 +66,31 @@ pub(crate) fn options(srv: &Server) -> SaveOptions {
         used_memory: srv.memory.used(),
         now_secs: now_ms / 1000,
         redis_version: REDIS_VERSION.to_string(),
-        aux: Vec::new(),
+        aux: history(srv),
         libraries: srv.script.texts(),
     }
+}
+
+/// Whose stream goes on from this state, and where: who loads the file may go on in it.
+fn history(srv: &Server) -> Vec<(String, String)> {
+    let repl = &srv.repl;
+    // A primary without a backlog has nothing to go on with, and a replica knows it while the link
+    // is up.
+    let db = match &repl.following {
+        None if repl.backlog.is_some() => srv.stream.db().unwrap_or(0),
+        Some(following) if repl.is_linked() || following.resumes => following.db,
+        _ => return Vec::new(),
+    };
+    vec![
+        ("repl-stream-db".into(), db.to_string()),
+        ("repl-id".into(), repl.history.id.clone()),
+        ("repl-offset".into(), srv.stream.repl_end().to_string()),
+    ]
+}
+
+/// Where the snapshot is.
+pub(crate) fn path(cfg: &Config) -> PathBuf {
+    file_name(cfg).to_owned()
 }
 
 fn file_name(cfg: &Config) -> &Path {
@@ -166,6 +191,11 @@ fn complain(cfg: &Config, e: &FileError) {
 
 /// BGSAVE: in a child.
 pub(crate) fn background(srv: &mut Server) -> std::io::Result<()> {
+    background_for(srv, None)
+}
+
+/// BGSAVE for replicas that read versions of the format up to this one.
+pub(crate) fn background_for(srv: &mut Server, version: Option<u32>) -> std::io::Result<()> {
     if srv.child.is_some() {
         return Err(std::io::ErrorKind::AlreadyExists.into());
     }
@@ -173,7 +203,8 @@ pub(crate) fn background(srv: &mut Server) -> std::io::Result<()> {
     srv.rdb.last_try_ms = srv.clock.now_ms;
     srv.rdb.latest.began_ms = srv.clock.now_ms;
     srv.rdb.saves += 1;
-    let opts = options(srv);
+    let mut opts = options(srv);
+    opts.version = version.unwrap_or(opts.version);
     let work = move |view: child::View<'_>, report: &mut Reporter| {
         let result = write(view.ks, view.cfg, &opts, &mut |done| report.keys(done));
         match result {
@@ -191,7 +222,57 @@ pub(crate) fn background(srv: &mut Server) -> std::io::Result<()> {
             }
         }
     };
-    match child::spawn(srv, Kind::Rdb, work) {
+    let forked = child::spawn(srv, Kind::Rdb, work);
+    started(srv, forked)
+}
+
+/// Writes a snapshot to replicas, in a child: `send` is given what writes it, to be put between
+/// what comes before and after.
+pub(crate) fn background_to(
+    srv: &mut Server,
+    version: Option<u32>,
+    filter: Filter,
+    replicas: Vec<ClientId>,
+    send: impl FnOnce(&mut Reporter, &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()>,
+) -> std::io::Result<()> {
+    if srv.child.is_some() {
+        return Err(std::io::ErrorKind::AlreadyExists.into());
+    }
+    srv.rdb.saves += 1;
+    let mut opts = options(srv);
+    opts.version = version.unwrap_or(opts.version);
+    if filter.no_functions {
+        opts.libraries.clear();
+    }
+    let empty = filter.no_data.then(|| srv.ks.empty_like(srv.clock.now_ms));
+    let work = move |view: child::View<'_>, report: &mut Reporter| {
+        let ks = empty.as_ref().unwrap_or(view.ks);
+        let mut write =
+            |mut out: &mut dyn Write| save::save(ks, &mut out, &opts, &mut |_| ()).map(|_| ());
+        match send(report, &mut write) {
+            Ok(()) => 0,
+            Err(_) => 1,
+        }
+    };
+    let forked = child::spawn(srv, Kind::Rdb, work);
+    if let (Ok(()), Some(child)) = (&forked, &mut srv.child) {
+        child.replicas = replicas;
+    }
+    match forked {
+        Ok(()) => {
+            let pid = srv.child.as_ref().map_or(0, |c| c.pid);
+            log!(Notice, "Background RDB transfer started by pid {pid}");
+            Ok(())
+        }
+        Err(e) => {
+            log!(Warning, "Can't save in background: fork: {}", os_error(&e));
+            Err(e)
+        }
+    }
+}
+
+fn started(srv: &mut Server, forked: std::io::Result<()>) -> std::io::Result<()> {
+    match forked {
         Ok(()) => {
             let pid = srv.child.as_ref().map_or(0, |c| c.pid);
             log!(Notice, "Background saving started by pid {pid}");
@@ -211,6 +292,13 @@ pub(crate) fn background(srv: &mut Server) -> std::io::Result<()> {
 /// The saving child has ended.
 pub(crate) fn finished(srv: &mut Server, child: &Child, exit: Exit) {
     let now = srv.clock.now_ms;
+    if !child.replicas.is_empty() {
+        return match exit {
+            Exit::Code(0) => log!(Notice, "Background RDB transfer terminated with success"),
+            Exit::Code(_) => log!(Warning, "Background transfer error"),
+            Exit::Signal(n) => log!(Warning, "Background transfer terminated by signal {n}"),
+        };
+    }
     srv.rdb.last_duration_ms = Some(now - child.started_ms);
     srv.rdb.latest.took_ms = Some(crate::sys::clock::wall_ms() - child.started_ms);
     srv.rdb.last_cow = child.progress.cow_peak;

@@ -48,6 +48,7 @@ pub(crate) fn adopt(srv: &mut Server) {
     };
     srv.tracking.set_limit(cfg.clients.tracking_table_max_keys);
     srv.rdb.refresh(&srv.cfg);
+    srv.repl.refresh(&srv.cfg, srv.clock.now_ms);
     client_memory::adopt_settings(srv);
     srv.rearm();
 }

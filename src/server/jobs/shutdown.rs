@@ -4,7 +4,8 @@
 //! loaded it ends the server at once and without saving. During a SAVE, or while a script runs, it
 //! is only noted.
 //!
-//! `finish` goes in this order:
+//! Replicas that lack something are waited for, up to `shutdown-timeout`. Writes are held back
+//! meanwhile, and the shutdown can be called off. Then `finish` goes in this order:
 //!
 //! 1. The child that saves is killed.
 //! 2. The last snapshot is written, if there are save points or SAVE was given. If it can't be, the
@@ -16,24 +17,18 @@
 
 use crate::config::ShutdownFlags;
 use crate::log;
+use crate::server::engine::blocking;
 use crate::server::jobs::aof::flush;
+use crate::server::jobs::repl::{names, primary};
 use crate::server::jobs::signals;
-use crate::server::jobs::{children, save, supervisor};
+use crate::server::jobs::{children, pause, save, supervisor};
 use crate::server::parts::Server;
 use crate::server::parts::aof::State;
 use crate::server::parts::child::Kind;
+use crate::server::parts::pause::{Purpose, Scope};
+use crate::server::parts::repl::State as ReplicaState;
+pub(crate) use crate::server::parts::shutdown::How;
 use crate::sys::signals::SIGINT;
-
-/// How to shut down.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct How {
-    pub save: bool,
-    pub nosave: bool,
-    /// Don't wait for replicas.
-    pub now: bool,
-    /// Go on even if the last save fails.
-    pub force: bool,
-}
 
 /// Reads what signals have come.
 pub(crate) fn on_signals(srv: &mut Server) {
@@ -52,8 +47,10 @@ pub(crate) fn on_signals(srv: &mut Server) {
 /// SHUTDOWN ABORT: what a signal asked for and has not been done yet is called off; false if there
 /// is no such thing.
 pub(crate) fn abort(srv: &mut Server) -> bool {
-    let pending = srv.shutdown.asked.take().is_some();
+    let asked = srv.shutdown.asked.take().is_some();
+    let pending = asked || srv.shutdown.waiting.is_some();
     if pending {
+        call_off(srv);
         log!(Notice, "Shutdown manually aborted.");
     }
     pending
@@ -61,10 +58,20 @@ pub(crate) fn abort(srv: &mut Server) -> bool {
 
 /// Does what a signal asked for.
 pub(crate) fn on_cron(srv: &mut Server) {
-    let Some(signal) = srv.shutdown.asked else { return };
     if srv.debug.pause_cron {
         return;
     }
+    if let Some((how, until_ms)) = srv.shutdown.waiting {
+        if srv.clock.now_ms >= until_ms || replicas_have_all(srv) {
+            // If it fails, the log says why, and the server goes on.
+            if finish(srv, how).is_err() {
+                call_off(srv);
+            }
+            srv.shutdown.asked = None;
+        }
+        return;
+    }
+    let Some(signal) = srv.shutdown.asked else { return };
     let p = &srv.cfg.process;
     let flags = if signal == SIGINT { p.shutdown_on_sigint } else { p.shutdown_on_sigterm };
     let how = How {
@@ -77,17 +84,80 @@ pub(crate) fn on_cron(srv: &mut Server) {
     let _ = shut_down(srv, how);
 }
 
-/// Saves if it must and ends the loop. An error leaves the server running.
+/// What a shutdown has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// The loop ends.
+    Done,
+    /// Replicas are waited for; whoever asked for it waits as well.
+    Waits,
+}
+
+/// Saves if it must and ends the loop, or waits for the replicas first. An error leaves the server
+/// running.
 ///
 /// However it ends, what a signal asked for is done with: signals that came during the last save
 /// ask for no other.
-pub(crate) fn shut_down(srv: &mut Server, how: How) -> Result<(), ()> {
+pub(crate) fn shut_down(srv: &mut Server, how: How) -> Result<Begun, ()> {
     if srv.shutdown.done {
-        return Ok(());
+        return Ok(Begun::Done);
+    }
+    if srv.shutdown.waiting.is_some() {
+        return Ok(Begun::Waits);
+    }
+    log!(Notice, "User requested shutdown...");
+    if srv.identity.supervised == "systemd" {
+        supervisor::notify("STOPPING=1\n");
+    }
+    let timeout_ms = i64::from(srv.cfg.process.shutdown_timeout_secs) * 1000;
+    if !how.now && timeout_ms > 0 && !replicas_have_all(srv) {
+        srv.shutdown.asked = None;
+        srv.shutdown.waiting = Some((how, srv.clock.now_ms + timeout_ms));
+        if srv.pause.scope().is_none() {
+            primary::tell_replicas(srv, &[b"REPLCONF", b"GETACK", b"*"]);
+        }
+        pause::start(srv, Purpose::Shutdown, Scope::Writes, i64::MAX);
+        log!(Notice, "Waiting for replicas before shutting down.");
+        return Ok(Begun::Waits);
     }
     let result = finish(srv, how);
     srv.shutdown.asked = None;
-    result
+    result.map(|()| Begun::Done)
+}
+
+/// Whether no replica lacks anything.
+fn replicas_have_all(srv: &Server) -> bool {
+    let end = srv.stream.repl_end();
+    srv.repl.replicas.iter().all(|replica| replica.acked == end)
+}
+
+/// A shutdown that waited does not come about. Those who asked for it are told.
+fn call_off(srv: &mut Server) {
+    srv.shutdown.waiting = None;
+    blocking::end_shutdown_waits(srv);
+    pause::end(srv, Purpose::Shutdown);
+}
+
+/// Says how far the replicas are at the end.
+fn tell_of_replicas(srv: &Server) {
+    let end = srv.stream.repl_end();
+    let all = srv.repl.replicas.len();
+    let mut behind = 0;
+    for replica in srv.repl.replicas.iter().filter(|replica| replica.acked != end) {
+        behind += 1;
+        let online = matches!(replica.state, ReplicaState::Online);
+        let lag = if online { (srv.clock.now_ms - replica.acked_ms) / 1000 } else { 0 };
+        log!(
+            Notice,
+            "Lagging replica {} reported offset {} behind master, lag={lag}, state={}.",
+            names::name(srv, replica.client),
+            end.saturating_sub(replica.acked),
+            replica.word()
+        );
+    }
+    if all > 0 {
+        log!(Notice, "{} of {all} replicas are in sync when shutting down.", all - behind);
+    }
 }
 
 /// The server goes on, and `status` tells systemd why.
@@ -100,10 +170,7 @@ fn refuse(srv: &Server, status: &str) -> Result<(), ()> {
 }
 
 fn finish(srv: &mut Server, how: How) -> Result<(), ()> {
-    log!(Notice, "User requested shutdown...");
-    if srv.identity.supervised == "systemd" {
-        supervisor::notify("STOPPING=1\n");
-    }
+    tell_of_replicas(srv);
     match srv.child.as_ref().map(|child| child.kind) {
         None => {}
         Some(Kind::Rdb) => {

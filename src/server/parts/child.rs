@@ -2,6 +2,7 @@
 
 use std::fs::File;
 
+use crate::net::clients::ClientId;
 use crate::persist::rdb::file::Step;
 use crate::sys::fork::Exit;
 use crate::util::lines::Lines;
@@ -33,6 +34,10 @@ pub(crate) struct Child {
     pub pipe: File,
     /// What it has said of its failure: the step, and the error as the system numbers it.
     pub failure: Option<(Step, i32)>,
+    /// The replicas that it writes to; none: it writes a file.
+    pub replicas: Vec<ClientId>,
+    /// What it has said of them: 0, or the error of the system.
+    pub reached: Vec<(usize, i32)>,
 }
 
 impl Child {

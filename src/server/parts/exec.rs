@@ -17,12 +17,14 @@ pub(crate) struct Unit {
     pub db: u32,
     /// A parked client's command runs again: MONITOR has shown it already.
     pub again: bool,
+    /// The primary that this server follows says it: it is done, whatever this server thinks.
+    pub obeys: bool,
 }
 
 impl Unit {
     /// The server's own acts: expiry, eviction, the work between commands.
     pub(crate) const SERVER: Unit =
-        Unit { origin: Origin::Client, client: None, db: 0, again: false };
+        Unit { origin: Origin::Client, client: None, db: 0, again: false, obeys: false };
 
     pub(crate) fn of(client: ClientId) -> Unit {
         Unit { client: Some(client), ..Unit::SERVER }

@@ -49,9 +49,6 @@ fn profile() -> &'static str {
 #[derive(Debug, Default)]
 pub(crate) struct Identity {
     pub run_id: String,
-    /// The name of the history that our writes make. Replicas that know it could go on from where
-    /// they are.
-    pub replid: String,
     pub executable: PathBuf,
     /// The name that the program was called by.
     pub program: String,

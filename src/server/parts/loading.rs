@@ -10,6 +10,8 @@ pub(crate) struct Loading {
     pub total_bytes: u64,
     pub progress: Progress,
     pub logged_at: u64,
+    /// The old data is served meanwhile.
+    pub aside: bool,
 }
 
 impl Loading {

@@ -20,6 +20,7 @@ pub(super) mod metrics;
 pub(super) mod net;
 pub(super) mod pause;
 pub(super) mod rdb;
+pub(super) mod repl;
 pub(super) mod running;
 pub(super) mod script;
 pub(super) mod shutdown;
@@ -58,6 +59,7 @@ use crate::server::parts::metrics::{Format, Metrics};
 use crate::server::parts::net::Net;
 use crate::server::parts::pause::Pause;
 use crate::server::parts::rdb::RdbJobs;
+use crate::server::parts::repl::Repl;
 use crate::server::parts::script::Scripting;
 use crate::server::parts::shutdown::Shutdown;
 use crate::server::parts::stream::Stream;
@@ -84,6 +86,7 @@ pub(crate) struct Server {
     pub pubsub: PubSub,
     pub tracking: Tracking,
     pub rdb: RdbJobs,
+    pub repl: Repl,
     pub aof: Aof,
     pub child: Option<Child>,
     pub cron: Cron,

@@ -7,6 +7,7 @@ use std::io;
 use mio::{Interest, Poll, Token};
 
 use crate::net::clients::ClientId;
+use crate::net::conn::Conn;
 use crate::net::listener::{Kind, Listener};
 use crate::net::timers::{TimerId, Timers};
 use crate::resp::parser::Batch;
@@ -23,9 +24,10 @@ const SLICE_US: u64 = 250;
 /// What an event comes from.
 ///
 /// ```text
-/// token 0             2              4             16 ..          112 ..       128 ..
-///       the signals   the child's    the helper    listeners,     scrapers,    clients, each with
-///       pipe          pipe           thread        by place       by place     its generation
+/// token 0            2             4           6         16 ..       112 ..     128 ..
+///       the signals  the child's   the helper  the link  listeners,  scrapers,  clients, each
+///       pipe         pipe          thread                by place    by place   with its
+///                                                                               generation
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -33,6 +35,8 @@ pub(crate) enum Source {
     Child,
     /// A helper thread for files has done something.
     Helper,
+    /// The connection to the primary, before a client stands for it.
+    Link,
     Listener(usize),
     /// A connection that asks for metrics. An event for one that has left may reach the next one in
     /// its place, which then finds nothing to read.
@@ -43,6 +47,7 @@ pub(crate) enum Source {
 const SIGNALS: usize = 0;
 const CHILD: usize = 2;
 const HELPER: usize = 4;
+const LINK: usize = 6;
 const FIRST_LISTENER: usize = 16;
 const FIRST_SCRAPER: usize = 112;
 const FIRST_CLIENT: usize = FIRST_SCRAPER + MAX_SCRAPERS;
@@ -55,6 +60,7 @@ impl Source {
             Source::Signals => Token(SIGNALS),
             Source::Child => Token(CHILD),
             Source::Helper => Token(HELPER),
+            Source::Link => Token(LINK),
             Source::Listener(i) => {
                 debug_assert!(i < MAX_LISTENERS);
                 Token(FIRST_LISTENER + i)
@@ -77,6 +83,7 @@ impl Source {
             SIGNALS => Some(Source::Signals),
             CHILD => Some(Source::Child),
             HELPER => Some(Source::Helper),
+            LINK => Some(Source::Link),
             _ => None,
         }
     }
@@ -112,6 +119,8 @@ pub(crate) struct Net {
     pub holds_events: bool,
     /// Listeners that could not accept: no descriptors are left. The cron has them try again.
     pub accept_later: Vec<usize>,
+    /// The link to the primary has more to read.
+    pub link_again: bool,
     pub read_buf: Vec<u8>,
     pub batch: Batch<'static>,
     /// When the running client's share of the turn began, and how long it is, in ticks.
@@ -138,6 +147,7 @@ impl Net {
             accept_again: Vec::new(),
             holds_events: false,
             accept_later: Vec::new(),
+            link_again: false,
             read_buf: vec![0; READ_SIZE],
             batch: Batch::default(),
             slice_from: 0,
@@ -171,6 +181,12 @@ impl Net {
     pub(crate) fn unwatch_child(&self, fd: std::os::fd::RawFd) {
         // The caller closes the descriptor right after this, which ends the registration as well.
         let _ = self.poll.registry().deregister(&mut mio::unix::SourceFd(&fd));
+    }
+
+    /// The link's connection is watched no more, or as something else.
+    pub(crate) fn forget_link(&self, conn: &mut Conn) {
+        // An error is ignored: it may not have been watched yet.
+        let _ = conn.deregister(self.poll.registry());
     }
 
     /// What wakes the loop from another thread.
@@ -281,7 +297,7 @@ mod tests {
         let clients = [0, 1, 1 << 31, 7 << 32 | 5, (u32::MAX as usize) << 31];
         let listeners = (0..MAX_LISTENERS).map(Source::Listener);
         let scrapers = (0..MAX_SCRAPERS).map(Source::Scraper);
-        let all = [Source::Signals, Source::Child, Source::Helper].into_iter();
+        let all = [Source::Signals, Source::Child, Source::Helper, Source::Link].into_iter();
         let all = all.chain(listeners).chain(scrapers);
         let mut tokens = std::collections::HashSet::new();
         for source in all.chain(clients.map(client)) {

@@ -27,8 +27,6 @@ pub(crate) struct RdbJobs {
     pub scheduled: bool,
     /// `stop-writes-on-bgsave-error` and save points are on; kept by `refresh`.
     pub stop_writes: bool,
-    /// `min-replicas-to-write` asks for replicas, of which there are none; kept by `refresh`.
-    pub few_replicas: bool,
     pub load_expired: u64,
     pub load_loaded: u64,
 }
@@ -84,26 +82,10 @@ impl RdbJobs {
         self.last_failed && self.stop_writes
     }
 
-    /// Whether writes are refused because fewer replicas are there than `min-replicas-to-write`
-    /// wants.
-    #[inline]
-    pub(crate) fn replicas_missing(&self) -> bool {
-        self.few_replicas
-    }
-
-    /// Whether writes are refused for any of these reasons.
-    #[inline]
-    pub(crate) fn writes_limited(&self) -> bool {
-        self.few_replicas || self.write_refused()
-    }
-
     /// Takes over the settings that these depend on.
     pub(crate) fn refresh(&mut self, cfg: &Config) {
         self.stop_writes =
             cfg.snapshot.stop_writes_on_error && !cfg.snapshot.save_points.is_empty();
-        // Compat: a lag of 0 takes the condition away.
-        self.few_replicas =
-            cfg.repl.min_replicas_to_write > 0 && cfg.repl.min_replicas_max_lag_secs > 0;
     }
 
     /// INFO persistence; `child`: the one that saves now.

@@ -2,6 +2,17 @@
 
 use std::time::Duration;
 
+/// How to shut down.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct How {
+    pub save: bool,
+    pub nosave: bool,
+    /// Don't wait for replicas.
+    pub now: bool,
+    /// Go on even if the last save fails.
+    pub force: bool,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Shutdown {
     /// The loop ends.
@@ -11,4 +22,6 @@ pub(crate) struct Shutdown {
     /// A signal asked for it; done by the next cron.
     pub asked: Option<i32>,
     pub exit_code: i32,
+    /// It has begun, and waits for the replicas until this time.
+    pub waiting: Option<(How, i64)>,
 }

@@ -16,6 +16,12 @@
 //! Such bytes are in the blocks like any other, so that offsets mean the same to everybody;
 //! `partial` names their ranges, and the other readers step over them.
 //!
+//! A replica passes on what its primary sends, byte for byte (`append_raw`), so that the offsets of
+//! all replicas mean the same. What its own commands change is then for the file alone
+//! (`audience`).
+//!
+//! Replicas count only the bytes that are meant for them (`offsets`).
+//!
 //! Invariants:
 //!
 //! - S1  each block has `BLOCK` bytes, and `end - start` says how many of them all are filled; the
@@ -24,6 +30,8 @@
 //! - S3  the first command of a unit, if it fits, is written right behind the end, where it stays
 //!   if it is the only one (`direct` bytes); it moves to `unit` when a second one comes;
 //! - S4  while nobody reads, nothing is recorded: `wanted` is empty.
+
+mod offsets;
 
 use std::collections::VecDeque;
 
@@ -61,12 +69,23 @@ struct Partial {
     from: u64,
     to: u64,
     targets: Targets,
+    /// Bytes before it that replicas don't get.
+    withheld: u64,
 }
 
-#[derive(Debug, Default)]
+impl Partial {
+    /// How many of its bytes replicas don't get.
+    fn withholds(&self) -> u64 {
+        if self.targets & REPLICAS == 0 { self.to - self.from } else { 0 }
+    }
+}
+
+#[derive(Debug)]
 pub(crate) struct Stream {
     /// Which kinds of readers there are.
     wanted: Targets,
+    /// Which of them get what commands change here.
+    audience: Targets,
     /// The open unit: its commands (except a first one that is already behind the end), how many
     /// they are, and the databases that they begin and end in.
     unit: Vec<u8>,
@@ -74,6 +93,8 @@ pub(crate) struct Stream {
     commands: usize,
     first_db: Option<u32>,
     unit_db: Option<u32>,
+    /// Its commands are not to stand in a transaction.
+    loose: bool,
     /// Ranges of the open unit that not all readers get, counted from its first command.
     unit_partial: Vec<Partial>,
     /// The database that is selected at the end of the blocks.
@@ -88,7 +109,41 @@ pub(crate) struct Stream {
     start: u64,
     end: u64,
     partial: VecDeque<Partial>,
+    /// Bytes so far that replicas don't get.
+    withheld: u64,
+    /// What makes a replication offset of a position, less what was withheld before it.
+    base: u64,
+    /// The replication offset while no replica reads.
+    resting: u64,
     readers: Slab<Reader>,
+}
+
+impl Default for Stream {
+    fn default() -> Stream {
+        Stream {
+            wanted: 0,
+            audience: ALL,
+            unit: Vec::new(),
+            direct: 0,
+            commands: 0,
+            first_db: None,
+            unit_db: None,
+            loose: false,
+            unit_partial: Vec::new(),
+            db: None,
+            direct_db: None,
+            stamp: None,
+            blocks: VecDeque::new(),
+            spare: Vec::new(),
+            start: 0,
+            end: 0,
+            partial: VecDeque::new(),
+            withheld: 0,
+            base: 0,
+            resting: 0,
+            readers: Slab::new(),
+        }
+    }
 }
 
 impl Stream {
@@ -99,16 +154,44 @@ impl Stream {
 
     /// Adds a reader of what comes from now on.
     pub(crate) fn join(&mut self, targets: Targets) -> ReaderId {
-        (self.db, self.direct_db) = (None, None);
+        self.select_anew();
+        self.join_at(targets, self.end)
+    }
+
+    /// Adds a reader of what comes after `at`, which another reader has not passed.
+    pub(crate) fn join_at(&mut self, targets: Targets, at: u64) -> ReaderId {
+        debug_assert!((self.start..=self.end).contains(&at));
+        if targets & REPLICAS & !self.wanted != 0 {
+            self.base = self.resting.wrapping_sub(self.end - self.withheld);
+        }
         self.wanted |= targets;
-        ReaderId(self.readers.insert(Reader { at: self.end, targets }))
+        ReaderId(self.readers.insert(Reader { at, targets }))
     }
 
     /// Ends a reader.
     pub(crate) fn leave(&mut self, id: ReaderId) {
+        let offset = self.repl_end();
         self.readers.try_remove(id.0);
         self.wanted = self.readers.iter().fold(0, |all, (_, reader)| all | reader.targets);
+        self.resting = offset;
         self.trim();
+    }
+
+    /// The next unit names its database, as for a reader that knows none.
+    pub(crate) fn select_anew(&mut self) {
+        (self.db, self.direct_db) = (None, None);
+    }
+
+    /// The database that is selected at the end; None: none is, for the next unit names it.
+    pub(crate) fn db(&self) -> Option<u32> {
+        self.db
+    }
+
+    /// Who gets what commands change here from now on: all, or the file alone. No unit is open.
+    pub(crate) fn set_audience(&mut self, audience: Targets) {
+        if std::mem::replace(&mut self.audience, audience) != audience {
+            self.select_anew();
+        }
     }
 
     /// Adds a command to the open unit, to be run in database `db`. O(bytes); allocates nothing but
@@ -120,10 +203,11 @@ impl Stream {
         args: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
         targets: Targets,
     ) {
+        let targets = targets & self.audience;
         if targets & self.wanted == 0 {
             return;
         }
-        if self.commands == 0 && targets == ALL && self.direct_db == Some(db) {
+        if self.commands == 0 && targets == self.audience && self.direct_db == Some(db) {
             let filled = (self.end - self.start) as usize;
             if filled / BLOCK < self.blocks.len()
                 && let Some(block) = self.blocks.back_mut()
@@ -134,6 +218,19 @@ impl Stream {
             }
         }
         self.add_aside(db, args, targets);
+    }
+
+    /// Adds a command for replicas that has nothing to do with a database, as a unit of its own. A
+    /// unit that is open ends before it.
+    pub(crate) fn add_for_link(&mut self, words: &[&[u8]]) {
+        self.close();
+        if self.wanted & self.audience & REPLICAS != 0 {
+            let from = self.end;
+            let mut text = Vec::new();
+            append_command(&mut text, words.iter().copied());
+            self.append(&text);
+            self.mark(from, self.end, REPLICAS);
+        }
     }
 
     #[inline(never)]
@@ -151,9 +248,8 @@ impl Stream {
             self.direct = 0;
             (self.first_db, self.unit_db) = (self.db, self.db);
         }
-        // A `SELECT` that only some readers get must not be the one that selects the database for
-        // all.
-        if targets == ALL && self.unit_db != Some(db) {
+        // All get the `SELECT`, whoever gets the command: the database is the same for all.
+        if self.unit_db != Some(db) {
             match self.unit_db {
                 None => self.first_db = Some(db),
                 Some(_) => select(&mut self.unit, db),
@@ -164,8 +260,9 @@ impl Stream {
         append_command(&mut self.unit, args);
         let end = self.unit.len();
         self.commands += 1;
-        if targets != ALL {
-            self.unit_partial.push(Partial { from: from as u64, to: end as u64, targets });
+        if targets != self.audience {
+            let (from, to) = (from as u64, end as u64);
+            self.unit_partial.push(Partial { from, to, targets, withheld: 0 });
         }
     }
 
@@ -178,21 +275,32 @@ impl Stream {
     #[inline]
     pub(crate) fn close(&mut self) {
         if self.direct > 0 {
+            let from = self.end;
             self.end += self.direct as u64;
             (self.direct, self.commands) = (0, 0);
+            if self.audience != ALL {
+                self.mark(from, self.end, self.audience);
+            }
         } else if self.commands > 0 {
             self.append_unit();
         }
     }
 
+    /// The commands of the open unit have nothing to do with each other: they leave without MULTI
+    /// and EXEC around them.
+    pub(crate) fn loosen(&mut self) {
+        self.loose = self.commands > 0;
+    }
+
     #[inline(never)]
     fn append_unit(&mut self) {
-        let several = self.commands > 1;
+        let several = self.commands > 1 && !std::mem::take(&mut self.loose);
         if let Some(secs) = self.stamp.take_if(|_| self.wanted & AOF != 0) {
             let from = self.end;
             self.append(format!("#TS:{secs}\r\n").as_bytes());
-            self.partial.push_back(Partial { from, to: self.end, targets: AOF });
+            self.mark(from, self.end, AOF);
         }
+        let from = self.end;
         if several {
             self.append(b"*1\r\n$5\r\nMULTI\r\n");
         }
@@ -205,15 +313,17 @@ impl Stream {
         let base = self.end;
         let mut unit = std::mem::take(&mut self.unit);
         self.append(&unit);
-        for part in self.unit_partial.drain(..) {
-            self.partial.push_back(Partial {
-                from: base + part.from,
-                to: base + part.to,
-                targets: part.targets,
-            });
+        for part in std::mem::take(&mut self.unit_partial) {
+            if self.audience == ALL {
+                self.mark(base + part.from, base + part.to, part.targets);
+            }
         }
         if several {
             self.append(b"*1\r\n$4\r\nEXEC\r\n");
+        }
+        // An audience of one kind has no parts.
+        if self.audience != ALL {
+            self.mark(from, self.end, self.audience);
         }
         self.db = self.unit_db.or(self.db);
         self.direct_db = self.db;
@@ -221,6 +331,27 @@ impl Stream {
         if unit.capacity() <= UNIT_KEPT {
             unit.clear();
             self.unit = unit;
+        }
+    }
+
+    /// Notes that only some readers get the bytes from `from` to `to`, behind all others so marked.
+    fn mark(&mut self, from: u64, to: u64, targets: Targets) {
+        let withheld = self.withheld;
+        let part = Partial { from, to, targets, withheld };
+        self.withheld += part.withholds();
+        match self.partial.back_mut() {
+            Some(last) if last.to == from && last.targets == targets => last.to = to,
+            _ => self.partial.push_back(part),
+        }
+    }
+
+    /// Adds bytes for replicas as they are: a primary has sent them. No unit is open.
+    pub(crate) fn append_raw(&mut self, bytes: &[u8]) {
+        debug_assert!(self.commands == 0 && self.audience != ALL);
+        if self.wanted & REPLICAS != 0 {
+            let from = self.end;
+            self.append(bytes);
+            self.mark(from, self.end, REPLICAS);
         }
     }
 
@@ -239,9 +370,22 @@ impl Stream {
         }
     }
 
+    /// Memory of the blocks from a position on.
+    pub(crate) fn memory_from(&self, at: u64) -> u64 {
+        let before = (at.max(self.start) - self.start) as usize / BLOCK;
+        (self.blocks.len().saturating_sub(before) * BLOCK) as u64
+    }
+
     /// Bytes of memory that it takes.
     pub(crate) fn memory(&self) -> u64 {
-        ((self.blocks.len() + self.spare.len()) * BLOCK + self.unit.capacity()) as u64
+        let blocks = (self.blocks.len() + self.spare.len()) * BLOCK;
+        (blocks + self.unit.capacity() + self.lists()) as u64
+    }
+
+    /// Bytes of the lists of blocks and of ranges.
+    fn lists(&self) -> usize {
+        let blocks = (self.blocks.capacity() + self.spare.capacity()) * size_of::<Vec<u8>>();
+        blocks + self.partial.capacity() * size_of::<Partial>()
     }
 
     /// How far the stream has come, in bytes from the start of the process.
@@ -259,13 +403,16 @@ impl Stream {
     #[inline]
     pub(crate) fn read_at(&self, targets: Targets, at: &mut u64) -> &[u8] {
         let mut to = self.end;
-        for part in self.partial.iter().filter(|part| part.targets & targets == 0) {
-            if part.from <= *at && *at < part.to {
-                *at = part.to;
-            } else if part.from > *at {
+        let first = self.partial.partition_point(|part| part.to <= *at);
+        for part in self.partial.range(first..) {
+            if part.targets & targets != 0 {
+                continue;
+            }
+            if part.from > *at {
                 to = part.from;
                 break;
             }
+            *at = part.to;
         }
         let from = (*at - self.start) as usize;
         let Some(block) = self.blocks.get(from / BLOCK) else { return &[] };
@@ -346,120 +493,4 @@ fn append_command<'a>(to: &mut Vec<u8>, args: impl ExactSizeIterator<Item = &'a 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn add(stream: &mut Stream, db: u32, words: &str, targets: Targets) {
-        let args: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
-        stream.add(db, args.into_iter(), targets);
-    }
-
-    fn words(bytes: &[u8]) -> String {
-        let text = String::from_utf8_lossy(bytes);
-        let kept: Vec<&str> = text.lines().filter(|line| !line.starts_with('$')).collect();
-        kept.join(" ").replace("*1 ", "/ ").replace("*2 ", "/ ").replace("*3 ", "/ ")
-    }
-
-    #[test]
-    fn units_are_transactions_in_their_database() {
-        let mut stream = Stream::default();
-        add(&mut stream, 0, "SET a 1", ALL);
-        stream.close();
-        assert_eq!(stream.end, stream.start, "nobody reads");
-        let reader = stream.join(ALL);
-        add(&mut stream, 0, "SET a 1", ALL);
-        stream.close();
-        add(&mut stream, 0, "DEL a", ALL);
-        add(&mut stream, 2, "DEL b", ALL);
-        stream.close();
-        stream.close();
-        assert_eq!(
-            words(&stream.take(reader)),
-            "/ SELECT 0 / SET a 1 / MULTI / DEL a / SELECT 2 / DEL b / EXEC"
-        );
-        add(&mut stream, 2, "DEL c", ALL);
-        stream.close();
-        assert_eq!(words(&stream.take(reader)), "/ DEL c");
-    }
-
-    #[test]
-    fn readers_step_over_what_is_not_for_them() {
-        let mut stream = Stream::default();
-        let (aof, replica) = (stream.join(AOF), stream.join(REPLICAS));
-        add(&mut stream, 5, "PUBLISH c m", REPLICAS);
-        stream.close();
-        add(&mut stream, 5, "SET a 1", ALL);
-        add(&mut stream, 5, "PUBLISH c n", REPLICAS);
-        stream.close();
-        assert_eq!(words(&stream.take(aof)), "/ MULTI / SELECT 5 / SET a 1 / EXEC");
-        assert_eq!(
-            words(&stream.take(replica)),
-            "/ PUBLISH c m / MULTI / SELECT 5 / SET a 1 / PUBLISH c n / EXEC"
-        );
-        stream.leave(replica);
-        let before = stream.end;
-        add(&mut stream, 5, "PUBLISH c m", REPLICAS);
-        stream.close();
-        assert_eq!(stream.end, before, "nobody is left to read it");
-    }
-
-    #[test]
-    fn the_file_is_told_the_time_and_nobody_else() {
-        let mut stream = Stream::default();
-        let (aof, replica) = (stream.join(AOF), stream.join(REPLICAS));
-        stream.stamp(7);
-        add(&mut stream, 0, "SET a 1", ALL);
-        stream.close();
-        add(&mut stream, 0, "SET b 1", ALL);
-        stream.close();
-        stream.stamp(8);
-        stream.stamp(9);
-        add(&mut stream, 0, "SET c 1", ALL);
-        stream.close();
-        let file = words(&stream.take(aof));
-        assert_eq!(file, "#TS:7 / SELECT 0 / SET a 1 / SET b 1 #TS:9 / SET c 1");
-        let link = words(&stream.take(replica));
-        assert_eq!(link, "/ SELECT 0 / SET a 1 / SET b 1 / SET c 1");
-    }
-
-    /// Against one string of bytes: readers that come, go and read as they like get the same bytes.
-    #[test]
-    fn readers_agree_with_a_plain_string() {
-        let mut next = crate::util::rand::generator(3);
-        let mut stream = Stream::default();
-        let mut model: Vec<u8> = Vec::new();
-        let mut readers: Vec<(ReaderId, usize)> = Vec::new();
-        let witness = stream.join(ALL);
-        for _ in 0..20_000 {
-            match next() % 6 {
-                0 if readers.len() < 8 => readers.push((stream.join(ALL), model.len())),
-                1 if !readers.is_empty() => {
-                    let (id, _) = readers.swap_remove(next() as usize % readers.len());
-                    stream.leave(id);
-                }
-                2..4 if !readers.is_empty() => {
-                    let at = next() as usize % readers.len();
-                    let (id, seen) = &mut readers[at];
-                    let piece = stream.next(*id).to_vec();
-                    let n = if piece.is_empty() { 0 } else { 1 + next() as usize % piece.len() };
-                    assert_eq!(piece[..n], model[*seen..*seen + n]);
-                    stream.advance(*id, n);
-                    *seen += n;
-                }
-                _ => {
-                    let value = vec![b'v'; (next() % 3000) as usize];
-                    for _ in 0..1 + next() % 3 {
-                        let db = (next() % 3) as u32;
-                        stream.add(db, [&b"SET"[..], b"k", &value].into_iter(), ALL);
-                    }
-                    stream.close();
-                    model.extend(stream.take(witness));
-                }
-            }
-            let slowest = readers.iter().map(|r| r.1).min().unwrap_or(model.len());
-            let kept = stream.blocks.len() * BLOCK;
-            assert!(kept <= model.len() - slowest + 2 * BLOCK);
-        }
-        assert!(model.len() > 1_000_000);
-    }
-}
+mod tests;

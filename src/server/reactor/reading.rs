@@ -29,6 +29,7 @@ use crate::server::engine::ahead::{self, Ahead, PREFETCH};
 use crate::server::engine::blocking::Outcome;
 use crate::server::engine::describe::describe;
 use crate::server::engine::{dispatch, lend};
+use crate::server::jobs::repl::{apply, primary};
 use crate::server::parts::exec::Unit;
 use crate::server::parts::net::READ_SIZE;
 use crate::server::parts::{Server, running};
@@ -55,6 +56,12 @@ pub(crate) fn read_client(srv: &mut Server, id: ClientId) {
     if client.session.parked.is_some() || client.session.postponed {
         return read_ahead(srv, id);
     }
+    if client.session.primary && srv.exec.busy {
+        // A script may not be disturbed by writes. It goes on in the next turn.
+        srv.net.again.push(id);
+        return read_ahead(srv, id);
+    }
+    let replica = client.session.replica;
     if srv.clients.hold(id) {
         return;
     }
@@ -103,6 +110,10 @@ pub(crate) fn read_client(srv: &mut Server, id: ClientId) {
             srv.clients.close(id, Close::Now);
         }
     }
+    if replica && !ended {
+        // Whatever it says is a sign of life.
+        primary::heard(srv, id);
+    }
     if held {
         let Some(client) = srv.clients.get_mut(id) else { return };
         *client.query.filling() = buf;
@@ -114,6 +125,7 @@ pub(crate) fn read_client(srv: &mut Server, id: ClientId) {
     } else {
         let partial = Partial::default();
         let (used, partial) = run_buffer(srv, id, &buf[..have], partial);
+        pass_on(srv, id, &buf[..used]);
         keep_rest(srv, id, &buf[used..have], partial);
         srv.net.read_buf = buf;
     }
@@ -124,6 +136,14 @@ pub(crate) fn read_client(srv: &mut Server, id: ClientId) {
         // one direction.
         let how = if client.outbox.is_empty() { Close::Now } else { Close::AfterReply };
         srv.clients.close(id, how);
+    }
+}
+
+/// What the primary has said and we have done goes to our own replicas.
+#[inline]
+fn pass_on(srv: &mut Server, id: ClientId, bytes: &[u8]) {
+    if srv.repl.is_replica() && srv.clients.session(id).is_some_and(|session| session.primary) {
+        apply::applied(srv, id, bytes);
     }
 }
 
@@ -177,6 +197,7 @@ fn run_pending(srv: &mut Server, id: ClientId) {
     let mut buf = std::mem::take(&mut client.query.pending);
     let partial = std::mem::take(&mut client.query.partial);
     let (used, partial) = run_buffer(srv, id, &buf, partial);
+    pass_on(srv, id, &buf[..used]);
     let Some(client) = srv.clients.get_mut(id) else { return };
     buf.drain(..used);
     client.query.pending = buf;

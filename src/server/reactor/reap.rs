@@ -14,6 +14,7 @@ use crate::log;
 use crate::net::clients::ClientId;
 use crate::net::session::Close;
 use crate::server::engine::blocking;
+use crate::server::jobs::repl::{primary, replica};
 use crate::server::parts::Server;
 
 /// The most clients that leave in one turn: the system takes some microseconds to close a
@@ -39,6 +40,10 @@ fn forget(srv: &mut Server, id: ClientId) {
     }
     srv.tracking.forget(id);
     srv.pause.forget(id);
+    if srv.clients.session(id).is_some_and(|session| session.primary) {
+        replica::on_client_gone(srv, id);
+    }
+    primary::forget(srv, id);
 }
 
 pub(crate) fn reap(srv: &mut Server) {

@@ -21,6 +21,7 @@ use crate::net::clients::ClientId;
 use crate::net::session::Close;
 use crate::server::engine::{blocking, client_memory, evict, offsets, unit};
 use crate::server::jobs::aof::flush;
+use crate::server::jobs::repl::{feed, link, primary};
 use crate::server::jobs::{children, cron, expire, pause, shutdown};
 use crate::server::parts::exec::Unit;
 use crate::server::parts::net::{Source, Timer};
@@ -84,8 +85,12 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
             Some(Source::Signals) => shutdown::on_signals(srv),
             Some(Source::Child) => children::on_report(srv),
             Some(Source::Helper) => flush::on_helper(srv),
+            Some(Source::Link) => link::on_event(srv, serve_while_busy),
             None => {}
         }
+    }
+    if std::mem::take(&mut srv.net.link_again) {
+        link::on_event(srv, serve_while_busy);
     }
     for id in again {
         read_client(srv, id);
@@ -132,10 +137,14 @@ pub(crate) fn finish_turn(srv: &mut Server, mode: Mode) {
         }
     }
     client_memory::evict(srv);
+    if mode == Mode::Full {
+        primary::end_of_turn(srv);
+    }
     flush::flush(srv);
     if mode == Mode::Full {
         offsets::serve(srv);
     }
+    feed::end_of_turn(srv);
     write_replies(srv);
     writing::report_over_limit(srv);
     // While a command runs no client is freed: its own may be among the marked ones.
@@ -146,7 +155,10 @@ pub(crate) fn finish_turn(srv: &mut Server, mode: Mode) {
 
 fn wait_time(srv: &Server) -> Option<Duration> {
     let net = &srv.net;
-    let more = !net.again.is_empty() || !net.woken.is_empty() || !net.accept_again.is_empty();
+    let more = !net.again.is_empty()
+        || !net.woken.is_empty()
+        || !net.accept_again.is_empty()
+        || net.link_again;
     if more || srv.metrics.pending != 0 || srv.clients.has_to_reap() || srv.clients.has_to_write() {
         return Some(Duration::ZERO);
     }
@@ -210,6 +222,7 @@ fn catch_up(srv: &mut Server) {
     shutdown::on_signals(srv);
     children::on_report(srv);
     flush::on_helper(srv);
+    srv.net.link_again = true;
 }
 
 /// Serves other clients while a command or a load takes long. One turn does not wait, and does

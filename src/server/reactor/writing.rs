@@ -18,6 +18,7 @@ use crate::net::clients::ClientId;
 use crate::net::outbox::Flush;
 use crate::net::session::Close;
 use crate::server::engine::describe::describe;
+use crate::server::jobs::repl::feed;
 use crate::server::parts::Server;
 use crate::server::parts::net::Source;
 use crate::server::reactor::timing;
@@ -67,6 +68,9 @@ pub(crate) fn on_writable(srv: &mut Server, id: ClientId) {
 
 fn write_client(srv: &mut Server, id: ClientId) {
     let now_ms = srv.clock.now_ms;
+    if srv.clients.session(id).is_some_and(|session| session.replica) {
+        return write_replica(srv, id);
+    }
     let Server { clients, net, stats, aof, .. } = srv;
     let Some(client) = clients.get_mut(id) else { return };
     if client.session.close == Close::Now {
@@ -119,6 +123,55 @@ fn write_client(srv: &mut Server, id: ClientId) {
     }
     if clients.tally.files() {
         clients.account(id, 0);
+    }
+}
+
+/// A replica gets what it is told, and then its snapshot and the stream.
+fn write_replica(srv: &mut Server, id: ClientId) {
+    let Some(client) = srv.clients.get_mut(id) else { return };
+    if client.session.close == Close::Now {
+        return;
+    }
+    let closing = client.session.close == Close::AfterReply;
+    let told = client.outbox.flush(&mut client.conn);
+    let result = match told {
+        Ok((n, Flush::Empty)) if !closing => feed::feed(srv, id).map(|(m, how)| (n + m, how)),
+        other => other,
+    };
+    let now_ms = srv.clock.now_ms;
+    let Server { clients, net, stats, .. } = srv;
+    let Some(client) = clients.get_mut(id) else { return };
+    let (n, how) = match result {
+        Ok(done) => done,
+        Err(e) => {
+            log!(Verbose, "Error writing to client: {e}");
+            return clients.close(id, Close::Now);
+        }
+    };
+    if n > 0 {
+        stats.n.net_out += n as u64;
+        stats.n.writes += 1;
+        client.session.active_ms = now_ms;
+    }
+    let full = how == Flush::Full;
+    if full != client.wants_writable {
+        client.wants_writable = full;
+        let interest =
+            if full { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        if client.conn.reregister(net.registry(), Source::Client(id).token(), interest).is_err() {
+            return clients.close(id, Close::Now);
+        }
+    }
+    match how {
+        Flush::Full => client.outbox.trim(),
+        Flush::Paused => clients.schedule_write(id),
+        Flush::Empty if closing => clients.close(id, Close::Now),
+        Flush::Empty => {
+            client.session.soft_limit_since_ms = None;
+            if let Some(spare) = client.outbox.take_spare() {
+                clients.give_back(spare);
+            }
+        }
     }
 }
 

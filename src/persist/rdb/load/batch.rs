@@ -7,7 +7,7 @@
 use super::super::error::RdbError as Error;
 use super::super::read::Reader;
 use super::super::types::{LEN_32, ValueKind, form, opcode};
-use super::{Expire, Keyspace, Loader, Prefix, RESERVE_STEP, SetValue, Store};
+use super::{Expire, Keyspace, Loader, Note, Prefix, RESERVE_STEP, SetValue, Store};
 use crate::keyspace::store::Key;
 use crate::util::lzf;
 use crate::value::string::IntText;
@@ -209,6 +209,7 @@ impl Loader<'_> {
         for record in records.iter().map_while(|record| *record) {
             if self.is_expired(&record.prefix) {
                 self.loaded.expired += 1;
+                (self.note)(Note::Expired(self.db, record.key.of(window, unpacked)));
                 continue;
             }
             let value = match record.value {

@@ -10,7 +10,7 @@
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
-use crate::commands::spec::{DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE};
+use crate::commands::spec::{DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE};
 use crate::keyspace::effects::{self, Effects};
 use crate::keyspace::env::{Env, Origin};
 use crate::log;
@@ -73,8 +73,22 @@ struct Runner<'s> {
 /// Whether a script with these flags may run now; the error of one that may not.
 fn admit(srv: &Server, script: &Script<'_>) -> Result<(), CmdError> {
     let flags = script.flags;
+    if gate::is_stale(srv) && flags & flags::COMPAT != 0 {
+        return Err(errors::PRIMARY_DOWN);
+    }
+    if gate::is_stale(srv) && flags & flags::ALLOW_STALE == 0 {
+        return Err(CmdError::new(
+            "MASTERDOWN Link with MASTER is down, replica-serve-stale-data is set to 'no' and \
+             'allow-stale' flag is not set on the script.",
+        ));
+    }
     if flags & (flags::COMPAT | flags::NO_WRITES) != 0 || srv.loading.is_some() {
         return Ok(());
+    }
+    if gate::follows_read_only(srv) {
+        return Err(CmdError::new(
+            "READONLY Can not run script with write flag on readonly replica",
+        ));
     }
     if srv.rdb.write_refused() {
         return Err(CmdError::new(
@@ -100,7 +114,7 @@ fn admit(srv: &Server, script: &Script<'_>) -> Result<(), CmdError> {
             "ERR Can not execute a script with write flag using *_ro command.",
         ));
     }
-    if srv.rdb.replicas_missing() {
+    if srv.repl.few {
         return Err(errors::NO_REPLICAS);
     }
     if is_short(srv) && flags & flags::ALLOW_OOM == 0 {
@@ -244,7 +258,13 @@ impl Runner<'_> {
                 "ERR Write commands are not allowed from read-only scripts.",
             ));
         }
-        if row.has(WRITE) && !self.wrote && !self.replays {
+        if gate::is_stale(self.srv) && !row.has(STALE) {
+            return Err(CmdError::new("ERR Can not execute the command on a stale replica"));
+        }
+        if row.has(WRITE) && gate::follows_read_only(self.srv) {
+            return Err(errors::READ_ONLY_REPLICA);
+        }
+        if row.has(WRITE) && !self.wrote && !self.replays && !self.srv.exec.unit.obeys {
             gate::writes_allowed(self.srv)?;
         }
         if self.short && !self.wrote && row.has(DENYOOM) {
@@ -272,7 +292,7 @@ impl Host for Runner<'_> {
             }
         }
         srv.exec.targets = self.targets;
-        let fresh = srv.env(self.no_touch);
+        let fresh = srv.env_of(row, self.no_touch);
         let env = Env { now_ms: self.env.now_ms, ..fresh };
         let armed = srv.exec.armed & if self.replays { !effects::STREAM } else { !0 };
         let fx = Effects::new(armed, env.db);

@@ -227,6 +227,7 @@ impl One<'_> {
             bytes: file.metadata().map_or(0, |m| m.len()),
             before: self.before,
             keeps_expired: true,
+            live: false,
             present: Present::Replaced,
         };
         match load::snapshot(self.srv, &mut *file, &source, self.serve) {

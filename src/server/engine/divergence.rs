@@ -1,0 +1,96 @@
+//! Where a primary and a replica may come to hold different data.
+//!
+//! What a primary sends its replicas has been run once without an error, so an error means trouble.
+//! And a replica that lets its clients write has keys that the primary does not know: it must
+//! delete them itself when their time is up.
+
+use crate::config::choice::PropagationError;
+use crate::log;
+use crate::net::clients::ClientId;
+use crate::net::session::{Close, ReplyMode};
+use crate::net::usage::Class;
+use crate::resp::errors::CmdError;
+use crate::server::parts::{Call, Row, Server};
+
+/// The most of an error that the log shows.
+const SHOWN: usize = 4096;
+
+/// An error is the reply to a command of `id`. If that is our primary, or a replica, it is logged
+/// and counted; `propagation-error-behavior` may end the server.
+#[cold]
+pub(crate) fn note(srv: &mut Server, id: ClientId, row: Option<&Row>, e: &CmdError) {
+    let Some(session) = srv.clients.session(id) else { return };
+    let (from, to) = match session.class() {
+        Class::Primary => ("replica", "master"),
+        Class::Replica => ("master", "replica"),
+        _ => return,
+    };
+    let name = row.map_or("<unknown>", |row| row.name());
+    let text = e.bytes();
+    let text = text.strip_prefix(b"ERR ").map_or_else(|| [b"-", text].concat(), <[u8]>::to_vec);
+    log!(
+        Warning,
+        "== CRITICAL == This {from} is sending an error to its {to}: '{}' after processing the \
+         command '{name}'",
+        String::from_utf8_lossy(&text[..text.len().min(SHOWN)])
+    );
+    srv.stats.n.unexpected_errors += 1;
+    let strict = match srv.cfg.repl.propagation_error {
+        PropagationError::Ignore => false,
+        PropagationError::Panic | PropagationError::PanicOnReplicas => srv.cfg.repl.read_only,
+    };
+    if strict && session.primary {
+        log!(
+            Warning,
+            "This {from} panicked sending an error to its {to} after processing the command '{name}'"
+        );
+        srv.shutdown.done = true;
+        srv.shutdown.exit_code = 1;
+    }
+}
+
+/// A replica or the primary has run a command that replied with `said`. The primary hears nothing.
+/// A replica must not ask for replies: they would stand in the middle of the stream.
+#[cold]
+pub(crate) fn silence(srv: &mut Server, id: ClientId, said: &[u8]) {
+    let Some(session) = srv.clients.session(id) else { return };
+    if !session.replica || said.is_empty() || session.reply_mode != ReplyMode::Off {
+        return;
+    }
+    let name = session.last_command.map_or("<unknown>", |command| srv.table.by_id(command).name());
+    log!(
+        Warning,
+        "Replica generated a reply to command '{name}', disconnecting it: {}",
+        String::from_utf8_lossy(&said[..said.len().min(SHOWN)]).trim_end()
+    );
+    srv.clients.close(id, Close::Now);
+}
+
+/// A client has written to this replica: its keys that have a time are remembered. O(keys).
+#[cold]
+pub(crate) fn note_own_keys(srv: &mut Server, call: &Call<'_>) {
+    for (at, _) in call.row.spec.keys_of(&call.argv) {
+        let key = call.argv[at];
+        let store = srv.ks.db_mut(call.env.db as usize);
+        let timed = store.find(store.key(key)).is_some_and(|entry| entry.expire_ms().is_some());
+        let known = (call.env.db, key.to_vec());
+        match timed {
+            true => srv.repl.own_timed.insert(known),
+            false => srv.repl.own_timed.remove(&known),
+        };
+    }
+}
+
+/// A replica is told to write what it can't keep on disk: it ends, unless it is to go on.
+#[cold]
+pub(crate) fn apply_without_disk(srv: &mut Server) {
+    const SAID_EVERY_MS: i64 = 10_000;
+    if !srv.cfg.repl.ignore_disk_write_errors {
+        log!(Warning, "Replica was unable to write command to disk.");
+        srv.shutdown.done = true;
+        srv.shutdown.exit_code = 1;
+    } else if srv.clock.now_ms - srv.repl.said_disk_ms > SAID_EVERY_MS {
+        srv.repl.said_disk_ms = srv.clock.now_ms;
+        log!(Warning, "Replica is applying a command even though it is unable to write to disk.");
+    }
+}
