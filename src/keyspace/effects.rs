@@ -25,6 +25,8 @@ pub(crate) const READY: Armed = 4;
 pub(crate) const STREAM: Armed = 8;
 /// Some client caches what it reads: reads are remembered.
 pub(crate) const CACHED: Armed = 16;
+/// What clients write to this replica is not known to its primary.
+pub(crate) const OWN_KEYS: Armed = 64;
 /// Nobody listens: the running command may have its large argument, instead of a copy
 /// (`Effects::keep`).
 pub(crate) const LENT: Armed = 32;

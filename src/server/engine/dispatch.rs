@@ -82,23 +82,12 @@ pub(crate) fn process_command(
         // It has not run. CLIENT REPLY is looked at when it does.
         return outcome;
     }
-    let Some(session) = srv.clients.session_mut(id) else { return Outcome::Closing };
+    let Some(mut session) = srv.clients.session_mut(id) else { return Outcome::Closing };
     if session.reply_mode != ReplyMode::On {
-        match session.reply_mode {
-            ReplyMode::Skip => session.reply_mode = ReplyMode::On,
-            ReplyMode::SkipNext => {
-                // The command that has just run has set it, and has no reply itself.
-                session.reply_mode = ReplyMode::Skip;
-            }
-            _ => {}
-        }
-        let kept = srv.exec.keeps_reply.take().unwrap_or(before);
-        if session.replica {
-            divergence::silence(srv, id, reply.buf().get(kept..).unwrap_or_default());
-        }
-        reply.truncate(kept);
+        withhold(srv, id, reply, before);
+        let Some(again) = srv.clients.session_mut(id) else { return Outcome::Closing };
+        session = again;
     }
-    let Some(session) = srv.clients.session_mut(id) else { return Outcome::Closing };
     let closing = session.close != Close::No;
     if session.tracking.as_ref().is_some_and(|t| t.caching) && outcome != Outcome::Parked {
         invalidate::end_of_caching(session, find(srv.table, argv).ok());
@@ -111,6 +100,25 @@ pub(crate) fn process_command(
         }
     }
     if closing { Outcome::Closing } else { outcome }
+}
+
+/// Takes back what a client that wants no replies has been told from `before` on.
+#[cold]
+fn withhold(srv: &mut Server, id: ClientId, reply: &mut Reply, before: usize) {
+    let Some(session) = srv.clients.session_mut(id) else { return };
+    match session.reply_mode {
+        ReplyMode::Skip => session.reply_mode = ReplyMode::On,
+        ReplyMode::SkipNext => {
+            // The command that has just run has set it, and has no reply itself.
+            session.reply_mode = ReplyMode::Skip;
+        }
+        _ => {}
+    }
+    let kept = srv.exec.keeps_reply.take().unwrap_or(before);
+    if session.replica {
+        divergence::silence(srv, id, reply.buf().get(kept..).unwrap_or_default());
+    }
+    reply.truncate(kept);
 }
 
 /// `start` is where the reply of the command itself begins: messages may come before it.

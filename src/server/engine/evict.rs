@@ -78,8 +78,8 @@ pub(crate) fn tend(srv: &mut Server) {
 /// Memory that is not counted against the limit: what waits to be written to the append-only file,
 /// or to replicas. Deletions would only add to it, and it is gone as soon as it is written.
 pub(crate) fn not_counted(srv: &Server) -> u64 {
-    // The backlog is there to stay.
-    let backlog = srv.repl.backlog_memory(&srv.stream);
+    // The backlog is there to stay, as large as it was asked to be.
+    let backlog = srv.repl.backlog_memory(&srv.stream).min(srv.cfg.repl.backlog_size);
     srv.stream.memory().saturating_sub(backlog) + srv.writer.memory()
 }
 

@@ -15,6 +15,7 @@ use crate::commands::spec::{
 };
 use crate::config::choice::ProtectedAction;
 use crate::keyspace::effects;
+use crate::keyspace::env::Expiry;
 use crate::net::clients::ClientId;
 use crate::net::session::{Close, Session};
 use crate::resp::argv::Argv;
@@ -203,6 +204,15 @@ impl Server {
         if self.stream.has_readers() {
             armed |= effects::STREAM;
         }
+        if self.repl.is_replica() && !self.cfg.repl.read_only {
+            armed |= effects::OWN_KEYS;
+        }
+        self.exec.expiry = match &self.loading {
+            Some(loading) if !loading.aside => Expiry::Ignore,
+            // Compat: a replica leaves it to its primary what has expired.
+            _ if self.pause.scope().is_some() || self.repl.is_replica() => Expiry::Hide,
+            _ => Expiry::Delete,
+        };
         self.exec.armed = armed;
         self.exec.concerns = concerns(self);
     }
@@ -236,8 +246,8 @@ pub(crate) fn admit(
         && !session.subscribed
         && !session.listens();
     // A primary is not told that it may not write.
-    let concerns = srv.exec.concerns & if session.primary { !FOLLOWS } else { !0 };
-    if plain && concerns == 0 && !srv.tracking.crowded && !row.has(PROTECTED) {
+    let calm = srv.exec.concerns == 0 || session.primary && srv.exec.concerns == FOLLOWS;
+    if plain && calm && !srv.tracking.crowded && !row.has(PROTECTED) {
         return Ok(Admitted::Run);
     }
     admit_by_rules(srv, id, row, argv)

@@ -69,13 +69,8 @@ impl Server {
             lru_clock: access_clock(self.clock.now_ms, lfu.is_some()),
             db,
             origin,
-            expiry: match &self.loading {
-                Some(loading) if !loading.aside => Expiry::Ignore,
-                _ if self.exec.unit.obeys => Expiry::Ignore,
-                // Compat: a replica leaves it to its primary what has expired.
-                _ if self.pause.scope().is_some() || self.repl.is_replica() => Expiry::Hide,
-                _ => Expiry::Delete,
-            },
+            // What the primary says is about keys that are there for it.
+            expiry: if self.exec.unit.obeys { Expiry::Ignore } else { self.exec.expiry },
             deny_blocking: origin != Origin::Client || self.exec.unit.obeys,
             touch: self.child.is_none() && !no_touch,
             lfu,
@@ -216,11 +211,8 @@ pub(crate) fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>)
         // Compat: what such a command has found to be past its time is no transaction.
         srv.stream.loosen();
     }
-    if call.fx.armed & effects::STREAM != 0 {
+    if call.fx.armed & (effects::STREAM | effects::OWN_KEYS) != 0 {
         propagate(srv, call);
-    }
-    if srv.repl.is_replica() && row.has(spec::WRITE) && !srv.exec.unit.obeys {
-        divergence::note_own_keys(srv, call);
     }
     if srv.exec.armed & effects::CACHED != 0 && row.has(spec::READONLY) {
         invalidate::remember(srv, call);
@@ -245,6 +237,9 @@ fn fail(srv: &mut Server, call: &mut Call<'_>, e: &CmdError) {
 /// when it goes as the client sent it.
 fn propagate(srv: &mut Server, call: &mut Call<'_>) {
     let db = call.env.db;
+    if call.fx.armed & effects::OWN_KEYS != 0 && call.row.has(spec::WRITE) {
+        divergence::note_own_keys(srv, call);
+    }
     let args = call.argv.iter().copied();
     match call.fx.propagate {
         Propagate::Never => {}

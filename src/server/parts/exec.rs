@@ -1,7 +1,7 @@
 //! What runs now: the unit of work, and the command within it.
 
 use crate::keyspace::effects::Kept;
-use crate::keyspace::env::Origin;
+use crate::keyspace::env::{Expiry, Origin};
 use crate::net::clients::ClientId;
 use crate::net::session::CommandId;
 use crate::server::parts::stream::{self, Targets};
@@ -49,6 +49,9 @@ pub(crate) struct Exec {
     pub busy: bool,
     /// The server's bits for the gate. Whoever changes what they are about keeps them up to date.
     pub concerns: u16,
+    /// What happens to keys past their time, but for those that the primary speaks of. Kept with
+    /// `concerns`.
+    pub expiry: Expiry,
     /// Who listens for effects. Whoever starts or stops listening keeps this up to date.
     pub armed: u8,
     /// Bytes of the buffer that the running command came in; shown as its client's `qbuf`.
@@ -93,6 +96,7 @@ impl Exec {
             unit: Unit::SERVER,
             busy: false,
             concerns: 0,
+            expiry: Expiry::Delete,
             armed: 0,
             query_bytes: 0,
             random,

@@ -67,10 +67,10 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
     let started = srv.clock.ticks;
     srv.metrics.turn_ticks = started;
     let commands = srv.stats.n.commands;
-    match mode {
-        Mode::Full => srv.net.holds_events = true,
-        Mode::Busy if std::mem::take(&mut srv.net.holds_events) => catch_up(srv),
-        Mode::Busy => {}
+    // A turn within this one does not see the events that this one has not come to yet, nor does
+    // this one see those of the turn that it is within.
+    if std::mem::replace(&mut srv.net.holds_events, true) {
+        catch_up(srv);
     }
     let mut listeners = std::mem::take(&mut srv.net.accept_again);
     let mut again = std::mem::take(&mut srv.net.again);
@@ -103,9 +103,9 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
     }
     srv.exec.unit = Unit::SERVER;
     running::idle();
+    srv.net.holds_events = false;
     match mode {
         Mode::Full => {
-            srv.net.holds_events = false;
             timers(srv);
             blocking::serve_unclaimed(srv);
         }

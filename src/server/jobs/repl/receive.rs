@@ -313,9 +313,10 @@ fn from_file(srv: &mut Server, bytes: u64, serve: fn(&mut Server)) {
         && srv.cfg.snapshot.save_points.is_empty()
         && !srv.cfg.aof.enabled;
     if let Err(e) = loaded {
+        log!(Warning, "Internal error in RDB: {e}");
         log!(
             Warning,
-            "Failed trying to load the MASTER synchronization DB from disk, check server logs. ({e})"
+            "Failed trying to load the MASTER synchronization DB from disk, check server logs."
         );
         flush_old(srv);
         if volatile {
@@ -387,9 +388,10 @@ fn from_socket(srv: &mut Server, extent: Extent, serve: fn(&mut Server)) -> Step
         finish(srv, receive, aof);
         return Step::Done;
     };
+    log!(Warning, "Internal error in RDB: {why}");
     log!(
         Warning,
-        "Failed trying to load the MASTER synchronization DB from socket, check server logs. ({why})"
+        "Failed trying to load the MASTER synchronization DB from socket, check server logs."
     );
     match keeps {
         true => log!(Notice, "MASTER <-> REPLICA sync: Discarding temporary DB in background"),
