@@ -32,7 +32,11 @@ fn psync(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if call.argv.get(3).is_some_and(|word| arg::is(word, "failover")) {
         take_over(srv, call, &id)?;
     }
-    let from = arg::int(call.argv[2])?;
+    let Ok(from) = arg::int(call.argv[2]) else {
+        let name = names::name(srv, call.client);
+        log!(Warning, "Replica {name} asks for synchronization but with a wrong offset");
+        return Err(errors::NOT_INT);
+    };
     attach(srv, call, Some((&id, from)))
 }
 

@@ -14,8 +14,6 @@ use crate::commands::spec::{
     READONLY, STALE, WRITE,
 };
 use crate::config::choice::ProtectedAction;
-use crate::keyspace::effects;
-use crate::keyspace::env::Expiry;
 use crate::net::clients::ClientId;
 use crate::net::session::{Close, Session};
 use crate::resp::argv::Argv;
@@ -180,51 +178,6 @@ pub(crate) fn concerns(srv: &Server) -> Concerns {
         | bit(srv.pause.scope().is_some(), PAUSED)
         | bit(srv.repl.is_replica(), FOLLOWS)
         | bit(!srv.repl.is_linked() && !srv.cfg.repl.serve_stale_data, STALE_DATA)
-}
-
-impl Server {
-    /// Sets who listens for effects, and what the gate has to look at. Whoever starts or stops
-    /// listening calls this, and whoever changes what `concerns` looks at.
-    pub(crate) fn rearm(&mut self) {
-        let mut armed = 0;
-        // Who has to know when a key goes learns it from what changes.
-        let waits = self.blocked.waits_for_deletion();
-        if waits || !self.watch.is_empty() || !self.tracking.is_idle() {
-            armed |= effects::TOUCHED;
-        }
-        if self.tracking.active() > 0 {
-            armed |= effects::CACHED;
-        }
-        if self.cfg.keyspace.notify_events & 3 != 0 && !self.pubsub.is_empty() {
-            armed |= effects::EVENTS;
-        }
-        if !self.blocked.is_empty() {
-            armed |= effects::READY;
-        }
-        if self.stream.has_readers() {
-            armed |= effects::STREAM;
-        }
-        if self.repl.is_replica() && !self.cfg.repl.read_only {
-            armed |= effects::OWN_KEYS;
-        }
-        self.exec.expiry = match &self.loading {
-            Some(loading) if !loading.aside => Expiry::Ignore,
-            // Compat: a replica leaves it to its primary what has expired.
-            _ if self.pause.scope().is_some() || self.repl.is_replica() => Expiry::Hide,
-            _ => Expiry::Delete,
-        };
-        self.exec.armed = armed;
-        self.exec.concerns = concerns(self);
-    }
-
-    /// A registry has listed a client, or no longer does: what is asked of it at every command
-    /// follows. O(1).
-    pub(crate) fn listed(&mut self, id: ClientId) {
-        let subscriptions = self.pubsub.bytes(id);
-        let bytes = subscriptions.unwrap_or(0) + self.watch.bytes(id);
-        self.clients.list(id, subscriptions.is_some(), bytes);
-        self.rearm();
-    }
 }
 
 /// Runs the rules. O(1) but for eviction; two tests where there is nothing to look at.

@@ -10,11 +10,13 @@
 //! describe      a client in a line           redact        secrets out of sight
 //! ahead         prefetching for a batch     lend          large arguments, moved to their place
 //! offsets       WAIT and WAITAOF           replay        what an append-only file says
+//! armed         who listens for what, kept for every command
 //! divergence    errors between a primary and its replicas      flushing   emptying databases
 //! ```
 
 pub(super) mod account;
 pub(super) mod ahead;
+mod armed;
 pub(super) mod blocking;
 pub(super) mod client_memory;
 pub(super) mod describe;

@@ -100,6 +100,8 @@ pub(crate) struct Replica {
     /// When it last said so.
     pub acked_ms: i64,
     pub asked_ms: i64,
+    /// Since when it takes nothing of the snapshot that a child sends it.
+    pub stuck_since_ms: Option<i64>,
 }
 
 /// How far a replica is.

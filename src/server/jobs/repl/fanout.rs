@@ -14,6 +14,10 @@ use std::time::{Duration, Instant};
 use crate::server::jobs::child::Reporter;
 use crate::sys::socket;
 
+/// What is reported of a replica beside an error of the system, or 0 when it has all.
+pub(super) const STUCK_NOW: i32 = -1;
+pub(super) const GOES_ON: i32 = -2;
+
 /// A replica as the child sees it.
 struct Sink {
     socket: File,
@@ -45,15 +49,26 @@ impl<'a> Fanout<'a> {
     }
 }
 
-/// Writes all of `bytes`, however long the other side takes, as long as it takes something.
-fn write_all(socket: &mut File, mut bytes: &[u8], timeout: Duration) -> io::Result<()> {
-    let mut since = Instant::now();
+/// A replica that takes nothing for so long is reported: the parent may end its connection.
+const STUCK: Duration = Duration::from_millis(500);
+
+/// Writes all of `bytes` to a replica, however long it takes, as long as it takes something.
+fn write_all(
+    socket: &mut File,
+    mut bytes: &[u8],
+    timeout: Duration,
+    mut stuck: impl FnMut(bool),
+) -> io::Result<()> {
+    let (mut since, mut told) = (Instant::now(), false);
     while !bytes.is_empty() {
         match socket.write(bytes) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(n) => {
                 bytes = &bytes[n..];
                 since = Instant::now();
+                if std::mem::take(&mut told) {
+                    stuck(false);
+                }
             }
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
             Err(e) if e.kind() == ErrorKind::WouldBlock => {
@@ -61,7 +76,11 @@ fn write_all(socket: &mut File, mut bytes: &[u8], timeout: Duration) -> io::Resu
                 if left.is_zero() {
                     return Err(ErrorKind::TimedOut.into());
                 }
-                socket::wait_writable(socket, left)?;
+                socket::wait_writable(socket, left.min(STUCK))?;
+                if !told && since.elapsed() >= STUCK {
+                    told = true;
+                    stuck(true);
+                }
             }
             Err(e) => return Err(e),
         }
@@ -72,14 +91,16 @@ fn write_all(socket: &mut File, mut bytes: &[u8], timeout: Duration) -> io::Resu
 impl Write for Fanout<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut left = false;
-        for (i, sink) in self.sinks.iter_mut().enumerate().filter(|(_, sink)| sink.alive) {
-            match write_all(&mut sink.socket, bytes, self.timeout) {
+        let Fanout { sinks, timeout, report } = self;
+        for (i, sink) in sinks.iter_mut().enumerate().filter(|(_, sink)| sink.alive) {
+            let stuck = |stuck| report.socket(i, if stuck { STUCK_NOW } else { GOES_ON });
+            match write_all(&mut sink.socket, bytes, *timeout, stuck) {
                 Ok(()) => left = true,
                 Err(e) => {
                     sink.alive = false;
                     let timed_out = e.kind() == ErrorKind::TimedOut;
                     let error = if timed_out { libc::ETIMEDOUT } else { libc::EPIPE };
-                    self.report.socket(i, e.raw_os_error().unwrap_or(error));
+                    report.socket(i, e.raw_os_error().unwrap_or(error));
                 }
             }
         }

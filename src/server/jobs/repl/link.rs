@@ -226,14 +226,10 @@ fn on_line(srv: &mut Server, serve: fn(&mut Server)) {
     }
 }
 
-/// A snapshot follows: what we have of a history is of no use any more.
+/// A snapshot follows. Until it is loaded we have what we had, and may still go on with that.
 fn receive_snapshot(srv: &mut Server, id: String, offset: u64, old: bool, serve: fn(&mut Server)) {
     let Some(following) = srv.repl.following.as_mut() else { return };
     let Link::Talking(talk) = std::mem::replace(&mut following.link, Link::Down) else { return };
-    if following.resumes {
-        log!(Notice, "Discarding previously cached master state.");
-    }
-    following.resumes = false;
     following.takes_over = false;
     failover::end(srv);
     let Some(following) = srv.repl.following.as_mut() else { return };

@@ -137,6 +137,7 @@ fn enlist(srv: &mut Server, id: ClientId, state: State, old: bool) {
         acked_on_disk: 0,
         acked_ms: now_ms,
         asked_ms: now_ms,
+        stuck_since_ms: None,
     });
     settings_of_replicas(srv);
 }
@@ -286,6 +287,15 @@ pub(crate) fn on_second(srv: &mut Server, second: i64) {
         if matches!(replica.state, State::Online) && !replica.old && silent {
             late.push(replica.client);
         }
+    }
+    let stuck = |replica: &Replica| {
+        replica.stuck_since_ms.is_some_and(|since| now_ms - since > timeout * 1000)
+    };
+    let stuck: Vec<ClientId> =
+        srv.repl.replicas.iter().filter(|replica| stuck(replica)).map(|r| r.client).collect();
+    for id in stuck {
+        log!(Warning, "Disconnecting timedout replica (full sync): {}", name(srv, id));
+        srv.clients.close(id, Close::Now);
     }
     for id in late {
         log!(Warning, "Disconnecting timedout replica (streaming sync): {}", name(srv, id));

@@ -253,8 +253,17 @@ fn take(srv: &mut Server) -> Option<Receive> {
     }
 }
 
-/// Stops what would write while the data changes.
+/// Stops what would write while the data changes. From here on what we had of a history is of no
+/// use: our replicas have to come anew, and nobody can go on in the backlog.
 fn prepare(srv: &mut Server) -> bool {
+    if let Some(following) = &mut srv.repl.following {
+        if following.resumes {
+            log!(Notice, "Discarding previously cached master state.");
+        }
+        following.resumes = false;
+    }
+    primary::drop_replicas(srv);
+    srv.repl.free_backlog(&mut srv.stream);
     let on = srv.aof.is_on();
     if on {
         switch::stop(srv);

@@ -64,8 +64,7 @@ pub(crate) fn follow(srv: &mut Server, host: &[u8], port: u16) {
         let _ = crate::server::jobs::settings::set_oom_score(srv, 1);
         crate::sys::log::set_role(b'S');
     }
-    // They learn that there is another stream now.
-    primary::drop_replicas(srv);
+    // Our own replicas stay: they may go on with us, if we can go on.
     settled(srv);
 }
 

@@ -16,7 +16,7 @@ use crate::log;
 use crate::net::clients::ClientId;
 use crate::net::session::Close;
 use crate::repl::peer::Filter;
-use crate::server::jobs::repl::fanout::Fanout;
+use crate::server::jobs::repl::fanout::{Fanout, GOES_ON, STUCK_NOW};
 use crate::server::jobs::repl::names::name;
 use crate::server::jobs::save;
 use crate::server::parts::Server;
@@ -183,6 +183,12 @@ pub(crate) fn on_reached(srv: &mut Server) {
 fn settle_reached(srv: &mut Server, id: ClientId, error: i32) {
     let name = name(srv, id);
     let now_ms = srv.clock.now_ms;
+    if matches!(error, STUCK_NOW | GOES_ON) {
+        if let Some(replica) = srv.repl.replica_mut(id) {
+            replica.stuck_since_ms = (error == STUCK_NOW).then_some(now_ms);
+        }
+        return;
+    }
     if error == 0 {
         let Some(replica) = srv.repl.replica_mut(id) else { return };
         replica.state = State::WaitsForAck;
