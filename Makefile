@@ -5,6 +5,7 @@
 # make bench       beside redis-server (ARGS=--quick)    make fuzz    TIME seconds a target
 # make differential   random commands beside redis-server, and replayed (ARGS="COMMANDS=1000000 SEED=7 PEER=path")
 # make crash        kill -9, power losses and errors of the disk (ARGS="--rounds 10000 --policy always")
+# make crash-replicas   what WAIT has confirmed is there after the primary is killed (ARGS="--rounds 100 --other redis-server")
 # make sanitize    the tests of the layers that hold unsafe code, with the address sanitizer
 # make install uninstall   PREFIX=/usr/local DESTDIR= SYSCONFDIR=/etc; LINKS=1 also makes the names of Redis's programs
 # make tidy lint fmt-check bench-parts
@@ -62,6 +63,11 @@ test: prerequisites tcl-prerequisites
 .PHONY: crash
 crash: build
 	@$(PYTHON_OR_SKIP) python3 tools/crash/crash.py --server $(SERVER) --target $(TARGET_DIR)/crash $(ARGS)
+
+# A primary and its replica, killed, stopped and promoted. ARGS="--rounds 100 --other /usr/bin/redis-server"
+.PHONY: crash-replicas
+crash-replicas: build
+	@$(PYTHON_OR_SKIP) python3 tools/crash/replicas.py --server $(SERVER) $(ARGS)
 
 tcl: build tcl-prerequisites
 	tclsh tests/run.tcl --server $(SERVER) --clients $(CLIENTS) $(ARGS)
