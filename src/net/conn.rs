@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
@@ -39,6 +39,13 @@ impl Conn {
         interest: Interest,
     ) -> io::Result<()> {
         each!(self, s => to.reregister(s, token, interest))
+    }
+    pub(crate) fn deregister(&mut self, from: &Registry) -> io::Result<()> {
+        each!(self, s => from.deregister(s))
+    }
+    /// The same socket under another number. What is set on one is set on both.
+    pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
+        each!(self, s => s.as_fd().try_clone_to_owned())
     }
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         each!(self, s => s.read(buf))

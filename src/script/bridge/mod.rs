@@ -20,6 +20,7 @@
 //! - B5  the pointer to the host in `Shared` is set only while `State::run` borrows the host.
 //!   Whoever uses it holds no other reference to it: `Lua` is one thread, and the host's functions
 //!   don't call Lua;
+//! - B7  the session of the debugger is in `Shared`; nobody holds a reference to it while Lua runs;
 //! - B6  `lua_next`, which raises an error for a key that it does not know, gets nil or the key
 //!   that it gave last: that lies below the floor, where nothing is popped or replaced.
 //!
@@ -28,6 +29,7 @@
 
 #![allow(unsafe_code)] // The C interface of Lua.
 
+mod debug;
 mod heap;
 mod run;
 mod stack;
@@ -37,6 +39,7 @@ use std::ptr::NonNull;
 
 use mlua_sys as ffi;
 
+use super::debug::Session;
 use heap::Heap;
 pub(crate) use run::{Failure, Host, Registration, With};
 use stack::Walk;
@@ -77,6 +80,8 @@ struct Shared {
     /// Where functions put together what they give to Lua.
     scratch: Scratch,
     walks: Vec<Walk>,
+    /// The script is debugged.
+    session: Option<Box<Session>>,
 }
 
 /// An interpreter.
@@ -124,6 +129,7 @@ impl State {
             random: SEED,
             scratch: Scratch::default(),
             walks: Vec::new(),
+            session: None,
         });
         let shared = NonNull::from(Box::leak(shared));
         // SAFETY: `heap::allocate` fits the contract of an allocator of Lua, and `shared` outlives

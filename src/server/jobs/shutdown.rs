@@ -6,7 +6,7 @@
 //!
 //! `finish` goes in this order:
 //!
-//! 1. The child that saves is killed.
+//! 1. Debugging sessions and the child that saves are killed.
 //! 2. The last snapshot is written, if there are save points or SAVE was given. If it can't be, the
 //!    server goes on as before, unless FORCE was given.
 //! 3. The pid file and the Unix socket are removed, and the listeners are closed.
@@ -18,7 +18,7 @@ use crate::config::ShutdownFlags;
 use crate::log;
 use crate::server::jobs::aof::flush;
 use crate::server::jobs::signals;
-use crate::server::jobs::{children, save, supervisor};
+use crate::server::jobs::{child, children, save, supervisor};
 use crate::server::parts::Server;
 use crate::server::parts::aof::State;
 use crate::server::parts::child::Kind;
@@ -104,6 +104,7 @@ fn finish(srv: &mut Server, how: How) -> Result<(), ()> {
     if srv.identity.supervised == "systemd" {
         supervisor::notify("STOPPING=1\n");
     }
+    child::end_sessions(srv);
     match srv.child.as_ref().map(|child| child.kind) {
         None => {}
         Some(Kind::Rdb) => {
