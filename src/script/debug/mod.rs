@@ -126,6 +126,8 @@ impl Reason {
 /// The state of a session.
 pub(crate) struct Session {
     wire: Box<dyn Wire>,
+    /// Nobody is read from any more.
+    gone: bool,
     /// The script, a line each.
     lines: Vec<Vec<u8>>,
     breakpoints: Vec<i32>,
@@ -157,6 +159,7 @@ impl Session {
         };
         Session {
             wire,
+            gone: false,
             lines,
             breakpoints: Vec::new(),
             steps: true,
@@ -306,7 +309,9 @@ impl Session {
                     Ok(None) => {}
                     Err(_) => return Next::End("protocol error"),
                 }
-                if !self.wire.read(&mut self.input, READ) {
+                // A read may have ended because of a signal: the next one would wait.
+                self.gone = self.gone || !self.wire.read(&mut self.input, READ);
+                if self.gone {
                     self.steps = false;
                     self.breakpoints.clear();
                     return Next::Gone;
