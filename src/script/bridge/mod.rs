@@ -20,9 +20,10 @@
 //! - B5  the pointer to the host in `Shared` is set only while `State::run` borrows the host.
 //!   Whoever uses it holds no other reference to it: `Lua` is one thread, and the host's functions
 //!   don't call Lua;
-//! - B7  the session of the debugger is in `Shared`; nobody holds a reference to it while Lua runs;
 //! - B6  `lua_next`, which raises an error for a key that it does not know, gets nil or the key
-//!   that it gave last: that lies below the floor, where nothing is popped or replaced.
+//!   that it gave last: that lies below the floor, where nothing is popped or replaced;
+//! - B7  the session of the debugger is in `Shared`, and nobody holds a reference to it while Lua
+//!   runs.
 //!
 //! From outside (`State`), nothing runs but what is protected by `lua_pcall`, and the allocator
 //! does not fail either.
