@@ -411,8 +411,8 @@ fn from_socket(srv: &mut Server, extent: Extent, serve: fn(&mut Server)) -> Step
 }
 
 /// The data could not be had: the link is tried again.
-fn give_up(srv: &mut Server, mut conn: Conn, aof: bool) {
-    srv.net.forget_link(&mut conn);
+fn give_up(srv: &mut Server, conn: Conn, aof: bool) {
+    replica::end_link(srv, conn);
     if let Some(following) = &mut srv.repl.following {
         following.link = Link::Down;
     }
