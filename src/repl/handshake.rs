@@ -307,7 +307,11 @@ mod tests {
         assert_eq!(reply(&resume, "+FULLRESYNC abc 1"), Next::Fail);
         assert_eq!(reply(&resume, "+FULLRESYNC"), Next::Fail);
         for offset in ["-1", "18446744073709551615", "9223372036854775808", "x", ""] {
-            assert_eq!(reply(&resume, &format!("+FULLRESYNC {ID} {offset}")), Next::Fail, "{offset}");
+            assert_eq!(
+                reply(&resume, &format!("+FULLRESYNC {ID} {offset}")),
+                Next::Fail,
+                "{offset}"
+            );
         }
         assert_eq!(reply(&resume, "-ERR unknown command"), Next::Old(b"SYNC\r\n".to_vec()));
         let takes_over = Introduction { takes_over: true, ..resume };

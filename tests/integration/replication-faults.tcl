@@ -107,6 +107,17 @@ start_server [list overrides $all] {
         assert_equal 0 [s connected_slaves]
     }
 
+    test "a replica that subscribes is let go, since its stream would hold a message" {
+        set conn [socket [srv host] [srv port]]
+        fconfigure $conn -translation binary -buffering none
+        puts -nonewline $conn "SYNC\r\n"
+        wait_for_condition {[s connected_slaves] == 1} -within 5000
+        puts -nonewline $conn "SUBSCRIBE a\r\n"
+        wait_for_condition {[s connected_slaves] == 0} -within 5000
+        assert {[count_log 0 "Replica generated a reply to command 'subscribe'"] == 1}
+        close $conn
+    }
+
     test "REPLCONF rdb-only is 0 or 1" {
         assert_error "ERR value is out of range, value must between 0 and 1" {r replconf rdb-only 2}
         assert_error "ERR value is not an integer or out of range" {r replconf rdb-only x}

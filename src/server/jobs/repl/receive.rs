@@ -370,10 +370,11 @@ fn from_socket(srv: &mut Server, extent: Extent, serve: fn(&mut Server)) -> Step
     let signals = srv.net.signals.as_ref().map(|signals| signals.as_raw_fd());
     let left = Some(bytes).filter(|_| bytes > 0);
     let mut socket = FromSocket::new(&mut receive.conn, &mut receive.input, left, timeout, signals);
-    let loaded = load::snapshot_that(srv, &mut socket, &source, serve, |socket, used| match &extent {
-        Extent::Mark(mark) => socket.read_mark(used, mark),
-        Extent::Bytes(_) => io::copy(socket, &mut io::sink()).map(|_| ()),
-    });
+    let loaded =
+        load::snapshot_that(srv, &mut socket, &source, serve, |socket, used| match &extent {
+            Extent::Mark(mark) => socket.read_mark(used, mark),
+            Extent::Bytes(_) => io::copy(socket, &mut io::sink()).map(|_| ()),
+        });
     // While half a dataset is there, the end must not save it.
     shutdown::on_signals(srv);
     load::end(srv);
