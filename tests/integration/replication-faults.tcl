@@ -95,14 +95,12 @@ start_server [list overrides $all] {
 
 start_server [list overrides $all] {
     test "who monitors gets no stream" {
-        foreach command {{psync ? -1} sync} {
-            set client [redis_deferring_client]
-            $client monitor
-            $client read
-            $client {*}$command
-            $client ping
-            assert_equal PONG [$client read]
-            $client close
+        foreach command {{PSYNC ? -1} SYNC} {
+            set conn [socket [srv host] [srv port]]
+            fconfigure $conn -translation binary -buffering none
+            puts -nonewline $conn "MONITOR\r\n$command\r\nPING\r\n"
+            assert_equal "+OK +PONG" "[string trim [gets $conn]] [string trim [gets $conn]]"
+            close $conn
         }
         assert_equal 0 [s connected_slaves]
     }
