@@ -471,6 +471,15 @@ impl Clients {
         marked.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
+    /// In a child: closes the sockets of all clients but one, which are the parent's. Their
+    /// connections go on, and registries that know them find nobody.
+    pub(crate) fn keep_only(&mut self, id: ClientId) {
+        self.slab.retain(|_, client| client.id == id);
+        self.serials.retain(|_, other| *other == id);
+        self.monitors.retain(|other| *other == id);
+        self.to_close.clear();
+    }
+
     pub(crate) fn has_to_reap(&self) -> bool {
         !self.to_close.is_empty()
     }

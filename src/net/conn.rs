@@ -40,6 +40,13 @@ impl Conn {
     ) -> io::Result<()> {
         each!(self, s => to.reregister(s, token, interest))
     }
+    pub(crate) fn deregister(&mut self, from: &Registry) -> io::Result<()> {
+        each!(self, s => from.deregister(s))
+    }
+    /// The same socket under another number. What is set on one is set on both.
+    pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
+        each!(self, s => s.as_fd().try_clone_to_owned())
+    }
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         each!(self, s => s.read(buf))
     }
@@ -79,13 +86,6 @@ impl Conn {
     /// Why connecting has failed, if it has.
     pub(crate) fn error(&self) -> Option<io::Error> {
         each!(self, s => s.take_error()).unwrap_or_else(Some)
-    }
-    /// The socket once more, for whoever writes to it in our stead.
-    pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
-        each!(self, s => s.as_fd().try_clone_to_owned())
-    }
-    pub(crate) fn deregister(&mut self, from: &Registry) -> io::Result<()> {
-        each!(self, s => from.deregister(s))
     }
     /// Whether small pieces leave at once.
     pub(crate) fn set_nodelay(&self, on: bool) {

@@ -65,6 +65,17 @@ pub(crate) enum Close {
     Now,
 }
 
+/// How the scripts of a client are debugged (SCRIPT DEBUG).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Debugging {
+    #[default]
+    No,
+    /// In a child, whose changes are lost.
+    Apart,
+    /// In the server, which does nothing else meanwhile.
+    Here,
+}
+
 /// A client that waits, with the command that had to.
 #[derive(Debug)]
 pub(crate) struct Parked {
@@ -126,6 +137,9 @@ pub(crate) struct Session {
     pub was_authenticated: bool,
     pub close: Close,
     pub reply_mode: ReplyMode,
+    pub debugging: Debugging,
+    /// A child of ours talks with the peer: the connection goes on when we close it.
+    pub handed_over: bool,
     pub no_evict: bool,
     pub no_touch: bool,
     /// It sees every command; `Clients` has the list.
@@ -177,6 +191,8 @@ impl Session {
             was_authenticated: false,
             close: Close::No,
             reply_mode: ReplyMode::On,
+            debugging: Debugging::No,
+            handed_over: false,
             no_evict: false,
             no_touch: false,
             monitor: false,

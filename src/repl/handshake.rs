@@ -187,7 +187,9 @@ impl Handshake {
         match words.next() {
             Some("+FULLRESYNC") => {
                 let id = words.next().filter(|id| id.len() == ID_LEN && id.is_ascii());
-                let offset = words.next().and_then(|n| n.parse().ok());
+                // Offsets are signed for everybody else.
+                let offset = words.next().and_then(|n| n.parse::<i64>().ok());
+                let offset = offset.and_then(|n| u64::try_from(n).ok());
                 let (Some(id), Some(offset)) = (id, offset) else {
                     log!(Warning, "Master replied with wrong +FULLRESYNC syntax.");
                     return Next::Fail;
@@ -304,6 +306,13 @@ mod tests {
         assert_eq!(reply(&resume, "-LOADING data"), Next::Later);
         assert_eq!(reply(&resume, "+FULLRESYNC abc 1"), Next::Fail);
         assert_eq!(reply(&resume, "+FULLRESYNC"), Next::Fail);
+        for offset in ["-1", "18446744073709551615", "9223372036854775808", "x", ""] {
+            assert_eq!(
+                reply(&resume, &format!("+FULLRESYNC {ID} {offset}")),
+                Next::Fail,
+                "{offset}"
+            );
+        }
         assert_eq!(reply(&resume, "-ERR unknown command"), Next::Old(b"SYNC\r\n".to_vec()));
         let takes_over = Introduction { takes_over: true, ..resume };
         assert_eq!(reply(&takes_over, "-ERR no"), Next::Fail);

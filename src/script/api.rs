@@ -200,6 +200,11 @@ fn run_command(stack: &mut Stack<'_>, raises: bool) -> Result<usize, Raise> {
         return fails(stack, b"Please specify at least one argument for this redis lib call");
     }
     let done = with_arguments(stack, |stack, args| {
+        if let Some(session) = stack.session()
+            && session.shows_calls()
+        {
+            session.log_call(args);
+        }
         let host = stack.host()?;
         let mut reply = host.take_reply();
         let result = host.call(args, &mut reply);
@@ -217,12 +222,18 @@ fn run_command(stack: &mut Stack<'_>, raises: bool) -> Result<usize, Raise> {
     let failed = match &result {
         Err(text) => {
             stack.reserve(3)?;
-            convert::push_error_value(stack, text);
+            // It is shown in the debugger without the code that most errors have.
+            convert::push_error_value(stack, text.strip_prefix(b"-ERR ").unwrap_or(text));
             convert::mark_counted(stack);
             true
         }
         Ok(()) => {
             convert::push_reply(stack, reply.buf())?;
+            if let Some(session) = stack.session()
+                && session.shows_calls()
+            {
+                session.log_reply(reply.buf());
+            }
             reply.buf().first() == Some(&b'-')
         }
     };
@@ -341,14 +352,30 @@ fn write_log(stack: &mut Stack<'_>) -> Result<usize, Raise> {
     Ok(0)
 }
 
-/// `redis.breakpoint()`: there is no debugger.
+/// `redis.breakpoint()`: stops at the next line if the script is debugged; whether it is.
 fn breakpoint(stack: &mut Stack<'_>) -> Result<usize, Raise> {
-    stack.push_boolean(false);
+    let session = stack.session();
+    let debugged = session.is_some();
+    if let Some(session) = session {
+        session.stop_soon();
+    }
+    stack.push_boolean(debugged);
     Ok(1)
 }
 
-/// `redis.debug(...)`: tells the debugger, of which there is none.
-fn debug(_: &mut Stack<'_>) -> Result<usize, Raise> {
+/// `redis.debug(...)`: shows its arguments to whoever debugs the script.
+fn debug(stack: &mut Stack<'_>) -> Result<usize, Raise> {
+    let Some(line) = stack.session().map(|session| session.current()) else { return Ok(0) };
+    let mut text = format!("<debug> line {line}: ").into_bytes();
+    for i in 1..=stack.len() {
+        if i > 1 {
+            text.extend_from_slice(b", ");
+        }
+        super::debug::show::value(stack, i, &mut text);
+    }
+    if let Some(session) = stack.session() {
+        session.log(text);
+    }
     Ok(0)
 }
 

@@ -195,6 +195,11 @@ pub(crate) fn push_error_value(stack: &mut Stack<'_>, text: &[u8]) {
         let to = text.iter().rposition(|c| !end(c)).map_or(from, |last| last + 1);
         text[from..to].to_vec()
     };
+    if let Some(session) = stack.session()
+        && session.shows_calls()
+    {
+        session.log_error(text);
+    }
     // Compat: these were C strings.
     let text = crate::resp::errors::shown(text);
     let (code, message) = match text.strip_prefix(b"-") {

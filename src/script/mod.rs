@@ -7,6 +7,7 @@
 //! eval        the scripts that are known
 //! function    the libraries that are loaded
 //! flags       the first line of both
+//! debug       a session of the debugger, without Lua
 //! bit, cjson, cmsgpack, structs    the libraries that Redis's Lua has beside its own
 //! fuzz        what fuzzing calls
 //! testing     for tests: runs a chunk
@@ -19,6 +20,7 @@ pub(crate) mod bridge;
 mod cjson;
 mod cmsgpack;
 pub(crate) mod convert;
+pub(crate) mod debug;
 pub(crate) mod eval;
 pub(crate) mod flags;
 pub(crate) mod function;

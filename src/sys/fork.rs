@@ -1,4 +1,4 @@
-//! Child processes that save: fork, a pipe for progress, waiting, and what a child must not do.
+//! Child processes: fork, a pipe for progress, waiting, and what a child must not do.
 //!
 //! In a forked child only the calling thread exists. It must not take a lock that a helper thread
 //! may hold, must not run destructors of inherited state and must not flush inherited buffers: it
@@ -112,6 +112,8 @@ extern "C" fn exit_on_signal(_: i32) {
 
 /// The signal that ends a child without an error.
 pub(crate) const GIVE_UP: i32 = libc::SIGUSR1;
+/// The signal that ends a child at once.
+pub(crate) const AT_ONCE: i32 = libc::SIGKILL;
 /// Exit code of a child that was told to give up.
 pub(crate) const GAVE_UP: i32 = 255;
 

@@ -22,6 +22,7 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::value::stream::Stream;
+use refs::{Refs, Trimmed};
 
 pub(crate) const COMMANDS: &[DataRow] = &[
     ("xadd", xadd),
@@ -138,6 +139,8 @@ struct Trimming {
 /// The options of XADD and XTRIM.
 struct Options {
     trimming: Option<Trimming>,
+    /// What trimming does about groups, if that is said.
+    refs: Option<Refs>,
     no_mkstream: bool,
     new: NewId,
     /// Which argument the ID is.
@@ -162,6 +165,7 @@ impl Options {
         let (mut trimming, mut limit) = (None::<Trimming>, None);
         let mut options = Options {
             trimming: None,
+            refs: None,
             no_mkstream: false,
             new: NewId::Auto(env.now_ms as u64),
             id: argv.len(),
@@ -193,6 +197,10 @@ impl Options {
                 limit = Some(n as u64);
             } else if adds && arg::is(word, "nomkstream") {
                 options.no_mkstream = true;
+            } else if let Some(refs) = Refs::from_word(word) {
+                if options.refs.replace(refs).is_some() {
+                    return Err(errors::SYNTAX);
+                }
             } else if adds {
                 let given = Id::parse_given(word, 0).ok_or(INVALID_ID)?;
                 options.new = match given.any_seq {
@@ -258,8 +266,8 @@ impl Trimming {
     }
 }
 
-/// `XADD key [NOMKSTREAM] [MAXLEN|MINID [=|~] threshold [LIMIT n]] *|id field value [field value
-/// ...]`
+/// `XADD key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [MAXLEN|MINID [=|~] threshold [LIMIT n]] *|id
+/// field value [field value ...]`
 ///
 /// Adds an entry at the end, and may trim the stream. Reply: the ID. O(1), and what is trimmed.
 fn xadd(ctx: &mut Ctx<'_>) -> CmdResult {
@@ -298,6 +306,20 @@ fn xadd(ctx: &mut Ctx<'_>) -> CmdResult {
     reply.bulk(text.as_bytes());
     fx.modified(key);
     fx.event(EV_STREAM, "xadd", key);
+    if let Some(refs) = options.refs {
+        // Older servers know none of these words: the entry and what was trimmed are told apart.
+        fx.dont_propagate();
+        fx.also(&[&[b"XADD", key, text.as_bytes()], argv.from(fields)].concat());
+        if let Some(trimming) = &options.trimming {
+            let trimmed = Trimmed::run(&mut stream, trimming, refs);
+            trimmed.tell(fx, key);
+            if trimmed.removed() > 0 {
+                fx.event(EV_STREAM, "xtrim", key);
+            }
+        }
+        fx.ready(key);
+        return Ok(Flow::Done);
+    }
     let mut exactly = None;
     if let Some(trimming) = &options.trimming {
         if trimming.run(log) > 0 {
@@ -389,7 +411,8 @@ fn xdel(ctx: &mut Ctx<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT n]`. Reply: how many entries went.
+/// `XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT n] [KEEPREF|DELREF|ACKED]`. Reply: how many
+/// entries went.
 /// O(blocks that go + entries of one).
 fn xtrim(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, limits, env } = ctx;
@@ -400,6 +423,19 @@ fn xtrim(ctx: &mut Ctx<'_>) -> CmdResult {
         reply.int(0);
         return Ok(Flow::Done);
     };
+    if let Some(refs) = options.refs {
+        let trimmed = Trimmed::run(&mut stream, &trimming, refs);
+        drop(stream);
+        fx.dont_propagate();
+        trimmed.tell(fx, key);
+        if trimmed.removed() > 0 {
+            fx.event(EV_STREAM, "xtrim", key);
+            fx.touched(key);
+            fx.dirty += trimmed.removed();
+        }
+        reply.int(trimmed.removed() as i64);
+        return Ok(Flow::Done);
+    }
     let removed = trimming.run(&mut stream.log);
     let exactly = trimming.exactly(&stream.log);
     drop(stream);

@@ -1,14 +1,15 @@
-//! Commands of Redis 8.2 that delete entries with a view to what groups still have of them:
-//! XDELEX, XACKDEL.
+//! Redis 8.2: entries are deleted with a view to what groups still have of them, by XDELEX and
+//! XACKDEL, and by XADD and XTRIM when they trim.
 //!
 //! A group has an entry that it has not read yet, and one that is pending in it. What is done goes
-//! into the stream of writes as XACK and XDEL, which older replicas know.
+//! into the stream of writes as XACK, XDEL and XTRIM, which older replicas know.
 
-use super::id;
+use super::{Trimming, id};
 use crate::commands::arg;
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::ds::stream::Stream as Inner;
-use crate::ds::stream::id::Id;
+use crate::ds::stream::id::{Id, IdText};
+use crate::ds::stream::log::Trim;
 use crate::keyspace::effects::{EV_STREAM, Effects};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
@@ -28,7 +29,7 @@ const KEPT: i64 = 2;
 
 /// What deletion does about groups.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Refs {
+pub(super) enum Refs {
     /// What is pending stays so.
     Keep,
     /// What is pending goes too.
@@ -38,7 +39,7 @@ enum Refs {
 }
 
 impl Refs {
-    fn from_word(word: &[u8]) -> Option<Refs> {
+    pub(super) fn from_word(word: &[u8]) -> Option<Refs> {
         [("keepref", Refs::Keep), ("delref", Refs::Drop), ("acked", Refs::Acked)]
             .into_iter()
             .find_map(|(name, refs)| arg::is(word, name).then_some(refs))
@@ -128,6 +129,93 @@ impl<'a> Done<'a> {
 /// Whether a group has yet to read this entry or has it pending. O(groups * log pending).
 fn is_wanted(stream: &Inner, id: Id) -> bool {
     stream.groups.values().any(|group| group.last_id < id || group.pending().contains_key(&id))
+}
+
+/// What trimming with a view to groups has done.
+#[derive(Default)]
+pub(super) struct Trimmed {
+    /// How many went from the front, and what the length was then.
+    first: u64,
+    left: u64,
+    /// What went from behind one that stays.
+    deleted: Vec<Id>,
+    /// What was pending, by group.
+    dropped: BTreeMap<Box<[u8]>, Vec<Id>>,
+}
+
+impl Trimmed {
+    /// Trims. O(entries that it comes to * groups * log pending).
+    pub(super) fn run(stream: &mut Inner, how: &Trimming, refs: Refs) -> Trimmed {
+        let mut done = Trimmed::default();
+        let Inner { log, groups } = stream;
+        match refs {
+            Refs::Keep => done.first = how.run(log),
+            Refs::Drop => {
+                log.trim_where(how.trim, how.approximate, how.limit, Id::MAX, |id| {
+                    for (name, group) in groups.iter_mut() {
+                        if group.remove(id).is_some() {
+                            done.dropped.entry(name.clone()).or_default().push(id);
+                        }
+                    }
+                    true
+                });
+                done.first = how.run(log);
+            }
+            Refs::Acked => {
+                // Behind what each group has read, all stay.
+                let last = groups.values().map(|group| group.last_id).min().unwrap_or(Id::MAX);
+                let mut stays = false;
+                log.trim_where(how.trim, how.approximate, how.limit, last, |id| {
+                    if groups.values().any(|group| group.pending().contains_key(&id)) {
+                        stays = true;
+                    } else if stays {
+                        done.deleted.push(id);
+                        return true;
+                    } else {
+                        done.first += 1;
+                        return true;
+                    }
+                    false
+                });
+                if done.first > 0 {
+                    log.trim(Trim::MaxLen(log.len() - done.first), false, 0);
+                }
+            }
+        }
+        done.left = log.len();
+        log.delete(&done.deleted);
+        done
+    }
+
+    /// How many entries went.
+    pub(super) fn removed(&self) -> u64 {
+        self.first + self.deleted.len() as u64
+    }
+
+    /// Puts it into the stream of writes, in a form that has the same effect.
+    pub(super) fn tell(&self, fx: &mut Effects, key: &[u8]) {
+        if !fx.is_streamed() {
+            return;
+        }
+        let words = |start: &[&[u8]], ids: &[Id]| {
+            let mut all: Vec<Vec<u8>> = start.iter().map(|word| word.to_vec()).collect();
+            all.extend(ids.iter().map(|id| IdText::new(*id).as_bytes().to_vec()));
+            all
+        };
+        let mut also = |all: Vec<Vec<u8>>| {
+            fx.also(&all.iter().map(|word| &word[..]).collect::<Vec<_>>());
+        };
+        for (group, ids) in &self.dropped {
+            also(words(&[b"XACK", key, group], ids));
+        }
+        if self.first > 0 {
+            let left = self.left.to_string();
+            also(words(&[b"XTRIM", key, b"MAXLEN", b"=", left.as_bytes()], &[]));
+        }
+        if !self.deleted.is_empty() {
+            also(words(&[b"XDEL", key], &self.deleted));
+        }
+    }
 }
 
 /// `XDELEX key [KEEPREF|DELREF|ACKED] IDS numids id [id ...]`

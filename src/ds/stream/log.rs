@@ -295,6 +295,45 @@ impl Log {
         removed
     }
 
+    /// Asks `goes` of each entry that trimming comes to, oldest first, as if those went of which it
+    /// says so. Entries above `last` stay. O(entries that it comes to).
+    ///
+    /// If all go, it comes to those that `trim` removes. One that stays does not end it: as many go
+    /// of those behind as it takes.
+    pub(crate) fn trim_where(
+        &self,
+        trim: Trim,
+        approximate: bool,
+        limit: u64,
+        last: Id,
+        mut goes: impl FnMut(Id) -> bool,
+    ) {
+        let mut gone = 0;
+        for (master, block) in self.blocks.iter() {
+            let (entries, _) = block.counts();
+            if limit != 0 && gone + entries > limit {
+                return;
+            }
+            let whole = match trim {
+                Trim::MaxLen(max) => self.length - gone - entries >= max,
+                Trim::MinId(min) => block.last_id(*master).is_none_or(|last| last < min),
+            };
+            if approximate && !whole {
+                return;
+            }
+            for raw in block.walk(*master).filter(|raw| !raw.is_deleted()) {
+                let stays = match trim {
+                    Trim::MaxLen(max) => self.length - gone <= max,
+                    Trim::MinId(min) => raw.id >= min,
+                };
+                if stays || raw.id > last {
+                    return;
+                }
+                gone += u64::from(goes(raw.id));
+            }
+        }
+    }
+
     /// Whether something at `start` or behind it was deleted while entries before are there.
     pub(crate) fn has_gaps(&self, start: Id) -> bool {
         !self.is_empty()

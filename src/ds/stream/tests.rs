@@ -180,3 +180,30 @@ fn lag_is_known_where_nothing_is_missing_ahead() {
     assert_eq!(stream.lag(&group), None);
     assert_eq!(stream.lag(&Group::new(Id::new(5, 0), None)), Some(0));
 }
+
+/// What trimming would come to if all went is what it removes.
+#[test]
+fn trimming_comes_to_what_it_removes() {
+    let limits = NodeLimits { bytes: 4096, entries: 7 };
+    let mut log = Log::default();
+    for i in 1..=100 {
+        log.append(NewId::Exactly(Id::new(i, 0)), &[b"f", b"v"], limits).expect("above");
+    }
+    log.delete(&[3, 8, 9, 50, 51].map(|ms| Id::new(ms, 0)));
+    for n in 0..=101 {
+        for trim in [Trim::MaxLen(n), Trim::MinId(Id::new(n, 0))] {
+            for (approximate, limit) in [(false, 0), (true, 0), (true, 20), (true, 3)] {
+                let (mut seen, mut trimmed) = (Vec::new(), log.clone());
+                log.trim_where(trim, approximate, limit, Id::MAX, |id| {
+                    seen.push(id);
+                    true
+                });
+                let removed = trimmed.trim(trim, approximate, limit);
+                assert_eq!(seen.len() as u64, removed, "{trim:?} {approximate} {limit}");
+                let ids = log.range(Id::MIN, Id::MAX).map(|entry| entry.id);
+                assert!(ids.take(seen.len()).eq(seen.iter().copied()));
+                trimmed.check();
+            }
+        }
+    }
+}

@@ -21,13 +21,16 @@
 //!   Whoever uses it holds no other reference to it: `Lua` is one thread, and the host's functions
 //!   don't call Lua;
 //! - B6  `lua_next`, which raises an error for a key that it does not know, gets nil or the key
-//!   that it gave last: that lies below the floor, where nothing is popped or replaced.
+//!   that it gave last: that lies below the floor, where nothing is popped or replaced;
+//! - B7  the session of the debugger is in `Shared`, and nobody holds a reference to it while Lua
+//!   runs.
 //!
 //! From outside (`State`), nothing runs but what is protected by `lua_pcall`, and the allocator
 //! does not fail either.
 
 #![allow(unsafe_code)] // The C interface of Lua.
 
+mod debug;
 mod heap;
 mod run;
 mod stack;
@@ -38,6 +41,7 @@ use std::ptr::NonNull;
 
 use mlua_sys as ffi;
 
+use super::debug::Session;
 use heap::Heap;
 pub(crate) use run::{Failure, Host, Registration, With};
 use stack::Walk;
@@ -82,6 +86,8 @@ struct Shared {
     /// Where functions put together what they give to Lua.
     scratch: Scratch,
     walks: Vec<Walk>,
+    /// The script is debugged.
+    session: Option<Box<Session>>,
 }
 
 /// An interpreter.
@@ -130,6 +136,7 @@ impl State {
             killed: None,
             scratch: Scratch::default(),
             walks: Vec::new(),
+            session: None,
         });
         let shared = NonNull::from(Box::leak(shared));
         // SAFETY: `heap::allocate` fits the contract of an allocator of Lua, and `shared` outlives

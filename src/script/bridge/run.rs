@@ -7,7 +7,7 @@ use std::ptr::{self, NonNull};
 use mlua_sys as ffi;
 
 use super::stack::{Kind, Stack};
-use super::{Kept, Shared, State, push, redust_lua_is_readonly, redust_lua_set_readonly};
+use super::{Kept, Shared, State, debug, push, redust_lua_is_readonly, redust_lua_set_readonly};
 use crate::resp::reply::Reply;
 use crate::script::flags::Flags;
 
@@ -110,7 +110,8 @@ impl State {
             (*shared).host =
                 Some(std::mem::transmute::<NonNull<dyn Host + '_>, NonNull<dyn Host>>(erased));
             (*shared).killed = None;
-            if watched {
+            let debugs = debug::watch(at, shared);
+            if watched && !debugs {
                 ffi::lua_sethook(at, Some(hook), ffi::LUA_MASKCOUNT, INSTRUCTIONS);
             }
             if matches!(with, With::Loading) {
@@ -143,7 +144,7 @@ impl State {
             (*shared).host = None;
             ffi::lua_rawgeti_(at, ffi::LUA_REGISTRYINDEX, self.ground);
             ffi::lua_replace(at, ffi::LUA_GLOBALSINDEX);
-            if watched {
+            if watched || debugs {
                 ffi::lua_sethook(at, None, 0, 0);
             }
             status

@@ -212,6 +212,17 @@ impl<'a> Stack<'a> {
         unsafe { ffi::lua_touserdata(self.at, self.index(i)) }
     }
 
+    /// Where a table, a function or the like is: a number to tell it from others.
+    pub(crate) fn pointer(&self, i: usize) -> *const c_void {
+        // SAFETY: the index is checked.
+        unsafe { ffi::lua_topointer(self.at, self.index(i)) }
+    }
+
+    /// The data of the interpreter. What is in it belongs to whoever borrows the stack.
+    pub(super) fn shared(&mut self) -> *mut Shared {
+        self.shared
+    }
+
     /// A string; None if it is anything else, a number as well.
     pub(crate) fn bytes(&self, i: usize) -> Option<&[u8]> {
         (self.kind(i) == Kind::String).then(|| {

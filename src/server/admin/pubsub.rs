@@ -71,7 +71,8 @@ fn announce(srv: &mut Server, call: &mut Call<'_>, kind: Kind, word: &str, name:
         }
         reply.len_int(total);
     };
-    if s.reply_mode == ReplyMode::On {
+    // A replica has no reply, and its stream no message: it is let go like after any reply.
+    if s.reply_mode == ReplyMode::On || s.replica {
         return write(call.reply);
     }
     // This is a message rather than a reply: a client that wants no replies gets it all the same.

@@ -47,7 +47,8 @@ fn sync(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 fn attach(srv: &mut Server, call: &mut Call<'_>, asked: Option<(&str, i64)>) -> CmdResult {
     let Some(client) = srv.clients.get(call.client) else { return Ok(Flow::Done) };
-    if client.session.replica {
+    // Who monitors gets no second stream.
+    if client.session.replica || client.session.monitor {
         return Ok(Flow::Done);
     }
     if srv.repl.failover.is_some() {
@@ -203,7 +204,13 @@ fn replconf(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
                     return Err(CmdError::err([b"Unrecognized version format: ", value].concat()));
                 }
             },
-            b"rdb-only" => told.snapshot_only = arg::int(value)? == 1,
+            b"rdb-only" => {
+                let only = arg::int(value)?;
+                if !(0..=1).contains(&only) {
+                    return Err(CmdError::err("value is out of range, value must between 0 and 1"));
+                }
+                told.snapshot_only = only == 1;
+            }
             b"rdb-filter-only" => match Filter::parse(value) {
                 Ok(filter) => told.filter = filter,
                 Err(word) => {

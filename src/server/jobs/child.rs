@@ -4,6 +4,9 @@
 //! reports on a pipe in records of 24 bytes (keys done, keys in all, bytes copied on write; or why
 //! it failed: `FAILED`, the step, the system's error); the pipe's end tells the reactor that the
 //! child is gone, without waiting for the next cron.
+//!
+//! A child of another kind serves a client whose script is debugged (`fork_for`). There may be many
+//! of them beside the one that saves.
 
 use crate::server::jobs::settings;
 use crate::server::parts::child::{Child, Kind, Progress};
@@ -13,6 +16,8 @@ use std::os::fd::AsRawFd;
 
 use crate::ds::dict::{self, Resize};
 use crate::keyspace::Keyspace;
+use crate::log;
+use crate::net::clients::ClientId;
 use crate::persist::rdb::file::FileError;
 use crate::server::parts::Server;
 use crate::sys::fork::{self, Forked};
@@ -84,13 +89,8 @@ pub(crate) fn spawn(
     work: impl FnOnce(View<'_>, &mut Reporter) -> i32,
 ) -> std::io::Result<()> {
     let (reader, writer) = fork::pipe()?;
-    let before = clock::wall_us();
-    match fork::fork()? {
+    match fork_noted(srv)? {
         Forked::Child => {
-            fork::child_signals();
-            logfile::set_role(b'C');
-            // A port that the server leaves must be free, though its child still runs.
-            srv.net.listeners.clear();
             settings::adopt_child_settings(srv, kind);
             let total = srv.ks.len() as u64;
             let mut reporter = Reporter { pipe: writer, total, last_ms: clock::wall_ms() };
@@ -101,10 +101,6 @@ pub(crate) fn spawn(
         }
         Forked::Parent { pid } => {
             drop(writer);
-            srv.stats.n.forks += 1;
-            let fork_us = (clock::wall_us() - before).max(0) as u64;
-            srv.stats.n.latest_fork_us = fork_us;
-            srv.note_latency("fork", fork_us);
             srv.net.watch_child(reader.as_raw_fd())?;
             let progress = Progress { keys_total: srv.ks.len() as u64, ..Progress::default() };
             srv.child = Some(Child {
@@ -121,5 +117,69 @@ pub(crate) fn spawn(
             dict::set_resize(Resize::Avoid);
             Ok(())
         }
+    }
+}
+
+/// Forks. The parent notes how long it took; the child takes on what all children have.
+fn fork_noted(srv: &mut Server) -> std::io::Result<Forked> {
+    let before = clock::wall_us();
+    let forked = fork::fork()?;
+    match forked {
+        Forked::Child => {
+            fork::child_signals();
+            logfile::set_role(b'C');
+            // A port that the server leaves must be free, though its child still runs.
+            srv.net.listeners.clear();
+        }
+        Forked::Parent { .. } => {
+            srv.stats.n.forks += 1;
+            let fork_us = (clock::wall_us() - before).max(0) as u64;
+            srv.stats.n.latest_fork_us = fork_us;
+            srv.note_latency("fork", fork_us);
+        }
+    }
+    Ok(forked)
+}
+
+/// Forks a child that goes on with the running command of `client`, on a copy of the data; true in
+/// the child, which must end in `fork::exit_now`.
+///
+/// Such a child has the whole server. What it has together with its parent it leaves alone: it
+/// never comes back to the loop, so it writes no append-only file, and no snapshot is due. It is
+/// not `Server::child`, as it saves nothing: `Scripting::sessions` has it.
+pub(crate) fn fork_for(srv: &mut Server, client: ClientId) -> std::io::Result<bool> {
+    match fork_noted(srv)? {
+        Forked::Parent { pid } => {
+            srv.script.sessions.push(pid);
+            Ok(false)
+        }
+        Forked::Child => {
+            // The process works without; its parent has said so already if it can't be set.
+            let _ = settings::set_oom_score(srv, 2);
+            srv.clients.keep_only(client);
+            srv.script.sessions.clear();
+            srv.cfg.snapshot.save_points.clear();
+            srv.bio.abandon();
+            // Its pipe stays open here, which does not matter: the writing end is not ours.
+            std::mem::forget(srv.child.take());
+            dict::set_resize(Resize::Avoid);
+            Ok(true)
+        }
+    }
+}
+
+/// Forgets the sessions that have ended.
+pub(crate) fn check_sessions(srv: &mut Server) {
+    srv.script.sessions.retain(|&pid| matches!(fork::poll_child(pid), Ok(None)));
+}
+
+/// Ends all sessions.
+pub(crate) fn end_sessions(srv: &mut Server) {
+    for pid in std::mem::take(&mut srv.script.sessions) {
+        log!(Notice, "Killing debugging session {pid}");
+        fork::kill(pid, fork::AT_ONCE);
+        fork::wait_for_exit(pid);
+        // An error is ignored: it is gone.
+        let _ = fork::poll_child(pid);
     }
 }

@@ -17,7 +17,7 @@ use crate::net::usage::Resized;
 use crate::server::engine::evict;
 use crate::server::jobs::aof::rewrite;
 use crate::server::jobs::repl::{apply, failover, primary, replica, snapshot};
-use crate::server::jobs::{children, save};
+use crate::server::jobs::{child, children, save};
 use crate::server::parts::Server;
 use crate::server::parts::net::Timer;
 
@@ -40,6 +40,7 @@ pub(crate) fn run(srv: &mut Server) {
         let now = srv.clock.now_ms;
         srv.ks.tend(now);
         children::check(srv);
+        child::check_sessions(srv);
         rewrite::on_cron(srv);
         save::on_cron(srv);
         rewrite::on_growth(srv);

@@ -110,9 +110,21 @@ pub(crate) struct Source {
 /// Reads a snapshot between `begin` and `end`; how many bytes it has.
 pub(crate) fn snapshot(
     srv: &mut Server,
-    input: impl Read,
+    mut input: impl Read,
     source: &Source,
     serve: fn(&mut Server),
+) -> Result<u64, RdbError> {
+    snapshot_that(srv, &mut input, source, serve, |_, _| Ok(()))
+}
+
+/// The same, of a snapshot that counts as whole if `ends` finds what has to follow its bytes. The
+/// data that is there stays until then.
+pub(crate) fn snapshot_that<R: Read>(
+    srv: &mut Server,
+    input: &mut R,
+    source: &Source,
+    serve: fn(&mut Server),
+    ends: impl FnOnce(&mut R, u64) -> std::io::Result<()>,
 ) -> Result<u64, RdbError> {
     let started_ms = crate::sys::clock::wall_ms();
     let present = source.present;
@@ -153,7 +165,12 @@ pub(crate) fn snapshot(
                 stop: srv.shutdown.done,
             }
         };
-        load(input, &opts, &mut ks, &mut tick, &mut |n| note(n, &mut empty, &mut history))
+        let mut note = |n: Note<'_>| note(n, &mut empty, &mut history);
+        let loaded = load(&mut *input, &opts, &mut ks, &mut tick, &mut note);
+        loaded.and_then(|loaded| {
+            ends(input, loaded.bytes).map_err(RdbError::Io)?;
+            Ok(loaded)
+        })
     };
     srv.repl.loaded = history;
     if result.is_ok() && !keep {

@@ -7,7 +7,7 @@
 //! Replicas that lack something are waited for, up to `shutdown-timeout`. Writes are held back
 //! meanwhile, and the shutdown can be called off. Then `finish` goes in this order:
 //!
-//! 1. The child that saves is killed.
+//! 1. Debugging sessions and the child that saves are killed.
 //! 2. The last snapshot is written, if there are save points or SAVE was given. If it can't be, the
 //!    server goes on as before, unless FORCE was given.
 //! 3. The pid file and the Unix socket are removed, and the listeners are closed.
@@ -21,7 +21,7 @@ use crate::server::engine::blocking;
 use crate::server::jobs::aof::flush;
 use crate::server::jobs::repl::{names, primary};
 use crate::server::jobs::signals;
-use crate::server::jobs::{children, pause, save, supervisor};
+use crate::server::jobs::{child, children, pause, save, supervisor};
 use crate::server::parts::Server;
 use crate::server::parts::aof::State;
 use crate::server::parts::child::Kind;
@@ -171,6 +171,7 @@ fn refuse(srv: &Server, status: &str) -> Result<(), ()> {
 
 fn finish(srv: &mut Server, how: How) -> Result<(), ()> {
     tell_of_replicas(srv);
+    child::end_sessions(srv);
     match srv.child.as_ref().map(|child| child.kind) {
         None => {}
         Some(Kind::Rdb) => {

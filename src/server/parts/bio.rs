@@ -97,6 +97,12 @@ impl Bio {
         self.send(Job::Interpreter(state), 1);
     }
 
+    /// In a child, which has no such thread: what is to be freed is freed at once.
+    pub(crate) fn abandon(&mut self) {
+        // The old queue is left alone: the thread may have been in the middle of something there.
+        std::mem::forget(std::mem::replace(&mut self.jobs, channel().0));
+    }
+
     fn send(&self, job: Job, count: u64) {
         self.counters.pending.fetch_add(count, Ordering::Relaxed);
         // If the thread is gone the job is dropped here, which does the same work.

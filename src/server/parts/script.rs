@@ -74,6 +74,8 @@ pub(crate) struct Scripting {
     /// What they take, as it was when they were last here: while one runs it is out.
     memory: [usize; 2],
     pub running: Option<Running>,
+    /// Children that serve a client whose script is debugged, by process.
+    pub sessions: Vec<i32>,
     /// The buffer for replies to scripts, used again from call to call.
     pub reply: Reply,
 }

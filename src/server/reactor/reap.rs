@@ -54,7 +54,7 @@ pub(crate) fn reap(srv: &mut Server) {
     let gone = srv.clients.reap(marked);
     for client in &gone {
         // A child has the socket too, so closing ours would not end the connection.
-        if srv.child.is_some() {
+        if srv.child.is_some() && !client.session.handed_over {
             client.conn.shut_down();
         }
         log!(Debug, "Client {} is gone", client.session.peer);

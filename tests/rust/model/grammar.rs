@@ -267,6 +267,8 @@ pub(super) const FAMILIES: &[Family] = &[
             XADD $x $id-* (f1 $val|f1 $val f2 $val)
             XADD $x [NOMKSTREAM] [MAXLEN (=|~) $count|MINID (=|~) $id] [LIMIT $count] $id f1 $val
             XTRIM $x (MAXLEN|MINID) [=|~] $count
+            XTRIM $x (MAXLEN|MINID) [=|~] $count (KEEPREF|DELREF|ACKED)
+            XADD $x (KEEPREF|DELREF|ACKED) MAXLEN (=|~) $count $id f1 $val
             XTRIM $x MAXLEN ~ $count LIMIT $count
             XTRIM $x MINID [=|~] $id
             XDEL $x $id*

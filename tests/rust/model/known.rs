@@ -165,6 +165,14 @@ pub(super) const KNOWN: &[Known] = &[
         applies: |command| is(command, "XSETID"),
     },
     Known {
+        reason: "trimming with a view to groups came with 8.2",
+        until: (8, 2),
+        applies: |command| {
+            let trims = is(command, "XADD") || is(command, "XTRIM");
+            trims && ["KEEPREF", "DELREF", "ACKED"].iter().any(|word| has(command, word))
+        },
+    },
+    Known {
         reason: "who claims or reads is a consumer since 7.2, whether or not there is something",
         until: (7, 2),
         applies: |command| {

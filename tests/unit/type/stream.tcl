@@ -439,6 +439,101 @@ start_server {tags {stream dialects} overrides {enable-debug-command yes save ""
         assert_equal 9 [r xlen s]
     }
 
+    test "XTRIM DELREF trims what is pending in all groups too" {
+        shared
+        assert_equal 2 [r xtrim s maxlen 7 delref]
+        assert_equal {2 0} [pending]
+        # References to what was gone before stay.
+        r xdel s 3
+        assert_equal 1 [r xtrim s minid = 5 delref]
+        assert_equal {1 0} [pending]
+        assert_equal 3-0 [lindex [r xpending s g - + 1] 0 0]
+        assert_equal 1 [r xtrim s maxlen 4 keepref]
+        assert_equal 4 [r xlen s]
+    }
+
+    test "XTRIM ACKED trims what all groups have read and done" {
+        shared
+        assert_equal 0 [r xtrim s maxlen 0 acked]
+        r xack s g 1 2 4
+        assert_equal 0 [r xtrim s maxlen 0 acked]
+        r xack s h 1 2
+        # What h has not read stays, and what g has pending.
+        assert_equal 2 [r xtrim s maxlen 0 acked]
+        assert_equal 3-0 [lindex [r xrange s - + count 1] 0 0]
+        r xgroup setid s h 9
+        assert_equal 1 [r xtrim s minid 9 acked]
+        assert_equal {3-0 5-0 6-0 7-0 8-0 9-0} [ids [r xrange s - +]]
+        # One that stays does not end it: as many go as it takes.
+        r xgroup setid s g 9
+        assert_equal 2 [r xtrim s maxlen 4 acked]
+        assert_equal {3-0 7-0 8-0 9-0} [ids [r xrange s - +]]
+        assert_equal {1 0} [pending]
+        r xgroup destroy s g
+        r xgroup destroy s h
+        assert_equal 4 [r xtrim s maxlen 0 acked]
+    }
+
+    test "XADD trims with a view to groups" {
+        shared
+        assert_equal 10-0 [r xadd s acked maxlen 3 10 f v]
+        assert_equal 10 [r xlen s]
+        assert_equal 11-0 [r xadd s delref maxlen 3 11 f v]
+        assert_equal {9-0 10-0 11-0} [ids [r xrange s - +]]
+        assert_equal {0 0} [pending]
+        assert_equal {} [r xadd none nomkstream keepref * f v]
+        assert_equal 12-0 [r xadd s keepref 12 f v]
+    }
+
+    test "approximate trimming with a view to groups goes by blocks" {
+        r config set stream-node-max-entries 3
+        shared
+        assert_equal 0 [r xtrim s minid ~ 3 delref]
+        assert_equal 3 [r xtrim s minid ~ 5 delref]
+        assert_equal {1 0} [pending]
+        assert_equal 0 [r xtrim s maxlen ~ 3 limit 2 delref]
+        r xack s g 4
+        r xgroup setid s h 9
+        r xgroup setid s g 9
+        r xreadgroup group g ann streams s >
+        assert_equal 3 [r xtrim s maxlen ~ 2 acked]
+        assert_equal 3 [r xlen s]
+        r config set stream-node-max-entries 100
+    }
+
+    test "the words of trimming come once" {
+        shared
+        assert_error "ERR syntax error" {r xtrim s maxlen 1 acked delref}
+        assert_error "ERR syntax error" {r xadd s acked delref maxlen 1 * f v}
+        assert_error "ERR syntax error, XTRIM must be called with a trimming strategy" {r xtrim s delref limit 0}
+    }
+
+    test "a replica of trimming with a view to groups holds the same" {
+        shared
+        r debug stream on
+        r copy s t
+        set written [written_by {
+            r xadd s delref maxlen ~ 0 limit 1 10 f v
+            r xadd s delref maxlen 8 11 f v
+            r xack s g 4
+            r xgroup setid s g 11
+            r xgroup setid s h 11
+            r xtrim s maxlen 0 acked
+            r xadd s acked minid 3 12 f v
+            r xtrim s maxlen 7 delref
+        }]
+        r debug stream off
+        foreach command $written {
+            if {[lindex $command 0] ni {MULTI EXEC}} { r {*}[lmap word $command { expr {$word eq "s" ? "t" : $word} }] }
+        }
+        assert_equal [r debug digest-value s] [r debug digest-value t]
+        foreach f {length last-generated-id max-deleted-entry-id entries-added recorded-first-entry-id} {
+            assert_equal [dict get [r xinfo stream s] $f] [dict get [r xinfo stream t] $f]
+        }
+        foreach g {g h} { assert_equal [r xpending s $g] [r xpending t $g] }
+        foreach command $written { foreach word $command { assert {[string tolower $word] ni {acked delref keepref}} } }
+    }
+
     test "the stream of writes has XDELEX and XACKDEL as XACK and XDEL" {
         shared
         r debug stream on

@@ -1,9 +1,11 @@
 //! EVAL, EVALSHA and SCRIPT.
 
 use super::run::{self, Script};
-use super::{is_async, keys_and_args, kill};
-use crate::commands::{CmdResult, Flow, arg};
+use super::{debug, is_async, keys_and_args, kill};
+use crate::commands::{CmdResult, Flow};
+use crate::net::session::Debugging;
 use crate::resp::errors::{self, CmdError};
+use crate::script::debug::Session;
 use crate::script::eval::{ScriptId, parse_digest, show_digest};
 use crate::server::engine::monitor;
 use crate::server::parts::script::Engine;
@@ -19,7 +21,7 @@ pub(crate) const COMMANDS: &[ServerRow] = &[
     ("script|flush", flush),
     ("script|kill", script_kill),
     ("script|show", show),
-    ("script|debug", debug),
+    ("script|debug", debug::set_mode),
 ];
 
 const NO_SCRIPT: CmdError = CmdError::new("NOSCRIPT No matching script. Please use EVAL.");
@@ -46,9 +48,22 @@ fn evalsha_ro(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 
 fn with_text(srv: &mut Server, call: &mut Call<'_>, read_only: bool) -> CmdResult {
     monitor::feed_before(srv, call);
+    match debug::mode(srv, call.client) {
+        Debugging::No => run_text(srv, call, read_only, &mut None),
+        how => debug::eval(srv, call, read_only, how),
+    }
+}
+
+/// Runs the script of an EVAL; `session` is that of the debugger.
+pub(super) fn run_text(
+    srv: &mut Server,
+    call: &mut Call<'_>,
+    read_only: bool,
+    session: &mut Option<Box<Session>>,
+) -> CmdResult {
     let (keys, args) = keys_and_args(call, errors::NOT_INT)?;
     let known = srv.script.scripts.with_text(call.argv[1]);
-    execute(srv, call, known, read_only, keys, args)
+    execute(srv, call, known, read_only, [keys, args], session)
 }
 
 fn with_digest(srv: &mut Server, call: &mut Call<'_>, read_only: bool) -> CmdResult {
@@ -61,7 +76,10 @@ fn with_digest(srv: &mut Server, call: &mut Call<'_>, read_only: bool) -> CmdRes
     if known.is_none() {
         return Err(NO_SCRIPT);
     }
-    execute(srv, call, known, read_only, keys, args)
+    if debug::mode(srv, call.client) != Debugging::No {
+        return Err(CmdError::new("ERR Please use EVAL instead of EVALSHA for debugging"));
+    }
+    execute(srv, call, known, read_only, [keys, args], &mut None)
 }
 
 /// Runs a script that is known, or makes it known first.
@@ -70,8 +88,8 @@ fn execute(
     call: &mut Call<'_>,
     known: Option<ScriptId>,
     read_only: bool,
-    keys: &[&[u8]],
-    args: &[&[u8]],
+    [keys, args]: [&[&[u8]]; 2],
+    session: &mut Option<Box<Session>>,
 ) -> CmdResult {
     let mut state = srv.script.take(Engine::Scripts, srv.cfg.script.memory_limit as usize);
     let id = match known {
@@ -87,7 +105,12 @@ fn execute(
         let (chunk, flags, name) = (script.chunk, script.flags, show_digest(&script.digest));
         let engine = Engine::Scripts;
         let script = Script { engine, chunk, flags, name: &name, read_only, keys, args };
-        run::run(srv, call, &mut state, &script)
+        if let Some(session) = session.take() {
+            state.debug(session);
+        }
+        let result = run::run(srv, call, &mut state, &script);
+        *session = state.end_debugging();
+        result
     });
     srv.script.put_back(Engine::Scripts, state);
     result.map(|()| Flow::Done)
@@ -137,17 +160,4 @@ fn show(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let id = known.ok_or(NO_SCRIPT)?;
     call.reply.bulk(&srv.script.scripts.get(id).text);
     Ok(Flow::Done)
-}
-
-/// `SCRIPT DEBUG YES|SYNC|NO`: there is no debugger.
-fn debug(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    let mode = call.argv.at(2);
-    if arg::is(mode, "no") {
-        call.reply.ok();
-        return Ok(Flow::Done);
-    }
-    if arg::is(mode, "yes") || arg::is(mode, "sync") {
-        return Err(CmdError::new("ERR the debugger for scripts is not available in this version"));
-    }
-    Err(CmdError::new("ERR Use SCRIPT DEBUG YES/SYNC/NO"))
 }

@@ -1,5 +1,6 @@
 //! EVAL and its kin, SCRIPT, FCALL and FUNCTION.
 
+mod debug;
 mod eval;
 mod function;
 mod run;

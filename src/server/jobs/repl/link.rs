@@ -88,7 +88,11 @@ fn open(host: &str, port: u16, source: &[u8], mark: u32) -> io::Result<Conn> {
 pub(crate) fn on_event(srv: &mut Server, serve: fn(&mut Server)) {
     let Some(following) = &mut srv.repl.following else { return };
     match &mut following.link {
-        Link::Connecting(_) => on_connected(srv),
+        Link::Connecting(_) => {
+            on_connected(srv);
+            // A primary that speaks first has been heard already: no event tells of it again.
+            on_line(srv, serve);
+        }
         Link::Talking(_) => on_line(srv, serve),
         Link::Receiving(_) => receive::on_readable(srv, serve),
         Link::Down | Link::Loading(_) | Link::Connected => {}

@@ -147,6 +147,10 @@ fn preamble(srv: &mut Server, serve: fn(&mut Server)) -> Step {
             return Step::Done;
         }
     };
+    if extent == Extent::Bytes(0) {
+        fail(srv, "Bad protocol from MASTER, the snapshot is empty");
+        return Step::Done;
+    }
     let to = match srv.cfg.repl.diskless_load {
         DisklessLoad::Swapdb => "parser",
         DisklessLoad::OnEmptyDb if srv.ks.is_empty() => "parser",
@@ -171,10 +175,6 @@ fn preamble(srv: &mut Server, serve: fn(&mut Server)) -> Step {
             let Some(following) = srv.repl.following.as_mut() else { return Step::Done };
             let Link::Receiving(receive) = &mut following.link else { return Step::Done };
             receive.file = Some((file, name));
-            if extent == Extent::Bytes(0) {
-                fail(srv, "Bad protocol from MASTER, the snapshot is empty");
-                return Step::Done;
-            }
             Step::Read(0)
         }
         Err(e) => {
@@ -279,9 +279,13 @@ fn prepare(srv: &mut Server) -> bool {
     on
 }
 
-/// Empties all databases, in the background if that is asked for.
+/// Empties all databases, in the background if that is asked for. What is there from now on is no
+/// point of the old history: neither our replicas nor we may go on in it, should the load fail.
 fn flush_old(srv: &mut Server) {
     log!(Notice, "MASTER <-> REPLICA sync: Flushing old data");
+    primary::drop_replicas(srv);
+    srv.repl.free_backlog(&mut srv.stream);
+    srv.repl.history = History::new(random_id());
     flushing::flush(srv, None, srv.cfg.repl.lazy_flush);
     drop(srv.script.flush_libraries());
 }
@@ -355,8 +359,8 @@ fn from_socket(srv: &mut Server, extent: Extent, serve: fn(&mut Server)) -> Step
         flush_old(srv);
     }
     log!(Notice, "MASTER <-> REPLICA sync: Loading DB in memory");
-    let bytes = match extent {
-        Extent::Bytes(n) => n,
+    let bytes = match &extent {
+        Extent::Bytes(n) => *n,
         Extent::Mark(_) => 0,
     };
     load::begin(srv, bytes);
@@ -375,21 +379,15 @@ fn from_socket(srv: &mut Server, extent: Extent, serve: fn(&mut Server)) -> Step
     let signals = srv.net.signals.as_ref().map(|signals| signals.as_raw_fd());
     let left = Some(bytes).filter(|_| bytes > 0);
     let mut socket = FromSocket::new(&mut receive.conn, &mut receive.input, left, timeout, signals);
-    let loaded = load::snapshot(srv, &mut socket, &source, serve);
-    let ended = match (&loaded, &extent) {
-        (Ok(used), Extent::Mark(mark)) => socket.read_mark(*used, mark),
-        (Ok(_), Extent::Bytes(_)) => io::copy(&mut socket, &mut io::sink()).map(|_| ()),
-        (Err(_), _) => Ok(()),
-    };
+    let loaded =
+        load::snapshot_that(srv, &mut socket, &source, serve, |socket, used| match &extent {
+            Extent::Mark(mark) => socket.read_mark(used, mark),
+            Extent::Bytes(_) => io::copy(socket, &mut io::sink()).map(|_| ()),
+        });
     // While half a dataset is there, the end must not save it.
     shutdown::on_signals(srv);
     load::end(srv);
-    let failed = match (loaded, ended) {
-        (Err(e), _) => Some(e.to_string()),
-        (_, Err(e)) => Some(os_error(&e)),
-        _ => None,
-    };
-    let Some(why) = failed else {
+    let Err(why) = loaded else {
         if keeps {
             log!(Notice, "MASTER <-> REPLICA sync: Swapping active DB with loaded DB");
             log!(Notice, "MASTER <-> REPLICA sync: Discarding old DB in background");
@@ -411,8 +409,8 @@ fn from_socket(srv: &mut Server, extent: Extent, serve: fn(&mut Server)) -> Step
 }
 
 /// The data could not be had: the link is tried again.
-fn give_up(srv: &mut Server, mut conn: Conn, aof: bool) {
-    srv.net.forget_link(&mut conn);
+fn give_up(srv: &mut Server, conn: Conn, aof: bool) {
+    replica::end_link(srv, conn);
     if let Some(following) = &mut srv.repl.following {
         following.link = Link::Down;
     }

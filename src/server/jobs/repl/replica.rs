@@ -6,6 +6,7 @@
 use crate::config::PrimaryAddr;
 use crate::log;
 use crate::net::clients::ClientId;
+use crate::net::conn::Conn;
 use crate::net::session::Close;
 use crate::server::engine::blocking;
 use crate::server::jobs::repl::{apply, link, primary};
@@ -112,12 +113,18 @@ fn settled(srv: &mut Server) {
     srv.rearm();
 }
 
+/// Ends a connection to the primary: a child may have the socket too.
+pub(super) fn end_link(srv: &mut Server, mut conn: Conn) {
+    srv.net.forget_link(&mut conn);
+    conn.shut_down();
+}
+
 /// Ends the link in whatever state it is. What is known of the history stays.
 fn leave_link(srv: &mut Server) {
     let Some(following) = &mut srv.repl.following else { return };
     let client = following.client.take();
-    if let Some(mut conn) = link::take_conn(srv) {
-        srv.net.forget_link(&mut conn);
+    if let Some(conn) = link::take_conn(srv) {
+        end_link(srv, conn);
     }
     if let Some(id) = client {
         srv.clients.close(id, Close::Now);
@@ -149,8 +156,8 @@ pub(crate) fn on_client_gone(srv: &mut Server, id: ClientId) {
 /// The link has failed before it was up: it is tried again by the cron.
 pub(crate) fn on_link_failed(srv: &mut Server) {
     let now_ms = srv.clock.now_ms;
-    if let Some(mut conn) = link::take_conn(srv) {
-        srv.net.forget_link(&mut conn);
+    if let Some(conn) = link::take_conn(srv) {
+        end_link(srv, conn);
     }
     if let Some(following) = &mut srv.repl.following {
         following.down_since_ms = Some(following.down_since_ms.unwrap_or(now_ms));
