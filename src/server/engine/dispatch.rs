@@ -15,7 +15,7 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::engine::blocking::{self, Outcome};
-use crate::server::engine::{divergence, gate, invalidate, monitor};
+use crate::server::engine::{divergence, gate, invalidate, monitor, scripts};
 use crate::server::parts::exec::{Keeper, Unit};
 use crate::server::parts::table::Handler;
 use crate::server::parts::{Row, Server, Table};
@@ -202,6 +202,8 @@ fn refuse_http(srv: &mut Server, id: ClientId) -> Outcome {
 }
 
 fn queue(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>) {
+    // What a script says of itself counts for EXEC as well.
+    let flags = scripts::flags(srv, row, argv);
     let Some(session) = srv.clients.session_mut(id) else { return };
     let doomed = session.watch_broken;
     let multi = session.multi.get_or_insert_default();
@@ -209,8 +211,8 @@ fn queue(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>) {
     if doomed || multi.broken {
         return;
     }
-    multi.flags |= row.flags;
-    multi.common &= row.flags;
+    multi.flags |= flags;
+    multi.common &= flags;
     multi.arg_bytes += argv.bytes() + argv.len() * size_of::<usize>();
     let argv = match srv.exec.lent {
         None => argv.owned(),
