@@ -162,6 +162,9 @@ pub(crate) struct Counters {
     pub commands: u64,
     pub net_in: u64,
     pub net_out: u64,
+    /// Of these, what came from a primary and what went to replicas.
+    pub repl_in: u64,
+    pub repl_out: u64,
     pub reads: u64,
     pub writes: u64,
     pub keyspace_hits: u64,
@@ -235,7 +238,8 @@ impl Stats {
         self.ops_windows.info(o);
         o.add("total_net_input_bytes", self.n.net_in);
         o.add("total_net_output_bytes", self.n.net_out);
-        o.each(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"], 0);
+        o.add("total_net_repl_input_bytes", self.n.repl_in);
+        o.add("total_net_repl_output_bytes", self.n.repl_out);
         o.add("instantaneous_input_kbps", kbps(&self.input));
         o.add("instantaneous_output_kbps", kbps(&self.output));
         o.each(&["instantaneous_input_repl_kbps", "instantaneous_output_repl_kbps"], "0.00");

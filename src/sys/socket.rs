@@ -31,12 +31,8 @@ impl StepError {
     }
 }
 
-/// A listening TCP socket on one address: SO_REUSEADDR, IPv6 only for IPv6, non-blocking.
-pub(crate) fn listen_tcp(
-    addr: &SocketAddr,
-    backlog: i32,
-    mark: u32,
-) -> Result<TcpListener, StepError> {
+/// A new socket for addresses of the same family, non-blocking, with a mark if that is not 0.
+fn tcp_socket(addr: &SocketAddr, mark: u32) -> Result<OwnedFd, StepError> {
     let family = if addr.is_ipv6() { libc::AF_INET6 } else { libc::AF_INET };
     let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: plain values; the result is checked.
@@ -46,15 +42,27 @@ pub(crate) fn listen_tcp(
     }
     // SAFETY: the descriptor is new and owned by nobody else.
     let owned = unsafe { OwnedFd::from_raw_fd(fd) };
+    #[cfg(target_os = "linux")]
+    if mark != 0 {
+        set(fd, libc::SOL_SOCKET, libc::SO_MARK, mark as i32)
+            .map_err(StepError::at("setsockopt"))?;
+    }
+    Ok(owned)
+}
+
+/// A listening TCP socket on one address: SO_REUSEADDR, IPv6 only for IPv6, non-blocking.
+pub(crate) fn listen_tcp(
+    addr: &SocketAddr,
+    backlog: i32,
+    mark: u32,
+) -> Result<TcpListener, StepError> {
+    let owned = tcp_socket(addr, mark)?;
+    let fd = owned.as_raw_fd();
     let option = StepError::at("setsockopt");
     if addr.is_ipv6() {
         set(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1).map_err(&option)?;
     }
     set(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1).map_err(&option)?;
-    #[cfg(target_os = "linux")]
-    if mark != 0 {
-        set(fd, libc::SOL_SOCKET, libc::SO_MARK, mark as i32).map_err(&option)?;
-    }
     bind(fd, addr).map_err(StepError::at("bind"))?;
     // SAFETY: the descriptor is a bound stream socket.
     if unsafe { libc::listen(fd, backlog) } != 0 {
@@ -70,20 +78,8 @@ pub(crate) fn connect_tcp(
     from: Option<&SocketAddr>,
     mark: u32,
 ) -> Result<TcpStream, StepError> {
-    let family = if addr.is_ipv6() { libc::AF_INET6 } else { libc::AF_INET };
-    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-    // SAFETY: plain values; the result is checked.
-    let fd = unsafe { libc::socket(family, kind, 0) };
-    if fd < 0 {
-        return Err(StepError::at("socket")(io::Error::last_os_error()));
-    }
-    // SAFETY: the descriptor is new and owned by nobody else.
-    let owned = unsafe { OwnedFd::from_raw_fd(fd) };
-    #[cfg(target_os = "linux")]
-    if mark != 0 {
-        set(fd, libc::SOL_SOCKET, libc::SO_MARK, mark as i32)
-            .map_err(StepError::at("setsockopt"))?;
-    }
+    let owned = tcp_socket(addr, mark)?;
+    let fd = owned.as_raw_fd();
     if let Some(from) = from {
         set(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1).map_err(StepError::at("setsockopt"))?;
         bind(fd, from).map_err(StepError::at("bind"))?;
@@ -101,16 +97,7 @@ pub(crate) fn connect_tcp(
 
 /// Waits until a socket takes more, or until the time is over.
 pub(crate) fn wait_writable(socket: &impl AsRawFd, at_most: Duration) -> io::Result<()> {
-    let mut poll = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
-    let ms = at_most.as_millis().clamp(1, i32::MAX as u128) as i32;
-    // SAFETY: the pointer is to one live pollfd.
-    if unsafe { libc::poll(&mut poll, 1, ms) } < 0 {
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
-    Ok(())
+    wait([(socket.as_raw_fd(), libc::POLLOUT)], at_most).map(|_| ())
 }
 
 /// Waits until there is something to read, or until the time is over; whether `other` has
@@ -121,18 +108,26 @@ pub(crate) fn wait_readable(
     at_most: Duration,
 ) -> io::Result<bool> {
     // The system passes over a negative descriptor.
-    let fds = [socket.as_raw_fd(), other.unwrap_or(-1)];
-    let mut polls = fds.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
+    let fds = [(socket.as_raw_fd(), libc::POLLIN), (other.unwrap_or(-1), libc::POLLIN)];
+    wait(fds, at_most).map(|ready| ready[1])
+}
+
+/// Waits for one of some events, or until the time is over or a signal comes; which have come.
+fn wait<const N: usize>(
+    fds: [(RawFd, libc::c_short); N],
+    at_most: Duration,
+) -> io::Result<[bool; N]> {
+    let mut polls = fds.map(|(fd, events)| libc::pollfd { fd, events, revents: 0 });
     let ms = at_most.as_millis().clamp(1, i32::MAX as u128) as i32;
-    // SAFETY: the pointer is to two live pollfds.
-    if unsafe { libc::poll(polls.as_mut_ptr(), 2, ms) } < 0 {
+    // SAFETY: the pointer is to `N` live pollfds.
+    if unsafe { libc::poll(polls.as_mut_ptr(), N as libc::nfds_t, ms) } < 0 {
         let error = io::Error::last_os_error();
         if error.kind() != io::ErrorKind::Interrupted {
             return Err(error);
         }
-        return Ok(false);
+        return Ok([false; N]);
     }
-    Ok(polls[1].revents != 0)
+    Ok(polls.map(|poll| poll.revents != 0))
 }
 
 fn bind(fd: RawFd, addr: &SocketAddr) -> io::Result<()> {

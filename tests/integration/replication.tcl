@@ -54,6 +54,7 @@ foreach diskless {yes no} {
                     assert_equal 1 [s -1 sync_full]
                     assert_equal slave [s role]
                     assert_match "ip=127.0.0.1,port=[srv port],state=online,offset=*,lag=*" [s -1 slave0]
+                    assert {[s -1 total_net_repl_output_bytes] > 0 && [s total_net_repl_input_bytes] > 10000}
                 }
 
                 test "it lets nobody write, and shows the role (diskless $diskless, load $load)" {
@@ -171,6 +172,19 @@ start_server [list overrides [dict merge $all {min-replicas-to-write 1}]] {
             r replicaof no one
             wait_for_condition {[s -1 min_slaves_good_slaves] == 0} -within 5000
             assert_error "NOREPLICAS Not enough good replicas to write." {r -1 set k v}
+        }
+
+        test "a script that runs sees a replica go" {
+            r -1 config set lua-time-limit 10 min-replicas-to-write 0
+            follow 0 -1
+            await_sync -1 0
+            set c [redis_client -level -1]
+            $c send eval {while not redis.call('info', 'replication'):find('connected_slaves:0') do end return 1} 0
+            wait_for_condition {[catch {r -1 ping}]}
+            r replicaof no one
+            assert_equal 1 [$c read]
+            $c close
+            r -1 config set min-replicas-to-write 1
         }
 
         test "a replica that asks for a reply is sent away" {

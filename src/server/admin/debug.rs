@@ -17,7 +17,6 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::admin::help;
-use crate::server::jobs::repl::primary;
 use crate::server::jobs::settings;
 use crate::server::jobs::{restart, save};
 use crate::server::parts::ServerRow;
@@ -133,7 +132,7 @@ fn debug(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         }
         (b"replicate", 3..) => {
             let words: Vec<&[u8]> = call.argv.from(2).to_vec();
-            primary::tell_replicas(srv, &words);
+            srv.stream.add_for_link(&words);
             call.reply.ok();
         }
         (b"client-eviction", 2) => client_eviction(srv, call.reply)?,

@@ -61,7 +61,7 @@ fn attach(srv: &mut Server, call: &mut Call<'_>, asked: Option<(&str, i64)>) -> 
     if !client.outbox.is_empty() || call.reply.len() > 0 {
         return Err(CmdError::new("ERR SYNC and PSYNC are invalid with pending output"));
     }
-    primary::attach(srv, call.client, asked)?;
+    primary::attach(srv, call.client, asked);
     Ok(Flow::Done)
 }
 

@@ -43,6 +43,12 @@ impl Server {
         self.exec.concerns = gate::concerns(self);
     }
 
+    /// The role has changed, or who follows this server: what depends on it follows. O(replicas).
+    pub(crate) fn roles_changed(&mut self) {
+        self.repl.refresh(&self.cfg, self.clock.now_ms);
+        self.rearm();
+    }
+
     /// A registry has listed a client, or no longer does: what is asked of it at every command
     /// follows. O(1).
     pub(crate) fn listed(&mut self, id: ClientId) {

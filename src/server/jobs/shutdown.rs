@@ -19,7 +19,7 @@ use crate::config::ShutdownFlags;
 use crate::log;
 use crate::server::engine::blocking;
 use crate::server::jobs::aof::flush;
-use crate::server::jobs::repl::{names, primary};
+use crate::server::jobs::repl::names;
 use crate::server::jobs::signals;
 use crate::server::jobs::{child, children, pause, save, supervisor};
 use crate::server::parts::Server;
@@ -114,7 +114,7 @@ pub(crate) fn shut_down(srv: &mut Server, how: How) -> Result<Begun, ()> {
         srv.shutdown.asked = None;
         srv.shutdown.waiting = Some((how, srv.clock.now_ms + timeout_ms));
         if srv.pause.scope().is_none() {
-            primary::tell_replicas(srv, &[b"REPLCONF", b"GETACK", b"*"]);
+            srv.stream.add_for_link(&[b"REPLCONF", b"GETACK", b"*"]);
         }
         pause::start(srv, Purpose::Shutdown, Scope::Writes, i64::MAX);
         log!(Notice, "Waiting for replicas before shutting down.");

@@ -70,8 +70,6 @@ pub(crate) struct Repl {
     pub own_timed: BTreeSet<(u32, Vec<u8>)>,
     /// When it was last said that we go on though the disk fails.
     pub said_disk_ms: i64,
-    pub input: u64,
-    pub output: u64,
 }
 
 /// What a snapshot says of the history that it belongs to.
@@ -243,15 +241,12 @@ impl Repl {
             held_raw: Vec::new(),
             own_timed: BTreeSet::new(),
             said_disk_ms: 0,
-            input: 0,
-            output: 0,
         }
     }
 
     /// CONFIG RESETSTAT.
     pub(crate) fn reset(&mut self) {
         (self.full_syncs, self.partial_syncs, self.refused_syncs) = (0, 0, 0);
-        (self.input, self.output) = (0, 0);
     }
 
     /// Counts the replicas that are in time, as far as settings ask for some.

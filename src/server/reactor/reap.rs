@@ -46,6 +46,13 @@ fn forget(srv: &mut Server, id: ClientId) {
     primary::forget(srv, id);
 }
 
+/// Replicas that have left are gone for the command that runs, too: a script may wait for that.
+pub(crate) fn forget_replicas(srv: &mut Server) {
+    for id in srv.clients.marked(usize::MAX) {
+        primary::forget(srv, id);
+    }
+}
+
 pub(crate) fn reap(srv: &mut Server) {
     let marked = srv.clients.marked(AT_ONCE);
     for &client in &marked {

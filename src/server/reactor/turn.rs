@@ -148,8 +148,11 @@ pub(crate) fn finish_turn(srv: &mut Server, mode: Mode) {
     write_replies(srv);
     writing::report_over_limit(srv);
     // While a command runs no client is freed: its own may be among the marked ones.
-    if srv.exec.nesting == 0 && srv.clients.has_to_reap() {
-        reap::reap(srv);
+    if srv.clients.has_to_reap() {
+        match srv.exec.nesting {
+            0 => reap::reap(srv),
+            _ => reap::forget_replicas(srv),
+        }
     }
 }
 

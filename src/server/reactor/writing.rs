@@ -11,6 +11,8 @@
 //! in Redis. Where `client-backpressure-limit` is set, a client of a class without a limit is held
 //! above it instead: it is neither read nor served until it has read half.
 
+use std::io;
+
 use mio::Interest;
 
 use crate::log;
@@ -67,20 +69,23 @@ pub(crate) fn on_writable(srv: &mut Server, id: ClientId) {
 }
 
 fn write_client(srv: &mut Server, id: ClientId) {
-    let now_ms = srv.clock.now_ms;
-    if srv.clients.session(id).is_some_and(|session| session.replica) {
-        return write_replica(srv, id);
-    }
-    let Server { clients, net, stats, aof, .. } = srv;
-    let Some(client) = clients.get_mut(id) else { return };
+    let Some(client) = srv.clients.get_mut(id) else { return };
     if client.session.close == Close::Now {
         return;
     }
-    // What it is told of is not in the append-only file yet.
-    if aof.holds(&client.session) {
-        return aof.held.push(id);
-    }
-    let (n, how) = match client.outbox.flush(&mut client.conn) {
+    let written = if client.session.replica {
+        write_to_replica(srv, id)
+    } else {
+        // What it is told of is not in the append-only file yet.
+        if srv.aof.holds(&client.session) {
+            return srv.aof.held.push(id);
+        }
+        client.outbox.flush(&mut client.conn)
+    };
+    let now_ms = srv.clock.now_ms;
+    let Server { clients, net, stats, .. } = srv;
+    let Some(client) = clients.get_mut(id) else { return };
+    let (n, how) = match written {
         Ok(done) => done,
         Err(e) => {
             log!(Verbose, "Error writing to client: {e}");
@@ -127,51 +132,12 @@ fn write_client(srv: &mut Server, id: ClientId) {
 }
 
 /// A replica gets what it is told, and then its snapshot and the stream.
-fn write_replica(srv: &mut Server, id: ClientId) {
-    let Some(client) = srv.clients.get_mut(id) else { return };
-    if client.session.close == Close::Now {
-        return;
-    }
-    let closing = client.session.close == Close::AfterReply;
-    let told = client.outbox.flush(&mut client.conn);
-    let result = match told {
-        Ok((n, Flush::Empty)) if !closing => feed::feed(srv, id).map(|(m, how)| (n + m, how)),
-        other => other,
-    };
-    let now_ms = srv.clock.now_ms;
-    let Server { clients, net, stats, .. } = srv;
-    let Some(client) = clients.get_mut(id) else { return };
-    let (n, how) = match result {
-        Ok(done) => done,
-        Err(e) => {
-            log!(Verbose, "Error writing to client: {e}");
-            return clients.close(id, Close::Now);
-        }
-    };
-    if n > 0 {
-        stats.n.net_out += n as u64;
-        stats.n.writes += 1;
-        client.session.active_ms = now_ms;
-    }
-    let full = how == Flush::Full;
-    if full != client.wants_writable {
-        client.wants_writable = full;
-        let interest =
-            if full { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-        if client.conn.reregister(net.registry(), Source::Client(id).token(), interest).is_err() {
-            return clients.close(id, Close::Now);
-        }
-    }
-    match how {
-        Flush::Full => client.outbox.trim(),
-        Flush::Paused => clients.schedule_write(id),
-        Flush::Empty if closing => clients.close(id, Close::Now),
-        Flush::Empty => {
-            client.session.soft_limit_since_ms = None;
-            if let Some(spare) = client.outbox.take_spare() {
-                clients.give_back(spare);
-            }
-        }
+fn write_to_replica(srv: &mut Server, id: ClientId) -> io::Result<(usize, Flush)> {
+    let Some(client) = srv.clients.get_mut(id) else { return Ok((0, Flush::Empty)) };
+    let stays = client.session.close == Close::No;
+    match client.outbox.flush(&mut client.conn)? {
+        (n, Flush::Empty) if stays => feed::feed(srv, id).map(|(m, how)| (n + m, how)),
+        other => Ok(other),
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) fn applied(srv: &mut Server, id: ClientId, bytes: &[u8]) {
     let (open, db) = (session.multi.is_some(), session.db);
     let Some(following) = &mut srv.repl.following else { return };
     following.heard_ms = srv.clock.now_ms;
-    srv.repl.input += bytes.len() as u64;
+    srv.stats.n.repl_in += bytes.len() as u64;
     if open {
         return srv.repl.held_raw.extend_from_slice(bytes);
     }

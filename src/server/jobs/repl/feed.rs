@@ -10,7 +10,7 @@ use crate::net::clients::ClientId;
 use crate::net::outbox::{FIXED, Flush};
 use crate::server::jobs::repl::primary::trim_backlog;
 use crate::server::parts::Server;
-use crate::server::parts::repl::{Repl, State};
+use crate::server::parts::repl::State;
 
 /// The most bytes that a replica gets in one turn.
 const TURN: usize = 1 << 20;
@@ -20,10 +20,8 @@ const PIECE: u64 = 256 * 1024;
 /// Writes to a replica as much as it takes, and as it may have in one turn.
 pub(crate) fn feed(srv: &mut Server, id: ClientId) -> io::Result<(usize, Flush)> {
     let now_ms = srv.clock.now_ms;
-    let Server { clients, repl, stream, .. } = srv;
-    let Repl { replicas, output, .. } = repl;
-    let replica = replicas.iter_mut().find(|replica| replica.client == id);
-    let (Some(client), Some(replica)) = (clients.get_mut(id), replica) else {
+    let Server { clients, repl, stream, stats, .. } = srv;
+    let (Some(client), Some(replica)) = (clients.get_mut(id), repl.replica_mut(id)) else {
         return Ok((0, Flush::Empty));
     };
     let mut done = 0;
@@ -60,7 +58,7 @@ pub(crate) fn feed(srv: &mut Server, id: ClientId) -> io::Result<(usize, Flush)>
         match written {
             Ok(n) => {
                 done += n;
-                *output += n as u64;
+                stats.n.repl_out += n as u64;
             }
             Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok((done, Flush::Full)),
             Err(e) if e.kind() == ErrorKind::Interrupted => {}

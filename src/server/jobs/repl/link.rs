@@ -178,7 +178,8 @@ fn read_lines(srv: &mut Server) -> Option<()> {
             }
             Ok(n) => {
                 following.heard_ms = now_ms;
-                srv.repl.input += n as u64;
+                srv.stats.n.repl_in += n as u64;
+                srv.stats.n.net_in += n as u64;
             }
             Err(e) if e.kind() == ErrorKind::WouldBlock => return Some(()),
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
@@ -299,7 +300,6 @@ pub(super) fn establish(srv: &mut Server, mut conn: Conn, input: Vec<u8>) {
     }
     // What has come meanwhile is told by no event.
     srv.net.resume(id);
-    srv.repl.refresh(&srv.cfg, now_ms);
-    srv.rearm();
+    srv.roles_changed();
     apply::acknowledge(srv);
 }

@@ -8,8 +8,7 @@
 use crate::log;
 use crate::net::clients::ClientId;
 use crate::net::session::{Close, ReplyMode};
-use crate::repl::history::Refusal;
-use crate::resp::errors::CmdError;
+use crate::repl::history::{History, Refusal};
 use crate::server::jobs::children;
 use crate::server::jobs::repl::names::name;
 use crate::server::jobs::repl::snapshot;
@@ -21,11 +20,7 @@ use crate::server::parts::stream::REPLICAS;
 
 /// A client asks for the stream: from an offset of a history, or, with SYNC, all of it. What it
 /// hears goes past its reply, since it is a replica from now on.
-pub(crate) fn attach(
-    srv: &mut Server,
-    id: ClientId,
-    asked: Option<(&str, i64)>,
-) -> Result<(), CmdError> {
+pub(crate) fn attach(srv: &mut Server, id: ClientId, asked: Option<(&str, i64)>) {
     log!(Notice, "Replica {} asks for synchronization", name(srv, id));
     trim_backlog(srv);
     if let Some((history, from)) = asked {
@@ -42,8 +37,7 @@ pub(crate) fn attach(
     srv.repl.full_syncs += 1;
     if srv.repl.backlog.is_none() {
         // What was before is in no backlog: nobody can go on in it.
-        srv.repl.history.id = random_id();
-        srv.repl.history.before = None;
+        srv.repl.history = History::new(random_id());
         srv.repl.keep_backlog(&mut srv.stream);
         log!(
             Notice,
@@ -72,7 +66,6 @@ pub(crate) fn attach(
             }
         }
     }
-    Ok(())
 }
 
 /// Says why a replica can't go on.
@@ -139,17 +132,17 @@ fn enlist(srv: &mut Server, id: ClientId, state: State, old: bool) {
         asked_ms: now_ms,
         stuck_since_ms: None,
     });
-    settings_of_replicas(srv);
+    srv.roles_changed();
 }
 
 /// A replica goes on at an offset (from 1).
-fn go_on(srv: &mut Server, id: ClientId, from: u64) -> Result<(), CmdError> {
+fn go_on(srv: &mut Server, id: ClientId, from: u64) {
     enlist(srv, id, State::Online, false);
     let at = srv.stream.position_of(from - 1);
     let reader = srv.stream.join_at(REPLICAS, at);
     let bytes = srv.stream.repl_end() + 1 - from;
     let history = srv.repl.history.id.clone();
-    let Some(replica) = srv.repl.replica_mut(id) else { return Ok(()) };
+    let Some(replica) = srv.repl.replica_mut(id) else { return };
     replica.reader = Some(reader);
     let text = match replica.told.can.psync2 {
         true => format!("+CONTINUE {history}\r\n"),
@@ -165,9 +158,7 @@ fn go_on(srv: &mut Server, id: ClientId, from: u64) -> Result<(), CmdError> {
          from offset {from}.",
         name(srv, id)
     );
-    srv.repl.refresh(&srv.cfg, srv.clock.now_ms);
-    srv.rearm();
-    Ok(())
+    srv.roles_changed();
 }
 
 /// A replica says how much it has.
@@ -183,8 +174,7 @@ pub(crate) fn acknowledged(srv: &mut Server, id: ClientId, offset: u64, on_disk:
         replica.state = State::Online;
         srv.repl.fed_to = u64::MAX;
         log!(Notice, "Synchronization with replica {} succeeded", name(srv, id));
-        srv.repl.refresh(&srv.cfg, now_ms);
-        srv.rearm();
+        srv.roles_changed();
     }
 }
 
@@ -211,7 +201,7 @@ pub(crate) fn forget(srv: &mut Server, id: ClientId) {
     if srv.repl.replicas.is_empty() {
         srv.repl.alone_since_ms = srv.clock.now_ms;
     }
-    settings_of_replicas(srv);
+    srv.roles_changed();
     let Some(child) = srv.child.as_ref().filter(|child| child.kind == Kind::Rdb) else { return };
     if child.replicas.contains(&id) {
         let waits = |replica: &Replica| child.replicas.contains(&replica.client);
@@ -238,24 +228,13 @@ pub(crate) fn drop_replicas(srv: &mut Server) {
     }
 }
 
-/// What depends on who is there.
-fn settings_of_replicas(srv: &mut Server) {
-    srv.repl.refresh(&srv.cfg, srv.clock.now_ms);
-    srv.rearm();
-}
-
-/// Adds a command for replicas alone.
-pub(crate) fn tell_replicas(srv: &mut Server, words: &[&[u8]]) {
-    srv.stream.add_for_link(words);
-}
-
 /// At the end of a turn: replicas are asked how far they are, if a client began to wait for that,
 /// and a snapshot begins for one that need not wait for others.
 pub(crate) fn end_of_turn(srv: &mut Server) {
     // While writes are held back the stream does not move.
     let moves = !srv.repl.is_replica() && srv.pause.scope().is_none();
     if std::mem::take(&mut srv.repl.ask_acks) && moves {
-        tell_replicas(srv, &[b"REPLCONF", b"GETACK", b"*"]);
+        srv.stream.add_for_link(&[b"REPLCONF", b"GETACK", b"*"]);
     }
     if srv.repl.start_due {
         snapshot::start_if_due(srv);
@@ -269,7 +248,7 @@ pub(crate) fn on_second(srv: &mut Server, second: i64) {
     let (period, timeout) = (i64::from(repl.ping_period_secs), i64::from(repl.timeout_secs));
     let leads = !srv.repl.is_replica() && srv.repl.failover.is_none();
     if second % period == 0 && !srv.repl.replicas.is_empty() && leads {
-        tell_replicas(srv, &[b"PING"]);
+        srv.stream.add_for_link(&[b"PING"]);
     }
     let to_sockets = srv.child.as_ref().is_some_and(|child| !child.replicas.is_empty());
     let mut late = Vec::new();
@@ -306,8 +285,7 @@ pub(crate) fn on_second(srv: &mut Server, second: i64) {
     if alone && ttl > 0 && srv.repl.backlog.is_some() {
         let since = (now_ms - srv.repl.alone_since_ms) / 1000;
         if since > ttl {
-            srv.repl.history.id = random_id();
-            srv.repl.history.before = None;
+            srv.repl.history = History::new(random_id());
             srv.repl.free_backlog(&mut srv.stream);
             log!(
                 Notice,
@@ -315,9 +293,5 @@ pub(crate) fn on_second(srv: &mut Server, second: i64) {
             );
         }
     }
-    let few = srv.repl.few;
-    srv.repl.refresh(&srv.cfg, now_ms);
-    if few != srv.repl.few {
-        srv.rearm();
-    }
+    srv.roles_changed();
 }

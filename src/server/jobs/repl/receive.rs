@@ -98,7 +98,7 @@ fn step(srv: &mut Server, serve: fn(&mut Server)) -> Step {
     };
     following.heard_ms = now_ms;
     if held == 0 {
-        srv.repl.input += n as u64;
+        srv.stats.n.repl_in += n as u64;
         srv.stats.n.net_in += n as u64;
     }
     match receive.finder {
@@ -280,11 +280,9 @@ fn prepare(srv: &mut Server) -> bool {
 }
 
 /// Empties all databases, in the background if that is asked for. What is there from now on is no
-/// point of the old history: neither our replicas nor we may go on in it, should the load fail.
+/// point of the old history: nobody may go on in it, should the load fail.
 fn flush_old(srv: &mut Server) {
     log!(Notice, "MASTER <-> REPLICA sync: Flushing old data");
-    primary::drop_replicas(srv);
-    srv.repl.free_backlog(&mut srv.stream);
     srv.repl.history = History::new(random_id());
     flushing::flush(srv, None, srv.cfg.repl.lazy_flush);
     drop(srv.script.flush_libraries());
@@ -384,6 +382,9 @@ fn from_socket(srv: &mut Server, extent: Extent, serve: fn(&mut Server)) -> Step
             Extent::Mark(mark) => socket.read_mark(used, mark),
             Extent::Bytes(_) => io::copy(socket, &mut io::sink()).map(|_| ()),
         });
+    let came = socket.total();
+    srv.stats.n.repl_in += came;
+    srv.stats.n.net_in += came;
     // While half a dataset is there, the end must not save it.
     shutdown::on_signals(srv);
     load::end(srv);
@@ -433,8 +434,6 @@ fn restart_aof(srv: &mut Server, aof: bool) {
 /// The data is the primary's as of `receive.offset`: the stream goes on from there.
 fn finish(srv: &mut Server, receive: Receive, aof: bool) {
     log!(Notice, "MASTER <-> REPLICA sync: Finished with success");
-    primary::drop_replicas(srv);
-    srv.repl.free_backlog(&mut srv.stream);
     srv.stream.set_repl_end(receive.offset);
     // A primary that knows no histories can't be gone on with.
     srv.repl.history = History::new(if receive.old { random_id() } else { receive.id });

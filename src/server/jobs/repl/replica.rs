@@ -26,18 +26,15 @@ fn address(following: &Following) -> String {
 pub(crate) fn follow(srv: &mut Server, host: &[u8], port: u16) {
     let was_primary = srv.repl.following.is_none();
     leave_link(srv);
-    let had_history = srv.repl.following.as_ref().is_none_or(|following| following.resumes);
+    let before = srv.repl.following.as_ref();
+    let had_history = before.is_none_or(|following| following.resumes);
+    let db = before.map_or(0, |following| following.db);
     let following = Following {
         host: host.to_vec(),
         port,
         link: Link::Down,
         client: None,
-        db: srv
-            .repl
-            .following
-            .as_ref()
-            .map_or(0, |following| following.db)
-            .max(srv.repl.restored_db.take().unwrap_or(0)),
+        db: srv.repl.restored_db.take().unwrap_or(db),
         resumes: had_history && srv.repl.backlog.is_some(),
         heard_ms: srv.clock.now_ms,
         down_since_ms: None,
@@ -66,7 +63,7 @@ pub(crate) fn follow(srv: &mut Server, host: &[u8], port: u16) {
         crate::sys::log::set_role(b'S');
     }
     // Our own replicas stay: they may go on with us, if we can go on.
-    settled(srv);
+    srv.roles_changed();
 }
 
 /// Makes the link without waiting for the cron.
@@ -103,14 +100,8 @@ pub(crate) fn lead(srv: &mut Server) {
     srv.repl.alone_since_ms = srv.clock.now_ms;
     let _ = crate::server::jobs::settings::set_oom_score(srv, 0);
     crate::sys::log::set_role(b'M');
-    settled(srv);
+    srv.roles_changed();
     crate::server::jobs::expire::schedule(srv);
-}
-
-/// What depends on the role.
-fn settled(srv: &mut Server) {
-    srv.repl.refresh(&srv.cfg, srv.clock.now_ms);
-    srv.rearm();
 }
 
 /// Ends a connection to the primary: a child may have the socket too.
@@ -149,7 +140,7 @@ pub(crate) fn on_client_gone(srv: &mut Server, id: ClientId) {
     log!(Notice, "Connection with master lost.");
     log!(Notice, "Caching the disconnected master state.");
     log!(Notice, "Reconnecting to MASTER {}", address(following));
-    settled(srv);
+    srv.roles_changed();
     link::connect(srv);
 }
 
@@ -163,7 +154,7 @@ pub(crate) fn on_link_failed(srv: &mut Server) {
         following.down_since_ms = Some(following.down_since_ms.unwrap_or(now_ms));
         following.retry_ms = now_ms + 1000;
     }
-    settled(srv);
+    srv.roles_changed();
 }
 
 /// Called by the cron: makes the link, watches over it, and acknowledges once a second.

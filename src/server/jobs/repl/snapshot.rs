@@ -15,7 +15,7 @@ use std::io::Write;
 use crate::log;
 use crate::net::clients::ClientId;
 use crate::net::session::Close;
-use crate::repl::peer::Filter;
+use crate::repl::peer::{Filter, Told};
 use crate::server::jobs::repl::fanout::{Fanout, GOES_ON, STUCK_NOW};
 use crate::server::jobs::repl::names::name;
 use crate::server::jobs::save;
@@ -29,11 +29,12 @@ use crate::sys::fork::Exit;
 /// A replica shares the snapshot that another one waits for.
 pub(super) fn share(srv: &mut Server, id: ClientId) {
     let Some(new) = srv.repl.replica(id) else { return };
-    let (can, filter) = (new.told.can, new.told.filter);
+    let (can, filter, reads) = (new.told.can, new.told.filter, readable(&new.told));
     let other = srv.repl.replicas.iter().find(|replica| {
         matches!(replica.state, State::WaitsForEnd)
             && replica.told.filter == filter
             && (!replica.told.can.eof || can.eof)
+            && readable(&replica.told) == reads
     });
     let Some(at) = other.and_then(|other| other.reader).map(|r| srv.stream.position(r)) else {
         return log!(
@@ -100,7 +101,7 @@ fn start(srv: &mut Server, filter: Filter, eof: bool) {
     srv.stream.select_anew();
     let at = srv.stream.end();
     ids.iter().for_each(|&id| tell_of_snapshot(srv, id, at));
-    let version = readable_version(srv, &ids);
+    let version = version_for(srv, &ids);
     let started = match to_sockets {
         true => to_their_sockets(srv, &ids, filter, version),
         false => save::background_for(srv, version),
@@ -114,22 +115,31 @@ fn start(srv: &mut Server, filter: Filter, eof: bool) {
     }
 }
 
-/// The version of the format that all of them can read; None: any.
+/// The latest version of the format that a replica can read, as far as that is known; None: any.
 ///
-/// A replica that has told no version is older than 7.2, but for those that are tools.
-fn readable_version(srv: &Server, ids: &[ClientId]) -> Option<u32> {
-    let of = |id: &ClientId| {
-        let replica = srv.repl.replica(*id)?;
-        match replica.told.version {
-            _ if replica.told.can.all_versions => None,
-            None if replica.told.can.psync2 => Some(10),
-            None => None,
-            Some(version) if version < (7, 2) => Some(10),
-            Some(version) if version < (7, 4) => Some(11),
-            Some(_) => None,
-        }
-    };
-    ids.iter().filter_map(of).min()
+/// Servers tell their version since Redis 7.4. Of those that don't, 7.0 reads 10 and no more; tools
+/// ask without `psync2`.
+fn readable(told: &Told) -> Option<u32> {
+    let silent = told.version.is_none() && told.can.psync2;
+    (silent && !told.can.all_versions).then_some(10)
+}
+
+/// The version of the format for all of them; None: the lowest that holds the data. Who sets
+/// `rdb-target-version` knows the replicas.
+fn version_for(srv: &Server, ids: &[ClientId]) -> Option<u32> {
+    if save::target_version(&srv.cfg) != 0 {
+        return None;
+    }
+    let told = ids.iter().filter_map(|id| srv.repl.replica(*id));
+    let version = told.filter_map(|replica| readable(&replica.told)).min();
+    if version.is_some() && srv.ks.stores().any(|db| db.timed_hashes() > 0) {
+        log!(
+            Warning,
+            "A replica that does not tell its version gets a snapshot in version 10, in which fields of \
+             hashes never expire. Set rdb-target-version to 12 if all replicas can read that."
+        );
+    }
+    version
 }
 
 /// Has a child write to the replicas.

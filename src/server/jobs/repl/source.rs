@@ -57,6 +57,11 @@ impl<'a> FromSocket<'a> {
         FromSocket { conn, input, left, timeout, signals, total: 0, last: Vec::new() }
     }
 
+    /// Bytes that have been read.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
     fn more(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let since = Instant::now();
         loop {

@@ -41,9 +41,9 @@ impl Stream {
         (counted + withheld).min(self.end)
     }
 
-    /// The end has this replication offset from now on; no replica and no backlog reads.
+    /// The end has this replication offset from now on: what was before it is of another history.
     pub(crate) fn set_repl_end(&mut self, offset: u64) {
-        debug_assert!(self.wanted & REPLICAS == 0);
+        self.base = offset.wrapping_sub(self.end - self.withheld);
         self.resting = offset;
     }
 
