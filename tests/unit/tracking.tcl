@@ -754,9 +754,10 @@ start_server {tags {tracking} overrides {save {""}}} {
         foreach c $clients { for {set i 0} {$i < 300} {incr i} { $c read } }
         r config resetstat
         r config set maxmemory [expr {[s used_memory] - 80000}]
-        assert_between 10 80 [s evicted_keys]
+        # Some forty keys, and what buffers that come and go just then add; if messages counted, all would go.
+        assert_between 10 150 [s evicted_keys]
         r config set maxmemory 0
-        foreach c $clients { assert_between 10 80 [llength [told $c]]; $c close }
+        foreach c $clients { assert_between 10 150 [llength [told $c]]; $c close }
     }
 
     test "random reads and writes: what a client has cached is never out of date" {
