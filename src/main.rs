@@ -1,6 +1,7 @@
 //! The one binary; the name it is called by decides what it is.
 //!
-//! `redust-server`, `redust-check-rdb`, `redust-check-aof`, or the same as `redis-*`.
+//! `redust-server`, `redust-sentinel`, `redust-check-rdb`, `redust-check-aof`, or the same as
+//! `redis-*`.
 
 use std::ffi::OsString;
 
@@ -16,9 +17,6 @@ fn main() {
         redust::persist::check::run(&args[1..])
     } else if name.contains("check-aof") {
         redust::persist::aof::check::run(&args)
-    } else if name.contains("sentinel") {
-        eprintln!("{name}: Sentinel mode is not available yet.");
-        1
     } else {
         redust::server::boot::main(args)
     };

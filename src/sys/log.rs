@@ -127,6 +127,20 @@ fn timestamp() -> String {
     )
 }
 
+/// A local time as C's `ctime` shows it, without the end of the line.
+pub(crate) fn local_time(seconds: i64) -> String {
+    let seconds = seconds as libc::time_t;
+    let mut text = [0u8; 64];
+    // SAFETY: all-zero is a valid tm; the pointers are to live values, and the length is that of
+    // the buffer.
+    let len = unsafe {
+        let mut tm: libc::tm = std::mem::zeroed();
+        libc::localtime_r(&seconds, &mut tm);
+        libc::strftime(text.as_mut_ptr().cast(), text.len(), c"%a %b %e %H:%M:%S %Y".as_ptr(), &tm)
+    };
+    String::from_utf8_lossy(&text[..len]).into_owned()
+}
+
 /// `log!(Notice, "text {}", x)`: formats only when the level is on.
 #[macro_export]
 macro_rules! log {

@@ -180,6 +180,25 @@ pub(crate) fn has_locale(name: &[u8]) -> bool {
     true
 }
 
+/// Whether there is a file at `path` that this process may run.
+pub(crate) fn is_executable(path: &[u8]) -> bool {
+    access(path, libc::X_OK).is_ok()
+}
+
+/// Whether this process may write the file at `path`; the error says why not.
+pub(crate) fn may_write(path: &[u8]) -> io::Result<()> {
+    access(path, libc::W_OK)
+}
+
+fn access(path: &[u8], mode: libc::c_int) -> io::Result<()> {
+    let path = std::ffi::CString::new(path)?;
+    // SAFETY: the path ends with a NUL and lives through the call.
+    match unsafe { libc::access(path.as_ptr(), mode) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Restricts the calling thread to a list of processors such as `0,2-4` or `0-10:2`.
 pub(crate) fn set_cpu_list(list: &str) -> io::Result<()> {
     let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "not a list of processors");

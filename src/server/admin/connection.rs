@@ -135,7 +135,9 @@ fn hello(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     }
     let serial = session.serial;
     let following = srv.repl.is_replica();
-    reply.map(7);
+    // A Sentinel has no role.
+    let has_role = srv.sentinel.is_none();
+    reply.map(6 + usize::from(has_role));
     reply.bulk(b"server");
     reply.bulk(b"redis");
     reply.bulk(b"version");
@@ -145,9 +147,11 @@ fn hello(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     reply.bulk(b"id");
     reply.int(serial as i64);
     reply.bulk(b"mode");
-    reply.bulk(b"standalone");
-    reply.bulk(b"role");
-    reply.bulk(if following { &b"replica"[..] } else { b"master" });
+    reply.bulk_str(srv.identity.mode);
+    if has_role {
+        reply.bulk(b"role");
+        reply.bulk(if following { &b"replica"[..] } else { b"master" });
+    }
     reply.bulk(b"modules");
     reply.array(0);
     Ok(Flow::Done)

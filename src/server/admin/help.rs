@@ -43,6 +43,52 @@ const SCRIPT: &[&str] = &[
     "    Show the text of a known script.",
 ];
 
+const SENTINEL: &[&str] = &[
+    "CKQUORUM <master-name>",
+    "    Tell whether enough Sentinels can be reached to find the master down,",
+    "    and to elect one of them for the failover.",
+    "CONFIG SET param value [param value ...]",
+    "    Change settings of this Sentinel.",
+    "CONFIG GET <param> [param param param ...]",
+    "    Show the settings of this Sentinel whose names match.",
+    "DEBUG [<param> <value> ...]",
+    "    Show the periods and time-outs in milliseconds, or change some of them.",
+    "GET-MASTER-ADDR-BY-NAME <master-name>",
+    "    Tell where the master of this name is: address and port.",
+    "FAILOVER <master-name>",
+    "    Replace the master by one of its replicas now, without the consent",
+    "    of other Sentinels.",
+    "FLUSHCONFIG",
+    "    Write the configuration file, with all that this Sentinel knows.",
+    "INFO-CACHE <master-name>",
+    "    Show the INFO texts that came last from the master and its replicas.",
+    "IS-MASTER-DOWN-BY-ADDR <ip> <port> <current-epoch> <runid>",
+    "    Tell whether the master at this address is down as this Sentinel sees it.",
+    "    With a run ID, ask for its vote as well.",
+    "MASTER <master-name>",
+    "    Show what is known of the master.",
+    "MASTERS",
+    "    Show all masters.",
+    "MONITOR <name> <ip> <port> <quorum>",
+    "    Begin to watch a master.",
+    "MYID",
+    "    Show the ID of this Sentinel.",
+    "PENDING-SCRIPTS",
+    "    Show the scripts that run or wait.",
+    "REMOVE <master-name>",
+    "    Watch the master no more.",
+    "REPLICAS <master-name>",
+    "    Show the replicas of the master.",
+    "RESET <pattern>",
+    "    Forget replicas, Sentinels and states of the masters whose names match.",
+    "SENTINELS <master-name>",
+    "    Show the other Sentinels of the master.",
+    "SET <master-name> <option> <value> [<option> <value> ...]",
+    "    Change settings of one master.",
+    "SIMULATE-FAILURE [CRASH-AFTER-ELECTION] [CRASH-AFTER-PROMOTION] [HELP]",
+    "    End this Sentinel at a certain moment, for tests.",
+];
+
 const MODULE: &[&str] = &[
     "LIST",
     "    Show the modules: there are none.",
@@ -388,7 +434,7 @@ pub(crate) fn write(reply: &mut Reply, command: &str, lines: &[impl AsRef<str>])
 }
 
 /// `<container> HELP`.
-fn help(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
+pub(crate) fn help(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let lines = match call.row.spec.container() {
         Some("client") => CLIENT,
         Some("command") => COMMAND,
@@ -403,6 +449,7 @@ fn help(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
         Some("script") => SCRIPT,
         Some("function") => FUNCTION,
         Some("module") => MODULE,
+        Some("sentinel") => SENTINEL,
         _ => &[],
     };
     // The name as the client wrote it. If the command was renamed, that is the name that works.

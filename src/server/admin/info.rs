@@ -146,8 +146,20 @@ static SECTIONS: &[Section] = &[
     section("Cluster", Usually, &[|_, o| absent::cluster(o)]),
     section("Keyspace", Usually, &[|srv, o| srv.ks.info(srv.clock.now_ms, o)]),
     section("Keytypes", InAll, &[|srv, o| srv.ks.info_types(o)]),
+    section("Sentinel", Usually, &[super::sentinel::info]),
     section("Debug", Never, &[|srv, o| srv.stats.info_debug(srv.aof.spent_us, o)]),
 ];
+
+/// What a Sentinel shows, which has no data.
+const OF_SENTINEL: [&str; 5] = ["Server", "Clients", "Stats", "CPU", "Sentinel"];
+
+/// Whether the section says something about this process.
+fn applies(srv: &Server, section: &Section) -> bool {
+    match srv.sentinel {
+        Some(_) => OF_SENTINEL.contains(&section.title),
+        None => section.title != "Sentinel",
+    }
+}
 
 /// The end that has begun, and waits for the replicas.
 fn shutting_down(srv: &Server, o: &mut Lines) {
@@ -204,7 +216,7 @@ pub(crate) fn lines(srv: &Server, wanted: &[String]) -> String {
     let all = named("all") || named("everything");
     let usual = wanted.is_empty() || named("default");
     let mut out = Lines::with_capacity(6 * 1024);
-    for section in SECTIONS {
+    for section in SECTIONS.iter().filter(|section| applies(srv, section)) {
         let name = section.title.to_ascii_lowercase();
         let by_name = named(&name) || name == "modules" && named("module_list");
         let by_kind = match section.shown {

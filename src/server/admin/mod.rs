@@ -28,12 +28,13 @@ pub(super) mod pubsub;
 pub(super) mod replication;
 mod replication_info;
 pub(super) mod scripting;
+pub(super) mod sentinel;
 pub(super) mod server_info;
 pub(super) mod tracking;
 
 use crate::server::parts::ServerRow;
 
-/// The tables of all files.
+/// The tables of a server.
 pub(super) const TABLES: &[&[ServerRow]] = &[
     scripting::EVAL,
     scripting::FUNCTION,
@@ -59,3 +60,8 @@ pub(super) const TABLES: &[&[ServerRow]] = &[
     server_info::COMMANDS,
     tracking::COMMANDS,
 ];
+
+/// The tables of a Sentinel: those of a server, and what takes the place of some of their commands.
+pub(super) fn sentinel_tables() -> Vec<&'static [ServerRow]> {
+    TABLES.iter().copied().chain([sentinel::COMMANDS]).collect()
+}

@@ -2,15 +2,51 @@
 //!
 //! What can't be read ends the start. A server that began empty instead would soon overwrite it.
 
+use crate::config::PrimaryAddr;
 use crate::log;
+use crate::net::listener;
 use crate::persist::check;
 use crate::persist::rdb::load::RdbError;
 use crate::server::jobs::aof::load::Outcome;
 use crate::server::jobs::aof::{self, files};
 use crate::server::jobs::load as snapshot;
-use crate::server::jobs::repl::restore;
+use crate::server::jobs::repl::{replica, restore};
+use crate::server::jobs::{sentinel, supervisor};
 use crate::server::parts::Server;
 use crate::server::reactor::turn;
+
+/// Loads the data, or what a Sentinel has instead, and is ready. A failure is noted as a shutdown.
+pub(super) fn begin(srv: &mut Server) {
+    if srv.sentinel.is_some() {
+        sentinel::start(srv);
+        return supervisor::ready(srv.identity.supervised);
+    }
+    load(srv);
+    if let Some(PrimaryAddr { host, port }) = srv.cfg.repl.primary.clone() {
+        replica::follow(srv, &host, port);
+    }
+    if !srv.shutdown.done && srv.cfg.aof.enabled && files::open_on_start(srv).is_err() {
+        fail(srv);
+    }
+    if !srv.shutdown.done {
+        // Not after a start that failed: what is left may be needed to repair the files.
+        files::delete_history(srv);
+        ready(srv);
+    }
+}
+
+/// Tells those who wait for it.
+fn ready(srv: &Server) {
+    let listeners = srv.net.listeners();
+    let any = |kind| listeners.iter().any(|l| l.kind == kind);
+    if any(listener::Kind::TCP) {
+        log!(Notice, "Ready to accept connections tcp");
+    }
+    if any(listener::Kind::UNIX) {
+        log!(Notice, "Ready to accept connections unix");
+    }
+    supervisor::ready(srv.identity.supervised);
+}
 
 /// Loads the append-only files or the snapshot; what is broken ends the process, since starting
 /// empty would lose it.

@@ -21,10 +21,9 @@
 mod check;
 mod data;
 mod selftest;
+mod watching;
 
 use crate::server::admin;
-use crate::server::jobs::aof::files;
-use crate::server::jobs::repl::replica;
 use crate::server::jobs::settings;
 use crate::server::parts::Server;
 use crate::server::parts::Table;
@@ -44,19 +43,21 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::commands::spec::SENTINEL;
 use crate::config::args::{Action, Run};
 use crate::config::choice::{OomScoreAdj, SyslogFacility};
 use crate::config::file::{ConfigError, Input, Loaded};
-use crate::config::{self, Config, PrimaryAddr, RESERVED_FILES};
+use crate::config::{self, Config, RESERVED_FILES};
 use crate::keyspace::Keyspace;
 use crate::log;
-use crate::net::listener;
 use crate::server::jobs::{restart, supervisor};
 use crate::server::reactor::turn;
 use crate::sys::{log as logfile, mem, process, signals, socket};
 use crate::util::path::{os_error, to_path};
 use crate::util::siphash::Seed;
 
+/// The port of a Sentinel, unless it is told another one.
+const SENTINEL_PORT: u16 = 26379;
 /// Where a daemon writes its process number unless it is told where.
 const DEFAULT_PID_FILE: &[u8] = b"/var/run/redis.pid";
 
@@ -86,10 +87,6 @@ pub fn main(args: Vec<OsString>) -> i32 {
             return config::check::report::USAGE;
         }
     };
-    if run.sentinel {
-        eprintln!("Sentinel mode is not available yet.");
-        return 1;
-    }
     let executable = absolute(&cwd, &args);
     let program = args.first().map_or(String::new(), |a| a.to_string_lossy().into_owned());
     let arguments = restart::arguments(&args, run.config_file.as_deref());
@@ -110,6 +107,7 @@ Usage: redust-server [/path/to/redis.conf] [options] [-]
        redust-server --test-memory <megabytes>
        redust-server --check-system
        redust-server --check-config [/path/to/redis.conf] [options] [-] [--format json]
+       redust-server /path/to/sentinel.conf --sentinel
 
 Examples:
        redust-server (run with the default configuration)
@@ -117,6 +115,7 @@ Examples:
        redust-server /etc/redis/6379.conf
        redust-server --port 7777
        redust-server /etc/myredis.conf --loglevel verbose -
+       redust-server /etc/sentinel.conf --sentinel
 
 Settings from the environment (REDUST_ADDR ...) and signals: man redust-server.
 ";
@@ -141,6 +140,11 @@ fn absolute(cwd: &Path, args: &[OsString]) -> PathBuf {
 
 fn read_config(run: &Run) -> Result<Loaded, ConfigError> {
     let mut base = Config::default();
+    if run.sentinel {
+        base.net.port = SENTINEL_PORT;
+        // It must be reached by other Sentinels, and by clients that ask it for an address.
+        base.net.protected_mode = false;
+    }
     let lookup = |name: &str| std::env::var_os(name).map(|v| v.as_bytes().to_vec());
     config::env::apply(&mut base, lookup)?;
     let stdin = if run.stdin {
@@ -182,8 +186,11 @@ fn start(
 ) -> Result<i32, String> {
     let loaded = read_config(&run).map_err(|e| e.to_string())?;
     let renames: Vec<_> = loaded.renames.iter().map(|r| r.value.clone()).collect();
-    let table = Table::build(admin::TABLES, &renames)
-        .map_err(|(i, why)| loaded.renames[i].error(why).to_string())?;
+    let table = match run.sentinel {
+        true => Table::build_of(&admin::sentinel_tables(), &renames, |s| s.has(SENTINEL)),
+        false => Table::build(admin::TABLES, &renames),
+    };
+    let table = table.map_err(|(i, why)| loaded.renames[i].error(why).to_string())?;
     let mut cfg = loaded.config;
     // Relative paths, that of the log first, start from the directory of the data.
     let dir = PathBuf::from(std::ffi::OsStr::from_bytes(&cfg.process.dir));
@@ -192,7 +199,12 @@ fn start(
     if let Ok(full) = std::env::current_dir() {
         cfg.process.dir = full.as_os_str().as_bytes().to_vec();
     }
+    let sentinel = if run.sentinel { Some(watching::make(&loaded.sentinel)?) } else { None };
     open_log(&cfg);
+    if run.sentinel {
+        logfile::set_role(b'X');
+        watching::check_file(run.config_file.as_deref())?;
+    }
     for warning in &loaded.warnings {
         log!(Warning, "{warning}");
     }
@@ -225,23 +237,20 @@ fn start(
     }
     let mut srv = assemble(cfg, executable, run.config_file, supervision.by, table)?;
     srv.identity.program = program;
+    if let Some(sentinel) = sentinel {
+        srv.identity.mode = "sentinel";
+        srv.sentinel = Some(sentinel);
+    }
     srv.identity.arguments = arguments;
     prepare(&mut srv)?;
     announce(&srv);
     listen::open(&mut srv)?;
-    log!(Notice, "Server initialized");
+    if srv.sentinel.is_none() {
+        log!(Notice, "Server initialized");
+    }
     crate::server::jobs::cron::run(&mut srv);
-    data::load(&mut srv);
-    if let Some(PrimaryAddr { host, port }) = srv.cfg.repl.primary.clone() {
-        replica::follow(&mut srv, &host, port);
-    }
-    if !srv.shutdown.done && srv.cfg.aof.enabled && files::open_on_start(&mut srv).is_err() {
-        data::fail(&mut srv);
-    }
+    data::begin(&mut srv);
     if !srv.shutdown.done {
-        // Not after a start that failed: what is left may be needed to repair the files.
-        files::delete_history(&mut srv);
-        ready(&srv);
         turn::run(&mut srv);
         turn::finish_turn(&mut srv, turn::Mode::Full);
     }
@@ -315,6 +324,7 @@ pub(crate) fn assemble(
         net,
         stream: Default::default(),
         script: Default::default(),
+        sentinel: None,
         stats: Default::default(),
         slowlog: Default::default(),
         latency: Default::default(),
@@ -331,6 +341,7 @@ pub(crate) fn assemble(
             executable,
             config_file,
             started_ms: now,
+            mode: "standalone",
             supervised,
             uname: process::uname(),
             ..Identity::default()
@@ -428,7 +439,7 @@ fn announce(srv: &Server) {
     let to_terminal =
         srv.cfg.log.file.is_empty() && std::io::IsTerminal::is_terminal(&std::io::stdout());
     if !(srv.cfg.process.always_show_logo || to_terminal && !srv.cfg.log.syslog_enabled) {
-        log!(Notice, "Running mode=standalone, port={}.", srv.cfg.net.port);
+        log!(Notice, "Running mode={}, port={}.", srv.identity.mode, srv.cfg.net.port);
         return;
     }
     logfile::raw(&format!(
@@ -436,11 +447,12 @@ fn announce(srv: &Server) {
      ___        _         _
     | _ \\___ __| |_  _ __| |_     Redust {REDUST_VERSION} (Redis {REDIS_VERSION}) 64 bit
     |   / -_) _` | || (_-<  _|
-    |_|_\\___\\__,_|\\_,_/__/\\__|    Running in standalone mode
+    |_|_\\___\\__,_|\\_,_/__/\\__|    Running in {} mode
                                   Port: {}
                                   PID: {}
 
 ",
+        srv.identity.mode,
         srv.cfg.net.port,
         process::pid()
     ));
@@ -456,16 +468,4 @@ fn warn_about_system() {
              'sysctl vm.overcommit_memory=1'."
         );
     }
-}
-
-fn ready(srv: &Server) {
-    let listeners = srv.net.listeners();
-    let any = |kind| listeners.iter().any(|l| l.kind == kind);
-    if any(listener::Kind::TCP) {
-        log!(Notice, "Ready to accept connections tcp");
-    }
-    if any(listener::Kind::UNIX) {
-        log!(Notice, "Ready to accept connections unix");
-    }
-    supervisor::ready(srv.identity.supervised);
 }

@@ -17,7 +17,7 @@ use crate::net::usage::Resized;
 use crate::server::engine::evict;
 use crate::server::jobs::aof::rewrite;
 use crate::server::jobs::repl::{apply, failover, primary, replica, snapshot};
-use crate::server::jobs::{child, children, save};
+use crate::server::jobs::{child, children, save, sentinel};
 use crate::server::parts::Server;
 use crate::server::parts::net::Timer;
 
@@ -29,6 +29,7 @@ const SAMPLE_US: u64 = 100_000;
 pub(crate) fn run(srv: &mut Server) {
     let started = srv.clock.watch.ticks();
     let hz = i64::from(srv.cfg.process.hz.clamp(1, 500));
+    let hz = sentinel::hz(srv).unwrap_or(hz);
     srv.net.set_timer(srv.clock.now_ms + 1000 / hz, Timer::Cron);
     srv.watchdog.rearm();
     srv.net.retry_accepts();
@@ -45,6 +46,7 @@ pub(crate) fn run(srv: &mut Server) {
         save::on_cron(srv);
         rewrite::on_growth(srv);
         replication(srv);
+        sentinel::on_cron(srv);
         srv.migrate.tend(srv.clock.now_ms);
         srv.tend_tracking();
         crate::server::jobs::expire::schedule(srv);

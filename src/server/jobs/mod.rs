@@ -11,6 +11,7 @@ pub(super) mod pause;
 pub(super) mod repl;
 pub(super) mod restart;
 pub(super) mod save;
+pub(super) mod sentinel;
 pub(super) mod settings;
 pub(super) mod shutdown;
 pub(super) mod signals;

@@ -57,6 +57,8 @@ pub(crate) struct Identity {
     pub config_file: Option<PathBuf>,
     pub started_ms: i64,
     pub title: Option<process::Title>,
+    /// `standalone`, or `sentinel`.
+    pub mode: &'static str,
     pub supervised: &'static str,
     pub uname: (String, String, String),
     /// Adjustment of the OOM score the process started with.
@@ -76,7 +78,7 @@ impl Identity {
         o.add("redis_git_sha1", commit());
         o.flag("redis_git_dirty", is_modified());
         o.add("redis_build_id", format_args!("{:x}", build_id()));
-        o.add("redis_mode", "standalone");
+        o.add("redis_mode", self.mode);
         o.add("os", format_args!("{} {} {}", self.uname.0, self.uname.1, self.uname.2));
         o.add("arch_bits", usize::BITS);
     }

@@ -23,6 +23,7 @@ pub(super) mod rdb;
 pub(super) mod repl;
 pub(super) mod running;
 pub(super) mod script;
+pub(super) mod sentinel;
 pub(super) mod shutdown;
 pub(super) mod stream;
 pub(super) mod switches;
@@ -61,6 +62,7 @@ use crate::server::parts::pause::Pause;
 use crate::server::parts::rdb::RdbJobs;
 use crate::server::parts::repl::Repl;
 use crate::server::parts::script::Scripting;
+use crate::server::parts::sentinel::Watching;
 use crate::server::parts::shutdown::Shutdown;
 use crate::server::parts::stream::Stream;
 use crate::server::parts::switches::Switches;
@@ -97,6 +99,8 @@ pub(crate) struct Server {
     pub pause: Pause,
     pub stream: Stream,
     pub script: Scripting,
+    /// This is a Sentinel, and holds no data.
+    pub sentinel: Option<Box<Watching>>,
     pub stats: Stats,
     pub slowlog: Slowlog,
     pub latency: Latency,

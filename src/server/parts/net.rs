@@ -29,6 +29,7 @@ const SLICE_US: u64 = 250;
 ///       pipe         pipe          thread                by place    by place   with its
 ///                                                                               generation
 /// ```
+/// With the highest bit, which no generation has: connections of a Sentinel, by place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     Signals,
@@ -42,6 +43,8 @@ pub(crate) enum Source {
     /// its place, which then finds nothing to read.
     Scraper(usize),
     Client(ClientId),
+    /// A connection of a Sentinel; as with scrapers, an event may reach the next one in its place.
+    Sentinel(usize),
 }
 
 const SIGNALS: usize = 0;
@@ -50,6 +53,7 @@ const HELPER: usize = 4;
 const LINK: usize = 6;
 const FIRST_LISTENER: usize = 16;
 const FIRST_SCRAPER: usize = 112;
+const SENTINEL: usize = 1 << (usize::BITS - 1);
 const FIRST_CLIENT: usize = FIRST_SCRAPER + MAX_SCRAPERS;
 /// Listeners at most.
 const MAX_LISTENERS: usize = FIRST_SCRAPER - FIRST_LISTENER;
@@ -70,6 +74,7 @@ impl Source {
                 Token(FIRST_SCRAPER + i)
             }
             Source::Client(id) => id.token(FIRST_CLIENT),
+            Source::Sentinel(place) => Token(SENTINEL + place),
         }
     }
 
@@ -77,6 +82,7 @@ impl Source {
     #[inline]
     pub(crate) fn of(token: Token) -> Option<Source> {
         match token.0 {
+            n @ SENTINEL.. => Some(Source::Sentinel(n - SENTINEL)),
             FIRST_CLIENT.. => Some(Source::Client(ClientId::from_token(token, FIRST_CLIENT))),
             n @ FIRST_SCRAPER.. => Some(Source::Scraper(n - FIRST_SCRAPER)),
             n @ FIRST_LISTENER.. => Some(Source::Listener(n - FIRST_LISTENER)),

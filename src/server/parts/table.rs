@@ -96,6 +96,15 @@ impl<F: Copy> Table<F> {
         server: &[&[(&'static str, F)]],
         renames: &[(Vec<u8>, Vec<u8>)],
     ) -> Result<&'static Table<F>, (usize, String)> {
+        Table::build_of(server, renames, |_| true)
+    }
+
+    /// The same, of the rows that `wanted` wants.
+    pub(crate) fn build_of(
+        server: &[&[(&'static str, F)]],
+        renames: &[(Vec<u8>, Vec<u8>)],
+        wanted: fn(&Spec) -> bool,
+    ) -> Result<&'static Table<F>, (usize, String)> {
         let mut handlers: HashMap<&str, Handler<F>> = HashMap::new();
         for (name, f) in TABLES.iter().copied().flatten() {
             handlers.insert(name, Handler::Data(*f));
@@ -116,7 +125,8 @@ impl<F: Copy> Table<F> {
         // Subcommands first, so that containers can hold them.
         let mut subs: HashMap<&str, Vec<&'static Row<F>>> = HashMap::new();
         for with_sub in [true, false] {
-            for spec in spec::all().iter().filter(|s| s.sub().is_some() == with_sub) {
+            let all = spec::all().iter().filter(|spec| wanted(spec));
+            for spec in all.filter(|s| s.sub().is_some() == with_sub) {
                 let Some(&handler) = handlers.get(spec.name) else { continue };
                 let row: &'static Row<F> = Box::leak(Box::new(Row {
                     id: table.rows.len() as CommandId,

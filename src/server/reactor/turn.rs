@@ -22,6 +22,7 @@ use crate::net::session::Close;
 use crate::server::engine::{blocking, client_memory, evict, offsets, unit};
 use crate::server::jobs::aof::flush;
 use crate::server::jobs::repl::{feed, link, primary};
+use crate::server::jobs::sentinel::links;
 use crate::server::jobs::{children, cron, expire, pause, shutdown};
 use crate::server::parts::exec::Unit;
 use crate::server::parts::net::{Source, Timer};
@@ -85,6 +86,7 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
             Some(Source::Signals) => shutdown::on_signals(srv),
             Some(Source::Child) => children::on_report(srv),
             Some(Source::Helper) => flush::on_helper(srv),
+            Some(Source::Sentinel(place)) => links::on_event(srv, place),
             Some(Source::Link) => link::on_event(srv, serve_while_busy),
             None => {}
         }

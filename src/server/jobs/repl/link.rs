@@ -68,7 +68,8 @@ pub(super) fn connect(srv: &mut Server) {
     }
 }
 
-fn open(host: &str, port: u16, source: &[u8], mark: u32) -> io::Result<Conn> {
+/// Begins to connect to `host`, from the address `source` if it is not empty.
+pub(crate) fn open(host: &str, port: u16, source: &[u8], mark: u32) -> io::Result<Conn> {
     let source = String::from_utf8_lossy(source).into_owned();
     let mut failed = io::Error::other("the name has no address");
     for addr in (host, port).to_socket_addrs()? {
