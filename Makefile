@@ -122,10 +122,10 @@ fuzz: prerequisites
 
 # The programs, man pages, units of systemd and configuration; `uninstall` removes exactly these. A configuration file
 # that is there stays; LINKS=1 also makes the names of Redis's programs.
-TOOL_LINKS := redust-check-rdb redust-check-aof
-REDIS_LINKS := redis-server redis-check-rdb redis-check-aof
-UNITS := redust.service redust-backup.service redust-backup.timer
-CONFIGURATION := redust.conf backup.conf
+TOOL_LINKS := redust-sentinel redust-check-rdb redust-check-aof
+REDIS_LINKS := redis-server redis-sentinel redis-check-rdb redis-check-aof
+UNITS := redust.service redust-sentinel.service redust-backup.service redust-backup.timer
+CONFIGURATION := redust.conf sentinel.conf backup.conf
 MAN_PAGES := $(notdir $(wildcard doc/man/*.[15]))
 
 install: build

@@ -23,7 +23,7 @@ mod pubsub;
 mod repl;
 pub mod resp;
 pub mod script;
-mod sentinel;
+pub mod sentinel;
 pub mod server;
 mod slowlog;
 mod stats;

@@ -90,11 +90,7 @@ fn check_config(argv: &[&[u8]], at: usize, cwd: &Path) -> Action {
         };
         rest.drain(at..at + 2);
     }
-    let run = run(&rest, cwd);
-    if run.sentinel {
-        return Action::Usage("Sentinel mode is not available yet");
-    }
-    Action::CheckConfig(run, format)
+    Action::CheckConfig(run(&rest, cwd), format)
 }
 
 fn run(argv: &[&[u8]], cwd: &Path) -> Run {

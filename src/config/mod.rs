@@ -64,6 +64,15 @@ pub struct SavePoint {
     pub changes: u32,
 }
 
+impl Config {
+    /// Makes defaults of a Sentinel of those of a server.
+    pub(crate) fn become_sentinel(&mut self) {
+        self.net.port = 26379;
+        // It must be reached by other Sentinels, and by clients that ask it for an address.
+        self.net.protected_mode = false;
+    }
+}
+
 impl SavePoint {
     fn defaults() -> Vec<SavePoint> {
         [(3600, 1), (300, 100), (60, 10000)]

@@ -102,7 +102,7 @@ impl Primary {
     }
 
     pub(crate) fn start_failover(&mut self, t: &mut Turn<'_>) {
-        t.own.epoch += 1;
+        t.own.epoch = t.own.epoch.saturating_add(1);
         self.failover.epoch = t.own.epoch;
         self.event_epoch(t);
         self.event(t, Level::Warning, "+try-failover", "");

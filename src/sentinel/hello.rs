@@ -53,7 +53,8 @@ impl Sentinel {
         let known = self.meet(&hello, now, resolve);
         let (primaries, mut t) = self.turn(now, resolve);
         let Some(primary) = primaries.get_mut(hello.group) else { return };
-        primary.learn_epoch(&mut t, hello.epoch);
+        // A configuration can be no later than the Sentinel that tells of it.
+        primary.learn_epoch(&mut t, hello.epoch.max(hello.config_epoch));
         if known && primary.group.config_epoch < hello.config_epoch {
             primary.group.config_epoch = hello.config_epoch;
             let same_port = hello.primary_port == i64::from(primary.base.address.port);

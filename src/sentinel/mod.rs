@@ -36,6 +36,7 @@ use state::{Links, Ms, Own, Primary, Stage};
 use turn::{Action, AddError, Level, Resolve, Turn};
 
 use crate::util::glob;
+use crate::util::split::split_args;
 
 pub(crate) struct Sentinel {
     pub own: Own,
@@ -233,6 +234,64 @@ impl Sentinel {
             t.close_both(peer.base.link);
         }
     }
+}
+
+/// Feeds arbitrary bytes to what reads hellos, INFO and directives, between rounds of a machine that
+/// watches a group. The first byte of each line says which.
+pub fn fuzz(data: &[u8]) {
+    let mut machine = Sentinel::new(1_000_000, Box::new(|| 7));
+    machine.own.id = vec![b'f'; 40];
+    let resolve = &mut |_: &[u8]| None;
+    if machine.monitor(b"m", b"10.0.0.1", 6379, 2, 1_000_000, resolve).is_err() {
+        return;
+    }
+    let mut now = 1_000_000;
+    for line in data.split(|b| *b == 0) {
+        let Some((what, text)) = line.split_first() else { continue };
+        now += i64::from(*what) * 50;
+        match what % 5 {
+            0 => machine.on_hello(text, now, resolve),
+            1 | 2 => {
+                let (primaries, mut t) = machine.turn(now, resolve);
+                for primary in primaries.values_mut() {
+                    let first = primary.replicas.values().next().map(|r| r.base.who.clone());
+                    let who = primary.base.who.clone();
+                    let who = if what % 5 == 1 { who } else { first.unwrap_or(who) };
+                    primary.on_info(&mut t, &who, text);
+                }
+            }
+            3 => {
+                let words: Vec<Vec<u8>> = text.split(|b| *b == b' ').map(<[u8]>::to_vec).collect();
+                // What is wrong is said; that is no fault of the machine.
+                let _ = machine.load(&[&words], now, resolve);
+            }
+            _ => {
+                machine.answer((b"10.0.0.1", 6379), u64::from(*what), Some(text), now, resolve);
+            }
+        }
+        machine.tick(now, resolve);
+        for action in machine.take_actions() {
+            if let Action::Connect { link, channel, .. } = action {
+                match what & 64 {
+                    0 => machine.on_lost(link, channel),
+                    _ => machine.on_local(link, b"10.0.0.9".to_vec()),
+                }
+            }
+        }
+    }
+    // What it would write must be something that it reads.
+    let lines: Vec<Vec<Vec<u8>>> = machine
+        .lines()
+        .into_iter()
+        .flat_map(|lines| lines.lines)
+        .map(|line| split_args(&line).expect("words")[1..].to_vec())
+        .collect();
+    let lines: Vec<&[Vec<u8>]> = lines.iter().map(Vec::as_slice).collect();
+    let mut again = Sentinel::new(now, Box::new(|| 7));
+    if let Err((i, fault)) = again.load(&lines, now, resolve) {
+        panic!("{:?}: {fault}", lines[i]);
+    }
+    assert_eq!(again.lines(), machine.lines());
 }
 
 /// Time that jumps, or a round that comes late, means that nothing seen around now is true. It only

@@ -47,14 +47,15 @@ test "install and uninstall leave what was there before" {
     file mkdir $dir
     make install $dir
     assert_equal {
-        etc/redust/backup.conf etc/redust/redust.conf
-        usr/local/bin/redust-backup usr/local/bin/redust-check-aof usr/local/bin/redust-check-rdb usr/local/bin/redust-server
-        usr/local/lib/systemd/system/redust-backup.service usr/local/lib/systemd/system/redust-backup.timer
+        etc/redust/backup.conf etc/redust/redust.conf etc/redust/sentinel.conf
+        usr/local/bin/redust-backup usr/local/bin/redust-check-aof usr/local/bin/redust-check-rdb usr/local/bin/redust-sentinel
+        usr/local/bin/redust-server usr/local/lib/systemd/system/redust-backup.service
+        usr/local/lib/systemd/system/redust-backup.timer usr/local/lib/systemd/system/redust-sentinel.service
         usr/local/lib/systemd/system/redust.service usr/local/lib/sysusers.d/redust.conf usr/local/lib/tmpfiles.d/redust.conf
         usr/local/share/man/man1/redust-backup.1 usr/local/share/man/man1/redust-check-aof.1
         usr/local/share/man/man1/redust-check-rdb.1 usr/local/share/man/man1/redust-server.1
         usr/local/share/man/man5/redust.conf.5
-    } "\n        [join [lmap row {{0 1} {2 5} {6 7} {8 10} {11 12} {13 14} {15 15}} { lrange [files_of $dir] {*}$row }] "\n        "]\n    "
+    } "\n        [join [lmap row {{0 2} {3 6} {7 8} {9 10} {11 13} {14 15} {16 17} {18 18}} { lrange [files_of $dir] {*}$row }] "\n        "]\n    "
     assert_equal redust-server [file readlink $dir/usr/local/bin/redust-check-rdb]
     set unit [read_file $dir/usr/local/lib/systemd/system/redust.service]
     assert_match "*\nExecStart=/usr/local/bin/redust-server /etc/redust/redust.conf *" $unit

@@ -78,6 +78,11 @@ fn corpus_libraries() {
     replay("libraries", redust::server::fuzz_libraries);
 }
 
+#[test]
+fn sentinel_seeds_and_their_mutants_leave_a_file_that_is_read_again() {
+    replay("sentinel", redust::sentinel::fuzz);
+}
+
 fn replay(target: &str, fuzz: fn(&[u8])) {
     let root = std::env::var_os("CARGO_MANIFEST_DIR");
     let root = root.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), std::path::PathBuf::from);

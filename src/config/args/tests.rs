@@ -200,7 +200,8 @@ fn a_configuration_is_checked_as_a_start_would_read_it() {
     let all = ["--check-config", "a.conf", "--port", "1", "--format", "json", "--hz", "2", "-"];
     let run = start(&["a.conf", "--port", "1", "--hz", "2", "-"]);
     assert_eq!(action(&all), Action::CheckConfig(run, Format::Json));
-    for wrong in [&["--format", "xml"][..], &["--format"], &["--sentinel"]] {
+    assert_eq!(action(&["--check-config", "--sentinel"]), text(start(&["--sentinel"])));
+    for wrong in [&["--format", "xml"][..], &["--format"]] {
         let args = [&["--check-config"], wrong].concat();
         assert!(matches!(action(&args), Action::Usage(_)), "{wrong:?}");
     }

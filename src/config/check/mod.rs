@@ -41,6 +41,8 @@ pub(crate) struct Asked<'a> {
     pub options: &'a [u8],
     /// The environment.
     pub variables: &'a [(String, Vec<u8>)],
+    /// A Sentinel is to be started, which holds no data.
+    pub sentinel: bool,
 }
 
 /// The machine that the server is to run on.
@@ -66,13 +68,16 @@ pub(crate) struct Checked {
 pub(crate) fn check(asked: &Asked<'_>, world: &World<'_>) -> Checked {
     let mut findings = Vec::new();
     let mut base = Config::default();
+    if asked.sentinel {
+        base.become_sentinel();
+    }
     let by_variable = lines::variables(asked.variables, &mut base, &mut findings);
     let (loaded, errors) = survey(&Input {
         base,
         config_file: asked.config_file,
         stdin: asked.stdin,
         options: asked.options,
-        sentinel: false,
+        sentinel: asked.sentinel,
     });
     // What fits together with what is not known, and the defaults are not what was meant.
     let unread = errors.iter().any(|error| error.place.is_none());
@@ -83,9 +88,11 @@ pub(crate) fn check(asked: &Asked<'_>, world: &World<'_>) -> Checked {
     lines::overridden(&by_variable, &loaded, &mut findings);
     lines::remarks(&loaded, &mut findings);
     let mut view = View { loaded: &loaded, world, by_variable: &by_variable, findings };
-    memory::check(&mut view);
+    if !asked.sentinel {
+        memory::check(&mut view);
+        persistence::check(&mut view);
+    }
     network::check(&mut view);
-    persistence::check(&mut view);
     files::check(&mut view);
     cross::check(&mut view);
     let findings = view.findings;

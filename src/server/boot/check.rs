@@ -10,6 +10,7 @@ use crate::config::check::report::{self, Format};
 use crate::config::check::{self, Asked, Checked, Finding, Severity, World};
 use crate::config::file::Loaded;
 use crate::server::admin;
+use crate::server::boot::watching;
 use crate::server::parts::Table;
 use crate::server::parts::table::rename;
 use crate::sys::look;
@@ -35,13 +36,22 @@ pub(super) fn check_config(run: &Run, format: Format) -> i32 {
         stdin: run.stdin.then_some(text.as_slice()),
         options: &run.options,
         variables: &variables(),
+        sentinel: run.sentinel,
     };
     let Checked { mut findings, loaded } = check::check(&asked, &world);
     renames(&loaded, &mut findings);
+    sentinel(&loaded, &mut findings);
     let (text, status) = report::report(findings, format);
     // Whoever reads the report may have read enough.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
     status
+}
+
+/// The first directive of a Sentinel that is wrong.
+fn sentinel(loaded: &Loaded, findings: &mut Vec<Finding>) {
+    if let Err((line, fault)) = watching::read(&loaded.sentinel) {
+        findings.push(Finding::of(line, Severity::Error, "sentinel", fault));
+    }
 }
 
 /// The environment. A name that is no text is none of ours.

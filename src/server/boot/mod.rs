@@ -56,8 +56,6 @@ use crate::sys::{log as logfile, mem, process, signals, socket};
 use crate::util::path::{os_error, to_path};
 use crate::util::siphash::Seed;
 
-/// The port of a Sentinel, unless it is told another one.
-const SENTINEL_PORT: u16 = 26379;
 /// Where a daemon writes its process number unless it is told where.
 const DEFAULT_PID_FILE: &[u8] = b"/var/run/redis.pid";
 
@@ -141,9 +139,7 @@ fn absolute(cwd: &Path, args: &[OsString]) -> PathBuf {
 fn read_config(run: &Run) -> Result<Loaded, ConfigError> {
     let mut base = Config::default();
     if run.sentinel {
-        base.net.port = SENTINEL_PORT;
-        // It must be reached by other Sentinels, and by clients that ask it for an address.
-        base.net.protected_mode = false;
+        base.become_sentinel();
     }
     let lookup = |name: &str| std::env::var_os(name).map(|v| v.as_bytes().to_vec());
     config::env::apply(&mut base, lookup)?;
