@@ -236,8 +236,8 @@ impl Sentinel {
     }
 }
 
-/// Feeds arbitrary bytes to what reads hellos, INFO and directives, between rounds of a machine that
-/// watches a group. The first byte of each piece says which.
+/// Feeds arbitrary bytes to what reads hellos, INFO, directives and votes, between rounds of a
+/// machine that watches a group. The first byte of each piece says which.
 pub fn fuzz(data: &[u8]) {
     let mut machine = Sentinel::new(1_000_000, Box::new(|| 7));
     machine.own.id = vec![b'f'; 40];
