@@ -16,7 +16,7 @@ pub(crate) const REPL_ALL: u8 = REPL_AOF | REPL_REPLICA;
 pub(crate) const NAMES: [&str; 2] = ["redis", "server"];
 
 const COMMON: &[(&str, Member)] = &[
-    ("log", Member::Call(write_log)),
+    ("log", Member::call(write_log)),
     ("LOG_DEBUG", Member::Number(0.0)),
     ("LOG_VERBOSE", Member::Number(1.0)),
     ("LOG_NOTICE", Member::Number(2.0)),
@@ -24,31 +24,31 @@ const COMMON: &[(&str, Member)] = &[
 ];
 
 const RUNNING: &[(&str, Member)] = &[
-    ("call", Member::Call(call)),
-    ("pcall", Member::Call(pcall)),
-    ("setresp", Member::Call(set_resp)),
-    ("sha1hex", Member::Call(sha1hex)),
-    ("error_reply", Member::Call(error_reply)),
-    ("status_reply", Member::Call(status_reply)),
-    ("set_repl", Member::Call(set_repl)),
+    ("call", Member::call(call)),
+    ("pcall", Member::call(pcall)),
+    ("setresp", Member::call(set_resp)),
+    ("sha1hex", Member::call(sha1hex)),
+    ("error_reply", Member::call(error_reply)),
+    ("status_reply", Member::call(status_reply)),
+    ("set_repl", Member::call(set_repl)),
     ("REPL_NONE", Member::Number(0.0)),
     ("REPL_AOF", Member::Number(REPL_AOF as f64)),
     ("REPL_SLAVE", Member::Number(REPL_REPLICA as f64)),
     ("REPL_REPLICA", Member::Number(REPL_REPLICA as f64)),
     ("REPL_ALL", Member::Number(REPL_ALL as f64)),
-    ("acl_check_cmd", Member::Call(acl_check_cmd)),
+    ("acl_check_cmd", Member::call(acl_check_cmd)),
 ];
 
 /// What only scripts have, not functions.
 const SCRIPTS: &[(&str, Member)] = &[
-    ("breakpoint", Member::Call(breakpoint)),
-    ("debug", Member::Call(debug)),
-    ("replicate_commands", Member::Call(replicate_commands)),
+    ("breakpoint", Member::call(breakpoint)),
+    ("debug", Member::call(debug)),
+    ("replicate_commands", Member::call(replicate_commands)),
 ];
 
 /// What a library sees while it is loaded.
 const LOADING: &[(&str, Member)] =
-    &[("register_function", Member::Call(super::function::register))];
+    &[("register_function", Member::call(super::function::register))];
 
 /// The version of Redis that scripts are told.
 #[derive(Clone, Copy, Debug)]
@@ -72,13 +72,13 @@ fn common(limit: usize, version: Version) -> State {
     state.add("redis", COMMON);
     state.add("redis", &version.members());
     state.add("redis", RUNNING);
-    state.add("math", &[("random", Member::Call(random)), ("randomseed", Member::Call(seed))]);
+    state.add("math", &[("random", Member::call(random)), ("randomseed", Member::call(seed))]);
     state.add_module("cjson", super::cjson::MEMBERS, super::cjson::DEFAULTS);
     state.add("struct", super::structs::MEMBERS);
     state.add("cmsgpack", super::cmsgpack::MEMBERS);
     state.add("bit", super::bit::MEMBERS);
-    state.add("os", &[("clock", Member::Call(clock))]);
-    state.add("string", &[("dump", Member::Call(dump))]);
+    state.add("os", &[("clock", Member::call(clock))]);
+    state.add("string", &[("dump", Member::call(dump))]);
     state
 }
 

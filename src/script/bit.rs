@@ -5,18 +5,18 @@
 use super::bridge::{Member, Raise, Stack};
 
 pub(crate) const MEMBERS: &[(&str, Member)] = &[
-    ("tobit", Member::Call(to_bit)),
-    ("bnot", Member::Call(not)),
-    ("band", Member::Call(and)),
-    ("bor", Member::Call(or)),
-    ("bxor", Member::Call(xor)),
-    ("lshift", Member::Call(shift_left)),
-    ("rshift", Member::Call(shift_right)),
-    ("arshift", Member::Call(shift_signed)),
-    ("rol", Member::Call(rotate_left)),
-    ("ror", Member::Call(rotate_right)),
-    ("bswap", Member::Call(swap)),
-    ("tohex", Member::Call(to_hex)),
+    ("tobit", Member::call(to_bit)),
+    ("bnot", Member::call(not)),
+    ("band", Member::call(and)),
+    ("bor", Member::call(or)),
+    ("bxor", Member::call(xor)),
+    ("lshift", Member::call(shift_left)),
+    ("rshift", Member::call(shift_right)),
+    ("arshift", Member::call(shift_signed)),
+    ("rol", Member::call(rotate_left)),
+    ("ror", Member::call(rotate_right)),
+    ("bswap", Member::call(swap)),
+    ("tohex", Member::call(to_hex)),
 ];
 
 /// 2^52 + 2^51: a double of this size has no room for anything but integers, and its lowest bits
@@ -47,7 +47,7 @@ fn not(stack: &mut Stack<'_>) -> Result<usize, Raise> {
 }
 
 /// Joins all arguments.
-fn join(stack: &mut Stack<'_>, with: fn(u32, u32) -> u32) -> Result<usize, Raise> {
+fn join(stack: &mut Stack<'_>, with: impl Fn(u32, u32) -> u32) -> Result<usize, Raise> {
     let mut x = bits(stack, 1)?;
     // Compat: the last one that is no number is the one that the error names.
     for i in (2..=stack.len()).rev() {
@@ -72,7 +72,7 @@ fn xor(stack: &mut Stack<'_>) -> Result<usize, Raise> {
 }
 
 /// Shifts the first argument by the second one, of which five bits count.
-fn shift(stack: &mut Stack<'_>, by: fn(u32, u32) -> u32) -> Result<usize, Raise> {
+fn shift(stack: &mut Stack<'_>, by: impl Fn(u32, u32) -> u32) -> Result<usize, Raise> {
     let (x, n) = (bits(stack, 1)?, bits(stack, 2)?);
     result(stack, by(x, n & 31))
 }

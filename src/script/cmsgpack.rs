@@ -10,10 +10,10 @@
 use super::bridge::{Kind, MAX_STACK, Member, Open, Raise, Stack, View, integer};
 
 pub(crate) const MEMBERS: &[(&str, Member)] = &[
-    ("pack", Member::Call(pack)),
-    ("unpack", Member::Call(unpack)),
-    ("unpack_one", Member::Call(unpack_one)),
-    ("unpack_limit", Member::Call(unpack_limit)),
+    ("pack", Member::call(pack)),
+    ("unpack", Member::call(unpack)),
+    ("unpack_one", Member::call(unpack_one)),
+    ("unpack_limit", Member::call(unpack_limit)),
     ("_NAME", Member::Text("cmsgpack")),
     ("_VERSION", Member::Text("lua-cmsgpack 0.4.0")),
     ("_COPYRIGHT", Member::Text("Copyright (C) 2012, Salvatore Sanfilippo")),

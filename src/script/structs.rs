@@ -16,7 +16,7 @@
 use super::bridge::{MAX_STACK, Member, Raise, Stack, integer};
 
 pub(crate) const MEMBERS: &[(&str, Member)] =
-    &[("pack", Member::Call(pack)), ("unpack", Member::Call(unpack)), ("size", Member::Call(size))];
+    &[("pack", Member::call(pack)), ("unpack", Member::call(unpack)), ("size", Member::call(size))];
 
 /// The largest size of an integer.
 const MAX_INTEGER: usize = 32;

@@ -118,3 +118,57 @@ start_server {tags {scripting external:skip}} {
         $c close
     }
 }
+
+# Sockets that a process has together with a child in which a script is debugged.
+proc shared_with_session {pid} {
+    set c [redis_client]
+    $c script debug yes
+    $c eval "return 1" 0
+    set child [string trim [exec ps -o pid= --ppid $pid]]
+    foreach {of process} [list parent $pid child $child] {
+        set $of {}
+        foreach fd [glob -nocomplain /proc/$process/fd/*] {
+            if {![catch {file readlink $fd} what] && [string match socket:* $what]} {lappend $of $what}
+        }
+    }
+    $c c
+    $c close
+    wait_for_condition {[catch {exec ps -o pid= --ppid $pid}]}
+    return [lsort -unique [lmap one $child {if {$one ni $parent} continue; set one}]]
+}
+
+start_server {tags {scripting external:skip}} {
+    set target [list [srv 0 host] [srv 0 port]]
+    set metrics [free_port]
+    start_server [list tags {scripting external:skip} overrides [list metrics-port $metrics metrics-bind 127.0.0.1]] {
+        test "a child has no connections of the server to scrapers, a primary and other servers" {
+            set alone [shared_with_session [srv 0 pid]]
+            r set k v
+            r migrate {*}$target k 0 1000
+            assert_equal 1 [s migrate_cached_sockets]
+            set scraper [socket 127.0.0.1 $metrics]
+            # A primary that takes the connection and says nothing.
+            set primary [socket -server {apply {{channel args} {set ::taken $channel}}} -myaddr 127.0.0.1 0]
+            r replicaof 127.0.0.1 [lindex [fconfigure $primary -sockname] 2]
+            wait_for_condition {[update; info exists ::taken]}
+            assert_equal $alone [shared_with_session [srv 0 pid]]
+            close $::taken
+            close $primary
+            close $scraper
+        }
+    }
+}
+
+start_server {tags {scripting external:skip}} {
+    test "a script in a child saves nothing, whatever DEBUG allows scripts" {
+        r debug set-disable-deny-scripts 1
+        assert_equal OK [r eval {return redis.call('save')} 0]
+        set c [redis_client]
+        $c script debug yes
+        $c eval "return redis.pcall(ARGV\[1\])" 0 save
+        $c c
+        assert_error_like "*not allowed from script*" {$c read}
+        $c close
+        r debug set-disable-deny-scripts 0
+    }
+}

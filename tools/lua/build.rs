@@ -63,10 +63,13 @@ const CHANGES: &[Change] = &[
     Change {
         file: "lapi.c",
         old: "LUA_API int lua_setmetatable (",
-        new: "LUA_API void redust_lua_set_readonly (lua_State *L, int idx, int on) {\n  \
+        new: "typedef struct { void *data; size_t top; } redust_call;\n\n\
+              LUA_API void redust_lua_set_readonly (lua_State *L, int idx, int on) {\n  \
               hvalue(index2adr(L, idx))->readonly = (lu_byte)on;\n}\n\n\
               LUA_API int redust_lua_is_readonly (lua_State *L, int idx) {\n  \
               return hvalue(index2adr(L, idx))->readonly;\n}\n\n\
+              redust_call redust_lua_call (lua_State *L) {\n  \
+              redust_call call = {G(L)->ud, L->top - L->base};\n  return call;\n}\n\n\
               LUA_API int lua_setmetatable (",
     },
     // Only text is compiled: bytecode that somebody made up could do anything.

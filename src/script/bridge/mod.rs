@@ -36,7 +36,7 @@ mod run;
 mod stack;
 
 use std::cell::Cell;
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_int, c_void};
 use std::ptr::NonNull;
 
 use mlua_sys as ffi;
@@ -45,12 +45,14 @@ use super::debug::Session;
 use heap::Heap;
 pub(crate) use run::{Failure, Host, Registration, With};
 use stack::Walk;
-pub(crate) use stack::{Kind, MAX_STACK, Open, Raise, Scratch, Stack, View, integer};
+pub(crate) use stack::{Function, Kind, MAX_STACK, Open, Raise, Scratch, Stack, View, integer};
 
 unsafe extern "C-unwind" {
     /// Makes the table at an index read-only, or not.
     fn redust_lua_set_readonly(state: *mut ffi::lua_State, index: c_int, on: c_int);
     fn redust_lua_is_readonly(state: *mut ffi::lua_State, index: c_int) -> c_int;
+    /// What a function that Lua calls asks for first.
+    fn redust_lua_call(state: *mut ffi::lua_State) -> Call;
     fn luaopen_base(state: *mut ffi::lua_State) -> c_int;
     fn luaopen_table(state: *mut ffi::lua_State) -> c_int;
     fn luaopen_string(state: *mut ffi::lua_State) -> c_int;
@@ -66,8 +68,12 @@ thread_local! {
     static RANDOM: Cell<u64> = const { Cell::new(SEED) };
 }
 
-/// A function for scripts: it leaves its results on the stack, and says how many they are.
-pub(crate) type Function = fn(&mut Stack<'_>) -> Result<usize, Raise>;
+/// The data of the interpreter (its `Shared`), and how many arguments there are.
+#[repr(C)]
+struct Call {
+    data: *mut c_void,
+    top: usize,
+}
 
 /// A value that the host keeps: a compiled chunk, a function of a library.
 ///
@@ -119,11 +125,19 @@ pub(crate) type Settings = [i32; 9];
 /// What is in a table of the API.
 #[derive(Clone, Copy)]
 pub(crate) enum Member {
-    Call(Function),
+    /// A function, as `Member::call` makes it.
+    Call(ffi::lua_CFunction),
     Number(f64),
     Text(&'static str),
     /// A pointer to nothing, which stands for null in JSON.
     Null,
+}
+
+impl Member {
+    /// A function for scripts: it leaves its results on the stack, and says how many they are.
+    pub(crate) const fn call<F: Function>(f: F) -> Member {
+        Member::Call(stack::entry(f))
+    }
 }
 
 impl State {
@@ -364,7 +378,7 @@ unsafe fn push_member(at: *mut ffi::lua_State, member: &Member) {
     // SAFETY: the caller's promise.
     unsafe {
         match member {
-            Member::Call(f) => stack::push_function(at, *f),
+            Member::Call(f) => ffi::lua_pushcfunction(at, *f),
             Member::Number(n) => ffi::lua_pushnumber(at, *n),
             Member::Text(text) => push(at, text.as_bytes()),
             Member::Null => ffi::lua_pushlightuserdata(at, std::ptr::null_mut()),
@@ -385,7 +399,10 @@ unsafe fn add_sharing(at: *mut ffi::lua_State, members: &[(&str, Member)], setti
         for (key, member) in members {
             push(at, key.as_bytes());
             match member {
-                Member::Call(f) => stack::push_sharing(at, *f),
+                Member::Call(f) => {
+                    ffi::lua_pushvalue(at, -2);
+                    ffi::lua_pushcclosure(at, *f, 1);
+                }
                 member => push_member(at, member),
             }
             ffi::lua_rawset(at, -4);

@@ -6,12 +6,14 @@ use std::marker::PhantomData;
 use mlua_sys as ffi;
 
 use super::run::Host;
-use super::{Function, Kept, RANDOM, Shared};
+use super::{Kept, RANDOM, Shared};
 
+mod enter;
 mod module;
 mod walk;
 
-pub(super) use module::push_sharing;
+pub(crate) use enter::Function;
+pub(in crate::script::bridge) use enter::entry;
 pub(crate) use module::{Open, Scratch};
 pub(in crate::script::bridge) use walk::Walk;
 
@@ -78,8 +80,8 @@ pub(crate) struct Stack<'a> {
     /// A value that is known to be a table, and whether it is known not to be read-only; 0: none.
     known: usize,
     writable: bool,
-    /// The walks that `walk` has begun, the innermost last.
-    walks: Vec<Walk>,
+    /// How many walks `walk` has begun: the last ones of those in `Shared`.
+    walks: usize,
     call: PhantomData<&'a ()>,
 }
 
@@ -91,17 +93,24 @@ impl<'a> Stack<'a> {
     /// nothing else uses the state meanwhile. The allocator does not fail (B2).
     pub(super) unsafe fn new(at: *mut ffi::lua_State, shared: *mut Shared) -> Stack<'a> {
         // SAFETY: the caller's promise.
-        let top = unsafe { ffi::lua_gettop(at) } as usize;
-        let room = top + ROOM;
+        unsafe { Stack::of(at, shared, ffi::lua_gettop(at) as usize) }
+    }
+
+    /// The same for a stack of which somebody knows how many values are on it.
+    ///
+    /// # Safety
+    /// As in `new`, and it is this many.
+    #[inline]
+    unsafe fn of(at: *mut ffi::lua_State, shared: *mut Shared, top: usize) -> Stack<'a> {
         Stack {
             at,
             shared,
             floor: top,
-            room,
+            room: top + ROOM,
             top,
             known: 0,
             writable: false,
-            walks: Vec::new(),
+            walks: 0,
             call: PhantomData,
         }
     }
@@ -473,7 +482,7 @@ impl<'a> Stack<'a> {
     ) -> Result<(), Raise> {
         let index = self.table(table);
         self.reserve(3)?;
-        let (floor, top, walks) = (self.floor, self.top, self.walks.len());
+        let (floor, top, walks) = (self.floor, self.top, self.walks);
         self.push_nil();
         let mut result = Ok(());
         // SAFETY: it is a table, and the key on top is the one before; it can't be popped by
@@ -491,7 +500,7 @@ impl<'a> Stack<'a> {
             self.pop(self.top - top - 1);
         }
         self.floor = floor;
-        self.walks.truncate(walks);
+        self.forget_walks(walks);
         if result.is_ok() {
             self.shrink_to(top);
         }
@@ -554,83 +563,5 @@ unsafe fn text<'t>(at: *mut ffi::lua_State, index: c_int) -> &'t [u8] {
     unsafe {
         let text = ffi::lua_tolstring(at, index, &mut len);
         std::slice::from_raw_parts(text.cast(), len)
-    }
-}
-
-/// Pushes a function of ours.
-///
-/// # Safety
-/// There is room for two values, and the allocator does not fail.
-pub(super) unsafe fn push_function(at: *mut ffi::lua_State, f: Function) {
-    // SAFETY: `enter` gets the function from where it is put here.
-    unsafe {
-        ffi::lua_pushlightuserdata(at, f as *mut c_void);
-        ffi::lua_pushcclosure(at, enter, 1);
-    }
-}
-
-/// How a function has ended.
-enum End {
-    Results(c_int),
-    Error,
-    /// The message is on top.
-    Argument(c_int),
-    Type(c_int, &'static CStr),
-}
-
-/// The function that Lua calls for each of ours (B1).
-unsafe extern "C-unwind" fn enter(at: *mut ffi::lua_State) -> c_int {
-    // SAFETY: Lua calls it with a live state. `inside` has returned, and with it everything that
-    // owned something; what is raised from here passes over no destructor.
-    unsafe {
-        match inside(at) {
-            End::Results(n) => n,
-            End::Error => ffi::lua_error(at),
-            End::Argument(n) => {
-                ffi::luaL_argerror(at, n, ffi::lua_tolstring(at, -1, std::ptr::null_mut()))
-            }
-            End::Type(n, expected) => ffi::luaL_typerror(at, n, expected.as_ptr()),
-        }
-    }
-}
-
-/// Calls the function, and puts its error on the stack.
-///
-/// # Safety
-/// As Lua calls `enter`.
-unsafe fn inside(at: *mut ffi::lua_State) -> End {
-    // SAFETY: `push_function` has put the function there. The state's data is its `Shared`, which
-    // nobody holds a reference to. The pushes at the end have room: `ROOM` is what Lua gives to any
-    // function, and one that has used more has asked for it.
-    unsafe {
-        let shared = super::run::shared_of(at);
-        let f = ffi::lua_touserdata(at, ffi::lua_upvalueindex(1));
-        let f = std::mem::transmute::<*mut c_void, Function>(f);
-        let strict = std::mem::replace(&mut (*shared).heap.strict, false);
-        let mut stack = Stack::new(at, shared);
-        let result = f(&mut stack);
-        stack.give_walks();
-        let end = match result {
-            Ok(n) => {
-                assert!(n <= stack.top, "as many results");
-                End::Results(n as c_int)
-            }
-            Err(Raise::Value) => End::Error,
-            Err(Raise::Error(message)) => {
-                ffi::lua_checkstack(at, 3);
-                ffi::luaL_where(at, 1);
-                super::push(at, &message);
-                ffi::lua_concat(at, 2);
-                End::Error
-            }
-            Err(Raise::Argument(n, message)) => {
-                ffi::lua_checkstack(at, 3);
-                super::push(at, &message);
-                End::Argument(n as c_int)
-            }
-            Err(Raise::Type(n, expected)) => End::Type(n as c_int, expected),
-        };
-        (*shared).heap.strict = strict;
-        end
     }
 }

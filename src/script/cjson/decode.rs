@@ -9,6 +9,22 @@ use crate::util::num;
 
 /// So many bytes are looked at one by one before a search begins.
 const NEAR: usize = 16;
+/// The room for a string with escapes, before it grows.
+const BEGIN: usize = 256;
+
+/// What stands for the digits of a code point in `ESCAPES`.
+const CODE_POINT: u8 = 1;
+/// What an escape means, by the byte behind its backslash; 0: nothing.
+const ESCAPES: [u8; 256] = {
+    let mut table = [0; 256];
+    let pairs = [b"\"\"", b"\\\\", b"//", b"b\x08", b"t\t", b"n\n", b"f\x0c", b"r\r", b"u\x01"];
+    let mut i = 0;
+    while i < pairs.len() {
+        table[pairs[i][0] as usize] = pairs[i][1];
+        i += 1;
+    }
+    table
+};
 
 /// `cjson.decode(text)`. O(text).
 pub(super) fn decode(stack: &mut Stack<'_>) -> Result<usize, Raise> {
@@ -41,8 +57,8 @@ enum Token<'a> {
     ArrayEnd,
     /// A string that stands in the text as it is.
     Plain(&'a [u8]),
-    /// One with escapes: it is in `unescaped`.
-    Unescaped,
+    /// One with escapes: so many bytes of `unescaped`.
+    Unescaped(usize),
     Number(f64),
     Boolean(bool),
     Null,
@@ -59,7 +75,7 @@ impl Token<'_> {
             Token::ObjectEnd => "T_OBJ_END",
             Token::ArrayBegin => "T_ARR_BEGIN",
             Token::ArrayEnd => "T_ARR_END",
-            Token::Plain(_) | Token::Unescaped => "T_STRING",
+            Token::Plain(_) | Token::Unescaped(_) => "T_STRING",
             Token::Number(_) => "T_NUMBER",
             Token::Boolean(_) => "T_BOOLEAN",
             Token::Null => "T_NULL",
@@ -112,7 +128,7 @@ impl<'a> Input<'a> {
                     }
                 }
                 Token::Plain(text) => stack.push_bytes(text),
-                Token::Unescaped => stack.push_bytes(&self.unescaped),
+                Token::Unescaped(len) => stack.push_bytes(&self.unescaped[..len]),
                 Token::Number(n) => stack.push_number(n),
                 Token::Boolean(value) => stack.push_boolean(value),
                 Token::Null => stack.push_light(std::ptr::null()),
@@ -173,7 +189,7 @@ impl<'a> Input<'a> {
     fn key(&mut self, stack: &mut Stack<'_>, token: Token<'a>) -> Result<Token<'a>, Raise> {
         match token {
             Token::Plain(text) => stack.push_bytes(text),
-            Token::Unescaped => stack.push_bytes(&self.unescaped),
+            Token::Unescaped(len) => stack.push_bytes(&self.unescaped[..len]),
             _ => return Err(self.unexpected("object key string", token)),
         }
         match self.next() {
@@ -286,46 +302,68 @@ impl<'a> Input<'a> {
 
     /// A string with escapes.
     fn unescape(&mut self) -> Token<'a> {
-        self.unescaped.clear();
+        // While it is a variable, nothing else can change it.
+        let mut out = std::mem::take(&mut self.unescaped);
+        let token = self.unescape_to(&mut out);
+        self.unescaped = out;
+        token
+    }
+
+    /// Writes it to the beginning of `out`.
+    fn unescape_to(&mut self, out: &mut Vec<u8>) -> Token<'a> {
+        let text = self.text;
+        // Bytes that are written, and how many the last ones are that stood there as they are.
+        let (mut len, mut plain) = (0, 0);
         loop {
-            let rest = &self.text[self.at..];
-            // Where there is one escape, there are often more.
-            let near = rest.iter().take(NEAR).position(|c| matches!(c, b'"' | b'\\'));
-            let Some(len) = near.or_else(|| memchr::memchr2(b'"', b'\\', rest)) else {
-                self.at = self.text.len();
-                return self.broken("unexpected end of string");
-            };
-            match &rest[..len] {
-                [] => {}
-                few @ ([_] | [_, _] | [_, _, _]) => {
-                    few.iter().for_each(|c| self.unescaped.push(*c));
-                }
-                many => self.unescaped.extend_from_slice(many),
+            // There is always room for a code point.
+            if len + 4 > out.len() {
+                out.resize((out.len() * 2).max(BEGIN), 0);
             }
-            self.at += len;
-            if rest[len] == b'"' {
-                self.at += 1;
-                return Token::Unescaped;
-            }
-            let c = match self.byte(1) {
-                c @ (b'"' | b'\\' | b'/') => c,
-                b'b' => 0x08,
-                b't' => b'\t',
-                b'n' => b'\n',
-                b'f' => 0x0c,
-                b'r' => b'\r',
-                b'u' => {
-                    let Some((point, len)) = self.code_point() else {
-                        return self.broken("invalid unicode escape code");
-                    };
-                    write_code_point(&mut self.unescaped, point);
-                    self.at += len;
-                    continue;
+            match text.get(self.at) {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Token::Unescaped(len);
                 }
-                _ => return self.broken("invalid escape code"),
-            };
-            self.unescaped.push(c);
-            self.at += 2;
+                Some(b'\\') => match ESCAPES[usize::from(self.byte(1))] {
+                    0 => return self.broken("invalid escape code"),
+                    CODE_POINT => {
+                        let Some((point, taken)) = self.code_point() else {
+                            return self.broken("invalid unicode escape code");
+                        };
+                        // Halves of pairs are refused, so every one is a character.
+                        if let Some(c) = char::from_u32(point) {
+                            len += c.encode_utf8(&mut out[len..]).len();
+                        }
+                        self.at += taken;
+                        plain = 0;
+                    }
+                    c => {
+                        out[len] = c;
+                        len += 1;
+                        self.at += 2;
+                        plain = 0;
+                    }
+                },
+                Some(c) => {
+                    out[len] = *c;
+                    len += 1;
+                    self.at += 1;
+                    plain += 1;
+                    // Where there is one escape, there are often more. If there are not, search.
+                    if plain == NEAR {
+                        let rest = &text[self.at..];
+                        let run = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+                        if len + run > out.len() {
+                            out.resize((out.len() * 2).max(len + run), 0);
+                        }
+                        out[len..len + run].copy_from_slice(&rest[..run]);
+                        len += run;
+                        self.at += run;
+                        plain = 0;
+                    }
+                }
+                None => return self.broken("unexpected end of string"),
+            }
         }
     }
 
@@ -350,12 +388,5 @@ impl<'a> Input<'a> {
     fn hex(&self, offset: usize) -> Option<u32> {
         (offset..offset + 4)
             .try_fold(0, |n, at| Some(n << 4 | char::from(self.byte(at)).to_digit(16)?))
-    }
-}
-
-fn write_code_point(out: &mut Vec<u8>, point: u32) {
-    // Halves of pairs are refused, so every one is a character.
-    if let Some(c) = char::from_u32(point) {
-        out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
     }
 }

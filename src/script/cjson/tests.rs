@@ -249,6 +249,49 @@ fn settings_are_shown_and_kept() {
     assert_eq!(shown("cjson.encode = 1"), readonly);
 }
 
+/// Escapes among runs of plain bytes, in texts around the sizes at which the room grows.
+#[test]
+fn escapes_are_read_wherever_they_are() {
+    const CHUNK: &[u8] = br#"
+        local escapes = {['\\n'] = '\n', ['\\/'] = '/', ['\\u00e9'] = '\195\169',
+            ['\\ud83d\\ude00'] = '\240\159\152\128', ['\\"'] = '"', ['\\u0000'] = '\0'}
+        for _, run in ipairs({0, 1, 15, 16, 17, 31, 32, 252, 253, 255, 256, 257, 1000, 70000}) do
+            for escape, meaning in pairs(escapes) do
+                local plain = string.rep('x', run)
+                for count = 1, 3 do
+                    local text = plain .. string.rep(escape .. plain, count)
+                    local value = plain .. string.rep(meaning .. plain, count)
+                    local list = '["' .. text .. '","' .. plain .. '","' .. text .. 'y"]'
+                    local read = cjson.decode(list)
+                    if read[1] ~= value or read[2] ~= plain or read[3] ~= value .. 'y' then
+                        return escape .. ' after ' .. run
+                    end
+                    local ok, why = pcall(cjson.decode, '"' .. text)
+                    local where = 'unexpected end of string at character ' .. #text + 2
+                    if ok or not string.find(why, where, 1, true) then return why end
+                end
+            end
+        end
+        return 'read'
+    "#;
+    assert_eq!(run(&mut interpreter(), CHUNK, &[]), "read");
+}
+
+/// An error in the midst of walks within walks leaves nothing to the next one.
+#[test]
+fn an_error_ends_all_walks() {
+    const CHUNK: &[u8] = b"
+        local bad, good = {a = {b = {c = {function() end}}}}, {a = {b = {c = {1, 2}}}}
+        for i = 1, 3 do
+            if pcall(cjson.encode, bad) then return 'encoded' end
+            if cjson.encode(good) ~= '{\"a\":{\"b\":{\"c\":[1,2]}}}' then return 'json' end
+            if cmsgpack.unpack(cmsgpack.pack(good)).a.b.c[2] ~= 2 then return 'msgpack' end
+        end
+        return 'right'
+    ";
+    assert_eq!(run(&mut interpreter(), CHUNK, &[]), "right");
+}
+
 /// Random values survive JSON and MessagePack.
 #[test]
 fn round_trips() {

@@ -20,6 +20,7 @@ use crate::log;
 use crate::net::clients::ClientId;
 use crate::persist::rdb::file::FileError;
 use crate::server::parts::Server;
+use crate::server::parts::links::Links;
 use crate::sys::fork::{self, Forked};
 use crate::sys::{clock, log as logfile, mem};
 
@@ -145,8 +146,9 @@ fn fork_noted(srv: &mut Server) -> std::io::Result<Forked> {
 /// the child, which must end in `fork::exit_now`.
 ///
 /// Such a child has the whole server. What it has together with its parent it leaves alone: it
-/// never comes back to the loop, so it writes no append-only file, and no snapshot is due. It is
-/// not `Server::child`, as it saves nothing: `Scripting::sessions` has it.
+/// never comes back to the loop, so it writes no append-only file, and no snapshot is due. Its
+/// scripts can't ask for one either. Connections are the parent's, and end when that closes them.
+/// The child is not `Server::child`, as it saves nothing: `Scripting::sessions` has it.
 pub(crate) fn fork_for(srv: &mut Server, client: ClientId) -> std::io::Result<bool> {
     match fork_noted(srv)? {
         Forked::Parent { pid } => {
@@ -157,6 +159,10 @@ pub(crate) fn fork_for(srv: &mut Server, client: ClientId) -> std::io::Result<bo
             // The process works without; its parent has said so already if it can't be set.
             let _ = settings::set_oom_score(srv, 2);
             srv.clients.keep_only(client);
+            srv.metrics.abandon();
+            srv.repl.abandon_link();
+            srv.migrate = Links::default();
+            srv.debug.scripts_call_all = false;
             srv.script.sessions.clear();
             srv.cfg.snapshot.save_points.clear();
             srv.bio.abandon();

@@ -160,6 +160,13 @@ impl Metrics {
         }
     }
 
+    /// In a child: closes the sockets of all scrapers, which are the parent's. Their connections go
+    /// on.
+    pub(crate) fn abandon(&mut self) {
+        self.places = Default::default();
+        self.pending = 0;
+    }
+
     /// CONFIG RESETSTAT.
     pub(crate) fn reset(&mut self) {
         if self.kept.take().is_some() {

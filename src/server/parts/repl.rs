@@ -266,6 +266,15 @@ impl Repl {
         self.following.is_some()
     }
 
+    /// In a child: closes the socket of a link that is being made, which is the parent's.
+    pub(crate) fn abandon_link(&mut self) {
+        if let Some(following) = &mut self.following
+            && following.link.conn().is_some()
+        {
+            following.link = Link::Down;
+        }
+    }
+
     /// Whether the link to the primary is up; a primary has none to miss.
     pub(crate) fn is_linked(&self) -> bool {
         self.following.as_ref().is_none_or(|f| matches!(f.link, Link::Connected))

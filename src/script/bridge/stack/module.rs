@@ -1,14 +1,12 @@
 //! What functions have beyond a call: the settings of their module, and a buffer.
 //!
-//! Settings are in a userdata, which is the second upvalue of each function of the module: nothing
+//! Settings are in a userdata, which is the upvalue of each function of the module: nothing
 //! else leads there, and Lua frees it when the last of them is gone.
-
-use std::ffi::c_void;
 
 use mlua_sys as ffi;
 
 use super::Stack;
-use crate::script::bridge::{self, Function, Member, Settings};
+use crate::script::bridge::{self, Member, Settings};
 
 /// How many bytes of a `Scratch` are kept for the next call.
 const BUFFER: usize = 1 << 20;
@@ -78,27 +76,14 @@ impl Stack<'_> {
 
     /// Where they are. Panics unless the function belongs to a module.
     fn settings_place(&self) -> *mut Settings {
-        let index = ffi::lua_upvalueindex(2);
-        // SAFETY: a function of ours runs, which has one value or two: of a second one that is not
-        // there Lua says so. Only `add_sharing` makes one.
+        let index = ffi::lua_upvalueindex(1);
+        // SAFETY: a function of ours runs. Lua says so if there is no upvalue; only `add_sharing`
+        // makes one.
         unsafe {
             let userdata = ffi::lua_type(self.at, index) == ffi::LUA_TUSERDATA
                 && ffi::lua_objlen(self.at, index) == size_of::<Settings>();
             assert!(userdata, "a function of a module");
             ffi::lua_touserdata(self.at, index).cast()
         }
-    }
-}
-
-/// Pushes a function of ours that shares the settings in the userdata below the top.
-///
-/// # Safety
-/// As in `push_function`, with room for three values. A key is on top, and below it the userdata.
-pub(in crate::script::bridge) unsafe fn push_sharing(at: *mut ffi::lua_State, f: Function) {
-    // SAFETY: as in `push_function`.
-    unsafe {
-        ffi::lua_pushlightuserdata(at, f as *mut c_void);
-        ffi::lua_pushvalue(at, -3);
-        ffi::lua_pushcclosure(at, super::enter, 2);
     }
 }

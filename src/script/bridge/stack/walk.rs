@@ -25,11 +25,12 @@ impl Stack<'_> {
     pub(crate) fn walk(&mut self, table: usize) -> Result<(), Raise> {
         let table = self.table(table);
         self.reserve(2)?;
-        if self.walks.capacity() == 0 {
-            // SAFETY: nobody else holds a reference to the data while a function runs.
-            self.walks = unsafe { std::mem::take(&mut (*self.shared).walks) };
-        }
-        self.walks.push(Walk { table, key: self.top + 1, floor: self.floor });
+        // One before may have ended in an error, and left some.
+        let (known, walk) = (self.walks, Walk { table, key: self.top + 1, floor: self.floor });
+        let walks = self.walks();
+        walks.truncate(known);
+        walks.push(walk);
+        self.walks = known + 1;
         self.push_nil();
         self.floor = self.top;
         Ok(())
@@ -39,14 +40,14 @@ impl Stack<'_> {
     /// `len()`), and nothing else that came after the walk began. False: it ends, and neither is
     /// there.
     pub(crate) fn step(&mut self) -> bool {
-        let Some(walk) = self.walks.last() else { return false };
-        assert!(self.top >= walk.key, "arguments stay");
+        let Some(last) = self.walks.checked_sub(1) else { return false };
+        let Walk { table, key, .. } = self.walks()[last];
+        assert!(self.top >= key, "arguments stay");
         // SAFETY: B6: what is on top then is nil, or the key that was found last, as it lies below
         // the floor. The value takes the place of what is popped, or room that `walk` asked for.
         unsafe {
-            ffi::lua_settop(self.at, walk.key as c_int);
-            if ffi::lua_next(self.at, walk.table) != 0 {
-                let key = walk.key;
+            ffi::lua_settop(self.at, key as c_int);
+            if ffi::lua_next(self.at, table) != 0 {
                 self.top = key + 1;
                 self.floor = self.top;
                 self.forget_from(key);
@@ -59,20 +60,26 @@ impl Stack<'_> {
 
     /// Ends the innermost walk before its time; what came since it began is popped.
     pub(crate) fn leave(&mut self) {
-        if let Some(walk) = self.walks.pop() {
-            self.floor = walk.floor;
-            self.shrink_to(walk.key - 1);
-            // SAFETY: so many values are there at least: `step` or `walk` has left the key.
-            unsafe { ffi::lua_settop(self.at, self.top as c_int) };
+        let Some(last) = self.walks.checked_sub(1) else { return };
+        let Walk { key, floor, .. } = self.walks()[last];
+        self.forget_walks(last);
+        self.floor = floor;
+        self.shrink_to(key - 1);
+        // SAFETY: so many values are there at least: `step` or `walk` has left the key.
+        unsafe { ffi::lua_settop(self.at, self.top as c_int) };
+    }
+
+    /// Forgets the innermost walks, so that `n` are left.
+    pub(super) fn forget_walks(&mut self, n: usize) {
+        if self.walks > n {
+            self.walks = n;
+            self.walks().truncate(n);
         }
     }
 
-    /// Keeps the room for walks for the next function.
-    pub(super) fn give_walks(&mut self) {
-        if self.walks.capacity() > 0 {
-            self.walks.clear();
-            // SAFETY: as in `walk`.
-            unsafe { (*self.shared).walks = std::mem::take(&mut self.walks) };
-        }
+    /// Those of this function: it runs alone, so no other one has any.
+    fn walks(&mut self) -> &mut Vec<Walk> {
+        // SAFETY: nobody else holds a reference to the data while a function runs.
+        unsafe { &mut (*self.shared).walks }
     }
 }
