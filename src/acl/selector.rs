@@ -405,7 +405,7 @@ fn subs(spec: &Spec) -> impl Iterator<Item = &'static Spec> {
 /// The bit of a category, whose name may be in any case.
 pub(crate) fn category(name: &[u8]) -> Option<u32> {
     let is = |known: &&str| known.as_bytes().eq_ignore_ascii_case(name);
-    spec::CATEGORIES.iter().position(|known| is(&known)).map(|i| 1 << i)
+    spec::CATEGORIES.iter().position(is).map(|i| 1 << i)
 }
 
 /// Blanks and NULs can't be in names and patterns: files would read them as two words.
