@@ -35,7 +35,10 @@ impl Pattern {
     pub(crate) fn matches(&self, name: &[u8]) -> bool {
         match self.shape {
             Shape::Literal => self.text == name,
-            Shape::Prefix => name.starts_with(&self.text[..self.text.len() - 1]),
+            // Compat: a star alone does not match the empty name.
+            Shape::Prefix => {
+                !name.is_empty() && name.starts_with(&self.text[..self.text.len() - 1])
+            }
             Shape::Glob => glob::matches(&self.text, name, false),
         }
     }

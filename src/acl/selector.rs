@@ -174,6 +174,9 @@ impl Selector {
                     _ => return Err(Fault::Syntax),
                 }
             }
+            if !(read || write) {
+                return Err(Fault::Syntax);
+            }
         }
         let text = &rule[at..];
         if has_spaces(text) {

@@ -57,7 +57,8 @@ fn cat(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `ACL SETUSER name [rule ...]`: all rules or none. O(rules + clients). Joins: acl, clients, pubsub.
+/// `ACL SETUSER name [rule ...]`: all rules or none. O(rules + clients). Joins: acl, clients,
+/// pubsub.
 fn setuser(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let name = call.argv.at(2);
     if selector::has_spaces(name) {

@@ -1,15 +1,56 @@
 //! The users at start: those of the configuration file, or those of the file that it names.
 
+use crate::acl::file;
 use crate::acl::rule::{Fault, merge};
 use crate::acl::selector::has_spaces;
 use crate::acl::user::User;
+use crate::config::Config;
+use crate::config::choice::AclPubsubDefault;
 use crate::config::file::{ConfigError, Placed};
 use crate::log;
 use crate::server::engine::access;
 use crate::server::parts::Server;
+use crate::util::path::{join_path, os_error, to_path};
+
+/// What is wrong with the users of the configuration file, as far as the lines tell.
+pub(super) fn fault(lines: &[Line], all_channels: bool) -> Option<(&Line, String)> {
+    for (i, line) in lines.iter().enumerate() {
+        let Some((name, rules)) = line.value.split_first() else { continue };
+        if lines[..i].iter().any(|before| before.value.first() == Some(name)) {
+            return Some((line, DUPLICATE.to_owned()));
+        }
+        if has_spaces(name) {
+            return Some((line, SPACES.to_owned()));
+        }
+        let words: Vec<&[u8]> = rules.iter().map(Vec::as_slice).collect();
+        let Ok(merged) = merge(&words) else { return Some((line, UNMATCHED.to_owned())) };
+        let mut user = User::new(name, all_channels);
+        for rule in &merged {
+            if let Err(fault) = user.obey(rule, all_channels) {
+                // The rule may be a password.
+                return Some((line, fault.text().to_owned()));
+            }
+        }
+    }
+    None
+}
+
+/// Reads the file of users that a configuration names, as a start would, and keeps nothing of it.
+pub(super) fn read_file(config: &Config) -> Result<(), String> {
+    let name = String::from_utf8_lossy(&config.acl.file).into_owned();
+    let path = to_path(&join_path(&config.process.dir, &config.acl.file));
+    let text = std::fs::read(path)
+        .map_err(|e| format!("Error loading ACLs, opening file '{name}': {}", os_error(&e)))?;
+    let all_channels = config.acl.pubsub_default == AclPubsubDefault::Allchannels;
+    file::read(&text, &name, all_channels).map(|_| ())
+}
 
 /// A line of the configuration file: name and rules.
 type Line = Placed<Vec<Vec<u8>>>;
+
+const DUPLICATE: &str = "Duplicate user found. A user can only be defined once in config files";
+const SPACES: &str = "Spaces not allowed in ACL usernames";
+const UNMATCHED: &str = "Unmatched parenthesis in acl selector";
 
 /// Why the server does not start.
 enum Stop {
@@ -56,11 +97,10 @@ fn declare_all(srv: &mut Server, lines: &[Line]) -> Result<(), Stop> {
             Stop::Line(line.error(format!("Error in user declaration '{word}': {why}")))
         };
         if lines[..i].iter().any(|before| before.value.first() == Some(name)) {
-            let why = "Duplicate user found. A user can only be defined once in config files";
-            return Err(wrong(name, why));
+            return Err(wrong(name, DUPLICATE));
         }
         if has_spaces(name) {
-            log!(Warning, "Spaces not allowed in ACL usernames");
+            log!(Warning, "{SPACES}");
             return Err(critical());
         }
         declare(srv, name, rules, wrong)?;
@@ -75,8 +115,7 @@ fn declare(
     wrong: impl Fn(&[u8], &str) -> Stop,
 ) -> Result<(), Stop> {
     let words: Vec<&[u8]> = rules.iter().map(Vec::as_slice).collect();
-    let merged =
-        merge(&words).map_err(|i| wrong(words[i], "Unmatched parenthesis in acl selector"))?;
+    let merged = merge(&words).map_err(|i| wrong(words[i], UNMATCHED))?;
     let mut user = User::new(name, srv.acl.all_channels);
     for rule in &merged {
         match user.obey(rule, srv.acl.all_channels) {

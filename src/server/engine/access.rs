@@ -1,7 +1,8 @@
 //! Who may run what: the rules of users, asked before a command runs.
 //!
-//! A client keeps the number of its user, and whether that user is restricted at all. Whoever changes
-//! users calls [`refresh`], which keeps that true and ends the connections of users that are gone.
+//! A client keeps the number of its user, and whether that user is restricted at all. Whoever
+//! changes users calls [`refresh`], which keeps that true and ends the connections of users that
+//! are gone.
 
 use crate::acl::log::{Context, Event, Reason};
 use crate::acl::selector::Denied;
@@ -198,8 +199,27 @@ pub(crate) fn end_listeners(srv: &mut Server, user: UserId) {
     }
 }
 
-/// Takes the users of the file `aclfile`; the error tells all that is wrong with it, and nothing has
-/// changed then.
+/// A command of a queue that was allowed when it was queued.
+#[cold]
+pub(crate) fn changed_meanwhile(denied: Denied) -> CmdError {
+    let why = match denied {
+        Denied::Command => "no permission to execute the command or subcommand",
+        Denied::Key(_) => "no permission to touch the specified keys",
+        Denied::Channel(_) => {
+            "no permission to access one of the channels used as argument to the command"
+        }
+    };
+    CmdError::coded(
+        "NOPERM",
+        format!(
+            "ACLs rules changed between the moment the transaction was accumulated and the EXEC \
+             call. This command is no longer allowed for the following reason: {why}"
+        ),
+    )
+}
+
+/// Takes the users of the file `aclfile`. The error tells all that is wrong with it; then nothing
+/// has changed.
 pub(crate) fn load_file(srv: &mut Server) -> Result<(), String> {
     let name = String::from_utf8_lossy(&srv.cfg.acl.file).into_owned();
     let text = std::fs::read(to_path(&srv.cfg.acl.file))

@@ -9,7 +9,6 @@
 //! them.
 
 use crate::acl::log::Context;
-use crate::acl::selector::Denied;
 use crate::commands::own;
 use crate::commands::spec::{
     ALLOW_BUSY, DENYOOM, LOADING, MAY_REPLICATE, NO_ASYNC_LOADING, NO_AUTH, NO_MULTI, PROTECTED,
@@ -257,7 +256,7 @@ pub(crate) fn admit_member(
     if session.restricted
         && let Err(denied) = access::check(srv, id, row, argv, Context::Multi)
     {
-        return Err(changed_meanwhile(denied));
+        return Err(access::changed_meanwhile(denied));
     }
     let Some(session) = srv.clients.session(id) else { return Ok(()) };
     let mask = concerns_of(session);
@@ -308,25 +307,6 @@ fn may_sort(srv: &mut Server, ask: &Ask<'_>) -> Verdict {
         access::check_sort(srv, ask.id, ask.row, ask.argv)?;
     }
     Ok(None)
-}
-
-/// A command of a queue that was allowed when it was queued.
-#[cold]
-fn changed_meanwhile(denied: Denied) -> CmdError {
-    let why = match denied {
-        Denied::Command => "no permission to execute the command or subcommand",
-        Denied::Key(_) => "no permission to touch the specified keys",
-        Denied::Channel(_) => {
-            "no permission to access one of the channels used as argument to the command"
-        }
-    };
-    CmdError::coded(
-        "NOPERM",
-        format!(
-            "ACLs rules changed between the moment the transaction was accumulated and the EXEC \
-             call. This command is no longer allowed for the following reason: {why}"
-        ),
-    )
 }
 
 fn fits_a_transaction(_: &mut Server, ask: &Ask<'_>) -> Verdict {
