@@ -182,6 +182,9 @@ pub(crate) struct Counters {
     pub loop_cycles: u64,
     pub loop_us: u64,
     pub auth_denied: u64,
+    pub command_denied: u64,
+    pub key_denied: u64,
+    pub channel_denied: u64,
     pub eviction_exceeded_us: u64,
     pub dump_sanitized: u64,
     pub query_limit_disconnections: u64,
@@ -297,9 +300,9 @@ impl Stats {
     /// INFO stats: what was denied.
     pub(crate) fn info_denied(&self, o: &mut Lines) {
         o.add("acl_access_denied_auth", self.n.auth_denied);
-        let others =
-            ["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"];
-        o.each(&others, 0);
+        o.add("acl_access_denied_cmd", self.n.command_denied);
+        o.add("acl_access_denied_key", self.n.key_denied);
+        o.add("acl_access_denied_channel", self.n.channel_denied);
     }
 
     /// INFO errorstats.
@@ -358,7 +361,13 @@ impl Stats {
     pub(crate) fn reset(&mut self) {
         let commands = self.commands.len();
         // Compat: the counts of the access control stay.
-        let n = Counters { auth_denied: self.n.auth_denied, ..Counters::default() };
+        let n = Counters {
+            auth_denied: self.n.auth_denied,
+            command_denied: self.n.command_denied,
+            key_denied: self.n.key_denied,
+            channel_denied: self.n.channel_denied,
+            ..Counters::default()
+        };
         *self = Stats { commands: vec![CommandStats::default(); commands], n, ..Stats::default() };
     }
 }

@@ -49,6 +49,8 @@ pub(crate) enum Secrets {
     BehindAuthOrAuth2,
     /// Values of settings that are secret.
     Settings,
+    /// All behind the subcommand: the name of a user, and rules with passwords among them.
+    User,
 }
 
 const SECRETS: &[(&str, Secrets)] = &[
@@ -56,6 +58,7 @@ const SECRETS: &[(&str, Secrets)] = &[
     ("behind_auth", Secrets::BehindAuth),
     ("behind_auth_or_auth2", Secrets::BehindAuthOrAuth2),
     ("settings", Secrets::Settings),
+    ("user", Secrets::User),
 ];
 
 /// What the first argument says of the script that a command runs.

@@ -103,6 +103,7 @@ pub(crate) const KEY_RW: u16 = 1 << 1;
 pub(crate) const KEY_OW: u16 = 1 << 2;
 pub(crate) const KEY_ACCESS: u16 = 1 << 4;
 pub(crate) const KEY_UPDATE: u16 = 1 << 5;
+pub(crate) const KEY_INSERT: u16 = 1 << 6;
 pub(crate) const KEY_DELETE: u16 = 1 << 7;
 pub(crate) const KEY_NOT_KEY: u16 = 1 << 8;
 pub(crate) const KEY_INCOMPLETE: u16 = 1 << 9;
@@ -169,6 +170,8 @@ impl KeySpec {
 /// One row of the table.
 #[derive(Debug)]
 pub(crate) struct Spec {
+    /// Its place among all rows.
+    pub index: u16,
     /// Lower case, `config|get` for a subcommand.
     pub name: &'static str,
     pub group: &'static str,
@@ -181,6 +184,8 @@ pub(crate) struct Spec {
     /// Bits of `CATEGORIES`.
     pub acl: u32,
     pub keys: Vec<KeySpec>,
+    /// The first argument is the only key; what is done with it.
+    pub one_key: Option<u16>,
     pub tips: Vec<&'static str>,
     pub deprecated: &'static str,
     pub arguments: &'static str,
@@ -224,6 +229,7 @@ pub(crate) fn all() -> &'static [Spec] {
         let lines = include_str!("table.tsv").lines().filter(|l| !l.starts_with('#'));
         let mut rows: Vec<Spec> = lines.map(parse_row).collect();
         rows.sort_by_key(|r| r.name);
+        rows.iter_mut().zip(0..).for_each(|(row, i)| row.index = i);
         rows
     })
 }
@@ -255,7 +261,16 @@ fn parse_row(line: &'static str) -> Spec {
     let keys: Vec<KeySpec> = specs.map(|s| parse_keys(name, s)).collect();
     let tips = words(next()).collect();
     let (deprecated, arguments, complexity, summary) = (next(), next(), next(), next());
+    let one_key = match keys.as_slice() {
+        [KeySpec { begin: Begin::Index(1), find: Find::Range { last: 0, .. }, flags, .. }]
+            if flags & (KEY_NOT_KEY | KEY_VARIABLE | KEY_INCOMPLETE) == 0 =>
+        {
+            Some(*flags)
+        }
+        _ => None,
+    };
     let mut spec = Spec {
+        index: 0,
         name,
         group,
         since,
@@ -264,6 +279,7 @@ fn parse_row(line: &'static str) -> Spec {
         own,
         acl,
         keys,
+        one_key,
         tips,
         deprecated,
         arguments,

@@ -10,13 +10,6 @@
 use super::choice::Unavailable;
 use super::file::{ConfigError, Loaded, Place};
 use super::table;
-use crate::util::path::{join_path, os_error, to_path};
-use crate::util::sha256;
-use crate::util::split::split_args;
-use std::fs;
-
-const USERS: &str = "users other than the default one, with all rights and the password that 'requirepass' says, \
-                     are not available yet";
 
 /// Something that a configuration asks for and can't have.
 #[derive(Clone, Debug)]
@@ -51,15 +44,12 @@ pub(crate) fn check(loaded: &Loaded) -> Result<Vec<String>, ConfigError> {
 /// All that the configuration asks for and can't have.
 pub(crate) fn refusals(loaded: &Loaded) -> Vec<Refusal> {
     let config = &loaded.config;
-    let password = &config.acl.require_pass;
     let line = |place: &Place, why: &str| Refusal {
         place: Some(place.clone()),
         name: None,
         why: why.to_owned(),
         may_warn: false,
     };
-    let users = loaded.users.iter().filter(|user| !is_default(&user.value, password));
-    let users = users.map(|user| line(&user.place, USERS));
     let modules = loaded.modules.iter().map(|m| line(&m.place, "modules can't be loaded"));
     let settings = loaded.module_settings.iter();
     let settings = settings
@@ -71,60 +61,8 @@ pub(crate) fn refusals(loaded: &Loaded) -> Vec<Refusal> {
         may_warn: name != "cluster-enabled",
     };
     let refused = table::refused(config).map(|(row, why)| (row.name, why.to_owned()));
-    let acl_file = acl_file(config).err().map(|why| ("aclfile", why));
-    let directives = refused.chain(acl_file).map(directive);
-    users.chain(modules).chain(settings).chain(directives).collect()
-}
-
-/// An ACL file may be there if all that it says is that everybody may do everything. Redis obeys
-/// it, and not `requirepass`.
-fn acl_file(config: &super::Config) -> Result<(), String> {
-    if config.acl.file.is_empty() {
-        return Ok(());
-    }
-    let path = join_path(&config.process.dir, &config.acl.file);
-    let text = fs::read(to_path(&path)).map_err(|error| {
-        let path = String::from_utf8_lossy(&path);
-        format!("error loading ACLs, opening file '{path}': {}", os_error(&error))
-    })?;
-    let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    for line in lines.filter(|line| !line.is_empty()) {
-        let words = split_args(line).unwrap_or_default();
-        let open = words.split_first().is_some_and(|(user, rest)| {
-            user.eq_ignore_ascii_case(b"user") && is_default(rest, b"")
-        });
-        if !open {
-            return Err(USERS.to_owned());
-        }
-    }
-    Ok(())
-}
-
-/// Whether name and rules are those of the default user of a server without users, whose password
-/// is `password`: CONFIG REWRITE and ACL SAVE of Redis write it down.
-fn is_default(words: &[Vec<u8>], password: &[u8]) -> bool {
-    let Some((name, rules)) = words.split_first() else { return false };
-    // Each of these, in one of its spellings, and nothing else.
-    let needed: [&[&str]; 4] =
-        [&["on"], &["~*", "allkeys", "%RW~*"], &["&*", "allchannels"], &["+@all", "allcommands"]];
-    let harmless = ["sanitize-payload", "skip-sanitize-payload"];
-    let is = |rule: &[u8], any: &[&str]| {
-        any.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(rule))
-    };
-    let is_password = |rule: &[u8]| match rule {
-        [b'>', text @ ..] => !password.is_empty() && text == password,
-        [b'#', sum @ ..] => {
-            !password.is_empty() && sum.eq_ignore_ascii_case(sha256::hex(password).as_bytes())
-        }
-        rule => password.is_empty() && is(rule, &["nopass"]),
-    };
-    let fits = |rule: &Vec<u8>| {
-        is_password(rule) || is(rule, &harmless) || needed.iter().any(|any| is(rule, any))
-    };
-    name == b"default"
-        && rules.iter().all(fits)
-        && rules.iter().any(|rule| is_password(rule))
-        && needed.iter().all(|any| rules.iter().any(|rule| is(rule, any)))
+    let directives = refused.map(directive);
+    modules.chain(settings).chain(directives).collect()
 }
 
 #[cfg(test)]
@@ -144,15 +82,6 @@ mod tests {
             ("cluster-enabled yes", "cluster-enabled: "),
             ("import-mode yes", "import-mode: "),
             ("unixsocketgroup staff", "unixsocketgroup: "),
-            ("aclfile /nonexistent/u.acl", "aclfile: "),
-            ("user default on >secret ~* &* +@all", "users "),
-            ("user guest on nopass ~* &* +@all", "users "),
-            ("user default on nopass ~a* &* +@all", "users "),
-            ("user default on nopass ~* &* +@all -flushall", "users "),
-            ("user default off nopass ~* &* +@all", "users "),
-            ("requirepass a\nuser default on nopass ~* &* +@all", "users "),
-            ("requirepass a\nuser default on >b ~* &* +@all", "users "),
-            ("user default on > ~* &* +@all", "users "),
             ("loadmodule /a.so", "modules "),
             ("a.b 1", "a setting of a module"),
         ] {
@@ -170,11 +99,6 @@ mod tests {
             "min-replicas-to-write 1",
             "masterauth secret\nmasteruser u",
             "io-threads 4\nactivedefrag yes\ntls-cert-file a",
-            "user default on nopass sanitize-payload ~* &* +@all",
-            "user default on nopass allkeys allchannels allcommands",
-            "requirepass abc\nuser default on >abc ~* &* +@all",
-            "user default on sanitize-payload \
-             #ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad ~* &* +@all\nrequirepass abc",
         ] {
             assert_eq!(refusal(text), Ok(Vec::new()), "{text}");
         }
@@ -186,7 +110,6 @@ mod tests {
         let warnings = refusal(&format!("{warn}import-mode yes\ntls-port 1")).expect("warnings");
         assert_eq!(warnings.len(), 2);
         assert!(refusal(&format!("{warn}cluster-enabled yes")).is_err());
-        assert!(refusal(&format!("{warn}user a on")).is_err());
     }
 
     /// Each directive without effect was judged once; a new one has to be.

@@ -133,6 +133,10 @@ pub(crate) struct Session {
     pub written: u64,
     pub resp3: bool,
     pub authenticated: bool,
+    /// The number of its user; 0: the default one.
+    pub user: u32,
+    /// Its user may not do everything.
+    pub restricted: bool,
     /// It has been authenticated before, though RESET may have taken that back.
     pub was_authenticated: bool,
     pub close: Close,
@@ -188,6 +192,8 @@ impl Session {
             written: 0,
             resp3: false,
             authenticated: false,
+            user: 0,
+            restricted: false,
             was_authenticated: false,
             close: Close::No,
             reply_mode: ReplyMode::On,

@@ -117,7 +117,7 @@ test "the check has an error where the server does not start, and only there" {
         "unixsocket %dir/none/s" "unixsocket %dir/s" "unixsocket %dir" "dir %dir/none" "dbfilename d.rdb" "appenddirname c.conf\nappendonly yes"
         "port 0" "port 0\nunixsocket %dir/s" "bind \"\"" "bind \"\"\nunixsocket %dir/s" "rename-command GET \"\"" "rename-command GETT x"
         "list-max-ziplist-entries 3" "vm-enabled no" "tls-port 1" "tls-port 1\nunavailable-directives warn" "requirepass \"a b\"" "requirepass \"a"
-        "include %dir/none.conf" "include %dir/none*.conf" "include %dir/c.conf" "hz 0" "maxclients 0" "save 0 1" "user default on nopass ~* &* +@all"
+        "include %dir/none.conf" "include %dir/none*.conf" "include %dir/c.conf" "hz 0" "maxclients 0" "save 0 1" "user default on nopass ~* &* +@all" "user a on +nothing" "user a on (+get" "user a\nuser a"
     } {
         set text "port [free_port]\n$::calm\n[string map [list %dir $::check_dir] $lines]\n"
         lassign [check_config $text] status output

@@ -31,8 +31,8 @@ start_server {} { set ours [is_redust] }
 foreach {lines reason} {
     "tls-port 7777" {*tls-port: TLS is not available yet*}
     "cluster-enabled yes" {*cluster-enabled: cluster mode is not available yet*}
-    "user default on >secret ~* &* +@all" {*users other than the default one*not available yet*}
-    "user guest on nopass ~x* +get" {*users other than*}
+    "user guest on nonsense" {*Error in user declaration 'nonsense': Syntax error*}
+    "user guest on\nuser guest off" {*Error in user declaration 'guest': Duplicate user found*}
     "loadmodule /nonexistent.so" {*modules can't be loaded*}
     "import-mode yes" {*import-mode: *}
     "unixsocketgroup root" {*unixsocketgroup: *}
@@ -46,27 +46,26 @@ foreach {lines reason} {
     }
 }
 
-test "an ACL file stops the start if it is missing or says anything that matters" {
-    need {$ours} "it works there"
-    lassign [try_start "aclfile missing.acl"] state output
-    assert_equal stopped $state
-    assert_match "*aclfile: error loading ACLs*missing.acl*No such file or directory*" $output
-    foreach {text expected} {
-        "user default on >secret ~* &* +@all\n" stopped
-        "user default on nopass sanitize-payload ~* &* +@all\nuser a on nopass +get ~*\n" stopped
-        "user default on nopass sanitize-payload ~* &* +@all\n" running
-        "\n" running
+test "users that can't be as they are written stop the start, with the reason in the log" {
+    write_file $::tmpdir/u.acl "user a on nopass ~* +nothing\n"
+    foreach {lines reason} {
+        "aclfile missing.acl" {*Aborting Redis startup because of ACL errors: Error loading ACLs, opening file 'missing.acl': No such file or directory*}
+        "aclfile %tmp/u.acl" {*Aborting Redis startup because of ACL errors: *u.acl:1: Error in applying operation '+nothing': Unknown command or category name in ACL. *}
+        "aclfile %tmp/u.acl\nuser b on" {*please define either an ACL file or declare users directly in your redis.conf, but not both*}
+        "user b on +nothing" {*Error loading ACL rule '+nothing' for the user named 'b': Unknown command or category name in ACL*Critical error while loading ACLs. Exiting.*}
     } {
-        write_file $::tmpdir/u.acl $text
-        lassign [try_start "aclfile $::tmpdir/u.acl"] state output
-        assert_equal $expected $state $text
+        lassign [try_start [string map [list %tmp $::tmpdir] $lines]] state output
+        assert_equal stopped $state $lines
+        assert_match $reason $output
     }
 }
 
-test "the default user as CONFIG REWRITE writes it is no obstacle" {
+test "the default user as CONFIG REWRITE writes it, and other users, start" {
     foreach lines {
         "user default on nopass sanitize-payload ~* &* +@all"
         "requirepass abc\nuser default on sanitize-payload #ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad ~* &* +@all"
+        "user guest on nopass ~x* +get (+set ~y)"
+        "user sleeper"
     } {
         lassign [try_start $lines] state output
         assert_equal running $state $output

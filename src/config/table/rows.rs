@@ -208,9 +208,9 @@ static CLIENTS: &[Row] = &[
 /// Passwords, users and guarded commands.
 static ACL: &[Row] = &[
     row("requirepass", text!(acl.require_pass, Empty::Unset, check::any)).flags(SENSITIVE),
-    row("aclfile", text!(acl.file, Empty::Kept, check::any)).flags(IMMUTABLE).inert(),
-    row("acl-pubsub-default", choice!(acl.pubsub_default: AclPubsubDefault)).inert(),
-    row("acllog-max-len", int!(acl.log_max_len, 0, I64)).inert(),
+    row("aclfile", text!(acl.file, Empty::Kept, check::any)).flags(IMMUTABLE),
+    row("acl-pubsub-default", choice!(acl.pubsub_default: AclPubsubDefault)),
+    row("acllog-max-len", int!(acl.log_max_len, 0, I64)),
     row("enable-protected-configs", choice!(acl.protected_configs: ProtectedAction))
         .flags(IMMUTABLE),
     row("enable-debug-command", choice!(acl.debug_command: ProtectedAction)).flags(IMMUTABLE),

@@ -200,7 +200,7 @@ struct Filter<'a> {
     addr: Option<&'a [u8]>,
     laddr: Option<&'a [u8]>,
     class: Option<Class>,
-    user: Option<&'a [u8]>,
+    user: Option<u32>,
     max_age: Option<i64>,
     skip_me: bool,
 }
@@ -212,7 +212,7 @@ impl Filter<'_> {
             && self.addr.is_none_or(|a| a == s.peer.as_bytes())
             && self.laddr.is_none_or(|a| a == s.local.as_bytes())
             && self.class.is_none_or(|c| c == class_of(client))
-            && self.user.is_none_or(|u| u == b"default")
+            && self.user.is_none_or(|user| user == s.user)
             && self.max_age.is_none_or(|age| (now_ms - s.created_ms) / 1000 >= age)
             && !(self.skip_me && client.id == me)
     }
@@ -226,7 +226,7 @@ fn kill(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let filter = if old_form {
         Filter { addr: Some(argv.at(2)), ..Filter::default() }
     } else {
-        kill_filter(argv.from(2))?
+        kill_filter(srv, argv.from(2))?
     };
     let now = srv.clock.now_ms;
     let chosen: Vec<ClientId> =
@@ -245,7 +245,7 @@ fn kill(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-fn kill_filter<'a>(args: &'a [&'a [u8]]) -> Result<Filter<'a>, CmdError> {
+fn kill_filter<'a>(srv: &Server, args: &'a [&'a [u8]]) -> Result<Filter<'a>, CmdError> {
     let mut f = Filter { skip_me: true, ..Filter::default() };
     let (pairs, rest) = args.as_chunks::<2>();
     if pairs.is_empty() {
@@ -268,11 +268,10 @@ fn kill_filter<'a>(args: &'a [&'a [u8]]) -> Result<Filter<'a>, CmdError> {
             b"type" => f.class = Some(class(value)?),
             b"addr" => f.addr = Some(value),
             b"laddr" => f.laddr = Some(value),
-            b"user" if *value == b"default" => f.user = Some(value),
             b"user" => {
-                return Err(CmdError::err(
-                    [b"No such user '", errors::shown(value), b"'"].concat(),
-                ));
+                let unknown =
+                    || CmdError::err([b"No such user '", errors::shown(value), b"'"].concat());
+                f.user = Some(srv.acl.find(value).ok_or_else(unknown)?);
             }
             b"skipme" => match arg::lower(value).as_slice() {
                 b"yes" => f.skip_me = true,

@@ -18,12 +18,13 @@ use std::os::unix::ffi::OsStrExt;
 use crate::commands::{CmdResult, Flow};
 use crate::config::RESERVED_FILES;
 use crate::config::get_set::{self, Rights, SetError};
-use crate::config::rewrite;
+use crate::config::rewrite::{self, Extra};
 use crate::config::table::Named;
 use crate::log;
+use crate::net::clients::ClientId;
 use crate::net::listener::Kind;
 use crate::resp::errors::{self, CmdError};
-use crate::server::engine::{evict, gate};
+use crate::server::engine::{access, evict, gate};
 use crate::server::jobs::aof::{files, switch};
 use crate::server::jobs::crash;
 use crate::server::parts::ServerRow;
@@ -68,14 +69,9 @@ const APPLY: &[(&str, Apply)] = &[
     ("maxclients", |srv, old| raise_maxclients(srv, old)),
     ("requirepass", |srv, _| {
         // Clients that are authenticated stay so. If the password is taken away, all clients are.
-        if srv.cfg.acl.require_pass.is_empty() {
-            let ids: Vec<_> = srv.clients.iter().map(|c| c.id).collect();
-            for id in ids {
-                if let Some(s) = srv.clients.session_mut(id) {
-                    s.authenticated = true;
-                }
-            }
-        }
+        let password = srv.cfg.acl.require_pass.clone();
+        srv.acl.set_default_password(&password);
+        access::refresh(srv, ClientId::NOBODY);
         Ok(())
     }),
     ("oom-score-adj", |srv, old| oom(srv, old)),
@@ -283,7 +279,8 @@ fn rewrite(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let Some(path) = srv.identity.config_file.as_ref() else {
         return Err(CmdError::new("ERR The server is running without a config file"));
     };
-    rewrite::rewrite_file(path, &srv.cfg, false).map_err(|e| failed(&e))?;
+    let users = Extra { key: b"user".to_vec(), lines: access::lines(srv) };
+    rewrite::rewrite_file_with(path, &srv.cfg, &[users]).map_err(|e| failed(&e))?;
     log!(Notice, "CONFIG REWRITE executed with success.");
     call.reply.ok();
     Ok(Flow::Done)

@@ -1,13 +1,14 @@
 //! The conversation itself: PING, ECHO, AUTH, HELLO, SELECT, RESET, QUIT, WAIT.
 
+use crate::acl;
+use crate::acl::log::{Context, Reason};
 use crate::commands::{CmdResult, Flow, arg};
 use crate::net::session::{Close, ReplyMode};
 use crate::resp::errors::{self, CmdError};
-use crate::server::engine::transaction;
+use crate::server::engine::{access, transaction};
 use crate::server::parts::ServerRow;
 use crate::server::parts::identity::REDIS_VERSION;
 use crate::server::parts::{Call, Server};
-use crate::util::bytes::same_secret;
 
 pub(crate) const COMMANDS: &[ServerRow] = &[
     ("ping", ping),
@@ -59,14 +60,17 @@ fn authenticate(
     user: &[u8],
     pass: &[u8],
 ) -> Result<(), CmdError> {
-    let required = &srv.cfg.acl.require_pass;
-    let ok = user == b"default" && (required.is_empty() || same_secret(required, pass));
-    if !ok {
-        srv.stats.n.auth_denied += 1;
+    let Some(id) = srv.acl.log_in(user, pass) else {
+        let in_multi = srv.clients.session(call.client).is_some_and(|s| s.executing.is_some());
+        let context = if in_multi { Context::Multi } else { Context::TopLevel };
+        let object = call.argv[0].to_vec();
+        access::log(srv, call.client, Reason::Auth, context, object, user.to_vec());
         return Err(WRONG_PASS);
-    }
+    };
+    let restricted = srv.acl.get(id).is_some_and(|user| !user.is_open());
     if let Some(session) = srv.clients.session_mut(call.client) {
         session.authenticated = true;
+        (session.user, session.restricted) = (id, restricted);
     }
     Ok(())
 }
@@ -74,7 +78,7 @@ fn authenticate(
 /// `AUTH [username] password`. Joins: configuration, clients.
 fn auth(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let (user, pass) = match call.argv.len() {
-        2 if srv.cfg.acl.require_pass.is_empty() => return Err(NO_PASSWORD_SET),
+        2 if srv.acl.default_needs_no_password() => return Err(NO_PASSWORD_SET),
         2 => (&b"default"[..], call.argv.at(1)),
         3 => (call.argv.at(1), call.argv.at(2)),
         _ => return Err(errors::SYNTAX),
@@ -182,13 +186,15 @@ fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     srv.pubsub.forget(id);
     srv.clients.set_monitor(id, false);
     super::tracking::stop(srv, id);
-    let trusted = srv.cfg.acl.require_pass.is_empty();
+    let trusted = srv.acl.lets_everybody_in();
+    let restricted = srv.acl.default_is_restricted();
     srv.exec.unit.db = 0;
     if let Some(s) = srv.clients.session_mut(id) {
         s.db = 0;
         s.resp3 = false;
         s.was_authenticated |= s.authenticated;
         s.authenticated = trusted;
+        (s.user, s.restricted) = (acl::DEFAULT, restricted);
         (s.no_evict, s.no_touch) = (false, false);
         // Compat: if this is the reply that is to be skipped, it is.
         if s.reply_mode != ReplyMode::Skip {
@@ -207,17 +213,4 @@ fn quit(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     call.reply.ok();
     srv.clients.close(call.client, Close::AfterReply);
     Ok(Flow::Done)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::same_secret;
-
-    #[test]
-    fn secrets_are_equal_only_as_a_whole() {
-        assert!(same_secret(b"foobar", b"foobar"));
-        for wrong in [&b""[..], b"foo", b"foobar2", b"Foobar", b"foobar\0"] {
-            assert!(!same_secret(b"foobar", wrong));
-        }
-    }
 }

@@ -89,6 +89,34 @@ const SENTINEL: &[&str] = &[
     "    End this Sentinel at a certain moment, for tests.",
 ];
 
+const ACL: &[&str] = &[
+    "CAT [<category>]",
+    "    List the categories of commands, or the commands of one of them.",
+    "DELUSER <username> [<username> ...]",
+    "    Remove users and end their connections.",
+    "DRYRUN <username> <command> [<arg> ...]",
+    "    Tell whether the user could run the command, without running it.",
+    "GETUSER <username>",
+    "    Show the flags, passwords and rules of a user.",
+    "GENPASS [<bits>]",
+    "    Make a random password of 256 bits, or of as many as are given,",
+    "    four of them in a digit.",
+    "LIST",
+    "    Show all users as lines of a configuration file.",
+    "LOAD",
+    "    Take the users of the ACL file.",
+    "LOG [<count> | RESET]",
+    "    Show what was denied lately, or forget it.",
+    "SAVE",
+    "    Write all users to the ACL file.",
+    "SETUSER <username> <attribute> [<attribute> ...]",
+    "    Make a user, or change one.",
+    "USERS",
+    "    List the names of all users.",
+    "WHOAMI",
+    "    Show the name of this connection's user.",
+];
+
 const MODULE: &[&str] = &[
     "LIST",
     "    Show the modules: there are none.",
@@ -436,6 +464,7 @@ pub(crate) fn write(reply: &mut Reply, command: &str, lines: &[impl AsRef<str>])
 /// `<container> HELP`.
 pub(crate) fn help(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let lines = match call.row.spec.container() {
+        Some("acl") => ACL,
         Some("client") => CLIENT,
         Some("command") => COMMAND,
         Some("config") => CONFIG,

@@ -3,6 +3,7 @@
 //! Each says in its comment which parts it joins. Everything else is a data command.
 
 pub(super) mod absent;
+pub(super) mod acl;
 pub(super) mod client;
 pub(super) mod cluster;
 pub(super) mod command;
@@ -36,6 +37,7 @@ use crate::server::parts::ServerRow;
 
 /// The tables of a server.
 pub(super) const TABLES: &[&[ServerRow]] = &[
+    acl::COMMANDS,
     scripting::EVAL,
     scripting::FUNCTION,
     client::COMMANDS,

@@ -97,7 +97,7 @@ fn run_queue(srv: &mut Server, call: &mut Call<'_>, queue: &mut [Queued]) {
             inner.fx.armed |= effects::LENT;
         }
         // An error is in the reply already and does not stop the others.
-        match gate::admit_member(srv, id, row) {
+        match gate::admit_member(srv, id, row, argv) {
             Ok(()) => _ = unit::call(srv, &mut inner, None),
             Err(e) => inner.reply.error(&e),
         }

@@ -8,9 +8,10 @@ use crate::commands::spec::WRITE;
 use crate::config::args::Run;
 use crate::config::check::report::{self, Format};
 use crate::config::check::{self, Asked, Checked, Finding, Severity, World};
-use crate::config::file::Loaded;
+use crate::config::choice::AclPubsubDefault;
+use crate::config::file::{ConfigError, Loaded};
 use crate::server::admin;
-use crate::server::boot::watching;
+use crate::server::boot::{users, watching};
 use crate::server::parts::Table;
 use crate::server::parts::table::rename;
 use crate::sys::look;
@@ -41,10 +42,31 @@ pub(super) fn check_config(run: &Run, format: Format) -> i32 {
     let Checked { mut findings, loaded } = check::check(&asked, &world);
     renames(&loaded, &mut findings);
     sentinel(&loaded, &mut findings);
+    users(&loaded, &mut findings);
     let (text, status) = report::report(findings, format);
     // Whoever reads the report may have read enough.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
     status
+}
+
+/// The first user that is wrong, and users in two places.
+fn users(loaded: &Loaded, findings: &mut Vec<Finding>) {
+    let all = loaded.config.acl.pubsub_default == AclPubsubDefault::Allchannels;
+    if let Some((line, fault)) = users::fault(&loaded.users, all) {
+        findings.push(Finding::of(line, Severity::Error, "user", fault));
+    }
+    if let Some(line) = loaded.users.first()
+        && !loaded.config.acl.file.is_empty()
+    {
+        let text = "users here and in 'aclfile': the server takes one or the other";
+        findings.push(Finding::of(line, Severity::Error, "users-twice", text));
+    }
+    if !loaded.config.acl.file.is_empty()
+        && let Err(error) = users::read_file(&loaded.config)
+    {
+        let place = loaded.place_of("aclfile");
+        findings.push(Finding::error("aclfile", ConfigError::at(place, error)));
+    }
 }
 
 /// The first directive of a Sentinel that is wrong.

@@ -21,6 +21,7 @@
 mod check;
 mod data;
 mod selftest;
+mod users;
 mod watching;
 
 use crate::server::admin;
@@ -238,6 +239,7 @@ fn start(
         srv.sentinel = Some(sentinel);
     }
     srv.identity.arguments = arguments;
+    users::load(&mut srv, &loaded.users)?;
     prepare(&mut srv)?;
     announce(&srv);
     listen::open(&mut srv)?;
@@ -301,6 +303,7 @@ pub(crate) fn assemble(
     let commands = table.rows().len();
     let mut srv = Server {
         ks: Keyspace::new(cfg.keyspace.databases as usize, seed, now),
+        acl: Default::default(),
         limits: Default::default(),
         lazyfree: Default::default(),
         clients: Default::default(),

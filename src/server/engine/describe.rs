@@ -2,6 +2,7 @@
 
 use crate::net::clients::Client;
 use crate::resp::errors;
+use crate::server::engine::access;
 use crate::server::parts::Server;
 
 /// The stream of writes is counted in pieces of so many bytes.
@@ -35,7 +36,7 @@ pub(crate) fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} \
          multi={} qbuf={qbuf} qbuf-free={qbuf_free} argv-mem={argv_bytes} multi-mem={multi_bytes} \
          rbs={} rbp={} obl={} oll={} omem={} tot-mem={total} events={} cmd={command} \
-         user=default redir={} resp={} lib-name={} lib-ver={}",
+         user={} redir={} resp={} lib-name={} lib-ver={}",
         s.serial,
         s.peer,
         s.local,
@@ -55,6 +56,7 @@ pub(crate) fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
         out.pieces,
         out.bytes,
         if client.wants_writable { "rw" } else { "r" },
+        text(access::name_of(srv, s.user)),
         s.tracking.as_ref().map_or(-1, |t| t.redirect as i64),
         if s.resp3 { 3 } else { 2 },
         text(&s.lib_name),

@@ -8,6 +8,7 @@
 //! were asked when they were queued; the rules with `members` are asked once more when EXEC runs
 //! them.
 
+use crate::acl::log::Context;
 use crate::commands::own;
 use crate::commands::spec::{
     ALLOW_BUSY, DENYOOM, LOADING, MAY_REPLICATE, NO_ASYNC_LOADING, NO_AUTH, NO_MULTI, PROTECTED,
@@ -19,6 +20,7 @@ use crate::net::session::{Close, Session};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
+use crate::server::engine::access;
 use crate::server::engine::client_memory;
 use crate::server::engine::divergence;
 use crate::server::engine::evict;
@@ -105,11 +107,14 @@ const PAUSED: Concerns = 1 << 11;
 const FOLLOWS: Concerns = 1 << 12;
 /// It does, the link is down, and what it holds is not to be shown.
 const STALE_DATA: Concerns = 1 << 13;
+/// Of the client: its user may not do everything.
+const RESTRICTED: Concerns = 1 << 14;
 
 /// A command that asks to be let in.
-struct Ask {
+struct Ask<'a> {
     id: ClientId,
     row: &'static Row,
+    argv: Argv<'a>,
     /// Flags of the command; those of its queue too, if it is EXEC.
     flags: u32,
     /// Those that all commands of its queue have.
@@ -117,7 +122,7 @@ struct Ask {
     in_multi: bool,
 }
 
-impl Ask {
+impl Ask<'_> {
     fn has(&self, flags: u32) -> bool {
         self.flags & flags != 0
     }
@@ -140,10 +145,10 @@ struct Rule {
     concerns: Concerns,
     /// It also holds for what EXEC runs, when it runs.
     members: bool,
-    check: fn(&mut Server, &Ask) -> Verdict,
+    check: fn(&mut Server, &Ask<'_>) -> Verdict,
 }
 
-const fn rule(concerns: Concerns, check: fn(&mut Server, &Ask) -> Verdict) -> Rule {
+const fn rule(concerns: Concerns, check: fn(&mut Server, &Ask<'_>) -> Verdict) -> Rule {
     Rule { concerns, members: false, check }
 }
 
@@ -152,6 +157,8 @@ static RULES: &[Rule] = &[
     rule(GUARDED, guarded),
     Rule { concerns: STRANGER, members: true, check: authenticated },
     rule(IN_MULTI, fits_a_transaction),
+    rule(RESTRICTED, permitted),
+    Rule { concerns: RESTRICTED, members: true, check: may_sort },
     rule(CLIENTS_LIMITED, client_memory),
     rule(MEMORY_LIMITED, memory),
     rule(CROWDED, tracking),
@@ -195,6 +202,7 @@ pub(crate) fn admit(
         return Err(errors::wrong_arity(row.name()));
     }
     let plain = session.authenticated
+        && !session.restricted
         && session.multi.is_none()
         && !session.subscribed
         && !session.listens();
@@ -219,6 +227,7 @@ fn admit_by_rules(
     let ask = Ask {
         id,
         row,
+        argv,
         flags: scripts::flags(srv, row, argv)
             | queue.filter(|_| exec).map_or(0, |multi| multi.flags),
         common: queue.filter(|_| exec).map_or(!0, |multi| multi.common),
@@ -241,10 +250,17 @@ pub(crate) fn admit_member(
     srv: &mut Server,
     id: ClientId,
     row: &'static Row,
+    argv: Argv<'_>,
 ) -> Result<(), CmdError> {
     let Some(session) = srv.clients.session(id) else { return Ok(()) };
+    if session.restricted
+        && let Err(denied) = access::check(srv, id, row, argv, Context::Multi)
+    {
+        return Err(access::changed_meanwhile(denied));
+    }
+    let Some(session) = srv.clients.session(id) else { return Ok(()) };
     let mask = concerns_of(session);
-    let ask = Ask { id, row, flags: row.flags, common: !0, in_multi: false };
+    let ask = Ask { id, row, argv, flags: row.flags, common: !0, in_multi: false };
     for rule in RULES.iter().filter(|rule| rule.members && rule.concerns & mask != 0) {
         (rule.check)(srv, &ask)?;
     }
@@ -254,12 +270,13 @@ pub(crate) fn admit_member(
 fn concerns_of(session: &Session) -> Concerns {
     let bit = |on: bool, bit: Concerns| if on { bit } else { 0 };
     bit(!session.authenticated, STRANGER)
+        | bit(session.restricted, RESTRICTED)
         | bit(session.multi.is_some(), IN_MULTI)
         | bit(session.subscribed && !session.resp3, SUBSCRIBED)
         | bit(session.listens(), LISTENS)
 }
 
-fn guarded(srv: &mut Server, ask: &Ask) -> Verdict {
+fn guarded(srv: &mut Server, ask: &Ask<'_>) -> Verdict {
     let loopback = srv.clients.session(ask.id).is_some_and(|s| s.loopback);
     let setting = match ask.is(own::MODULES) {
         true => srv.cfg.acl.module_command,
@@ -271,18 +288,35 @@ fn guarded(srv: &mut Server, ask: &Ask) -> Verdict {
     }
 }
 
-fn authenticated(_: &mut Server, ask: &Ask) -> Verdict {
+fn authenticated(_: &mut Server, ask: &Ask<'_>) -> Verdict {
     if ask.row.has(NO_AUTH) { Ok(None) } else { Err(errors::NO_AUTH) }
 }
 
-fn fits_a_transaction(_: &mut Server, ask: &Ask) -> Verdict {
+/// The rules of the client's user.
+fn permitted(srv: &mut Server, ask: &Ask<'_>) -> Verdict {
+    let context = if ask.in_multi { Context::Multi } else { Context::TopLevel };
+    match access::check(srv, ask.id, ask.row, ask.argv, context) {
+        Ok(()) => Ok(None),
+        Err(denied) => Err(access::refusal(srv, ask.id, ask.row, ask.argv, denied)),
+    }
+}
+
+/// Asked when it runs, not when it is queued.
+fn may_sort(srv: &mut Server, ask: &Ask<'_>) -> Verdict {
+    if !ask.in_multi {
+        access::check_sort(srv, ask.id, ask.row, ask.argv)?;
+    }
+    Ok(None)
+}
+
+fn fits_a_transaction(_: &mut Server, ask: &Ask<'_>) -> Verdict {
     match ask.row.has(NO_MULTI) {
         true => Err(CmdError::new("ERR Command not allowed inside a transaction")),
         false => Ok(None),
     }
 }
 
-fn client_memory(srv: &mut Server, ask: &Ask) -> Verdict {
+fn client_memory(srv: &mut Server, ask: &Ask<'_>) -> Verdict {
     // While a command runs no client may leave.
     if srv.exec.nesting == 0 {
         client_memory::evict(srv);
@@ -291,7 +325,7 @@ fn client_memory(srv: &mut Server, ask: &Ask) -> Verdict {
     Ok(leaves.then_some(Admitted::Gone))
 }
 
-fn memory(srv: &mut Server, ask: &Ask) -> Verdict {
+fn memory(srv: &mut Server, ask: &Ask<'_>) -> Verdict {
     if srv.loading.is_some() {
         return Ok(None);
     }
@@ -302,12 +336,12 @@ fn memory(srv: &mut Server, ask: &Ask) -> Verdict {
     if over && (ask.has(DENYOOM) || queues) { Err(errors::OOM) } else { Ok(None) }
 }
 
-fn tracking(srv: &mut Server, _: &Ask) -> Verdict {
+fn tracking(srv: &mut Server, _: &Ask<'_>) -> Verdict {
     unit::within(srv, Unit::SERVER, Server::limit_tracked_keys);
     Ok(None)
 }
 
-fn writes(srv: &mut Server, ask: &Ask) -> Verdict {
+fn writes(srv: &mut Server, ask: &Ask<'_>) -> Verdict {
     if obeys(srv, ask.id) {
         // What it was told must be done, on disk or not.
         if disk_works(srv).is_err() && !ask.is(own::HEALTH) {
@@ -338,7 +372,7 @@ pub(crate) fn follows_read_only(srv: &Server) -> bool {
     srv.repl.is_replica() && srv.cfg.repl.read_only && !obeys && srv.loading.is_none()
 }
 
-fn read_only(srv: &mut Server, ask: &Ask) -> Verdict {
+fn read_only(srv: &mut Server, ask: &Ask<'_>) -> Verdict {
     let refused = ask.has(WRITE) && srv.cfg.repl.read_only && !obeys(srv, ask.id);
     if refused { Err(errors::READ_ONLY_REPLICA) } else { Ok(None) }
 }
@@ -349,7 +383,7 @@ pub(crate) fn is_stale(srv: &Server) -> bool {
     !srv.repl.is_linked() && !shows
 }
 
-fn stale(srv: &mut Server, ask: &Ask) -> Verdict {
+fn stale(srv: &mut Server, ask: &Ask<'_>) -> Verdict {
     let may = ask.has(STALE) && ask.all_have(STALE) || obeys(srv, ask.id);
     if may { Ok(None) } else { Err(errors::PRIMARY_DOWN) }
 }
@@ -365,7 +399,7 @@ fn disk_works(srv: &Server) -> Result<(), CmdError> {
     Ok(())
 }
 
-fn subscribed(_: &mut Server, ask: &Ask) -> Verdict {
+fn subscribed(_: &mut Server, ask: &Ask<'_>) -> Verdict {
     if ask.is(own::FOR_SUBSCRIBERS) {
         return Ok(None);
     }
@@ -376,7 +410,7 @@ fn subscribed(_: &mut Server, ask: &Ask) -> Verdict {
     )))
 }
 
-fn loading(srv: &mut Server, ask: &Ask) -> Verdict {
+fn loading(srv: &mut Server, ask: &Ask<'_>) -> Verdict {
     let aside = srv.loading.as_ref().is_some_and(|loading| loading.aside);
     let may = if aside {
         !ask.row.has(NO_ASYNC_LOADING)
@@ -386,7 +420,7 @@ fn loading(srv: &mut Server, ask: &Ask) -> Verdict {
     if may { Ok(None) } else { Err(errors::LOADING) }
 }
 
-fn busy(srv: &mut Server, ask: &Ask) -> Verdict {
+fn busy(srv: &mut Server, ask: &Ask<'_>) -> Verdict {
     match &srv.script.running {
         _ if ask.row.has(ALLOW_BUSY) => Ok(None),
         Some(running) => Err(running.busy()),
@@ -397,14 +431,14 @@ fn busy(srv: &mut Server, ask: &Ask) -> Verdict {
 }
 
 /// Compat: to redis-server a client in MONITOR is a kind of replica.
-fn listening(_: &mut Server, ask: &Ask) -> Verdict {
+fn listening(_: &mut Server, ask: &Ask<'_>) -> Verdict {
     match ask.has(WRITE | MAY_REPLICATE | READONLY) {
         true => Err(CmdError::new("ERR Replica can't interact with the keyspace")),
         false => Ok(None),
     }
 }
 
-fn paused(srv: &mut Server, ask: &Ask) -> Verdict {
+fn paused(srv: &mut Server, ask: &Ask<'_>) -> Verdict {
     // Compat: a client in MONITOR counts as a replica, so a pause does not hold it up either.
     if srv.clients.session(ask.id).is_some_and(|s| s.listens()) {
         return Ok(None);
@@ -417,7 +451,7 @@ fn paused(srv: &mut Server, ask: &Ask) -> Verdict {
     Ok(held.then_some(Admitted::Postpone))
 }
 
-fn queued(_: &mut Server, ask: &Ask) -> Verdict {
+fn queued(_: &mut Server, ask: &Ask<'_>) -> Verdict {
     Ok((!ask.is(own::RUNS_IN_MULTI)).then_some(Admitted::Queue))
 }
 

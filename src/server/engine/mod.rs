@@ -11,9 +11,11 @@
 //! ahead         prefetching for a batch     lend          large arguments, moved to their place
 //! offsets       WAIT and WAITAOF           replay        what an append-only file says
 //! armed         who listens for what, kept for every command
+//! access        the rules of users
 //! divergence    errors between a primary and its replicas      flushing   emptying databases
 //! ```
 
+pub(super) mod access;
 pub(super) mod account;
 pub(super) mod ahead;
 mod armed;

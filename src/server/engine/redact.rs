@@ -41,6 +41,7 @@ pub(crate) fn redact(row: &Row, argv: Argv<'_>) -> Option<Vec<Vec<u8>>> {
                 }
             }
         }
+        Secrets::User => (2..argv.len()).for_each(&mut hide),
         Secrets::None => return None,
     }
     let shown = |(i, arg): (usize, &&[u8])| match hidden.contains(&i) {

@@ -1,6 +1,6 @@
 //! Settings that act outside the configuration: hot-path copies, log level, title, OOM score.
 
-use crate::config::choice::{LogLevel, OomScoreAdj};
+use crate::config::choice::{AclPubsubDefault, LogLevel, OomScoreAdj};
 use crate::config::{self, Config};
 use crate::keyspace::lazyfree::Lazyfree;
 use crate::log;
@@ -21,6 +21,7 @@ pub(crate) fn set_log_level(cfg: &Config) {
 
 /// Copies settings to where the hot path reads them. Called after every change.
 pub(crate) fn adopt(srv: &mut Server) {
+    srv.acl.all_channels = srv.cfg.acl.pubsub_default == AclPubsubDefault::Allchannels;
     srv.exec.brief.forbid();
     let cfg = &srv.cfg;
     let l = &mut srv.limits;

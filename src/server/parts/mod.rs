@@ -31,6 +31,7 @@ pub(super) mod syncer;
 pub(super) mod table;
 pub(super) mod writer;
 
+use crate::acl::Acl;
 use crate::blocked::Blocked;
 use crate::commands::CmdResult;
 use crate::config::Config;
@@ -77,6 +78,7 @@ use crate::watch::Watch;
 /// The process. Fields are parts that never point at each other.
 pub(crate) struct Server {
     pub cfg: Config,
+    pub acl: Acl,
     pub clock: Clock,
     pub ks: Keyspace,
     pub limits: Limits,

@@ -56,14 +56,15 @@ fn welcome(srv: &mut Server, mut conn: Conn) {
         srv.stats.n.rejected_connections += 1;
         return refuse(&mut conn, &errors::MAX_CLIENTS);
     }
-    if srv.cfg.net.protected_mode && srv.cfg.acl.require_pass.is_empty() && !local {
+    if srv.cfg.net.protected_mode && srv.acl.default_needs_no_password() && !local {
         srv.stats.n.rejected_connections += 1;
         return refuse(&mut conn, &PROTECTED);
     }
     conn.tune(srv.cfg.net.tcp_keepalive_secs as i32);
     let mut session = Session {
         resp3: srv.cfg.clients.default_resp == 3,
-        authenticated: srv.cfg.acl.require_pass.is_empty(),
+        authenticated: srv.acl.lets_everybody_in(),
+        restricted: srv.acl.default_is_restricted(),
         ..Session::new(&conn, srv.clock.now_ms)
     };
     if conn.is_unix() {

@@ -10,6 +10,7 @@
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
+use crate::acl::log::Context;
 use crate::commands::spec::{DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE};
 use crate::keyspace::effects::{self, Effects};
 use crate::keyspace::env::{Env, Origin};
@@ -22,7 +23,7 @@ use crate::script::api::{REPL_AOF, REPL_REPLICA};
 use crate::script::bridge::{Failure, Host, Kept, Registration, State, With};
 use crate::script::convert::{self, Told};
 use crate::script::flags::{self, Flags};
-use crate::server::engine::{dispatch, gate, unit};
+use crate::server::engine::{access, dispatch, gate, unit};
 use crate::server::parts::script::{Engine, Running};
 use crate::server::parts::stream;
 use crate::server::parts::table::Handler;
@@ -243,6 +244,23 @@ impl Runner<'_> {
         Err([b"-", e.bytes()].concat())
     }
 
+    /// Whether the script's client may not do everything.
+    fn is_restricted(&self) -> bool {
+        self.srv.clients.session(self.client).is_some_and(|session| session.restricted)
+    }
+
+    /// Whether the user of the script's client may run this.
+    #[cold]
+    fn permit(&mut self, row: &'static Row, argv: Argv<'_>) -> Result<(), CmdError> {
+        let srv = &mut *self.srv;
+        access::check(srv, self.client, row, argv, Context::Script).map_err(|denied| {
+            let user = access::user_of(srv, self.client).map_or(&b""[..], |user| &user.name);
+            let text = access::message(user, row, argv, denied, false);
+            CmdError::coded("NOPERM", [b"ACL failure in script: ", &text[..]].concat())
+        })?;
+        access::check_sort(srv, self.client, row, argv)
+    }
+
     /// Whether a command may run in this script now.
     fn admit(&self, row: &Row, argv: Argv<'_>) -> Result<(), CmdError> {
         if !row.spec.arity_ok(argv.len()) || matches!(row.handler, Handler::Container) {
@@ -284,6 +302,11 @@ impl Host for Runner<'_> {
         if let Err(e) = self.admit(row, argv) {
             return self.refuse(Some(row), &e);
         }
+        if self.is_restricted()
+            && let Err(e) = self.permit(row, argv)
+        {
+            return self.refuse(Some(row), &e);
+        }
         let srv = &mut *self.srv;
         if row.has(WRITE) && !self.wrote {
             self.wrote = true;
@@ -313,8 +336,14 @@ impl Host for Runner<'_> {
     }
 
     fn may_call(&mut self, args: &[&[u8]]) -> Option<bool> {
-        // There is the default user alone, who may do everything.
-        dispatch::find(self.srv.table, Argv::new(args)).ok().map(|_| true)
+        let argv = Argv::new(args);
+        let row = dispatch::find(self.srv.table, argv).ok()?;
+        if !self.is_restricted() {
+            return Some(true);
+        }
+        // Compat: arguments that don't fit the command are not looked at.
+        let user = access::user_of(self.srv, self.client);
+        Some(user.is_some_and(|user| user.check(row.spec, &argv).is_ok()))
     }
 
     fn take_reply(&mut self) -> Reply {

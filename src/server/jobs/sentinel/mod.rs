@@ -16,6 +16,7 @@ use crate::log;
 use crate::sentinel::Sentinel;
 use crate::sentinel::state::Ms;
 use crate::sentinel::turn::{Action, Level, Resolve};
+use crate::server::engine::access;
 use crate::server::parts::Server;
 use crate::server::parts::identity::random_id;
 use crate::sys::log as logfile;
@@ -140,7 +141,8 @@ pub(crate) fn save(srv: &Server) -> Result<(), ()> {
     let lines = watching.machine.lines().into_iter();
     // A Sentinel has no data to save.
     let nothing = Extra { key: b"save".to_vec(), lines: Vec::new() };
-    let extras = lines.map(|l| Extra { key: l.key, lines: l.lines }).chain([nothing]);
+    let users = Extra { key: b"user".to_vec(), lines: access::lines(srv) };
+    let extras = lines.map(|l| Extra { key: l.key, lines: l.lines }).chain([nothing, users]);
     let extras: Vec<Extra> = extras.collect();
     match rewrite::rewrite_file_with(path, &srv.cfg, &extras) {
         Ok(()) => {

@@ -1,0 +1,173 @@
+//! Who may do what: users with their passwords and rules.
+//!
+//! ```text
+//! pattern    patterns of keys and channels     rule   what can be wrong with rules
+//! selector   commands, keys and channels that are allowed
+//! user       passwords and selectors           file   users as lines of text
+//! log        what was denied
+//! ```
+//! Rules are Redis's (documentation, "ACL"). The registry knows users by number: a client keeps the
+//! number of its user, and the number of a user that is gone leads to nobody.
+
+pub(crate) mod file;
+pub(crate) mod log;
+pub(crate) mod pattern;
+pub(crate) mod rule;
+pub(crate) mod selector;
+#[cfg(test)]
+mod tests;
+pub(crate) mod user;
+
+use std::collections::BTreeMap;
+
+use log::Log;
+use rule::merge;
+use user::User;
+
+/// The number of a user; it is never used again.
+pub(crate) type UserId = u32;
+
+/// The user that everybody is who has not logged in as another.
+pub(crate) const DEFAULT: UserId = 0;
+const DEFAULT_NAME: &[u8] = b"default";
+
+#[derive(Debug)]
+pub(crate) struct Acl {
+    by_name: BTreeMap<Vec<u8>, UserId>,
+    by_id: BTreeMap<UserId, User>,
+    next: UserId,
+    pub log: Log,
+    /// New users may use all channels (`acl-pubsub-default`).
+    pub all_channels: bool,
+}
+
+/// What a change means for the clients of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Changed {
+    pub id: UserId,
+    /// Subscriptions may have become forbidden.
+    pub loses_channels: bool,
+}
+
+impl Default for Acl {
+    fn default() -> Acl {
+        Acl {
+            by_name: BTreeMap::from([(DEFAULT_NAME.to_vec(), DEFAULT)]),
+            by_id: BTreeMap::from([(DEFAULT, User::default_user())]),
+            next: DEFAULT + 1,
+            log: Log::default(),
+            all_channels: false,
+        }
+    }
+}
+
+impl Acl {
+    pub(crate) fn get(&self, id: UserId) -> Option<&User> {
+        self.by_id.get(&id)
+    }
+
+    pub(crate) fn find(&self, name: &[u8]) -> Option<UserId> {
+        self.by_name.get(name).copied()
+    }
+
+    pub(crate) fn by_name(&self, name: &[u8]) -> Option<&User> {
+        self.get(self.find(name)?)
+    }
+
+    /// In order of name.
+    pub(crate) fn users(&self) -> impl Iterator<Item = &User> {
+        self.by_name.values().filter_map(|id| self.by_id.get(id))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Who logs in with this name and password.
+    pub(crate) fn log_in(&self, name: &[u8], password: &[u8]) -> Option<UserId> {
+        let id = self.find(name)?;
+        self.get(id)?.accepts(password).then_some(id)
+    }
+
+    /// Whether everybody is let in without a login.
+    pub(crate) fn lets_everybody_in(&self) -> bool {
+        self.get(DEFAULT).is_some_and(|user| user.no_pass && user.on)
+    }
+
+    /// Whether the default user may not do everything.
+    pub(crate) fn default_is_restricted(&self) -> bool {
+        self.get(DEFAULT).is_some_and(|user| !user.is_open())
+    }
+
+    /// Whether any password is the default user's.
+    pub(crate) fn default_needs_no_password(&self) -> bool {
+        self.get(DEFAULT).is_some_and(|user| user.no_pass)
+    }
+
+    /// Obeys all rules or none, for a user that is made if there is none. The error is Redis's
+    /// text.
+    pub(crate) fn set(&mut self, name: &[u8], words: &[&[u8]]) -> Result<Changed, Vec<u8>> {
+        let rules = merge(words).map_err(|i| {
+            let start = b"Unmatched parenthesis in acl selector starting at '";
+            [&start[..], words[i], b"'."].concat()
+        })?;
+        let known = self.find(name);
+        let old = known.and_then(|id| self.get(id));
+        let mut user = old.cloned().unwrap_or_else(|| User::new(name, self.all_channels));
+        for rule in &rules {
+            user.obey(rule, self.all_channels).map_err(|fault| {
+                let start = &b"Error in ACL SETUSER modifier '"[..];
+                [start, rule, b"': ", fault.text().as_bytes()].concat()
+            })?;
+        }
+        let loses_channels = old.is_some_and(|old| user.takes_channels_from(old));
+        let id = known.unwrap_or_else(|| self.number(name));
+        self.by_id.insert(id, user);
+        Ok(Changed { id, loses_channels })
+    }
+
+    /// Takes a user in the place of the one with its name.
+    pub(crate) fn put(&mut self, user: User) {
+        let id = self.find(&user.name).unwrap_or_else(|| self.number(&user.name));
+        self.by_id.insert(id, user);
+    }
+
+    fn number(&mut self, name: &[u8]) -> UserId {
+        let id = self.next;
+        self.next += 1;
+        self.by_name.insert(name.to_vec(), id);
+        id
+    }
+
+    /// Removes a user; its number, which clients may still have.
+    pub(crate) fn remove(&mut self, name: &[u8]) -> Option<UserId> {
+        let id = self.by_name.remove(name)?;
+        self.by_id.remove(&id);
+        Some(id)
+    }
+
+    /// Takes other users in the place of all. The default user keeps its number; the others are
+    /// new, also those that were there before.
+    pub(crate) fn replace(&mut self, users: BTreeMap<Vec<u8>, User>) {
+        self.by_name = BTreeMap::from([(DEFAULT_NAME.to_vec(), DEFAULT)]);
+        self.by_id.clear();
+        for (name, user) in users {
+            let known = self.find(&name);
+            let id = known.unwrap_or_else(|| self.number(&name));
+            self.by_id.insert(id, user);
+        }
+    }
+
+    /// The default user's password is this one alone; an empty one: it has none.
+    pub(crate) fn set_default_password(&mut self, password: &[u8]) {
+        let Some(user) = self.by_id.get_mut(&DEFAULT) else { return };
+        let rules = match password.is_empty() {
+            true => [b"resetpass".to_vec(), b"nopass".to_vec()],
+            false => [b"resetpass".to_vec(), [b">", password].concat()],
+        };
+        for rule in rules {
+            let obeyed = user.obey(&rule, true);
+            debug_assert_eq!(obeyed, Ok(()));
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! What may be done: commands, keys and channels. A user has one selector of its own and may have
+//! more; one that allows the whole command is enough.
+
+use std::collections::BTreeMap;
+
+use super::pattern::Pattern;
+use super::rule::Fault;
+use crate::commands::spec::{self, Spec};
+
+/// Which uses of a key need what (Redis documentation, "ACL", key permissions).
+const READS: u16 = spec::KEY_ACCESS;
+const WRITES: u16 = spec::KEY_INSERT | spec::KEY_DELETE | spec::KEY_UPDATE;
+
+/// A pattern of keys with what may be done to them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeyPattern {
+    pub read: bool,
+    pub write: bool,
+    pub pattern: Pattern,
+}
+
+impl KeyPattern {
+    /// As a rule: `~x`, `%R~x` or `%W~x`.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        let mark: &[u8] = match (self.read, self.write) {
+            (true, true) => b"~",
+            (true, false) => b"%R~",
+            (false, true) => b"%W~",
+            (false, false) => b"%~",
+        };
+        [mark, self.pattern.text()].concat()
+    }
+
+    fn allows(&self, use_of_key: u16) -> bool {
+        (self.read || use_of_key & READS == 0) && (self.write || use_of_key & WRITES == 0)
+    }
+}
+
+/// Commands by index in `spec::all()`, a bit each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn filled(on: bool) -> Bits {
+        Bits(vec![if on { u64::MAX } else { 0 }; spec::all().len().div_ceil(64)])
+    }
+    fn has(&self, i: u16) -> bool {
+        self.0[usize::from(i) / 64] & 1 << (i % 64) != 0
+    }
+    fn set(&mut self, i: u16, on: bool) {
+        let (word, bit) = (&mut self.0[usize::from(i) / 64], 1 << (i % 64));
+        if on { *word |= bit } else { *word &= !bit }
+    }
+}
+
+/// What is denied, and which argument is to blame. The order is that in which one of several is
+/// picked for the error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Denied {
+    Command,
+    Key(usize),
+    Channel(usize),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Selector {
+    all_commands: bool,
+    /// It began with all commands: those of later versions are allowed too.
+    future: bool,
+    allowed: Bits,
+    /// Commands that are not allowed but with these words as the first argument.
+    first_args: BTreeMap<u16, Vec<Vec<u8>>>,
+    /// The rules about commands in order, without those that later ones make superfluous: allowed
+    /// or not, and a name or `@category`.
+    rules: Vec<(bool, String)>,
+    all_keys: bool,
+    keys: Vec<KeyPattern>,
+    all_channels: bool,
+    channels: Vec<Pattern>,
+}
+
+impl Selector {
+    /// One that allows nothing but, perhaps, all channels.
+    pub(crate) fn new(all_channels: bool) -> Selector {
+        Selector {
+            all_commands: false,
+            future: false,
+            allowed: Bits::filled(false),
+            first_args: BTreeMap::new(),
+            rules: Vec::new(),
+            all_keys: false,
+            keys: Vec::new(),
+            all_channels,
+            channels: Vec::new(),
+        }
+    }
+
+    /// Whether there is nothing to check.
+    pub(crate) fn is_open(&self) -> bool {
+        self.all_commands && self.all_keys && self.all_channels
+    }
+
+    pub(crate) fn all_channels(&self) -> bool {
+        self.all_channels
+    }
+
+    pub(crate) fn channels(&self) -> &[Pattern] {
+        &self.channels
+    }
+
+    /// Obeys a rule.
+    pub(crate) fn obey(&mut self, rule: &[u8]) -> Result<(), Fault> {
+        match rule.to_ascii_lowercase().as_slice() {
+            b"allkeys" | b"~*" => {
+                self.all_keys = true;
+                self.keys.clear();
+                return Ok(());
+            }
+            b"resetkeys" => {
+                self.all_keys = false;
+                self.keys.clear();
+                return Ok(());
+            }
+            b"allchannels" | b"&*" => {
+                self.all_channels = true;
+                self.channels.clear();
+                return Ok(());
+            }
+            b"resetchannels" => {
+                self.all_channels = false;
+                self.channels.clear();
+                return Ok(());
+            }
+            b"allcommands" | b"+@all" => {
+                self.set_all(true);
+                return Ok(());
+            }
+            b"nocommands" | b"-@all" => {
+                self.set_all(false);
+                return Ok(());
+            }
+            _ => {}
+        }
+        match rule {
+            [b'~' | b'%', ..] => self.add_key_pattern(rule),
+            [b'&', pattern @ ..] => self.add_channel(pattern),
+            [sign @ (b'+' | b'-'), b'@', category @ ..] => self.category(category, *sign == b'+'),
+            [b'+', name @ ..] => self.allow(name),
+            [b'-', name @ ..] => self.deny(name),
+            _ => Err(Fault::Syntax),
+        }
+    }
+
+    fn set_all(&mut self, on: bool) {
+        self.allowed = Bits::filled(on);
+        (self.all_commands, self.future) = (on, on);
+        self.rules.clear();
+        self.first_args.clear();
+    }
+
+    fn add_key_pattern(&mut self, rule: &[u8]) -> Result<(), Fault> {
+        if self.all_keys {
+            return Err(Fault::AfterAllKeys);
+        }
+        let (mut read, mut write, mut at) = (true, true, 1);
+        if rule[0] == b'%' {
+            (read, write) = (false, false);
+            while let Some(byte) = rule.get(at) {
+                at += 1;
+                match byte.to_ascii_uppercase() {
+                    b'R' if !read => read = true,
+                    b'W' if !write => write = true,
+                    b'~' if read || write => break,
+                    _ => return Err(Fault::Syntax),
+                }
+            }
+            if !(read || write) {
+                return Err(Fault::Syntax);
+            }
+        }
+        let text = &rule[at..];
+        if has_spaces(text) {
+            return Err(Fault::Syntax);
+        }
+        match self.keys.iter_mut().find(|known| known.pattern.text() == text) {
+            Some(known) => (known.read, known.write) = (known.read | read, known.write | write),
+            None => self.keys.push(KeyPattern { read, write, pattern: Pattern::new(text) }),
+        }
+        Ok(())
+    }
+
+    fn add_channel(&mut self, text: &[u8]) -> Result<(), Fault> {
+        if self.all_channels {
+            return Err(Fault::AfterAllChannels);
+        }
+        if has_spaces(text) {
+            return Err(Fault::Syntax);
+        }
+        if !self.channels.iter().any(|known| known.text() == text) {
+            self.channels.push(Pattern::new(text));
+        }
+        Ok(())
+    }
+
+    fn category(&mut self, name: &[u8], on: bool) -> Result<(), Fault> {
+        let bit = category(name).ok_or(Fault::Unknown)?;
+        let text = String::from_utf8_lossy(name).to_ascii_lowercase();
+        self.note(format!("@{text}"), on);
+        for spec in spec::all().iter().filter(|spec| spec.acl & bit != 0) {
+            self.set(spec, on);
+        }
+        Ok(())
+    }
+
+    fn allow(&mut self, name: &[u8]) -> Result<(), Fault> {
+        let Some(bar) = name.iter().rposition(|b| *b == b'|') else {
+            let spec = lookup(name).ok_or(Fault::Unknown)?;
+            self.set(spec, true);
+            self.note(spec.name.to_owned(), true);
+            return Ok(());
+        };
+        let (of, sub) = (&name[..bar], &name[bar + 1..]);
+        let spec = lookup(of).ok_or(Fault::Unknown)?;
+        if spec.sub().is_some() {
+            return Err(Fault::FirstArgOfSub);
+        }
+        if sub.is_empty() {
+            return Err(Fault::Syntax);
+        }
+        if subs(spec).next().is_some() {
+            let sub = lookup(name).ok_or(Fault::Unknown)?;
+            self.set(sub, true);
+        } else {
+            let known = self.first_args.entry(spec.index).or_default();
+            if !known.iter().any(|word| word.eq_ignore_ascii_case(sub)) {
+                known.push(sub.to_vec());
+            }
+        }
+        self.note(String::from_utf8_lossy(name).to_ascii_lowercase(), true);
+        Ok(())
+    }
+
+    fn deny(&mut self, name: &[u8]) -> Result<(), Fault> {
+        let spec = lookup(name).ok_or(Fault::Unknown)?;
+        self.set(spec, false);
+        self.note(spec.name.to_owned(), false);
+        Ok(())
+    }
+
+    /// Allows a command with its subcommands, or denies them.
+    fn set(&mut self, spec: &'static Spec, on: bool) {
+        self.first_args.remove(&spec.index);
+        for spec in std::iter::once(spec).chain(subs(spec)) {
+            self.allowed.set(spec.index, on);
+        }
+        self.all_commands &= on;
+    }
+
+    /// Keeps a rule. Earlier ones about the same, or about its subcommands, have no effect any
+    /// more.
+    fn note(&mut self, name: String, on: bool) {
+        let covered = |known: &str| {
+            known.strip_prefix(name.as_str()).is_some_and(|r| r.is_empty() || r.starts_with('|'))
+        };
+        self.rules.retain(|(_, known)| !covered(known));
+        self.rules.push((on, name));
+    }
+
+    /// Whether the command with these arguments may run. O(patterns * keys).
+    pub(crate) fn check(&self, spec: &Spec, argv: &[&[u8]]) -> Result<(), Denied> {
+        if !self.all_commands && !spec.has(spec::NO_AUTH) && !self.allowed.has(spec.index) {
+            // A subcommand's name comes before its first argument.
+            let at = if spec.sub().is_some() { 2 } else { 1 };
+            let word = argv.get(at).copied().unwrap_or_default();
+            let words = self.first_args.get(&spec.index);
+            let fits = |words: &Vec<Vec<u8>>| words.iter().any(|w| w.eq_ignore_ascii_case(word));
+            if argv.len() < 2 || !words.is_some_and(fits) {
+                return Err(Denied::Command);
+            }
+        }
+        if !self.all_keys {
+            self.check_keys(spec, argv)?;
+        }
+        if !self.all_channels {
+            self.check_channels(spec, argv)?;
+        }
+        Ok(())
+    }
+
+    fn check_keys(&self, spec: &Spec, argv: &[&[u8]]) -> Result<(), Denied> {
+        if let Some(flags) = spec.one_key
+            && let Some(key) = argv.get(1)
+        {
+            return if self.allows_key(key, flags) { Ok(()) } else { Err(Denied::Key(1)) };
+        }
+        if !spec.may_have_keys() {
+            return Ok(());
+        }
+        for (at, flags) in spec.keys_of(argv) {
+            if !self.allows_key(argv[at], flags) {
+                return Err(Denied::Key(at));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_channels(&self, spec: &Spec, argv: &[&[u8]]) -> Result<(), Denied> {
+        let (is_pattern, last) = match spec.name {
+            "subscribe" | "ssubscribe" => (false, argv.len()),
+            "psubscribe" => (true, argv.len()),
+            "publish" | "spublish" => (false, argv.len().min(2)),
+            _ => return Ok(()),
+        };
+        for (at, channel) in argv.iter().enumerate().take(last).skip(1) {
+            if !self.allows_channel(channel, is_pattern) {
+                return Err(Denied::Channel(at));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a key may be used so.
+    pub(crate) fn allows_key(&self, key: &[u8], use_of_key: u16) -> bool {
+        let fits = |known: &KeyPattern| known.allows(use_of_key) && known.pattern.matches(key);
+        self.all_keys || self.keys.iter().any(fits)
+    }
+
+    /// Whether every key may be used so.
+    pub(crate) fn allows_every_key(&self, use_of_key: u16) -> bool {
+        let fits = |known: &KeyPattern| known.allows(use_of_key) && known.pattern.text() == b"*";
+        self.all_keys || self.keys.iter().any(fits)
+    }
+
+    /// Whether a channel, or a pattern of channels in exactly these words, may be used.
+    pub(crate) fn allows_channel(&self, channel: &[u8], is_pattern: bool) -> bool {
+        let fits = |known: &Pattern| match is_pattern {
+            true => known.text() == channel,
+            false => known.matches(channel),
+        };
+        self.all_channels || self.channels.iter().any(fits)
+    }
+
+    /// The rules about commands: `-@all +get` and so on.
+    pub(crate) fn commands_text(&self) -> String {
+        let mut text = String::from(if self.future { "+@all" } else { "-@all" });
+        for (on, name) in &self.rules {
+            text.push(' ');
+            text.push(if *on { '+' } else { '-' });
+            text.push_str(name);
+        }
+        text
+    }
+
+    /// The patterns of keys, with blanks between them.
+    pub(crate) fn keys_text(&self) -> Vec<u8> {
+        if self.all_keys {
+            return b"~*".to_vec();
+        }
+        self.keys.iter().map(KeyPattern::text).collect::<Vec<_>>().join(&b' ')
+    }
+
+    /// The patterns of channels, with blanks between them.
+    pub(crate) fn channels_text(&self) -> Vec<u8> {
+        if self.all_channels {
+            return b"&*".to_vec();
+        }
+        let rules = self.channels.iter().map(|known| [b"&", known.text()].concat());
+        rules.collect::<Vec<_>>().join(&b' ')
+    }
+
+    /// All rules, which make the same selector again.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        let keys = self.keys_text();
+        if !keys.is_empty() {
+            text.extend([&keys[..], b" "].concat());
+        }
+        if !self.all_channels {
+            text.extend(b"resetchannels ");
+        }
+        let channels = self.channels_text();
+        if !channels.is_empty() {
+            text.extend([&channels[..], b" "].concat());
+        }
+        text.extend(self.commands_text().into_bytes());
+        text
+    }
+}
+
+/// The command of this name, in any case; `container|sub` too. Renames have no effect here.
+fn lookup(name: &[u8]) -> Option<&'static Spec> {
+    let name = name.to_ascii_lowercase();
+    let all = spec::all();
+    let found = all.binary_search_by(|spec| spec.name.as_bytes().cmp(&name));
+    found.ok().map(|i| &all[i])
+}
+
+/// The subcommands of a command.
+fn subs(spec: &Spec) -> impl Iterator<Item = &'static Spec> {
+    // They stand behind it, but not all that stands behind it is one ("config" < "config|get").
+    let name = spec.name;
+    let behind = spec::all()[usize::from(spec.index) + 1..].iter();
+    behind
+        .take_while(move |s| s.name.starts_with(name))
+        .filter(move |s| s.container() == Some(name))
+}
+
+/// The bit of a category, whose name may be in any case.
+pub(crate) fn category(name: &[u8]) -> Option<u32> {
+    let is = |known: &&str| known.as_bytes().eq_ignore_ascii_case(name);
+    spec::CATEGORIES.iter().position(is).map(|i| 1 << i)
+}
+
+/// Blanks and NULs can't be in names and patterns: files would read them as two words.
+pub(crate) fn has_spaces(text: &[u8]) -> bool {
+    text.iter().any(|b| *b == 0 || b.is_ascii_whitespace() || *b == 0x0b)
+}

@@ -1,0 +1,151 @@
+//! Rules as operators write them, and what they come to.
+
+use super::selector::Denied;
+use super::user::User;
+use super::{Acl, DEFAULT};
+use crate::commands::spec;
+
+fn user(rules: &str) -> User {
+    let mut user = User::new(b"u", false);
+    let words: Vec<&[u8]> = rules.split_whitespace().map(str::as_bytes).collect();
+    for rule in super::rule::merge(&words).expect("balanced") {
+        user.obey(&rule, false).unwrap_or_else(|e| panic!("{rule:?}: {e:?}"));
+    }
+    user
+}
+
+fn check(user: &User, command: &str) -> Result<(), Denied> {
+    let argv: Vec<&[u8]> = command.split(' ').map(str::as_bytes).collect();
+    let name = command.split(' ').next().unwrap_or_default();
+    let sub = command.split(' ').nth(1).map(|sub| format!("{name}|{sub}"));
+    let found = sub.and_then(|sub| spec::find(&sub)).or_else(|| spec::find(name));
+    user.check(found.expect("a command"), &argv)
+}
+
+#[test]
+fn commands_categories_and_subcommands() {
+    let u = user("on allkeys allchannels +@read -get +config|get +select|0 +@connection -hello");
+    assert_eq!(check(&u, "mget a"), Ok(()));
+    assert_eq!(check(&u, "get a"), Err(Denied::Command));
+    assert_eq!(check(&u, "set a b"), Err(Denied::Command));
+    assert_eq!(check(&u, "config get x"), Ok(()));
+    assert_eq!(check(&u, "config set x y"), Err(Denied::Command));
+    // AUTH is never denied, so that somebody else can log in.
+    assert_eq!(check(&user("-@all"), "auth p"), Ok(()));
+    let u = user("on -@all +select|0 +select|1");
+    assert_eq!(check(&u, "select 1"), Ok(()));
+    assert_eq!(check(&u, "select 2"), Err(Denied::Command));
+}
+
+#[test]
+fn keys_by_use() {
+    let u = user("+@all ~both:* %R~r:* %W~w:?");
+    assert_eq!(check(&u, "get r:1"), Ok(()));
+    assert_eq!(check(&u, "set r:1 v"), Err(Denied::Key(1)));
+    assert_eq!(check(&u, "set w:1 v"), Ok(()));
+    assert_eq!(check(&u, "set w:1 v GET"), Err(Denied::Key(1)));
+    assert_eq!(check(&u, "mset both:1 v w:12 v"), Err(Denied::Key(3)));
+    assert_eq!(check(&u, "copy r:1 w:1"), Ok(()));
+    assert_eq!(check(&u, "copy w:1 r:1"), Err(Denied::Key(1)));
+    assert_eq!(check(&u, "ping"), Ok(()));
+}
+
+#[test]
+fn channels_and_patterns_of_channels() {
+    let u = user("+@all allkeys &news.* &x");
+    assert_eq!(check(&u, "subscribe news.a x"), Ok(()));
+    assert_eq!(check(&u, "subscribe x y"), Err(Denied::Channel(2)));
+    assert_eq!(check(&u, "psubscribe news.*"), Ok(()));
+    assert_eq!(check(&u, "psubscribe news.a*"), Err(Denied::Channel(1)));
+    assert_eq!(check(&u, "publish y m"), Err(Denied::Channel(1)));
+    assert_eq!(check(&u, "unsubscribe y"), Ok(()));
+}
+
+#[test]
+fn one_selector_has_to_allow_it_all() {
+    let u = user("+get ~a (+set ~b) (+get +set ~c:*)");
+    assert_eq!(check(&u, "get a"), Ok(()));
+    assert_eq!(check(&u, "set b v"), Ok(()));
+    assert_eq!(check(&u, "set a v"), Err(Denied::Key(1)));
+    assert_eq!(check(&u, "get b"), Err(Denied::Key(1)));
+    assert_eq!(check(&u, "del a"), Err(Denied::Command));
+    assert!(!u.is_open());
+    assert!(user("+@all ~* &*").is_open());
+}
+
+#[test]
+fn rules_are_kept_in_order_and_without_what_later_ones_cover() {
+    let text = |rules: &str| user(rules).root().commands_text();
+    assert_eq!(text("+get +set -get +get"), "-@all +set +get");
+    assert_eq!(text("+@all -config|set -config"), "+@all -config");
+    assert_eq!(text("+@read +GET -@Write"), "-@all +@read +get -@write");
+    assert_eq!(text("-@all +select|0 +select"), "-@all +select");
+    assert_eq!(text("+get +getrange -get"), "-@all +getrange -get");
+}
+
+#[test]
+fn what_is_wrong_is_told_in_redis_words() {
+    let mut acl = Acl::default();
+    let mut fault = |rules: &[&[u8]]| {
+        let e = acl.set(b"u", rules).expect_err("an error");
+        String::from_utf8(e).expect("text")
+    };
+    let modifier = |rule: &str, why: &str| format!("Error in ACL SETUSER modifier '{rule}': {why}");
+    assert_eq!(
+        fault(&[b"on", b"+nothing"]),
+        modifier("+nothing", "Unknown command or category name in ACL")
+    );
+    assert_eq!(fault(&[b"%X~a"]), modifier("%X~a", "Syntax error"));
+    assert_eq!(
+        fault(&[b"+config|get|x"]),
+        modifier("+config|get|x", "Allowing first-arg of a subcommand is not supported")
+    );
+    assert!(fault(&[b"~*", b"~a"]).contains("Adding a pattern after the * pattern"));
+    assert_eq!(
+        fault(&[b"on", b"(+get", b"~a"]),
+        "Unmatched parenthesis in acl selector starting at '(+get'."
+    );
+    assert!(acl.find(b"u").is_none(), "nothing of it is kept");
+}
+
+#[test]
+fn passwords_come_and_go() {
+    let mut acl = Acl::default();
+    acl.set(b"u", &[b"on", b">one", b">two"]).expect("valid");
+    assert!(acl.log_in(b"u", b"one").is_some() && acl.log_in(b"u", b"two").is_some());
+    assert!(acl.log_in(b"u", b"three").is_none() && acl.log_in(b"nobody", b"").is_none());
+    acl.set(b"u", &[b"<one"]).expect("valid");
+    assert!(acl.log_in(b"u", b"one").is_none());
+    acl.set(b"u", &[b"nopass"]).expect("valid");
+    assert!(acl.log_in(b"u", b"anything").is_some());
+    acl.set(b"u", &[b"off"]).expect("valid");
+    assert!(acl.log_in(b"u", b"anything").is_none());
+    acl.set_default_password(b"p");
+    assert!(acl.log_in(b"default", b"p").is_some() && !acl.lets_everybody_in());
+    acl.set_default_password(b"");
+    assert!(acl.lets_everybody_in());
+}
+
+#[test]
+fn numbers_are_never_used_again() {
+    let mut acl = Acl::default();
+    let first = acl.set(b"u", &[]).expect("valid").id;
+    assert_eq!(acl.remove(b"u"), Some(first));
+    let second = acl.set(b"u", &[]).expect("valid").id;
+    assert!(first != second && acl.get(first).is_none());
+    let users = super::file::read(b"user u on\nuser v on", "f", false).expect("valid");
+    acl.replace(users);
+    assert!(acl.get(second).is_none() && acl.get(DEFAULT).is_some());
+    assert_eq!(acl.users().map(|u| u.name.clone()).collect::<Vec<_>>().len(), 3);
+}
+
+#[test]
+fn a_user_that_loses_channels_is_noticed() {
+    let mut acl = Acl::default();
+    acl.set(b"u", &[b"&a", b"&b"]).expect("valid");
+    let mut loses = |rules: &[&[u8]]| acl.set(b"u", rules).expect("valid").loses_channels;
+    assert!(!loses(&[b"&c"]));
+    assert!(loses(&[b"resetchannels", b"&a"]));
+    assert!(!loses(&[b"resetchannels", b"allchannels"]));
+    assert!(loses(&[b"resetchannels", b"&a"]));
+}

@@ -1,0 +1,238 @@
+//! Who may run what: the rules of users, asked before a command runs.
+//!
+//! A client keeps the number of its user, and whether that user is restricted at all. Whoever
+//! changes users calls [`refresh`], which keeps that true and ends the connections of users that
+//! are gone.
+
+use crate::acl::log::{Context, Event, Reason};
+use crate::acl::selector::Denied;
+use crate::acl::user::User;
+use crate::acl::{self, UserId};
+use crate::commands::arg;
+use crate::commands::spec::{KEY_ACCESS, Spec};
+use crate::net::clients::ClientId;
+use crate::net::session::Close;
+use crate::pubsub::Kind;
+use crate::resp::argv::Argv;
+use crate::resp::errors::CmdError;
+use crate::server::engine::describe::describe;
+use crate::server::parts::{Row, Server};
+use crate::util::path::{os_error, to_path};
+
+/// The user of a client; None: it is gone.
+pub(crate) fn user_of(srv: &Server, id: ClientId) -> Option<&User> {
+    srv.acl.get(srv.clients.session(id)?.user)
+}
+
+/// The name of a user, for lists of clients.
+pub(crate) fn name_of(srv: &Server, user: UserId) -> &[u8] {
+    srv.acl.get(user).map_or(b"(deleted)", |user| &user.name)
+}
+
+/// Whether a client may run a command; a denial is logged and counted.
+pub(crate) fn check(
+    srv: &mut Server,
+    id: ClientId,
+    row: &Row,
+    argv: Argv<'_>,
+    context: Context,
+) -> Result<(), Denied> {
+    let result = match user_of(srv, id) {
+        Some(user) => user.check(row.spec, &argv),
+        None => Err(Denied::Command),
+    };
+    if let Err(denied) = result {
+        note(srv, id, row, argv, context, denied);
+    }
+    result
+}
+
+#[cold]
+fn note(
+    srv: &mut Server,
+    id: ClientId,
+    row: &Row,
+    argv: Argv<'_>,
+    context: Context,
+    denied: Denied,
+) {
+    let (reason, object) = match denied {
+        Denied::Command => (Reason::Command, row.name().as_bytes()),
+        Denied::Key(at) => (Reason::Key, argv[at]),
+        Denied::Channel(at) => (Reason::Channel, argv[at]),
+    };
+    let user = user_of(srv, id).map(|user| user.name.clone()).unwrap_or_default();
+    log(srv, id, reason, context, object.to_vec(), user);
+}
+
+/// Puts what was denied into ACL LOG, and counts it.
+pub(crate) fn log(
+    srv: &mut Server,
+    id: ClientId,
+    reason: Reason,
+    context: Context,
+    object: Vec<u8>,
+    user: Vec<u8>,
+) {
+    let n = &mut srv.stats.n;
+    match reason {
+        Reason::Auth => n.auth_denied += 1,
+        Reason::Command => n.command_denied += 1,
+        Reason::Key => n.key_denied += 1,
+        Reason::Channel => n.channel_denied += 1,
+    }
+    let client = srv.clients.get(id).map(|client| describe(srv, client)).unwrap_or_default();
+    let event = Event { reason, context, object, user, client, now_ms: srv.clock.now_ms };
+    let max = usize::try_from(srv.cfg.acl.log_max_len).unwrap_or(usize::MAX);
+    srv.acl.log.note(event, max);
+}
+
+/// What the client is told. Which key or channel it was, only an administrator learns
+/// (`verbose`).
+pub(crate) fn message(
+    user: &[u8],
+    row: &Row,
+    argv: Argv<'_>,
+    denied: Denied,
+    verbose: bool,
+) -> Vec<u8> {
+    let may_not = [b"User ", user, b" has no permissions to "].concat();
+    match denied {
+        Denied::Command => {
+            [&may_not[..], b"run the '", row.name().as_bytes(), b"' command"].concat()
+        }
+        Denied::Key(at) if verbose => [&may_not[..], b"access the '", argv[at], b"' key"].concat(),
+        Denied::Channel(at) if verbose => {
+            [&may_not[..], b"access the '", argv[at], b"' channel"].concat()
+        }
+        Denied::Key(_) => b"No permissions to access a key".to_vec(),
+        Denied::Channel(_) => b"No permissions to access a channel".to_vec(),
+    }
+}
+
+/// The error of a command that a client may not run.
+pub(crate) fn refusal(
+    srv: &Server,
+    id: ClientId,
+    row: &Row,
+    argv: Argv<'_>,
+    denied: Denied,
+) -> CmdError {
+    let name = user_of(srv, id).map_or(&b"default"[..], |user| &user.name);
+    CmdError::coded("NOPERM", message(name, row, argv, denied, false))
+}
+
+/// SORT reads keys that it is not told of. That needs the right to read all.
+pub(crate) fn check_sort(
+    srv: &Server,
+    id: ClientId,
+    row: &Row,
+    argv: Argv<'_>,
+) -> Result<(), CmdError> {
+    let Some(option) = sort_option(row.spec, argv) else { return Ok(()) };
+    if user_of(srv, id).is_some_and(|user| user.check_every_key(row.spec, &argv, KEY_ACCESS)) {
+        return Ok(());
+    }
+    let text = format!("{option} option of SORT denied due to insufficient ACL permissions.");
+    Err(CmdError::err(text))
+}
+
+/// The first option of SORT that reads other keys.
+fn sort_option(spec: &Spec, argv: Argv<'_>) -> Option<&'static str> {
+    if !matches!(spec.name, "sort" | "sort_ro") {
+        return None;
+    }
+    let mut at = 2;
+    while at < argv.len() {
+        let value = argv.get(at + 1);
+        match arg::lower(argv[at]).as_slice() {
+            b"by" if value.is_some_and(|pattern| pattern.contains(&b'*')) => return Some("BY"),
+            b"get" if value.is_some_and(|pattern| *pattern != b"#") => return Some("GET"),
+            b"by" | b"get" | b"store" => at += 2,
+            b"limit" => at += 3,
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+/// After a change of users: clients learn whether they are restricted, and those whose user is gone
+/// leave. O(clients). `asker` gets its reply first.
+pub(crate) fn refresh(srv: &mut Server, asker: ClientId) {
+    let open = srv.acl.lets_everybody_in();
+    let ids: Vec<ClientId> = srv.clients.iter().map(|client| client.id).collect();
+    for id in ids {
+        let Some(session) = srv.clients.session(id) else { continue };
+        if session.primary {
+            continue;
+        }
+        let user = session.user;
+        let restricted = srv.acl.get(user).map(|user| !user.is_open());
+        let Some(session) = srv.clients.session_mut(id) else { continue };
+        session.restricted = restricted.unwrap_or(true);
+        session.authenticated |= open && user == acl::DEFAULT;
+        if restricted.is_none() {
+            (session.user, session.authenticated) = (acl::DEFAULT, false);
+            let how = if id == asker { Close::AfterReply } else { Close::Now };
+            srv.clients.close(id, how);
+        }
+    }
+}
+
+/// Ends the connections of a user that listen to what it may not hear any more.
+pub(crate) fn end_listeners(srv: &mut Server, user: UserId) {
+    let Some(rules) = srv.acl.get(user) else { return };
+    let mut gone = Vec::new();
+    for client in srv.clients.iter().filter(|c| c.session.user == user && c.session.subscribed) {
+        let forbidden = [(Kind::Pattern, true), (Kind::Channel, false), (Kind::Shard, false)]
+            .into_iter()
+            .any(|(kind, pattern)| {
+                let names = srv.pubsub.of(client.id, kind);
+                names.iter().any(|name| !rules.allows_channel(name, pattern))
+            });
+        if forbidden {
+            gone.push(client.id);
+        }
+    }
+    for id in gone {
+        srv.clients.close(id, Close::Now);
+    }
+}
+
+/// A command of a queue that was allowed when it was queued.
+#[cold]
+pub(crate) fn changed_meanwhile(denied: Denied) -> CmdError {
+    let why = match denied {
+        Denied::Command => "no permission to execute the command or subcommand",
+        Denied::Key(_) => "no permission to touch the specified keys",
+        Denied::Channel(_) => {
+            "no permission to access one of the channels used as argument to the command"
+        }
+    };
+    CmdError::coded(
+        "NOPERM",
+        format!(
+            "ACLs rules changed between the moment the transaction was accumulated and the EXEC \
+             call. This command is no longer allowed for the following reason: {why}"
+        ),
+    )
+}
+
+/// Takes the users of the file `aclfile`. The error tells all that is wrong with it; then nothing
+/// has changed.
+pub(crate) fn load_file(srv: &mut Server) -> Result<(), String> {
+    let name = String::from_utf8_lossy(&srv.cfg.acl.file).into_owned();
+    let text = std::fs::read(to_path(&srv.cfg.acl.file))
+        .map_err(|e| format!("Error loading ACLs, opening file '{name}': {}", os_error(&e)))?;
+    let users = acl::file::read(&text, &name, srv.acl.all_channels)?;
+    srv.acl.replace(users);
+    Ok(())
+}
+
+/// The lines `user ...` of the configuration file; none if another file holds the users.
+pub(crate) fn lines(srv: &Server) -> Vec<Vec<u8>> {
+    match srv.cfg.acl.file.is_empty() {
+        true => srv.acl.users().map(acl::file::line).collect(),
+        false => Vec::new(),
+    }
+}
