@@ -74,6 +74,11 @@ impl Acl {
         self.get(self.find(name)?)
     }
 
+    /// The name of a user, for lists of clients.
+    pub(crate) fn name_of(&self, id: UserId) -> &[u8] {
+        self.get(id).map_or(b"(deleted)", |user| &user.name)
+    }
+
     /// In order of name.
     pub(crate) fn users(&self) -> impl Iterator<Item = &User> {
         self.by_name.values().filter_map(|id| self.by_id.get(id))

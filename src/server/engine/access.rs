@@ -24,11 +24,6 @@ pub(crate) fn user_of(srv: &Server, id: ClientId) -> Option<&User> {
     srv.acl.get(srv.clients.session(id)?.user)
 }
 
-/// The name of a user, for lists of clients.
-pub(crate) fn name_of(srv: &Server, user: UserId) -> &[u8] {
-    srv.acl.get(user).map_or(b"(deleted)", |user| &user.name)
-}
-
 /// Whether a client may run a command; a denial is logged and counted.
 pub(crate) fn check(
     srv: &mut Server,
