@@ -67,6 +67,8 @@ fn following(srv: &Server, o: &mut Lines) {
     o.add("slave_priority", srv.cfg.repl.priority);
     o.flag("slave_read_only", srv.cfg.repl.read_only);
     o.flag("replica_announced", srv.cfg.repl.announced);
+    o.add("redust_replica_refusals", srv.repl.refusals.total);
+    o.add("redust_replica_last_refusal", srv.repl.refusals.last.as_deref().unwrap_or("none"));
 }
 
 /// Those who follow this server. O(replicas).

@@ -64,7 +64,7 @@ pub(crate) fn refuse(
     } else {
         reply.error(e);
         srv.stats.error(e.code());
-        divergence::note(srv, id, row, e);
+        divergence::note_refusal(srv, id, row, e);
     }
     if let Some(row) = row {
         srv.stats.commands[usize::from(row.id)].rejected += 1;

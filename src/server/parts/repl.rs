@@ -25,6 +25,7 @@ use crate::repl::failover::Failover;
 use crate::repl::handshake::Handshake;
 use crate::repl::history::{History, Kept};
 use crate::repl::peer::Told;
+use crate::repl::refusal::Refusals;
 use crate::repl::transfer::Finder;
 use crate::server::parts::stream::{REPLICAS, ReaderId, Stream};
 
@@ -65,11 +66,16 @@ pub(crate) struct Repl {
     pub cron_secs: i64,
     /// Bytes of the transaction that the primary has begun to send.
     pub held_raw: Vec<u8>,
+    /// How far before the end of what has come the latest transaction has begun that was found in
+    /// it; 0: none was.
+    pub opened: usize,
     /// Keys with a time that clients of a writable replica have written. Nobody else would delete
     /// them.
     pub own_timed: BTreeSet<(u32, Vec<u8>)>,
     /// When it was last said that we go on though the disk fails.
     pub said_disk_ms: i64,
+    /// What the primary has sent that could not be done here.
+    pub refusals: Refusals,
 }
 
 /// What a snapshot says of the history that it belongs to.
@@ -239,14 +245,17 @@ impl Repl {
             restored_db: None,
             cron_secs: 0,
             held_raw: Vec::new(),
+            opened: 0,
             own_timed: BTreeSet::new(),
             said_disk_ms: 0,
+            refusals: Refusals::default(),
         }
     }
 
     /// CONFIG RESETSTAT.
     pub(crate) fn reset(&mut self) {
         (self.full_syncs, self.partial_syncs, self.refused_syncs) = (0, 0, 0);
+        self.refusals.total = 0;
     }
 
     /// Counts the replicas that are in time, as far as settings ask for some.

@@ -333,7 +333,8 @@ fn from_file(srv: &mut Server, bytes: u64, serve: fn(&mut Server)) {
         if volatile {
             let _ = std::fs::remove_file(&target);
         }
-        return give_up(srv, receive.conn, aof);
+        give_up(srv, receive.conn, aof);
+        return rest_if_refused(srv, &e);
     }
     if volatile {
         log!(
@@ -406,7 +407,23 @@ fn from_socket(srv: &mut Server, extent: Extent, serve: fn(&mut Server)) -> Step
         false => flush_old(srv),
     }
     give_up(srv, receive.conn, aof);
+    rest_if_refused(srv, &why);
     Step::Done
+}
+
+/// A snapshot that came whole but can't be read here will be the same the next time: it is not
+/// asked for again at once.
+fn rest_if_refused(srv: &mut Server, e: &RdbError) {
+    let foreign = matches!(
+        e,
+        RdbError::Version(_)
+            | RdbError::Module { .. }
+            | RdbError::Database { .. }
+            | RdbError::Corrupt { .. }
+    );
+    if foreign {
+        replica::rest(srv, e.to_string());
+    }
 }
 
 /// The data could not be had: the link is tried again.
