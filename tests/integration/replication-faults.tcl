@@ -228,3 +228,63 @@ start_server [list overrides [dict merge $all {databases 32}]] {
         }
     }
 }
+
+# The half of a snapshot of `n` keys, from a primary that sends no more.
+proc half_of {n} {
+    r flushall
+    pipeline [lmap i [lrepeat $n x] {list set key:[incr ::half_key] [string repeat v 400]}]
+    set data [snapshot_of 0]
+    r flushall
+    return "+FULLRESYNC [string repeat a 40] 5\r\n\$EOF:[string repeat m 40]\r\n[string range $data 0 [expr {[string length $data] / 2}]]"
+}
+
+set ::half_key 0
+
+foreach load {on-empty-db swapdb} {
+    start_server [list overrides [dict merge $all [list repl-diskless-load $load repl-timeout 3 save {}]]] {
+        test "while the primary stalls in a load from the socket, clients are served ($load)" {
+            set listener [false_primary [half_of 20]]
+            if {$load eq "swapdb"} { r set own 1 }
+            r replicaof 127.0.0.1 [false_port $listener]
+            false_until 0 "Loading DB in memory"
+            for {set i 0} {$i < 10} {incr i} {
+                set begun [clock milliseconds]
+                assert_error_like "LOADING *" {r get own}
+                assert_equal {1 1 sync} [list [s loading] [s master_sync_in_progress] [lindex [r role] 3]]
+                r config set maxmemory 0
+                assert_error_like "LOADING *" {r debug reload}
+                assert {[clock milliseconds] - $begun < 500}
+            }
+            assert_error_like "LOADING *" {r psync ? -1}
+        }
+
+        test "its silence ends the load after repl-timeout, and a new one begins ($load)" {
+            false_until 0 "Failed trying to load the MASTER synchronization DB from socket"
+            wait_for_condition {[update; count_log 0 "Loading DB in memory"] > 1} -within 10000
+            assert_equal [expr {$load eq "swapdb"}] [expr {[count_log 0 "Flushing old data"] == 0}]
+        }
+
+        test "REPLICAOF ends the load: another primary, or none ($load)" {
+            r replicaof 127.0.0.1 1
+            wait_for_condition {[s loading] == 0} -within 1000
+            assert_equal {127.0.0.1 1} [lrange [r role] 1 2]
+            set before [count_log 0 "Loading DB in memory"]
+            r replicaof 127.0.0.1 [false_port $listener]
+            wait_for_condition {[update; count_log 0 "Loading DB in memory"] > $before} -within 10000
+            r replicaof no one
+            wait_for_condition {[s loading] == 0} -within 1000
+            assert_equal {master 1} [list [s role] [expr {[r set a b] eq "OK"}]]
+            assert_equal [expr {$load eq "swapdb"}] [r exists own]
+        }
+
+        test "SHUTDOWN ends the server in such a load ($load)" {
+            r flushall
+            set before [count_log 0 "Loading DB in memory"]
+            r replicaof 127.0.0.1 [false_port $listener]
+            wait_for_condition {[update; count_log 0 "Loading DB in memory"] > $before} -within 10000
+            restart_server 0 -shutdown nosave
+            assert_equal master [s role]
+            end_false $listener
+        }
+    }
+}

@@ -377,6 +377,9 @@ fn subscribed(_: &mut Server, ask: &Ask) -> Verdict {
 }
 
 fn loading(srv: &mut Server, ask: &Ask) -> Verdict {
+    if ask.is(own::ENDS_LOAD) && srv.repl.is_loading() {
+        return Ok(None);
+    }
     let aside = srv.loading.as_ref().is_some_and(|loading| loading.aside);
     let may = if aside {
         !ask.row.has(NO_ASYNC_LOADING)

@@ -12,6 +12,8 @@ pub(crate) struct Loading {
     pub logged_at: u64,
     /// The old data is served meanwhile.
     pub aside: bool,
+    /// Nobody wants it any more: it is to stop.
+    pub given_up: bool,
 }
 
 impl Loading {

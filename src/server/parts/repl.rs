@@ -280,6 +280,11 @@ impl Repl {
         self.following.as_ref().is_none_or(|f| matches!(f.link, Link::Connected))
     }
 
+    /// Whether a snapshot of the primary is being loaded.
+    pub(crate) fn is_loading(&self) -> bool {
+        self.following.as_ref().is_some_and(|f| matches!(f.link, Link::Loading(_)))
+    }
+
     pub(crate) fn replica(&self, id: ClientId) -> Option<&Replica> {
         self.replicas.iter().find(|replica| replica.client == id)
     }

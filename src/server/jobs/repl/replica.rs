@@ -116,6 +116,9 @@ pub(super) fn end_link(srv: &mut Server, mut conn: Conn) {
 fn leave_link(srv: &mut Server) {
     let Some(following) = &mut srv.repl.following else { return };
     let client = following.client.take();
+    if let (Link::Loading(_), Some(loading)) = (&following.link, &mut srv.loading) {
+        loading.given_up = true;
+    }
     if let Some(conn) = link::take_conn(srv) {
         end_link(srv, conn);
     }
