@@ -377,7 +377,9 @@ fn subscribed(_: &mut Server, ask: &Ask) -> Verdict {
 }
 
 fn loading(srv: &mut Server, ask: &Ask) -> Verdict {
-    if ask.is(own::ENDS_LOAD) && srv.repl.is_loading() {
+    let now_ms = srv.clock.now_ms;
+    let ends = srv.loading.as_ref().is_some_and(|loading| loading.may_be_called_off(now_ms));
+    if ends && ask.is(own::ENDS_LOAD) && srv.repl.is_loading() {
         return Ok(None);
     }
     let aside = srv.loading.as_ref().is_some_and(|loading| loading.aside);

@@ -74,6 +74,9 @@ pub(crate) struct Repl {
     pub own_timed: BTreeSet<(u32, Vec<u8>)>,
     /// When it was last said that we go on though the disk fails.
     pub said_disk_ms: i64,
+    /// The files for slow replicas could not be written: they are not tried again for these
+    /// replicas.
+    pub spill_failed: bool,
     /// What the primary has sent that could not be done here.
     pub refusals: Refusals,
 }
@@ -106,6 +109,9 @@ pub(crate) struct Replica {
     pub asked_ms: i64,
     /// Since when it takes nothing of the snapshot that a child sends it.
     pub stuck_since_ms: Option<i64>,
+    /// It got a snapshot, and has not come as far as the backlog since: what it has to get yet may
+    /// be in files.
+    pub catches_up: bool,
 }
 
 /// How far a replica is.
@@ -248,6 +254,7 @@ impl Repl {
             opened: 0,
             own_timed: BTreeSet::new(),
             said_disk_ms: 0,
+            spill_failed: false,
             refusals: Refusals::default(),
         }
     }

@@ -363,7 +363,7 @@ fn from_socket(srv: &mut Server, extent: Extent, serve: fn(&mut Server)) -> Step
     };
     load::begin(srv, bytes);
     if let Some(loading) = &mut srv.loading {
-        loading.aside = aside;
+        (loading.aside, loading.from_primary) = (aside, true);
     }
     srv.rearm();
     let source = load::Source {

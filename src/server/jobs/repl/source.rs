@@ -85,7 +85,15 @@ impl<'a> FromSocket<'a> {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {}
                 Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-                other => return other,
+                other => {
+                    if let Some(loading) = &mut srv.loading {
+                        loading.waits_since_ms = None;
+                    }
+                    return other;
+                }
+            }
+            if let Some(loading) = &mut srv.loading {
+                loading.waits_since_ms.get_or_insert(srv.clock.now_ms);
             }
             let left = self.timeout.saturating_sub(since.elapsed());
             if left.is_zero() {
