@@ -9,6 +9,7 @@
 //! exec             runs what was queued: its flags count too, and refused it ends the transaction
 //! health           fails like a write while writes fail, so that probes notice
 //! may_move         may copy its whole value, however short its arguments are
+//! ends_load        may run while data of a primary is loaded, which it ends
 //! modules          is guarded by enable-module-command, and not by enable-debug-command
 //! element=N        argument N names an element to look up in the collection at the first key
 //! secrets=RULE     which arguments are hidden from logs and watchers
@@ -25,6 +26,7 @@ pub(crate) const EXEC: u16 = 1 << 3;
 pub(crate) const HEALTH: u16 = 1 << 4;
 pub(crate) const MAY_MOVE: u16 = 1 << 5;
 pub(crate) const MODULES: u16 = 1 << 6;
+pub(crate) const ENDS_LOAD: u16 = 1 << 7;
 
 const FLAGS: &[(&str, u16)] = &[
     ("ends_multi", ENDS_MULTI),
@@ -34,6 +36,7 @@ const FLAGS: &[(&str, u16)] = &[
     ("health", HEALTH),
     ("may_move", MAY_MOVE),
     ("modules", MODULES),
+    ("ends_load", ENDS_LOAD),
 ];
 
 /// Which arguments are secret.

@@ -477,6 +477,8 @@ group! {
         timeout_secs: u32 = 60,
         /// Bytes kept for partial resynchronization.
         backlog_size: u64 = 1 << 20,
+        /// Bytes in files for replicas that take a snapshot more slowly than data arrives; 0: none.
+        spill_limit: u64 = 4 << 30,
         /// Seconds without replicas after which the backlog is freed; 0: never.
         backlog_ttl_secs: u64 = 3600,
         /// Replicas in time needed to accept writes; 0: none.

@@ -347,6 +347,12 @@ impl Clients {
         hard || soft
     }
 
+    /// The same for one that another limit holds for, which it has exceeded.
+    pub(crate) fn end_over_limit(&mut self, id: ClientId) {
+        self.over_limit.push(id);
+        self.close(id, Close::Now);
+    }
+
     /// Clients that have exceeded their output limit since this was last asked.
     pub(crate) fn take_over_limit(&mut self) -> Vec<ClientId> {
         std::mem::take(&mut self.over_limit)

@@ -6,6 +6,7 @@
 //! transfer    where the snapshot begins and ends among the bytes that come
 //! failover    when the role is handed over (FAILOVER)
 //! peer        what a replica has told its primary (REPLCONF)
+//! refusal     what a primary sends that its replica can't do
 //! ```
 //! `server/jobs/repl` has the sockets, and does what is decided here.
 
@@ -13,4 +14,5 @@ pub(crate) mod failover;
 pub(crate) mod handshake;
 pub(crate) mod history;
 pub(crate) mod peer;
+pub(crate) mod refusal;
 pub(crate) mod transfer;

@@ -207,6 +207,64 @@ start_server [list overrides [dict merge $all {min-replicas-to-write 1}]] {
     }
 }
 
+proc count_closed {} {
+    set channel [open [srv -1 stdout]]
+    set n [regexp -all "overcoming of output buffer limits" [read $channel]]
+    close $channel
+    return $n
+}
+
+# The snapshot takes three seconds, while 40 MB are written: more than may wait for a replica in memory.
+start_server [list overrides [dict merge $all {rdb-key-save-delay 1000 client-output-buffer-limit "replica 4mb 4mb 60"}]] {
+    start_server [list overrides $all] {
+        proc write_during_sync {level} {
+            set value [string repeat x 10000]
+            for {set i 0} {$i < 40} {incr i} {
+                pipeline [lmap j [lrepeat 100 x] {list set key:[expr {[incr ::spill_key] % 3000}] $value:$::spill_key}] $level
+                sleep 10
+            }
+        }
+        set ::spill_key 0
+        pipeline [lmap j [lrepeat 3000 x] {list set key:[incr ::spill_key] v}] -1
+
+        test "without files for slow replicas, one that is slower than data arrives is dropped" {
+            r -1 config set repl-spill-limit 0
+            follow 0 -1
+            wait_for_condition {[s -1 rdb_bgsave_in_progress] == 1} -within 5000
+            write_during_sync -1
+            wait_for_log "*scheduled to be closed ASAP for overcoming of output buffer limits*" 0 -1
+            assert_equal {0 0} [list [s -1 redust_repl_spilled_bytes_total] [link_up 0]]
+            r replicaof no one
+        }
+
+        foreach diskless {yes no} {
+            test "with them it gets all, and memory stays small (diskless $diskless)" {
+                r -1 config set repl-spill-limit 1gb repl-diskless-sync $diskless
+                r -1 config resetstat
+                set before [count_closed]
+                follow 0 -1
+                wait_for_condition {[s -1 rdb_bgsave_in_progress] == 1} -within 5000
+                write_during_sync -1
+                assert {[s -1 redust_repl_spilled_bytes] > 10000000}
+                assert {[s -1 mem_total_replication_buffers] < 12000000}
+                same_data -1 0
+                assert_equal [list 1 0 $before] [list [s -1 sync_full] [s -1 redust_repl_spilled_bytes] [count_closed]]
+                r replicaof no one
+                r debug change-repl-id
+            }
+        }
+
+        test "a small limit for replicas is a small one for files" {
+            r -1 config set client-output-buffer-limit "replica 1mb 1mb 60"
+            set before [count_closed]
+            follow 0 -1
+            wait_for_condition {[s -1 rdb_bgsave_in_progress] == 1} -within 5000
+            write_during_sync -1
+            wait_for_condition {[count_closed] > $before} -within 5000
+        }
+    }
+}
+
 start_server {overrides {save "3600 1"}} {
     start_server [list overrides $all] {
         test "both may be started anew and go on where they were" {

@@ -421,6 +421,7 @@ static REPL: &[Row] = &[
         .alias("repl-ping-slave-period"),
     row("repl-timeout", int!(repl.timeout_secs, 1, I32)),
     row("repl-backlog-size", memory!(repl.backlog_size, 1, I64)),
+    later("repl-spill-limit", memory!(repl.spill_limit, 0, I64)),
     row("repl-backlog-ttl", int!(repl.backlog_ttl_secs, 0, I64)),
     row("min-replicas-to-write", int!(repl.min_replicas_to_write, 0, I32))
         .alias("min-slaves-to-write"),

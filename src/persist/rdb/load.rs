@@ -47,7 +47,7 @@ use crate::keyspace::entry::SetValue;
 use crate::keyspace::limits::Limits;
 use crate::keyspace::store::{Expire, Store};
 use crate::value::{Collection, Object, Value};
-use std::io::Read;
+use std::io::{self, Read};
 
 /// Bytes of the buffer.
 const BUFFER: usize = 256 << 10;
@@ -132,15 +132,46 @@ pub struct Loaded {
     pub bytes: u64,
 }
 
+/// What a snapshot is loaded from, and who hears how it goes: one object, since who waits for the
+/// next bytes may do the same work as who hears of them.
+pub(crate) trait Input: Read {
+    /// Called at the start, and then after every `events_interval_bytes`.
+    fn tick(&mut self, progress: &Progress) -> Pace;
+}
+
+struct Ticking<'a, R>(R, &'a mut dyn FnMut(&Progress) -> Pace);
+
+impl<R: Read> Read for Ticking<'_, R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf)
+    }
+}
+
+impl<R: Read> Input for Ticking<'_, R> {
+    fn tick(&mut self, progress: &Progress) -> Pace {
+        (self.1)(progress)
+    }
+}
+
 /// Loads a snapshot into `ks`. After an error, `ks` holds what came before it.
 ///
-/// `tick` is called at the start, and then after every `events_interval_bytes`; `note` whenever
-/// there is something to tell. Nothing is logged here.
+/// `tick` is called as that of an `Input` is; `note` whenever there is something to tell. Nothing
+/// is logged here.
 pub fn load(
     input: impl Read,
     opts: &LoadOptions,
     ks: &mut Keyspace,
     tick: &mut dyn FnMut(&Progress) -> Pace,
+    note: &mut dyn FnMut(Note<'_>),
+) -> Result<Loaded, RdbError> {
+    load_from(Ticking(input, tick), opts, ks, note)
+}
+
+/// The same, from an input that hears how it goes.
+pub(crate) fn load_from(
+    input: impl Input,
+    opts: &LoadOptions,
+    ks: &mut Keyspace,
     note: &mut dyn FnMut(Note<'_>),
 ) -> Result<Loaded, RdbError> {
     let mut from =
@@ -158,12 +189,11 @@ pub fn load(
         next_tick: 0,
         slept_us: 0,
         text: Vec::new(),
-        tick,
         note,
     };
     loader.clock(ks);
     loop {
-        loader.tick_if_due(from.offset())?;
+        loader.tick_if_due(&mut from)?;
         if loader.pace.key_delay_us == 0 {
             loader.batches(&mut from, ks)?;
         }
@@ -231,7 +261,6 @@ struct Loader<'a> {
     slept_us: u64,
     /// The key at hand, on the general path.
     text: Vec<u8>,
-    tick: &'a mut dyn FnMut(&Progress) -> Pace,
     note: &'a mut dyn FnMut(Note<'_>),
 }
 
@@ -250,13 +279,14 @@ impl Prefix {
 }
 
 impl Loader<'_> {
-    fn tick_if_due(&mut self, offset: u64) -> Result<(), Error> {
+    fn tick_if_due(&mut self, from: &mut Reader<impl Input>) -> Result<(), Error> {
+        let offset = from.offset();
         if offset < self.next_tick && self.slept_us < TICK_DELAY_US {
             return Ok(());
         }
         let progress =
             Progress { bytes: offset, keys: self.loaded.keys, used_memory: self.used_memory };
-        self.pace = (self.tick)(&progress);
+        self.pace = from.source().tick(&progress);
         self.slept_us = 0;
         // Compat: 0 means never in between.
         self.next_tick = match self.pace.events_interval_bytes {

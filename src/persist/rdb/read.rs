@@ -74,6 +74,10 @@ impl<R: Read> Reader<R> {
         self
     }
 
+    pub(crate) fn source(&mut self) -> &mut R {
+        &mut self.source
+    }
+
     /// Bytes read so far.
     #[inline]
     pub(crate) fn offset(&self) -> u64 {

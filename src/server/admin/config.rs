@@ -266,6 +266,7 @@ fn resetstat(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     srv.eviction.exceeded_since = None;
     srv.rdb.saves = 0;
     srv.repl.reset();
+    srv.stream.reset_spilled_total();
     srv.rdb.latest.reset();
     srv.aof.reset();
     srv.syncer.times.reset();

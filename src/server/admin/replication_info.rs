@@ -22,6 +22,8 @@ pub(super) fn section(srv: &Server, o: &mut Lines) {
     o.add("repl_backlog_size", srv.cfg.repl.backlog_size);
     o.add("repl_backlog_first_byte_offset", kept.map_or(0, |kept| kept.first));
     o.add("repl_backlog_histlen", kept.map_or(0, |kept| kept.bytes));
+    o.add("redust_repl_spilled_bytes", srv.stream.spilled());
+    o.add("redust_repl_spilled_bytes_total", srv.stream.spilled_total());
 }
 
 /// The primary, if there is one.
@@ -67,6 +69,8 @@ fn following(srv: &Server, o: &mut Lines) {
     o.add("slave_priority", srv.cfg.repl.priority);
     o.flag("slave_read_only", srv.cfg.repl.read_only);
     o.flag("replica_announced", srv.cfg.repl.announced);
+    o.add("redust_replica_refusals", srv.repl.refusals.total);
+    o.add("redust_replica_last_refusal", srv.repl.refusals.last.as_deref().unwrap_or("none"));
 }
 
 /// Those who follow this server. O(replicas).

@@ -1,24 +1,80 @@
 //! Where a primary and a replica may come to hold different data.
 //!
 //! What a primary sends its replicas has been run once without an error, so an error means trouble.
-//! And a replica that lets its clients write has keys that the primary does not know: it must
-//! delete them itself when their time is up.
+//! A command that is not understood at all, or not let in, ends the link, and a full
+//! synchronization follows. An error of a command that has run is dealt with as
+//! `propagation-error-behavior` says.
+//!
+//! A replica that lets its clients write has keys that the primary does not know: it must delete
+//! them itself when their time is up.
+
+use std::ops::Range;
 
 use crate::config::choice::PropagationError;
 use crate::log;
 use crate::net::clients::ClientId;
 use crate::net::session::{Close, ReplyMode};
 use crate::net::usage::Class;
-use crate::resp::errors::CmdError;
+use crate::repl::refusal::Refused;
+use crate::resp::errors::{self, CmdError};
 use crate::server::parts::{Call, Row, Server};
 
 /// The most of an error that the log shows.
 const SHOWN: usize = 4096;
 
-/// An error is the reply to a command of `id`. If that is our primary, or a replica, it is logged
-/// and counted; `propagation-error-behavior` may end the server.
+/// An error is the reply to a command of `id` that has run. If that is our primary, or a replica,
+/// it is logged and counted; `propagation-error-behavior` may end the server.
 #[cold]
 pub(crate) fn note(srv: &mut Server, id: ClientId, row: Option<&Row>, e: &CmdError) {
+    tell(srv, id, row, e);
+    if is_misunderstanding(e) {
+        stop_link(srv, id, e);
+    }
+}
+
+/// A command of `id` was not let in. If our primary has sent it, the link ends: without what it
+/// would have done, the data is no longer the same.
+#[cold]
+pub(crate) fn note_refusal(srv: &mut Server, id: ClientId, row: Option<&Row>, e: &CmdError) {
+    tell(srv, id, row, e);
+    stop_link(srv, id, e);
+}
+
+/// Whether an error tells that another version would have understood the command. It is not the
+/// data that differs, so nothing is said of it by `propagation-error-behavior`.
+fn is_misunderstanding(e: &CmdError) -> bool {
+    const BEGINNINGS: [&[u8]; 2] =
+        [b"ERR wrong number of arguments for", b"ERR unknown subcommand"];
+    *e == errors::SYNTAX
+        || *e == errors::DB_RANGE
+        || BEGINNINGS.iter().any(|text| e.bytes().starts_with(text))
+}
+
+/// Ends the link to the primary, before the command that could not be done.
+#[cold]
+pub(crate) fn stop_link(srv: &mut Server, id: ClientId, e: &CmdError) {
+    if srv.clients.session(id).is_none_or(|session| !session.primary) {
+        return;
+    }
+    let why = String::from_utf8_lossy(&e.bytes()[..e.bytes().len().min(SHOWN)]).into_owned();
+    // Within a transaction some commands have run, and those after this one will.
+    srv.repl.refusals.begin(Refused { why, partly: srv.exec.nesting > 0 });
+    srv.clients.close(id, Close::Now);
+}
+
+/// How much of a batch counts as read when a command in it has ended its client's connection: of
+/// what a primary sends, all that has been done, and no more.
+#[cold]
+pub(crate) fn read_until(srv: &Server, id: ClientId, span: &Range<usize>, all: usize) -> usize {
+    match srv.clients.session(id) {
+        Some(session) if session.primary && srv.repl.refusals.now.is_some() => span.start,
+        Some(session) if session.primary => span.end,
+        _ => all,
+    }
+}
+
+/// Logs and counts an error; it may be the end of the server.
+fn tell(srv: &mut Server, id: ClientId, row: Option<&Row>, e: &CmdError) {
     let Some(session) = srv.clients.session(id) else { return };
     let (from, to) = match session.class() {
         Class::Primary => ("replica", "master"),

@@ -66,7 +66,7 @@ pub(crate) fn refuse(
     } else {
         reply.error(e);
         srv.stats.error(e.code());
-        divergence::note(srv, id, row, e);
+        divergence::note_refusal(srv, id, row, e);
     }
     if let Some(row) = row {
         srv.stats.commands[usize::from(row.id)].rejected += 1;
@@ -411,6 +411,11 @@ fn subscribed(_: &mut Server, ask: &Ask<'_>) -> Verdict {
 }
 
 fn loading(srv: &mut Server, ask: &Ask<'_>) -> Verdict {
+    let now_ms = srv.clock.now_ms;
+    let ends = srv.loading.as_ref().is_some_and(|loading| loading.may_be_called_off(now_ms));
+    if ends && ask.is(own::ENDS_LOAD) && srv.repl.is_loading() {
+        return Ok(None);
+    }
     let aside = srv.loading.as_ref().is_some_and(|loading| loading.aside);
     let may = if aside {
         !ask.row.has(NO_ASYNC_LOADING)

@@ -59,7 +59,11 @@ pub(crate) fn run(srv: &mut Server) {
 
 /// The part of it that goes on in a turn within a command or a load.
 pub(crate) fn while_busy(srv: &mut Server) {
-    srv.watchdog.rearm();
+    // Compat: to the watchdog a load that waits for its primary now and then stands still. Who has
+    // switched it on wants to hear of that.
+    if srv.loading.as_ref().is_none_or(|loading| !loading.from_primary) {
+        srv.watchdog.rearm();
+    }
     srv.net.retry_accepts();
     if !srv.debug.pause_cron {
         sample(srv);

@@ -10,7 +10,7 @@ use crate::config::choice::VersionCheck;
 use crate::log;
 use crate::persist::rdb::error::shown;
 use crate::persist::rdb::library::Library;
-use crate::persist::rdb::load::{LoadOptions, Note, Pace, Progress, RdbError, load};
+use crate::persist::rdb::load::{Input, LoadOptions, Note, Pace, Progress, RdbError, load_from};
 use crate::repl::history::ID_LEN;
 use crate::server::parts::Server;
 use crate::server::parts::repl::Loaded;
@@ -107,10 +107,70 @@ pub(crate) struct Source {
     pub present: Present,
 }
 
+/// Where bytes of a snapshot come from.
+pub(crate) trait Fetch {
+    /// Reads as `Read` does. Who has to wait may serve others meanwhile.
+    fn fetch(
+        &mut self,
+        srv: &mut Server,
+        serve: fn(&mut Server),
+        buf: &mut [u8],
+    ) -> std::io::Result<usize>;
+}
+
+impl<R: Read> Fetch for R {
+    fn fetch(
+        &mut self,
+        _: &mut Server,
+        _: fn(&mut Server),
+        buf: &mut [u8],
+    ) -> std::io::Result<usize> {
+        self.read(buf)
+    }
+}
+
+/// An input beside which others are served.
+pub(crate) struct Served<'a, F> {
+    srv: &'a mut Server,
+    pub input: &'a mut F,
+    before: u64,
+    serve: fn(&mut Server),
+}
+
+impl<F: Fetch> Read for Served<'_, F> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        self.input.fetch(self.srv, self.serve, buf)
+    }
+}
+
+impl<F: Fetch> Input for Served<'_, F> {
+    fn tick(&mut self, progress: &Progress) -> Pace {
+        let bytes = self.before + progress.bytes;
+        tick(self.srv, Progress { bytes, ..*progress }, self.serve);
+        Pace {
+            key_delay_us: self.srv.cfg.snapshot.key_load_delay_us,
+            events_interval_bytes: self.srv.cfg.snapshot.loading_events_interval_bytes,
+            stop: self.srv.shutdown.done || self.srv.is_load_given_up(),
+        }
+    }
+}
+
+impl<F: Fetch> Input for &mut Served<'_, F> {
+    fn tick(&mut self, progress: &Progress) -> Pace {
+        Served::tick(self, progress)
+    }
+}
+
+impl Server {
+    fn is_load_given_up(&self) -> bool {
+        self.loading.as_ref().is_some_and(|loading| loading.given_up)
+    }
+}
+
 /// Reads a snapshot between `begin` and `end`; how many bytes it has.
 pub(crate) fn snapshot(
     srv: &mut Server,
-    mut input: impl Read,
+    mut input: impl Fetch,
     source: &Source,
     serve: fn(&mut Server),
 ) -> Result<u64, RdbError> {
@@ -119,12 +179,12 @@ pub(crate) fn snapshot(
 
 /// The same, of a snapshot that counts as whole if `ends` finds what has to follow its bytes. The
 /// data that is there stays until then.
-pub(crate) fn snapshot_that<R: Read>(
+pub(crate) fn snapshot_that<F: Fetch>(
     srv: &mut Server,
-    input: &mut R,
+    input: &mut F,
     source: &Source,
     serve: fn(&mut Server),
-    ends: impl FnOnce(&mut R, u64) -> std::io::Result<()>,
+    ends: impl FnOnce(&mut Served<'_, F>, u64) -> std::io::Result<()>,
 ) -> Result<u64, RdbError> {
     let started_ms = crate::sys::clock::wall_ms();
     let present = source.present;
@@ -155,21 +215,14 @@ pub(crate) fn snapshot_that<R: Read>(
     let mut history = Loaded::default();
     let result = {
         let mut empty = 0;
-        let before = source.before;
-        let mut tick = |progress: &Progress| {
-            let bytes = before + progress.bytes;
-            tick(srv, Progress { bytes, ..*progress }, serve);
-            Pace {
-                key_delay_us: srv.cfg.snapshot.key_load_delay_us,
-                events_interval_bytes: srv.cfg.snapshot.loading_events_interval_bytes,
-                stop: srv.shutdown.done,
-            }
-        };
         let mut note = |n: Note<'_>| note(n, &mut empty, &mut history);
-        let loaded = load(&mut *input, &opts, &mut ks, &mut tick, &mut note);
-        loaded.and_then(|loaded| {
-            ends(input, loaded.bytes).map_err(RdbError::Io)?;
-            Ok(loaded)
+        let mut input = Served { srv, input, before: source.before, serve };
+        load_from(&mut input, &opts, &mut ks, &mut note).and_then(|loaded| {
+            ends(&mut input, loaded.bytes).map_err(RdbError::Io)?;
+            match input.srv.is_load_given_up() {
+                true => Err(RdbError::Stopped),
+                false => Ok(loaded),
+            }
         })
     };
     srv.repl.loaded = history;

@@ -12,9 +12,22 @@ pub(crate) struct Loading {
     pub logged_at: u64,
     /// The old data is served meanwhile.
     pub aside: bool,
+    /// It comes straight from the primary's socket.
+    pub from_primary: bool,
+    /// When it began to wait for a primary that sends nothing; others are served by its wait.
+    pub waits_since_ms: Option<i64>,
+    /// Nobody wants it any more: it is to stop.
+    pub given_up: bool,
 }
 
 impl Loading {
+    /// Whether one may call it off. Compat: while the old data is served, only if the primary has
+    /// sent nothing for a while; a client hears LOADING otherwise.
+    pub(crate) fn may_be_called_off(&self, now_ms: i64) -> bool {
+        const STALLED_MS: i64 = 2000;
+        !self.aside || self.waits_since_ms.is_some_and(|since| now_ms - since >= STALLED_MS)
+    }
+
     /// INFO persistence.
     pub(crate) fn info(&self, now_ms: i64, o: &mut Lines) {
         let (read, total) = (self.progress.bytes, self.total_bytes.max(1));

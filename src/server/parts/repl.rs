@@ -25,6 +25,7 @@ use crate::repl::failover::Failover;
 use crate::repl::handshake::Handshake;
 use crate::repl::history::{History, Kept};
 use crate::repl::peer::Told;
+use crate::repl::refusal::Refusals;
 use crate::repl::transfer::Finder;
 use crate::server::parts::stream::{REPLICAS, ReaderId, Stream};
 
@@ -65,11 +66,19 @@ pub(crate) struct Repl {
     pub cron_secs: i64,
     /// Bytes of the transaction that the primary has begun to send.
     pub held_raw: Vec<u8>,
+    /// How far before the end of what has come the latest transaction has begun that was found in
+    /// it; 0: none was.
+    pub opened: usize,
     /// Keys with a time that clients of a writable replica have written. Nobody else would delete
     /// them.
     pub own_timed: BTreeSet<(u32, Vec<u8>)>,
     /// When it was last said that we go on though the disk fails.
     pub said_disk_ms: i64,
+    /// The files for slow replicas could not be written: they are not tried again for these
+    /// replicas.
+    pub spill_failed: bool,
+    /// What the primary has sent that could not be done here.
+    pub refusals: Refusals,
 }
 
 /// What a snapshot says of the history that it belongs to.
@@ -100,6 +109,9 @@ pub(crate) struct Replica {
     pub asked_ms: i64,
     /// Since when it takes nothing of the snapshot that a child sends it.
     pub stuck_since_ms: Option<i64>,
+    /// It got a snapshot, and has not come as far as the backlog since: what it has to get yet may
+    /// be in files.
+    pub catches_up: bool,
 }
 
 /// How far a replica is.
@@ -239,14 +251,18 @@ impl Repl {
             restored_db: None,
             cron_secs: 0,
             held_raw: Vec::new(),
+            opened: 0,
             own_timed: BTreeSet::new(),
             said_disk_ms: 0,
+            spill_failed: false,
+            refusals: Refusals::default(),
         }
     }
 
     /// CONFIG RESETSTAT.
     pub(crate) fn reset(&mut self) {
         (self.full_syncs, self.partial_syncs, self.refused_syncs) = (0, 0, 0);
+        self.refusals.total = 0;
     }
 
     /// Counts the replicas that are in time, as far as settings ask for some.
@@ -278,6 +294,11 @@ impl Repl {
     /// Whether the link to the primary is up; a primary has none to miss.
     pub(crate) fn is_linked(&self) -> bool {
         self.following.as_ref().is_none_or(|f| matches!(f.link, Link::Connected))
+    }
+
+    /// Whether a snapshot of the primary is being loaded.
+    pub(crate) fn is_loading(&self) -> bool {
+        self.following.as_ref().is_some_and(|f| matches!(f.link, Link::Loading(_)))
     }
 
     pub(crate) fn replica(&self, id: ClientId) -> Option<&Replica> {

@@ -20,17 +20,20 @@
 //! all replicas mean the same. What its own commands change is then for the file alone
 //! (`audience`).
 //!
-//! Replicas count only the bytes that are meant for them (`offsets`).
+//! Replicas count only the bytes that are meant for them (`offsets`). What a slow replica has still
+//! to get may be moved from the first blocks to files (`memory`, `files`).
 //!
 //! Invariants:
 //!
 //! - S1  each block has `BLOCK` bytes, and `end - start` says how many of them all are filled; the
-//!   first begins at offset `start`, which is no later than any reader's position;
+//!   first begins at offset `start`; no reader's position is before it, or before `spill`;
 //! - S2  `partial` is in order, and its ranges do not overlap;
 //! - S3  the first command of a unit, if it fits, is written right behind the end, where it stays
 //!   if it is the only one (`direct` bytes); it moves to `unit` when a second one comes;
 //! - S4  while nobody reads, nothing is recorded: `wanted` is empty.
 
+mod files;
+mod memory;
 mod offsets;
 
 use std::collections::VecDeque;
@@ -38,6 +41,7 @@ use std::collections::VecDeque;
 use slab::Slab;
 
 use crate::resp::reply::{Reply, write_command};
+use crate::server::parts::stream::files::Spill;
 
 /// Kinds of readers; a set of bits.
 pub(crate) type Targets = u8;
@@ -116,6 +120,8 @@ pub(crate) struct Stream {
     /// The replication offset while no replica reads.
     resting: u64,
     readers: Slab<Reader>,
+    /// What comes before the blocks.
+    spill: Spill,
 }
 
 impl Default for Stream {
@@ -142,6 +148,7 @@ impl Default for Stream {
             base: 0,
             resting: 0,
             readers: Slab::new(),
+            spill: Spill::default(),
         }
     }
 }
@@ -160,7 +167,7 @@ impl Stream {
 
     /// Adds a reader of what comes after `at`, which another reader has not passed.
     pub(crate) fn join_at(&mut self, targets: Targets, at: u64) -> ReaderId {
-        debug_assert!((self.start..=self.end).contains(&at));
+        debug_assert!((self.first()..=self.end).contains(&at));
         if targets & REPLICAS & !self.wanted != 0 {
             self.base = self.resting.wrapping_sub(self.end - self.withheld);
         }
@@ -370,24 +377,6 @@ impl Stream {
         }
     }
 
-    /// Memory of the blocks from a position on.
-    pub(crate) fn memory_from(&self, at: u64) -> u64 {
-        let before = (at.max(self.start) - self.start) as usize / BLOCK;
-        (self.blocks.len().saturating_sub(before) * BLOCK) as u64
-    }
-
-    /// Bytes of memory that it takes.
-    pub(crate) fn memory(&self) -> u64 {
-        let blocks = (self.blocks.len() + self.spare.len()) * BLOCK;
-        (blocks + self.unit.capacity() + self.lists()) as u64
-    }
-
-    /// Bytes of the lists of blocks and of ranges.
-    fn lists(&self) -> usize {
-        let blocks = (self.blocks.capacity() + self.spare.capacity()) * size_of::<Vec<u8>>();
-        blocks + self.partial.capacity() * size_of::<Partial>()
-    }
-
     /// How far the stream has come, in bytes from the start of the process.
     pub(crate) fn end(&self) -> u64 {
         self.end
@@ -402,6 +391,16 @@ impl Stream {
     /// what is not, and stays within what a reader has not passed. Empty at the end.
     #[inline]
     pub(crate) fn read_at(&self, targets: Targets, at: &mut u64) -> &[u8] {
+        let to = self.run_at(targets, at);
+        let from = (*at - self.start) as usize;
+        let Some(block) = self.blocks.get(from / BLOCK) else { return &[] };
+        let rest = &block[from % BLOCK..];
+        &rest[..rest.len().min((to - *at) as usize)]
+    }
+
+    /// Steps over what is not meant for `targets`; where what is meant for them ends.
+    #[inline]
+    fn run_at(&self, targets: Targets, at: &mut u64) -> u64 {
         let mut to = self.end;
         let first = self.partial.partition_point(|part| part.to <= *at);
         for part in self.partial.range(first..) {
@@ -414,10 +413,7 @@ impl Stream {
             }
             *at = part.to;
         }
-        let from = (*at - self.start) as usize;
-        let Some(block) = self.blocks.get(from / BLOCK) else { return &[] };
-        let rest = &block[from % BLOCK..];
-        &rest[..rest.len().min((to - *at) as usize)]
+        to
     }
 
     /// The next bytes for a reader, as far as they lie together; empty when it has all.
@@ -461,14 +457,19 @@ impl Stream {
         }
     }
 
+    fn keep_spare(&mut self, block: Option<Vec<u8>>) {
+        self.spare.extend(block.filter(|_| self.spare.len() < SPARE));
+    }
+
     /// Frees what all readers have passed.
     fn trim(&mut self) {
         let least = self.readers.iter().map(|(_, reader)| reader.at).min().unwrap_or(self.end);
         while self.blocks.len() > 1 && self.start + BLOCK as u64 <= least {
             let block = self.blocks.pop_front();
             self.start += BLOCK as u64;
-            self.spare.extend(block.filter(|_| self.spare.len() < SPARE));
+            self.keep_spare(block);
         }
+        self.spill.forget_before(least);
         if self.readers.is_empty() {
             self.blocks.clear();
             self.spare.clear();

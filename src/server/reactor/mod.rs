@@ -1,6 +1,7 @@
 //! The loop: one turn accepts, reads, runs, writes and frees.
 
 pub(super) mod accept;
+mod bounds;
 pub(super) mod listen;
 pub(super) mod reading;
 pub(super) mod reap;

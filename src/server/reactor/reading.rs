@@ -22,17 +22,17 @@ use crate::net::clients::ClientId;
 use crate::net::session::Close;
 use crate::resp::argv::Argv;
 use crate::resp::errors::CmdError;
-use crate::resp::parser::{self, Batch, Limits, Partial, ProtoError};
+use crate::resp::parser::{self, Batch, Partial, ProtoError};
 use crate::resp::reply::Reply;
 use crate::server::engine::account;
 use crate::server::engine::ahead::{self, Ahead, PREFETCH};
 use crate::server::engine::blocking::Outcome;
-use crate::server::engine::describe::describe;
-use crate::server::engine::{dispatch, lend};
+use crate::server::engine::{dispatch, divergence, lend};
 use crate::server::jobs::repl::{apply, primary};
 use crate::server::parts::exec::Unit;
 use crate::server::parts::net::READ_SIZE;
 use crate::server::parts::{Server, running};
+use crate::server::reactor::bounds::{OBEYED, limits_of, within_query_limit};
 use crate::server::reactor::timing;
 
 /// Reply bytes after which a pipeline lets others go first.
@@ -125,7 +125,7 @@ pub(crate) fn read_client(srv: &mut Server, id: ClientId) {
     } else {
         let partial = Partial::default();
         let (used, partial) = run_buffer(srv, id, &buf[..have], partial);
-        pass_on(srv, id, &buf[..used]);
+        pass_on(srv, id, &buf[..have], used);
         keep_rest(srv, id, &buf[used..have], partial);
         srv.net.read_buf = buf;
     }
@@ -139,11 +139,13 @@ pub(crate) fn read_client(srv: &mut Server, id: ClientId) {
     }
 }
 
-/// What the primary has said and we have done goes to our own replicas.
+/// What the primary has said and we have done goes to our own replicas: so many of the bytes that
+/// have come.
 #[inline]
-fn pass_on(srv: &mut Server, id: ClientId, bytes: &[u8]) {
+fn pass_on(srv: &mut Server, id: ClientId, bytes: &[u8], used: usize) {
     if srv.repl.is_replica() && srv.clients.session(id).is_some_and(|session| session.primary) {
-        apply::applied(srv, id, bytes);
+        let opened = bytes.len().saturating_sub(std::mem::take(&mut srv.repl.opened));
+        apply::applied(srv, id, &bytes[..used], opened);
     }
 }
 
@@ -197,7 +199,7 @@ fn run_pending(srv: &mut Server, id: ClientId) {
     let mut buf = std::mem::take(&mut client.query.pending);
     let partial = std::mem::take(&mut client.query.partial);
     let (used, partial) = run_buffer(srv, id, &buf, partial);
-    pass_on(srv, id, &buf[..used]);
+    pass_on(srv, id, &buf, used);
     let Some(client) = srv.clients.get_mut(id) else { return };
     buf.drain(..used);
     client.query.pending = buf;
@@ -216,10 +218,7 @@ fn run_large(srv: &mut Server, id: ClientId) -> bool {
     let Some(large) = query.large.take_if(|large| large.is_whole()) else { return false };
     let mut buffer = std::mem::take(&mut query.pending);
     let partial = std::mem::take(&mut query.partial);
-    let limits = Limits {
-        max_bulk: srv.cfg.clients.max_bulk_bytes as usize,
-        trusted: client.session.authenticated,
-    };
+    let limits = limits_of(&srv.cfg, &client.session);
     let mut batch = Batch::default();
     let parsed = large.parse(&buffer, partial, limits, &mut batch);
     let failed = parsed.error.is_some();
@@ -282,35 +281,6 @@ fn keep_rest(srv: &mut Server, id: ClientId, rest: &[u8], partial: Partial) {
     }
 }
 
-/// Whether a client may go on that has sent `have` bytes which have not run. What it has queued in
-/// a transaction counts as well. If it may not, it is closed.
-fn within_query_limit(srv: &mut Server, id: ClientId, have: usize) -> bool {
-    let limit = srv.cfg.clients.query_buffer_limit;
-    let Some(client) = srv.clients.get(id) else { return false };
-    let queued = client.session.multi.as_ref().map_or(0, |m| m.arg_bytes);
-    have + queued <= limit || {
-        refuse_query(srv, id);
-        false
-    }
-}
-
-/// Closes a client whose input is over the limit.
-#[cold]
-fn refuse_query(srv: &mut Server, id: ClientId) {
-    let Some(client) = srv.clients.get(id) else { return };
-    let mut start = Vec::new();
-    let pending = &client.query.pending;
-    crate::util::split::repr_into(&mut start, &pending[..64.min(pending.len())]);
-    log!(
-        Warning,
-        "Closing client that reached max query buffer length: {} (qbuf initial bytes: {})",
-        describe(srv, client),
-        String::from_utf8_lossy(&start)
-    );
-    srv.stats.n.query_limit_disconnections += 1;
-    srv.clients.close(id, Close::Now);
-}
-
 /// Parses and runs the complete commands of `data`. Returns the bytes used and what is known of the
 /// unfinished command behind them.
 fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> (usize, Partial) {
@@ -318,10 +288,8 @@ fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> 
         return (0, partial);
     }
     let Some(client) = srv.clients.get(id) else { return (data.len(), Partial::default()) };
-    let mut limits = Limits {
-        max_bulk: srv.cfg.clients.max_bulk_bytes as usize,
-        trusted: client.session.authenticated,
-    };
+    let mut limits = limits_of(&srv.cfg, &client.session);
+    let primary = client.session.primary;
     let mut batch = std::mem::take(&mut srv.net.batch).reuse();
     // Until a client has authenticated its limits are narrow. AUTH lifts them for the commands
     // after it, so these are not parsed before it has run.
@@ -345,6 +313,8 @@ fn run_buffer(srv: &mut Server, id: ClientId, data: &[u8], partial: Partial) -> 
         match stopped {
             // What follows is parsed again when the client goes on, and so is an error in it.
             Some(_) => partial = Partial::default(),
+            // All that a primary has sent up to there has been done, and nothing behind it.
+            None if failed && primary => partial = Partial::default(),
             None if failed => (used, partial) = (data.len(), Partial::default()),
             None => {}
         }
@@ -383,8 +353,13 @@ fn run_parsed(
     let spare = srv.clients.spare();
     let client = srv.clients.get_mut(id).expect("looked up above");
     let mut reply = Reply::new(client.outbox.check_out(spare), client.session.resp3);
+    let primary = client.session.primary;
     reply.set_limit(srv.clients.reply_bound(id));
+    let usual = primary.then(|| std::mem::replace(&mut srv.limits.max_bulk, OBEYED));
     let stopped = run_batch(srv, id, bytes, batch, &mut reply);
+    if let Some(usual) = usual {
+        srv.limits.max_bulk = usual;
+    }
     if srv.metrics.kept.is_some() {
         timing::note_run(srv, id, batch, stopped);
     }
@@ -393,6 +368,7 @@ fn run_parsed(
         reply.error(&e);
         srv.stats.error(e.code());
         log!(Verbose, "Protocol error from client: {}", String::from_utf8_lossy(e.bytes()));
+        divergence::stop_link(srv, id, &e);
         srv.clients.close(id, Close::AfterReply);
     }
     let end = srv.stream.end();
@@ -450,9 +426,12 @@ fn run_batch(
                         srv.net.again.push(id);
                         break 'group Some(cmd.span.end);
                     }
+                    Outcome::Opened => srv.repl.opened = bytes - cmd.span.start,
                     Outcome::Parked => break 'group Some(cmd.span.end),
                     Outcome::Postponed => break 'group Some(cmd.span.start),
-                    Outcome::Closing => break 'group Some(bytes),
+                    Outcome::Closing => {
+                        break 'group Some(divergence::read_until(srv, id, &cmd.span, bytes));
+                    }
                 }
             }
             None

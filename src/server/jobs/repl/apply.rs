@@ -7,22 +7,29 @@ use crate::server::parts::aof::State;
 use crate::server::parts::repl::Link;
 
 /// The primary's client has run the commands in `bytes`, or has queued them. Those of a transaction
-/// count when it is whole.
-pub(crate) fn applied(srv: &mut Server, id: ClientId, bytes: &[u8]) {
+/// count when it is whole; `opened` is where the latest begins, behind them if none does.
+pub(crate) fn applied(srv: &mut Server, id: ClientId, bytes: &[u8], opened: usize) {
     let Some(session) = srv.clients.session(id) else { return };
     let (open, db) = (session.multi.is_some(), session.db);
     let Some(following) = &mut srv.repl.following else { return };
     following.heard_ms = srv.clock.now_ms;
     srv.stats.n.repl_in += bytes.len() as u64;
-    if open {
+    let failed = srv.repl.refusals.now.as_ref().is_some_and(|refused| refused.partly);
+    let (bytes, begun) = match open || failed {
+        true => bytes.split_at(opened.min(bytes.len())),
+        false => (bytes, &[][..]),
+    };
+    if open && begun.is_empty() {
         return srv.repl.held_raw.extend_from_slice(bytes);
     }
+    // What is selected within a transaction is selected when it is whole.
     following.db = db;
     if !srv.repl.held_raw.is_empty() {
         let held = std::mem::take(&mut srv.repl.held_raw);
         srv.stream.append_raw(&held);
     }
     srv.stream.append_raw(bytes);
+    srv.repl.held_raw.extend_from_slice(begun);
     if std::mem::take(&mut srv.repl.ack_due) {
         acknowledge(srv);
     }

@@ -8,9 +8,11 @@ use std::io::{self, ErrorKind, Read};
 use crate::log;
 use crate::net::clients::ClientId;
 use crate::net::outbox::{FIXED, Flush};
+use crate::net::usage::Class;
 use crate::server::jobs::repl::primary::trim_backlog;
 use crate::server::parts::Server;
 use crate::server::parts::repl::State;
+use crate::util::path::os_error;
 
 /// The most bytes that a replica gets in one turn.
 const TURN: usize = 1 << 20;
@@ -47,7 +49,7 @@ pub(crate) fn feed(srv: &mut Server, id: ClientId) -> io::Result<(usize, Flush)>
             }
             State::Online => {
                 let Some(reader) = replica.reader else { break };
-                let piece = stream.next(reader);
+                let piece = stream.next_of(reader)?;
                 if piece.is_empty() {
                     break;
                 }
@@ -77,15 +79,80 @@ pub(crate) fn end_of_turn(srv: &mut Server) {
     }
     srv.repl.fed_to = end;
     trim_backlog(srv);
+    let bounds = Bounds::new(srv);
+    spill(srv, &bounds);
     let Server { repl, clients, stream, .. } = srv;
-    for replica in &repl.replicas {
+    for replica in &mut repl.replicas {
         let Some(reader) = replica.reader else { continue };
-        let behind = (end - stream.position(reader)) as usize;
-        if behind > FIXED {
-            clients.check_output(replica.client, behind);
+        let behind = end - stream.position(reader);
+        if replica.catches_up && replica.is_online() && behind <= bounds.backlog {
+            replica.catches_up = false;
+        }
+        if replica.catches_up && bounds.spilled > 0 {
+            if behind > bounds.spilled {
+                clients.end_over_limit(replica.client);
+            }
+        } else if behind > FIXED as u64 {
+            clients.check_output(replica.client, behind as usize);
         }
         if matches!(replica.state, State::Online) {
             clients.schedule_write(replica.client);
         }
+    }
+}
+
+/// How far replicas may be behind that get a snapshot.
+struct Bounds {
+    /// As far as all may.
+    backlog: u64,
+    /// So far while it is kept in files; 0: it is not.
+    spilled: u64,
+    /// So much of it stays in memory.
+    memory: u64,
+}
+
+impl Bounds {
+    /// Who sets a small limit for what waits for replicas does not mean a file of gigabytes.
+    fn new(srv: &Server) -> Bounds {
+        const TIMES: u64 = 16;
+        const MEMORY: u64 = 16 << 20;
+        let hard = srv.clients.limits[Class::Replica.limit()].hard_bytes as u64;
+        let spilled = match srv.repl.spill_failed {
+            true => 0,
+            false => srv.cfg.repl.spill_limit.min(hard.saturating_mul(TIMES)),
+        };
+        Bounds { backlog: srv.cfg.repl.backlog_size, spilled, memory: MEMORY.min(hard / 2) }
+    }
+}
+
+/// Moves to files what only replicas wait for that got a snapshot and have not caught up.
+fn spill(srv: &mut Server, bounds: &Bounds) {
+    /// Bytes in one turn, and how many have to be there.
+    const AT_MOST: usize = 4 << 20;
+    const AT_LEAST: u64 = 1 << 20;
+    let waits = srv.repl.replicas.iter().any(|replica| replica.catches_up);
+    srv.repl.spill_failed &= waits;
+    let Some(backlog) = srv.repl.backlog.filter(|_| waits && bounds.spilled > 0) else { return };
+    let Server { repl, stream, .. } = srv;
+    let before = stream.position(backlog).saturating_sub(bounds.memory);
+    if before < stream.blocks_from() + AT_LEAST {
+        return;
+    }
+    let begins = stream.spilled() == 0;
+    if let Err(e) = stream.spill(before, AT_MOST) {
+        repl.spill_failed = true;
+        return log!(
+            Warning,
+            "Can't keep in files what waits for replicas in full synchronization: {}",
+            os_error(&e)
+        );
+    }
+    if begins && stream.spilled() > 0 {
+        log!(
+            Notice,
+            "What waits for replicas in full synchronization is kept in files from here on, up to {} \
+             bytes (repl-spill-limit)",
+            bounds.spilled
+        );
     }
 }

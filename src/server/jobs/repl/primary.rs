@@ -131,6 +131,7 @@ fn enlist(srv: &mut Server, id: ClientId, state: State, old: bool) {
         acked_ms: now_ms,
         asked_ms: now_ms,
         stuck_since_ms: None,
+        catches_up: true,
     });
     srv.roles_changed();
 }
@@ -144,6 +145,7 @@ fn go_on(srv: &mut Server, id: ClientId, from: u64) {
     let history = srv.repl.history.id.clone();
     let Some(replica) = srv.repl.replica_mut(id) else { return };
     replica.reader = Some(reader);
+    replica.catches_up = false;
     let text = match replica.told.can.psync2 {
         true => format!("+CONTINUE {history}\r\n"),
         false => "+CONTINUE\r\n".to_owned(),

@@ -6,7 +6,6 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
@@ -20,7 +19,7 @@ use crate::repl::transfer::{self, Broken, Extent, Finder};
 use crate::server::engine::flushing;
 use crate::server::jobs::aof::switch;
 use crate::server::jobs::load::{self, Present};
-use crate::server::jobs::repl::source::FromSocket;
+use crate::server::jobs::repl::source::{self, FromSocket};
 use crate::server::jobs::repl::{link, primary, replica};
 use crate::server::jobs::{children, expire, shutdown};
 use crate::server::parts::Server;
@@ -333,7 +332,8 @@ fn from_file(srv: &mut Server, bytes: u64, serve: fn(&mut Server)) {
         if volatile {
             let _ = std::fs::remove_file(&target);
         }
-        return give_up(srv, receive.conn, aof);
+        give_up(srv, receive.conn, aof);
+        return rest_if_refused(srv, &e);
     }
     if volatile {
         log!(
@@ -363,7 +363,7 @@ fn from_socket(srv: &mut Server, extent: Extent, serve: fn(&mut Server)) -> Step
     };
     load::begin(srv, bytes);
     if let Some(loading) = &mut srv.loading {
-        loading.aside = aside;
+        (loading.aside, loading.from_primary) = (aside, true);
     }
     srv.rearm();
     let source = load::Source {
@@ -374,12 +374,11 @@ fn from_socket(srv: &mut Server, extent: Extent, serve: fn(&mut Server)) -> Step
         present: Present::Replaced,
     };
     let timeout = Duration::from_secs(u64::from(srv.cfg.repl.timeout_secs));
-    let signals = srv.net.signals.as_ref().map(|signals| signals.as_raw_fd());
     let left = Some(bytes).filter(|_| bytes > 0);
-    let mut socket = FromSocket::new(&mut receive.conn, &mut receive.input, left, timeout, signals);
+    let mut socket = FromSocket::new(&mut receive.conn, &mut receive.input, left, timeout);
     let loaded =
         load::snapshot_that(srv, &mut socket, &source, serve, |socket, used| match &extent {
-            Extent::Mark(mark) => socket.read_mark(used, mark),
+            Extent::Mark(mark) => source::read_mark(socket, used, mark),
             Extent::Bytes(_) => io::copy(socket, &mut io::sink()).map(|_| ()),
         });
     let came = socket.total();
@@ -406,17 +405,33 @@ fn from_socket(srv: &mut Server, extent: Extent, serve: fn(&mut Server)) -> Step
         false => flush_old(srv),
     }
     give_up(srv, receive.conn, aof);
+    rest_if_refused(srv, &why);
     Step::Done
+}
+
+/// A snapshot that came whole but can't be read here will be the same the next time: it is not
+/// asked for again at once.
+fn rest_if_refused(srv: &mut Server, e: &RdbError) {
+    let foreign = matches!(
+        e,
+        RdbError::Version(_)
+            | RdbError::Module { .. }
+            | RdbError::Database { .. }
+            | RdbError::Corrupt { .. }
+    );
+    if foreign {
+        replica::rest(srv, e.to_string());
+    }
 }
 
 /// The data could not be had: the link is tried again.
 fn give_up(srv: &mut Server, conn: Conn, aof: bool) {
     replica::end_link(srv, conn);
-    if let Some(following) = &mut srv.repl.following {
-        following.link = Link::Down;
-    }
     restart_aof(srv, aof);
-    replica::on_link_failed(srv);
+    // Meanwhile this server may have been told to lead, or to follow another one.
+    if srv.repl.is_loading() {
+        replica::on_link_failed(srv);
+    }
 }
 
 fn restart_aof(srv: &mut Server, aof: bool) {

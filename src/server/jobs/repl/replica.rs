@@ -8,6 +8,7 @@ use crate::log;
 use crate::net::clients::ClientId;
 use crate::net::conn::Conn;
 use crate::net::session::Close;
+use crate::repl::history::History;
 use crate::server::engine::blocking;
 use crate::server::jobs::repl::{apply, link, primary};
 use crate::server::parts::Server;
@@ -42,6 +43,7 @@ pub(crate) fn follow(srv: &mut Server, host: &[u8], port: u16) {
         retry_ms: 0,
     };
     srv.cfg.repl.primary = Some(PrimaryAddr { host: host.to_vec(), port });
+    srv.repl.refusals.start_anew();
     let resumes = following.resumes;
     srv.repl.following = Some(Box::new(following));
     if was_primary {
@@ -114,6 +116,9 @@ pub(super) fn end_link(srv: &mut Server, mut conn: Conn) {
 fn leave_link(srv: &mut Server) {
     let Some(following) = &mut srv.repl.following else { return };
     let client = following.client.take();
+    if let (Link::Loading(_), Some(loading)) = (&following.link, &mut srv.loading) {
+        loading.given_up = true;
+    }
     if let Some(conn) = link::take_conn(srv) {
         end_link(srv, conn);
     }
@@ -124,6 +129,7 @@ fn leave_link(srv: &mut Server) {
         }
     }
     srv.repl.held_raw.clear();
+    srv.repl.refusals.now = None;
 }
 
 /// A client has ended: if it stood for the primary, the link is down.
@@ -138,10 +144,36 @@ pub(crate) fn on_client_gone(srv: &mut Server, id: ClientId) {
     following.link = Link::Down;
     following.down_since_ms = Some(now_ms);
     log!(Notice, "Connection with master lost.");
+    if let Some(refused) = srv.repl.refusals.now.take() {
+        if refused.partly {
+            primary::drop_replicas(srv);
+            srv.repl.free_backlog(&mut srv.stream);
+            srv.repl.history = History::new(random_id());
+        }
+        srv.roles_changed();
+        return rest(srv, refused.why);
+    }
     log!(Notice, "Caching the disconnected master state.");
     log!(Notice, "Reconnecting to MASTER {}", address(following));
     srv.roles_changed();
     link::connect(srv);
+}
+
+/// What the primary has sent can't be done here, so the two would no longer hold the same. All of
+/// its data is asked for, after a pause.
+pub(super) fn rest(srv: &mut Server, why: String) {
+    let now_ms = srv.clock.now_ms;
+    let pause_ms = srv.repl.refusals.rest(why, now_ms);
+    let Some(following) = &mut srv.repl.following else { return };
+    following.resumes = false;
+    following.retry_ms = now_ms + pause_ms;
+    log!(
+        Warning,
+        "The link to the master is stopped: it has sent what this server does not know or may not \
+         do, and going on would lose data. A full resynchronization is tried in {} seconds (INFO: \
+         redust_replica_last_refusal).",
+        pause_ms / 1000
+    );
 }
 
 /// The link has failed before it was up: it is tried again by the cron.

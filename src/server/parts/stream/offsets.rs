@@ -18,7 +18,7 @@ impl Stream {
     /// The replication offset of a position; of the first that is still here, if that is later.
     /// O(log n).
     pub(crate) fn repl_at(&self, at: u64) -> u64 {
-        let at = at.max(self.start);
+        let at = at.max(self.first());
         let next = self.partial.partition_point(|part| part.to <= at);
         let withheld = match self.partial.get(next) {
             None => self.withheld,

@@ -179,3 +179,58 @@ fn readers_agree_with_a_plain_string() {
     }
     assert!(model.len() > 1_000_000);
 }
+
+/// Slow readers find the same bytes in files, and step over what is not for them.
+#[test]
+fn what_is_spilled_is_read_in_order() {
+    let mut next = crate::util::rand::generator(5);
+    let mut stream = Stream::default();
+    stream.set_repl_end(77);
+    let witness = stream.join(REPLICAS);
+    let mut slow: Vec<(ReaderId, Vec<u8>)> =
+        (0..3).map(|_| (stream.join(REPLICAS), Vec::new())).collect();
+    let late = stream.join(REPLICAS);
+    let mut model: Vec<u8> = Vec::new();
+    for round in 0..4000 {
+        let value = vec![b'a' + (round % 26) as u8; (next() % 2000) as usize];
+        let targets = [ALL, REPLICAS, AOF][next() as usize % 3];
+        stream.add(0, [&b"SET"[..], b"k", &value].into_iter(), targets);
+        stream.close();
+        model.extend(stream.take(witness));
+        if next().is_multiple_of(3) {
+            let keep = next() % 200_000;
+            let at = stream.end().saturating_sub(keep);
+            stream.spill(at, 300_000).expect("files can be written");
+            assert!(stream.memory() <= keep + 1_000_000);
+        }
+        for (id, got) in &mut slow {
+            if next().is_multiple_of(2) {
+                let piece = stream.next_of(*id).expect("files can be read");
+                let n = piece.len().min(next() as usize % 1500);
+                got.extend_from_slice(&piece[..n]);
+                stream.advance(*id, n);
+            }
+        }
+    }
+    assert!(model.len() > 2_000_000 && stream.spilled() > 500_000, "{}", stream.spilled());
+    // A position within a file has the offset that it had.
+    let from = stream.position(late);
+    assert_eq!(stream.repl_at(from), 77);
+    assert_eq!(stream.position_of(77), from);
+    let again = stream.join_at(REPLICAS, from);
+    slow.push((again, Vec::new()));
+    slow.push((late, Vec::new()));
+    for (id, got) in &mut slow {
+        loop {
+            let piece = stream.next_of(*id).expect("files can be read").to_vec();
+            if piece.is_empty() {
+                break;
+            }
+            got.extend_from_slice(&piece);
+            stream.advance(*id, piece.len());
+        }
+        assert!(*got == model);
+        stream.leave(*id);
+    }
+    assert_eq!(stream.spilled(), 0);
+}
