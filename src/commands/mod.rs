@@ -66,9 +66,10 @@ impl Flow {
             db: env.db,
             keys: keys.iter().map(|key| key.to_vec()).collect(),
             wants: Wants { holds: Some(holds), wakes_on_deletion: false },
+            reads: None,
             nothing: Nothing::NullArray,
         };
-        Flow::Block(Box::new(Wait { waiting, until_ms, rewritten: None }))
+        Flow::Block(Box::new(Wait::new(waiting, until_ms)))
     }
 }
 
@@ -99,6 +100,9 @@ pub(crate) const TABLES: &[&[DataRow]] = &[
     zset::store::COMMANDS,
     zset::pop::COMMANDS,
     stream::COMMANDS,
+    stream::add::COMMANDS,
+    stream::idempotent::COMMANDS,
+    stream::release::COMMANDS,
     stream::read::COMMANDS,
     stream::group::COMMANDS,
     stream::claim::COMMANDS,

@@ -224,6 +224,10 @@ choices! {
         V11 = "11",
         /// Redis 7.4.
         V12 = "12",
+        /// Redis 8.6.
+        V13 = "13",
+        /// Redis 8.8.
+        V14 = "14",
     }
 
     /// What to do with a snapshot of a version we don't know.

@@ -45,8 +45,6 @@ static NAMES: &[(&str, Fate)] = &[
     ("slot-migration-max-failover-repl-bytes", Since("Valkey 9.0")),
     ("slowlog-entry-max-argc", Since("Redis 8.8")),
     ("slowlog-entry-max-string-len", Since("Redis 8.8")),
-    ("stream-idmp-duration", Since("Redis 8.6")),
-    ("stream-idmp-maxsize", Since("Redis 8.6")),
     ("vm-enabled", Until("Redis 2.6", VIRTUAL_MEMORY)),
     ("vm-max-memory", Until("Redis 2.6", VIRTUAL_MEMORY)),
     ("vm-max-threads", Until("Redis 2.6", VIRTUAL_MEMORY)),
@@ -146,8 +144,8 @@ mod tests {
     fn later_and_earlier_versions_are_told_apart() {
         let text = |name: &[u8]| find(name).expect("known").text;
         assert_eq!(
-            text(b"stream-idmp-maxsize"),
-            "known to Redis 8.6 and later; this version does not have it"
+            text(b"slowlog-entry-max-argc"),
+            "known to Redis 8.8 and later; this version does not have it"
         );
         assert_eq!(text(b"vm-enabled"), "removed in Redis 2.6");
         assert!(text(b"search-timeout").contains("module"));

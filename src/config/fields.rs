@@ -337,6 +337,10 @@ group! {
         stream_node_max_bytes: usize = 4096,
         /// Entries of a stream node; 0: no limit.
         stream_node_max_entries: u64 = 100,
+        /// Seconds for which a stream remembers what producers sent.
+        stream_idmp_duration: u64 = 100,
+        /// How many messages of each producer.
+        stream_idmp_maxsize: u64 = 100,
     }
 }
 

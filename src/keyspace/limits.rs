@@ -42,6 +42,10 @@ pub struct Limits {
     pub hll_sparse_bytes: usize,
     /// `stream-node-max-bytes` and `stream-node-max-entries`.
     pub stream: NodeLimits,
+    /// `stream-idmp-duration`.
+    pub idmp_seconds: u64,
+    /// `stream-idmp-maxsize`.
+    pub idmp_messages: u64,
 }
 
 impl Limits {
@@ -90,6 +94,8 @@ impl Default for Limits {
             zset_listpack_value: 64,
             hll_sparse_bytes: 3000,
             stream: NodeLimits { bytes: 4096, entries: 100 },
+            idmp_seconds: 100,
+            idmp_messages: 100,
         }
     }
 }

@@ -27,6 +27,9 @@ pub(crate) mod waiting;
 
 use store::Store;
 
+use crate::ds::stream::Stream;
+use crate::ds::stream::group::Group;
+use crate::keyspace::waiting::Reads;
 use crate::util::lines::Lines;
 use crate::util::siphash::Seed;
 use crate::value::{ObjectRef, Type, ValueRef};
@@ -238,18 +241,29 @@ impl Keyspace {
         entry.expire_ms().is_none_or(|at| at >= now_ms).then(|| entry.value_type())
     }
 
-    /// Whether one who waits to read a stream for a group has to look: there is an entry for it, or
-    /// stream or group are gone. O(1).
-    pub fn has_news(&self, db: u32, key: &[u8], group: &[u8], now_ms: i64) -> bool {
-        let entry = self.dbs.get(db as usize).and_then(|store| store.find(store.key(key)));
-        let live = entry.filter(|entry| entry.expire_ms().is_none_or(|at| at >= now_ms));
-        match live.map(|entry| entry.value()) {
-            Some(ValueRef::Object(ObjectRef::Stream(stream))) => match stream.groups.get(group) {
-                Some(group) => stream.log.last_there() > group.last_id,
-                None => true,
-            },
-            _ => true,
+    /// Whether one who waits to read a stream for a group has to look: there is an entry for it,
+    /// something has been pending for long enough, or stream or group are gone. O(log pending).
+    pub(crate) fn has_news(&self, db: u32, key: &[u8], reads: &Reads, now_ms: i64) -> bool {
+        let Some((stream, group)) = self.group_of(db, key, reads, now_ms) else { return true };
+        let old = |idle: i64| {
+            group.oldest_delivery_ms().is_some_and(|at| now_ms.saturating_sub(at) >= idle)
+        };
+        stream.log.last_there() > group.last_id || reads.claims.is_some_and(old)
+    }
+
+    /// When it has to look again if nothing happens until then. O(log pending).
+    pub(crate) fn news_ms(&self, db: u32, key: &[u8], reads: &Reads, now_ms: i64) -> Option<i64> {
+        let oldest = self.group_of(db, key, reads, now_ms)?.1.oldest_delivery_ms();
+        reads.again_ms(oldest, now_ms)
+    }
+
+    fn group_of(&self, db: u32, key: &[u8], reads: &Reads, now: i64) -> Option<(&Stream, &Group)> {
+        let entry = self.dbs.get(db as usize).and_then(|store| store.find(store.key(key)))?;
+        if entry.expire_ms().is_some_and(|at| at < now) {
+            return None;
         }
+        let ValueRef::Object(ObjectRef::Stream(stream)) = entry.value() else { return None };
+        Some((stream, stream.groups.get(&reads.group[..])?))
     }
 
     /// Small upkeep from time to time. Tables that grow or shrink go on with it. The wheels of

@@ -21,6 +21,16 @@ pub(crate) struct Wait {
     /// The arguments with which it runs again, if not those that came: some words mean the moment
     /// at which they were first read (`$` of XREAD).
     pub rewritten: Option<Vec<Vec<u8>>>,
+    /// When to look again though no key is ready: something may have been pending for long enough
+    /// (CLAIM of XREADGROUP).
+    pub again_ms: Option<i64>,
+}
+
+impl Wait {
+    /// The command runs again as it came.
+    pub(crate) fn new(waiting: Waiting, until_ms: Option<i64>) -> Wait {
+        Wait { waiting, until_ms, rewritten: None, again_ms: None }
+    }
 }
 
 /// What a parked client waits for.
@@ -31,6 +41,8 @@ pub(crate) enum Waiting {
         db: u32,
         keys: Vec<Vec<u8>>,
         wants: Wants,
+        /// For which group it reads streams.
+        reads: Option<Reads>,
         /// What it gets when it gives up.
         nothing: Nothing,
     },
@@ -81,12 +93,34 @@ impl Offsets {
 }
 
 /// What a client wants of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Wants {
     /// Only a value of this type can serve it; None: any.
     pub holds: Option<Type>,
     /// It has to know when the key goes or comes to hold another type.
     pub wakes_on_deletion: bool,
+}
+
+/// One who reads streams for a group, and waits for entries that are new to it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Reads {
+    pub group: Vec<u8>,
+    /// It takes what has been pending for so many milliseconds, too.
+    pub claims: Option<i64>,
+}
+
+impl Reads {
+    /// The shortest time between two looks at what is pending.
+    const LOOK_MS: i64 = 10;
+
+    /// When to look at what is pending again, if the oldest was delivered then. What is delivered
+    /// later can't be claimed sooner than that from now.
+    pub(crate) fn again_ms(&self, oldest_ms: Option<i64>, now_ms: i64) -> Option<i64> {
+        let idle = self.claims?;
+        let later = now_ms.saturating_add(idle.max(Self::LOOK_MS));
+        let oldest = oldest_ms.map_or(later, |at| at.saturating_add(idle));
+        Some(oldest.clamp(now_ms + 1, later))
+    }
 }
 
 impl Wants {
@@ -103,12 +137,5 @@ impl Wants {
     /// Whether a key that changed, and is this now, is lost to a client that has to know.
     pub(crate) fn is_lost(self, now: Option<Type>) -> bool {
         self.wakes_on_deletion && !self.is_met(now)
-    }
-}
-
-impl Waiting {
-    /// Whether a key that has been reported, and is this now, wakes the client.
-    pub(crate) fn wakes(&self, now: Option<Type>) -> bool {
-        matches!(self, Waiting::Keys { wants, .. } if wants.wakes(now))
     }
 }

@@ -85,6 +85,8 @@ pub(crate) struct Parked {
     pub timer: Option<TimerId>,
     /// When it gives up; None: never.
     pub until_ms: Option<i64>,
+    /// When to look again, if that is sooner.
+    pub again_ms: Option<i64>,
 }
 
 /// How a client that caches values is told of changes (CLIENT TRACKING).

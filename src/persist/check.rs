@@ -31,7 +31,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 const BUFFER: usize = 256 << 10;
 const USAGE: &str = "Usage: redust-check-rdb <rdb-file-name>...\n       \
-                     redust-check-rdb --convert 10|11|12|80 <rdb-file-name> <new-rdb-file-name>";
+                     redust-check-rdb --convert 10|11|12|13|14|80 <rdb-file-name> <new-rdb-file-name>";
 
 /// Checks the files named in `args`; the exit code: 0 if all are sound.
 pub fn run(args: &[OsString]) -> i32 {

@@ -105,7 +105,9 @@ pub(crate) fn run(args: &[OsString], usage: &str) -> i32 {
         version.filter(|v| (WRITE_MIN..=WRITE_MAX).contains(v) || *v == VALKEY_VERSION)
     else {
         eprintln!("{usage}");
-        eprintln!("Versions: 10 (Redis 7.0), 11 (7.2), 12 (7.4 and later), 80 (Valkey 9).");
+        eprintln!(
+            "Versions: 10 (Redis 7.0), 11 (7.2), 12 (7.4), 13 (8.6), 14 (8.8), 80 (Valkey 9)."
+        );
         return 1;
     };
     match file(Path::new(input), Path::new(output), version, &mut |line| eprintln!("{line}")) {

@@ -20,7 +20,7 @@ mod jobs;
 mod parts;
 mod reactor;
 
-pub use parts::fuzz::libraries as fuzz_libraries;
+pub use parts::fuzz::{libraries as fuzz_libraries, streams as fuzz_streams};
 
 #[cfg(test)]
 mod tests;

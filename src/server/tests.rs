@@ -51,9 +51,10 @@ fn take_or_wait(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         db: env.db,
         keys: keys.iter().map(|k| k.to_vec()).collect(),
         wants: Wants { holds: None, wakes_on_deletion: false },
+        reads: None,
         nothing: Nothing::NullArray,
     };
-    Ok(Flow::Block(Box::new(Wait { waiting, until_ms, rewritten: None })))
+    Ok(Flow::Block(Box::new(Wait::new(waiting, until_ms))))
 }
 
 struct Bench {

@@ -71,7 +71,10 @@ impl PartialEq for stream::Stream {
             s.digest(&mut sum);
             sum
         };
-        facts(self) == facts(other) && self.groups == other.groups && sum(self) == sum(other)
+        facts(self) == facts(other)
+            && self.groups == other.groups
+            && self.producers == other.producers
+            && sum(self) == sum(other)
     }
 }
 

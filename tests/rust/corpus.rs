@@ -83,6 +83,11 @@ fn sentinel_seeds_and_their_mutants_leave_a_file_that_is_read_again() {
     replay("sentinel", redust::sentinel::fuzz);
 }
 
+#[test]
+fn corpus_streams() {
+    replay("streams", redust::server::fuzz_streams);
+}
+
 fn replay(target: &str, fuzz: fn(&[u8])) {
     let root = std::env::var_os("CARGO_MANIFEST_DIR");
     let root = root.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), std::path::PathBuf::from);

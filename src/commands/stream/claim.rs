@@ -1,5 +1,6 @@
 //! Taking over what other consumers left lying: XCLAIM by ID, XAUTOCLAIM by a scan.
 
+use super::dead::Dead;
 use super::group::{find_or_add, no_group, tell_claim, tell_position};
 use super::{id, reply_entry, reply_id, start_id};
 use crate::commands::arg;
@@ -84,11 +85,12 @@ impl Options {
 /// Makes entries that are pending the consumer's own. Reply: the entries, or their IDs.
 /// O(each: log pending + entries of a block).
 fn xclaim(ctx: &mut Ctx<'_>) -> CmdResult {
+    let (key, name) = (ctx.argv.at(1), ctx.argv.at(2));
+    let mut dead = Dead::of(ctx, key, name)?;
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
-    let (key, name) = (argv.at(1), argv.at(2));
     let there = db.read_as::<Stream>(key, fx)?.is_some();
     let mut stream = if there { db.find_open::<Stream>(key, fx)? } else { None };
-    let Some(Inner { log, groups }) = stream.as_mut().map(|stream| &mut ***stream) else {
+    let Some(Inner { log, groups, .. }) = stream.as_mut().map(|stream| &mut ***stream) else {
         return Err(no_group(key, name, ""));
     };
     let group = groups.get_mut(name).ok_or_else(|| no_group(key, name, ""))?;
@@ -125,6 +127,11 @@ fn xclaim(ctx: &mut Ctx<'_>) -> CmdResult {
         if old.is_some() && min_idle > 0 && idle < min_idle {
             continue;
         }
+        if let Some(old) = old.filter(|old| !options.just_id && dead.is(old))
+            && dead.take(entry, (key, name), group, &old)
+        {
+            continue;
+        }
         let deliveries = match options.deliveries {
             Some(n) => n,
             None => before.deliveries.wrapping_add(u64::from(!options.just_id)),
@@ -140,12 +147,18 @@ fn xclaim(ctx: &mut Ctx<'_>) -> CmdResult {
         tell_claim(fx, key, name, group, text, &new);
         moved = false;
         fx.dirty += 1;
+        if new.delivered_ms < env.now_ms {
+            // Others may wait for what has been pending for long.
+            fx.ready(key);
+        }
     }
     if moved {
         tell_position(fx, key, name, group);
         fx.dirty += 1;
     }
     reply.end_array(at, n);
+    drop(stream);
+    dead.deliver(ctx, key, name)?;
     Ok(Flow::Done)
 }
 
@@ -155,8 +168,9 @@ fn xclaim(ctx: &mut Ctx<'_>) -> CmdResult {
 /// own. Reply: where to go on, the entries or their IDs, and IDs of entries that are gone.
 /// O(each that is looked at: log pending + entries of a block).
 fn xautoclaim(ctx: &mut Ctx<'_>) -> CmdResult {
+    let (key, name) = (ctx.argv.at(1), ctx.argv.at(2));
+    let mut dead = Dead::of(ctx, key, name).unwrap_or_default();
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
-    let (key, name) = (argv.at(1), argv.at(2));
     // Compat: the key is looked up before the arguments are read.
     db.read(key, fx);
     let min_idle = arg::int(argv.at(4))
@@ -177,7 +191,7 @@ fn xautoclaim(ctx: &mut Ctx<'_>) -> CmdResult {
         at += 1;
     }
     let mut stream = db.find_open::<Stream>(key, fx)?;
-    let Some(Inner { log, groups }) = stream.as_mut().map(|stream| &mut ***stream) else {
+    let Some(Inner { log, groups, .. }) = stream.as_mut().map(|stream| &mut ***stream) else {
         return Err(no_group(key, name, ""));
     };
     let group = groups.get_mut(name).ok_or_else(|| no_group(key, name, ""))?;
@@ -206,7 +220,12 @@ fn xautoclaim(ctx: &mut Ctx<'_>) -> CmdResult {
                 continue;
             }
             Some(_) if min_idle > 0 && idle < min_idle => continue,
-            Some(entry) => claimed.push(entry),
+            Some(entry) => {
+                if !just_id && dead.is(&old) && dead.take(entry, (key, name), group, &old) {
+                    continue;
+                }
+                claimed.push(entry);
+            }
         }
         let deliveries = old.deliveries.wrapping_add(u64::from(!just_id));
         let new = Pending { consumer: slot, delivered_ms: env.now_ms, deliveries };
@@ -228,5 +247,7 @@ fn xautoclaim(ctx: &mut Ctx<'_>) -> CmdResult {
     }
     reply.array(gone.len());
     gone.into_iter().for_each(|id| reply_id(reply, id));
+    drop(stream);
+    dead.deliver(ctx, key, name)?;
     Ok(Flow::Done)
 }

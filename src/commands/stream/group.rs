@@ -7,7 +7,7 @@
 use super::{end_id, id, ids, reply_id, start_id};
 use crate::commands::arg;
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
-use crate::ds::stream::group::{Group, Pending, Slot};
+use crate::ds::stream::group::{Group, Limit, NOBODY, Pending, Slot};
 use crate::ds::stream::id::Id;
 use crate::keyspace::effects::{EV_STREAM, Effects};
 use crate::keyspace::env::Env;
@@ -79,11 +79,15 @@ pub(super) fn tell_claim(
     pending: &Pending,
 ) {
     if fx.is_streamed() {
+        // What is nobody's is told only when its entry is gone.
+        if pending.consumer == NOBODY {
+            return fx.also(&[b"XACK", key, name, id]);
+        }
         fx.also(&[
             b"XCLAIM",
             key,
             name,
-            &group.consumer(pending.consumer).name,
+            group.owner(pending),
             b"0",
             id,
             b"TIME",
@@ -111,11 +115,13 @@ pub(super) fn tell_position(fx: &mut Effects, key: &[u8], name: &[u8], group: &G
 struct Options {
     mkstream: bool,
     entries_read: Option<i64>,
+    /// None: it is not named; Some(None): there is to be none.
+    limit: Option<Option<Limit>>,
 }
 
 impl Options {
     fn parse(argv: Argv<'_>, creates: bool) -> Result<Options, CmdError> {
-        let mut options = Options { mkstream: false, entries_read: None };
+        let mut options = Options { mkstream: false, entries_read: None, limit: None };
         let mut at = 5;
         while at < argv.len() {
             if creates && arg::is(argv.at(at), "mkstream") {
@@ -132,11 +138,55 @@ impl Options {
                     n => Some(n),
                 };
                 at += 2;
+            } else if arg::is(argv.at(at), "maxdeliveries") && at + 1 < argv.len() {
+                at += options.parse_limit(argv, at)?;
             } else {
                 return Err(unknown(argv));
             }
         }
         Ok(options)
+    }
+
+    /// `MAXDELIVERIES n DLQ key`, or `MAXDELIVERIES 0`; how many words it takes.
+    fn parse_limit(&mut self, argv: Argv<'_>, at: usize) -> Result<usize, CmdError> {
+        let text = "value for MAXDELIVERIES must not be negative";
+        let deliveries = arg::int_from_0(argv.at(at + 1), text)? as u64;
+        if deliveries == 0 {
+            self.limit = Some(None);
+            return Ok(2);
+        }
+        if at + 3 >= argv.len() || !arg::is(argv.at(at + 2), "dlq") {
+            return Err(CmdError::new("ERR MAXDELIVERIES needs DLQ and a key"));
+        }
+        let key = argv.at(at + 3);
+        if key == argv.at(2) {
+            return Err(CmdError::new("ERR The stream itself can't take its dead letters"));
+        }
+        self.limit = Some(Some(Limit { deliveries, key: key.into() }));
+        Ok(4)
+    }
+}
+
+/// Puts a group's limit into the stream of writes. A server that doesn't know of such refuses it.
+fn tell_limit(fx: &mut Effects, key: &[u8], name: &[u8], group: &Group) {
+    if fx.is_streamed() {
+        let (read, id) = (group.entries_read.unwrap_or(-1).to_string(), group.last_id.text());
+        let deliveries = group.limit.as_ref().map_or(0, |limit| limit.deliveries).to_string();
+        let start: [&[u8]; 9] = [
+            b"XGROUP",
+            b"SETID",
+            key,
+            name,
+            &id,
+            b"ENTRIESREAD",
+            read.as_bytes(),
+            b"MAXDELIVERIES",
+            deliveries.as_bytes(),
+        ];
+        match &group.limit {
+            Some(limit) => fx.also(&[&start[..], &[b"DLQ", &limit.key]].concat()),
+            None => fx.also(&start),
+        }
     }
 }
 
@@ -144,17 +194,19 @@ fn unknown(argv: Argv<'_>) -> CmdError {
     errors::unknown_subcommand("xgroup", argv.at(1))
 }
 
-/// `XGROUP CREATE key group id|$ [MKSTREAM] [ENTRIESREAD n]`. O(log groups).
+/// `XGROUP CREATE key group id|$ [MKSTREAM] [ENTRIESREAD n] [MAXDELIVERIES n DLQ key]`.
+/// O(log groups).
 fn create(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
-    let Options { mkstream, entries_read } = Options::parse(*argv, true)?;
+    let Options { mkstream, entries_read, limit } = Options::parse(*argv, true)?;
+    let limit = limit.flatten();
     let (key, name) = (argv.at(2), argv.at(3));
     let last = match db.touch_as::<Stream>(key, fx)? {
         Some(stream) => Some(stream.log.last_id),
         None if mkstream => None,
         None => return Err(NO_KEY),
     };
-    if argv.len() > 8 {
+    if argv.len() > 8 && limit.is_none() {
         return Err(unknown(*argv));
     }
     let start = match argv.at(4) {
@@ -168,7 +220,29 @@ fn create(ctx: &mut Ctx<'_>) -> CmdResult {
     if stream.groups.contains_key(name) {
         return Err(CmdError::new("BUSYGROUP Consumer Group name already exists"));
     }
-    stream.groups.insert(name.into(), Group::new(start, entries_read));
+    let mut group = Group::new(start, entries_read);
+    if let Some(limit) = limit {
+        group.limit = Some(Box::new(limit));
+        // Others make the group even if they know of no limit.
+        fx.dont_propagate();
+        if fx.is_streamed() {
+            let read = entries_read.unwrap_or(-1).to_string();
+            let id = start.text();
+            let words: [&[u8]; 8] = [
+                b"XGROUP",
+                b"CREATE",
+                key,
+                name,
+                &id,
+                b"MKSTREAM",
+                b"ENTRIESREAD",
+                read.as_bytes(),
+            ];
+            fx.also(&words);
+        }
+        tell_limit(fx, key, name, &group);
+    }
+    stream.groups.insert(name.into(), group);
     drop(stream);
     reply.ok();
     fx.dirty += 1;
@@ -176,16 +250,16 @@ fn create(ctx: &mut Ctx<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `XGROUP SETID key group id|$ [ENTRIESREAD n]`. O(log groups).
+/// `XGROUP SETID key group id|$ [ENTRIESREAD n] [MAXDELIVERIES n [DLQ key]]`. O(log groups).
 fn set_id(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
-    let Options { entries_read, .. } = Options::parse(*argv, false)?;
+    let Options { entries_read, limit, .. } = Options::parse(*argv, false)?;
     let (key, name) = (argv.at(2), argv.at(3));
     let mut stream = db.touch_open::<Stream>(key, fx)?.ok_or(NO_KEY)?;
     if !stream.groups.contains_key(name) {
         return Err(no_group_of_key(key, name));
     }
-    if !matches!(argv.len(), 5 | 7) {
+    if !matches!(argv.len(), 5 | 7) && limit.is_none() {
         return Err(unknown(*argv));
     }
     let start = match argv.at(4) {
@@ -194,6 +268,12 @@ fn set_id(ctx: &mut Ctx<'_>) -> CmdResult {
     };
     if let Some(group) = stream.groups.get_mut(name) {
         (group.last_id, group.entries_read) = (start, entries_read);
+        if let Some(limit) = limit {
+            group.limit = limit.map(Box::new);
+            fx.dont_propagate();
+            tell_position(fx, key, name, group);
+            tell_limit(fx, key, name, group);
+        }
     }
     drop(stream);
     reply.ok();
@@ -314,12 +394,15 @@ fn xpending(ctx: &mut Ctx<'_>) -> CmdResult {
     };
     let (at, mut n) = (reply.begin_array(), 0);
     let mut show = |id: Id, pending: &Pending| {
-        let idle = env.now_ms.wrapping_sub(pending.delivered_ms);
+        let idle = match pending.consumer {
+            NOBODY => -1,
+            _ => env.now_ms.wrapping_sub(pending.delivered_ms).max(0),
+        };
         n += 1;
         reply.array(4);
         reply_id(reply, id);
-        reply.bulk(&group.consumer(pending.consumer).name);
-        reply.int(idle.max(0));
+        reply.bulk(group.owner(pending));
+        reply.int(idle);
         reply.int(pending.deliveries as i64);
     };
     if span.start <= span.end && span.count > 0 {

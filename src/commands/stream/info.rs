@@ -6,6 +6,7 @@ use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::ds::stream::Stream as Inner;
 use crate::ds::stream::group::Group;
 use crate::ds::stream::id::Id;
+use crate::ds::stream::idempotent::Producers;
 use crate::resp::errors;
 use crate::resp::reply::Reply;
 use crate::value::stream::Stream;
@@ -18,7 +19,7 @@ const COUNT: i64 = 10;
 
 /// `XINFO STREAM key [FULL [COUNT n]]`. O(log blocks), and what is shown.
 fn stream(ctx: &mut Ctx<'_>) -> CmdResult {
-    let Ctx { db, argv, reply, fx, .. } = ctx;
+    let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let found = db.read_as::<Stream>(argv.at(2), fx)?;
     let stream = found.ok_or(errors::NO_SUCH_KEY)?;
     let unknown = || errors::unknown_subcommand("xinfo", argv.at(1));
@@ -31,7 +32,8 @@ fn stream(ctx: &mut Ctx<'_>) -> CmdResult {
         _ => return Err(unknown()),
     };
     let log = &stream.log;
-    reply.map(if full.is_some() { 9 } else { 10 });
+    let facts = if full.is_some() { 9 } else { 10 };
+    reply.map(facts + if stream.producers.is_some() { 6 } else { 0 });
     let mut number = |name: &str, n: i64| {
         reply.bulk_str(name);
         reply.int(n);
@@ -47,11 +49,33 @@ fn stream(ctx: &mut Ctx<'_>) -> CmdResult {
     reply.int(log.added as i64);
     reply.bulk_str("recorded-first-entry-id");
     reply_id(reply, log.first_id);
+    if let Some(producers) = &stream.producers {
+        self::producers(reply, producers, env.now_ms as u64);
+    }
     match full {
         None => summary(reply, stream),
         Some(count) => in_full(reply, stream, count as usize),
     }
     Ok(Flow::Done)
+}
+
+/// What is remembered of producers. A stream without such a memory has not got these lines, so that
+/// it looks as it did in Redis 7.2.
+fn producers(reply: &mut Reply, producers: &Producers, now_ms: u64) {
+    let memory = producers.memory();
+    let (names, messages) = producers.counts(now_ms);
+    let numbers = [
+        ("idmp-duration", memory.seconds),
+        ("idmp-maxsize", memory.messages),
+        ("pids-tracked", names as u64),
+        ("iids-tracked", messages as u64),
+        ("iids-added", producers.added),
+        ("iids-duplicates", producers.duplicates),
+    ];
+    for (name, n) in numbers {
+        reply.bulk_str(name);
+        reply.int(n as i64);
+    }
 }
 
 fn summary(reply: &mut Reply, stream: &Inner) {
@@ -89,19 +113,24 @@ fn in_full(reply: &mut Reply, stream: &Inner, count: usize) {
     reply.bulk_str("groups");
     reply.array(stream.groups.len());
     for (name, group) in &stream.groups {
-        reply.map(7);
+        let released = group.released_count();
+        reply.map(if released > 0 { 8 } else { 7 });
         reply.bulk_str("name");
         reply.bulk(name);
         position(reply, stream, group);
         let pending = group.pending();
         reply.bulk_str("pel-count");
         reply.len_int(pending.len());
+        if released > 0 {
+            reply.bulk_str("nacked-count");
+            reply.len_int(released);
+        }
         reply.bulk_str("pending");
         reply.array(pending.len().min(most));
         for (id, pending) in pending.iter().take(most) {
             reply.array(4);
             reply_id(reply, *id);
-            reply.bulk(&group.consumer(pending.consumer).name);
+            reply.bulk(group.owner(pending));
             reply.int(pending.delivered_ms);
             reply.int(pending.deliveries as i64);
         }
@@ -137,7 +166,7 @@ fn groups(ctx: &mut Ctx<'_>) -> CmdResult {
     let stream = found.ok_or(errors::NO_SUCH_KEY)?;
     reply.array(stream.groups.len());
     for (name, group) in &stream.groups {
-        reply.map(6);
+        reply.map(if group.limit.is_some() { 8 } else { 6 });
         reply.bulk_str("name");
         reply.bulk(name);
         reply.bulk_str("consumers");
@@ -145,6 +174,12 @@ fn groups(ctx: &mut Ctx<'_>) -> CmdResult {
         reply.bulk_str("pending");
         reply.len_int(group.pending().len());
         position(reply, stream, group);
+        if let Some(limit) = &group.limit {
+            reply.bulk_str("max-deliveries");
+            reply.int(limit.deliveries as i64);
+            reply.bulk_str("dead-letter-key");
+            reply.bulk(&limit.key);
+        }
     }
     Ok(Flow::Done)
 }

@@ -1,16 +1,17 @@
 //! Reading what is new in streams, alone (XREAD) or as a member of a group (XREADGROUP), and
 //! waiting for it.
 
-use super::{INVALID_ID, group, id, reply_entry, reply_id, reply_pairs, reply_range};
+use super::dead::Dead;
+use super::{INVALID_ID, group, id, reply_entry, reply_fields, reply_id, reply_pairs, reply_range};
 use crate::commands::arg;
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::ds::stream::Stream as Inner;
-use crate::ds::stream::group::{Group, Pending, Slot};
+use crate::ds::stream::group::{Group, NOBODY, Pending, Slot};
 use crate::ds::stream::id::{Id, IdText};
 use crate::ds::stream::log::Log;
 use crate::keyspace::effects::Effects;
 use crate::keyspace::env::{Env, Origin};
-use crate::keyspace::waiting::{Wait, Waiting, Wants};
+use crate::keyspace::waiting::{Reads, Wait, Waiting, Wants};
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::{Deferred, Nothing, Reply};
 use crate::value::Type;
@@ -23,6 +24,9 @@ const GROUP_ONLY: CmdError = CmdError::new(
 );
 const NOACK_ONLY: CmdError = CmdError::new(
     "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.",
+);
+const CLAIM_ONLY: CmdError = CmdError::new(
+    "ERR The CLAIM option is only supported by XREADGROUP. You called XREAD instead.",
 );
 const NO_DOLLAR: CmdError = CmdError::new(
     "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of \
@@ -43,7 +47,7 @@ enum From {
     Group,
 }
 
-/// `[GROUP group consumer] [COUNT n] [BLOCK ms] [NOACK] STREAMS key .. id ..`
+/// `[GROUP group consumer] [COUNT n] [BLOCK ms] [CLAIM min-idle] [NOACK] STREAMS key .. id ..`
 struct Request<'a> {
     /// Group and consumer.
     reader: Option<(&'a [u8], &'a [u8])>,
@@ -51,6 +55,8 @@ struct Request<'a> {
     /// Until when it waits, if it waits.
     block: Option<Option<i64>>,
     no_ack: bool,
+    /// What has been pending for so many milliseconds is delivered again.
+    claims: Option<i64>,
     /// Which argument the first key is, and how many there are.
     first: usize,
     keys: usize,
@@ -59,8 +65,9 @@ struct Request<'a> {
 impl<'a> Request<'a> {
     fn parse(ctx: &Ctx<'a>, in_group: bool) -> Result<Request<'a>, CmdError> {
         let argv = ctx.argv;
+        let (reader, block, claims) = (None, None, None);
         let mut request =
-            Request { reader: None, count: 0, block: None, no_ack: false, first: 0, keys: 0 };
+            Request { reader, count: 0, block, no_ack: false, claims, first: 0, keys: 0 };
         let mut at = 1;
         while at < argv.len() {
             let (word, more) = (argv.at(at), argv.len() - at - 1);
@@ -75,6 +82,17 @@ impl<'a> Request<'a> {
             } else if more > 0 && arg::is(word, "count") {
                 at += 1;
                 request.count = arg::int(argv.at(at))?.max(0) as usize;
+            } else if more > 0 && arg::is(word, "claim") {
+                if !in_group {
+                    return Err(CLAIM_ONLY);
+                }
+                at += 1;
+                let idle = arg::int(argv.at(at))
+                    .map_err(|_| CmdError::new("ERR min-idle-time is not an integer"))?;
+                if idle < 0 {
+                    return Err(CmdError::new("ERR min-idle-time must be a positive integer"));
+                }
+                request.claims = Some(idle);
             } else if more > 0 && arg::is(word, "streams") {
                 if !more.is_multiple_of(2) {
                     let (name, sign) = if in_group { ("xreadgroup", '>') } else { ("xread", '$') };
@@ -207,7 +225,7 @@ fn xread(ctx: &mut Ctx<'_>) -> CmdResult {
 
 /// Waits for entries, if the client asked for that and can.
 fn wait(ctx: &mut Ctx<'_>, request: &Request<'_>, from: &[From]) -> CmdResult {
-    let Ctx { argv, reply, env, .. } = ctx;
+    let Ctx { db, argv, reply, env, fx, .. } = ctx;
     let Some(until_ms) = request.block.filter(|_| !env.deny_blocking) else {
         reply.null_array();
         return Ok(Flow::Done);
@@ -223,18 +241,34 @@ fn wait(ctx: &mut Ctx<'_>, request: &Request<'_>, from: &[From]) -> CmdResult {
             rewritten.get_or_insert_with(|| argv.owned())[at] = id.text();
         }
     }
+    let group = request.reader.map(|(group, _)| group);
+    let reads = group.map(|group| Reads { group: group.to_vec(), claims: request.claims });
+    let mut again_ms = None;
+    for key in keys {
+        if let Some(reads) = reads.as_ref().filter(|reads| reads.claims.is_some())
+            && let Some(stream) = db.read_as::<Stream>(key, fx)?
+            && let Some(group) = stream.groups.get(&reads.group[..])
+        {
+            let at = reads.again_ms(group.oldest_delivery_ms(), env.now_ms);
+            again_ms = [again_ms, at].into_iter().flatten().min();
+        }
+    }
     let waiting = Waiting::Keys {
         db: env.db,
         keys: keys.iter().map(|key| key.to_vec()).collect(),
         wants: Wants { holds: Some(Type::Stream), wakes_on_deletion: request.reader.is_some() },
+        reads,
         nothing: Nothing::NullArray,
     };
-    Ok(Flow::Block(Box::new(Wait { waiting, until_ms, rewritten })))
+    Ok(Flow::Block(Box::new(Wait { waiting, until_ms, rewritten, again_ms })))
 }
 
-/// `XREADGROUP GROUP group consumer [COUNT n] [BLOCK ms] [NOACK] STREAMS key [key ...] id [id ...]`
+/// `XREADGROUP GROUP group consumer [COUNT n] [BLOCK ms] [CLAIM min-idle] [NOACK] STREAMS key
+/// [key ...] id [id ...]`
 ///
-/// Reads what the group has not read yet (`>`), or again what the consumer has not done.
+/// Reads what the group has not read yet (`>`), or again what the consumer has not done. CLAIM (of
+/// Redis 8.4) delivers before that what has been pending for long enough, whoever has it; each
+/// entry then says for how long that was, and how often it had been delivered.
 /// O(log blocks + entries * log pending).
 fn xreadgroup(ctx: &mut Ctx<'_>) -> CmdResult {
     // All that changes is said by other commands.
@@ -242,13 +276,22 @@ fn xreadgroup(ctx: &mut Ctx<'_>) -> CmdResult {
     let request = Request::parse(ctx, true)?;
     let from = request.begin(ctx)?;
     let Some((group, consumer)) = request.reader else { return Err(errors::SYNTAX) };
+    let mut letters = Vec::new();
+    if request.claims.is_some() {
+        for i in request.first..request.first + request.keys {
+            letters.push(Dead::of(ctx, ctx.argv.at(i), group)?);
+        }
+    }
+    let mut letters = letters.into_iter();
+    let mut dead = Vec::new();
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let mut answer = Answer { reply, begun: None, streams: 0 };
     for (i, from) in from.iter().enumerate() {
         let key = argv.at(request.first + i);
+        let mut died = letters.next().unwrap_or_default();
         db.read_as::<Stream>(key, fx)?;
         let Some(mut stream) = db.find_open::<Stream>(key, fx)? else { continue };
-        let Inner { log, groups } = &mut **stream;
+        let Inner { log, groups, .. } = &mut **stream;
         let Some(state) = groups.get_mut(group) else { continue };
         let known = state.consumer_count();
         let slot = group::find_or_add(state, consumer, key, fx, env);
@@ -256,23 +299,37 @@ fn xreadgroup(ctx: &mut Ctx<'_>) -> CmdResult {
             fx.also(&[b"XGROUP", b"CREATECONSUMER", key, group, consumer]);
         }
         let mut reading = Reading { log, state, slot, key, group, fx, env };
+        let mut claimed = Vec::new();
+        if let (From::Group, Some(idle)) = (*from, request.claims) {
+            claimed = reading.claim(idle, request.count, &mut died);
+        }
+        dead.push((key, died));
         match *from {
             From::Id(have) => {
                 answer.stream(key);
                 reading.history(have.next().unwrap_or(Id::MIN), request.count, answer.reply);
             }
-            From::Group if log.is_empty() || log.last_there() <= reading.state.last_id => continue,
+            From::Group
+                if claimed.is_empty()
+                    && (log.is_empty() || log.last_there() <= reading.state.last_id) =>
+            {
+                continue;
+            }
             From::Group => {
                 answer.stream(key);
-                reading.new_entries(request.count, request.no_ack, answer.reply);
+                reading.entries(&claimed, &request, answer.reply);
             }
         }
         fx.dirty += 1;
     }
-    if answer.end() {
-        return Ok(Flow::Done);
+    let answered = answer.end();
+    for (key, dead) in dead {
+        dead.deliver(ctx, key, group)?;
     }
-    wait(ctx, &request, &from)
+    match answered {
+        true => Ok(Flow::Done),
+        false => wait(ctx, &request, &from),
+    }
 }
 
 /// A consumer reads a stream.
@@ -308,13 +365,96 @@ impl Reading<'_> {
         }
     }
 
-    fn new_entries(&mut self, count: usize, no_ack: bool, reply: &mut Reply) {
-        let Some(start) = self.state.last_id.next() else { return reply.array(0) };
+    /// Takes over what has been pending for so many milliseconds, oldest first, up to `count`
+    /// entries (0: all), each with what was known of it. What is gone from the stream is no longer
+    /// pending.
+    fn claim(&mut self, idle: i64, count: usize, dead: &mut Dead) -> Vec<(Id, Pending)> {
+        self.state.index_times();
+        let most = if count == 0 { usize::MAX } else { count };
+        let (mut there, mut gone, mut dying) = (Vec::new(), Vec::new(), Vec::new());
+        for id in self.state.claimable(self.env.now_ms.saturating_sub(idle)) {
+            if there.len() == most {
+                break;
+            }
+            match self.log.get(id) {
+                Some(_) if self.state.pending().get(&id).is_some_and(|p| dead.is(p)) => {
+                    dying.push(id);
+                }
+                Some(_) => there.push(id),
+                None => gone.push(id),
+            }
+        }
+        for id in dying {
+            let old = self.state.pending().get(&id).copied();
+            if let (Some(entry), Some(old)) = (self.log.get(id), old)
+                && !dead.take(entry, (self.key, self.group), self.state, &old)
+            {
+                there.push(id);
+            }
+        }
+        for id in gone {
+            if let Some(old) = self.state.pending().get(&id).copied() {
+                let id = IdText::new(id);
+                group::tell_claim(self.fx, self.key, self.group, self.state, id.as_bytes(), &old);
+            }
+            self.state.remove(id);
+            self.fx.dirty += 1;
+        }
+        let mut claimed = Vec::with_capacity(there.len());
+        for id in there {
+            let Some(old) = self.state.pending().get(&id).copied() else { continue };
+            let deliveries = old.deliveries.wrapping_add(1);
+            let delivered_ms = self.env.now_ms;
+            let new = Pending { consumer: self.slot, delivered_ms, deliveries };
+            self.state.put(id, new);
+            self.state.consumer_mut(self.slot).active_ms = delivered_ms;
+            let id_text = IdText::new(id);
+            let text = id_text.as_bytes();
+            group::tell_claim(self.fx, self.key, self.group, self.state, text, &new);
+            claimed.push((id, old));
+        }
+        claimed
+    }
+
+    /// What was claimed, and what is new. With CLAIM, each entry says for how long it was pending
+    /// and how often it had been delivered.
+    fn entries(&mut self, claimed: &[(Id, Pending)], request: &Request<'_>, reply: &mut Reply) {
         let at = reply.begin_array();
-        let (log, most) = (self.log, if count == 0 { usize::MAX } else { count });
+        let (log, mut n) = (self.log, 0);
+        for (id, old) in claimed {
+            let Some(entry) = log.get(*id) else { continue };
+            reply.array(4);
+            reply_id(reply, *id);
+            reply_fields(reply, &mut entry.pairs());
+            // Compat: the time of what is nobody's is said as in XPENDING.
+            reply.int(match old.consumer {
+                NOBODY => -1,
+                _ => self.env.now_ms.wrapping_sub(old.delivered_ms).max(0),
+            });
+            reply.int(old.deliveries as i64);
+            n += 1;
+        }
+        let most = if request.count == 0 { usize::MAX } else { request.count };
+        if n < most {
+            n += self.new_entries(most - n, request, reply);
+        }
+        reply.end_array(at, n);
+    }
+
+    fn new_entries(&mut self, most: usize, request: &Request<'_>, reply: &mut Reply) -> usize {
+        let Some(start) = self.state.last_id.next() else { return 0 };
+        let (log, no_ack) = (self.log, request.no_ack);
         let n = log.range(start, Id::MAX).visit(most, |id, pairs| {
             self.advance(id);
-            reply_pairs(reply, id, pairs);
+            if request.claims.is_some() {
+                reply.array(4);
+                reply_id(reply, id);
+                reply_fields(reply, pairs);
+                reply.int(0);
+                reply.int(0);
+            } else {
+                reply_pairs(reply, id, pairs);
+            }
             if no_ack {
                 return;
             }
@@ -325,10 +465,10 @@ impl Reading<'_> {
                 group::tell_claim(self.fx, self.key, self.group, self.state, text, &pending);
             }
         });
-        reply.end_array(at, n);
         if no_ack && n > 0 {
             group::tell_position(self.fx, self.key, self.group, self.state);
         }
+        n
     }
 
     /// The group has read up to this entry.

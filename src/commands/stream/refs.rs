@@ -4,7 +4,8 @@
 //! A group has an entry that it has not read yet, and one that is pending in it. What is done goes
 //! into the stream of writes as XACK, XDEL and XTRIM, which older replicas know.
 
-use super::{Trimming, id};
+use super::add::Trimming;
+use super::id;
 use crate::commands::arg;
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::ds::stream::Stream as Inner;
@@ -147,7 +148,7 @@ impl Trimmed {
     /// Trims. O(entries that it comes to * groups * log pending).
     pub(super) fn run(stream: &mut Inner, how: &Trimming, refs: Refs) -> Trimmed {
         let mut done = Trimmed::default();
-        let Inner { log, groups } = stream;
+        let Inner { log, groups, .. } = stream;
         match refs {
             Refs::Keep => done.first = how.run(log),
             Refs::Drop => {

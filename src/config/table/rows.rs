@@ -334,6 +334,8 @@ static LIMITS: &[Row] = &[
     row("hll-sparse-max-bytes", memory!(limits.hll_sparse_max_bytes, 0, I64)),
     row("stream-node-max-bytes", memory!(limits.stream_node_max_bytes, 0, I64)),
     row("stream-node-max-entries", int!(limits.stream_node_max_entries, 0, I64)),
+    later("stream-idmp-duration", int!(limits.stream_idmp_duration, 1, 86_400)),
+    later("stream-idmp-maxsize", int!(limits.stream_idmp_maxsize, 1, 10_000)),
 ];
 
 /// The memory limit, eviction and defragmentation.

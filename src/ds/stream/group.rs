@@ -4,8 +4,13 @@
 //! delivered. A consumer has the IDs of its own, in order. A consumer is known by a number inside
 //! its group, so that what is pending names it in four bytes.
 //!
+//! What was given back (XNACK) is pending and nobody's. It is delivered again before anything else,
+//! in the order in which it was given back. Which of the others was delivered first is known only
+//! once somebody has asked for it: the index costs as much as what is pending itself.
+//!
 //! Invariants (`check` walks them): an ID is in the set of the consumer that its pending entry
-//! names, and in no other; each name leads to a consumer of that name.
+//! names, and in no other; each name leads to a consumer of that name; what is nobody's is in
+//! `released`, and nothing else; `by_time`, if it is there, has all that is somebody's.
 
 use super::id::Id;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,12 +21,47 @@ pub(crate) type Groups = BTreeMap<Box<[u8]>, Group>;
 /// A consumer's number in its group.
 pub(crate) type Slot = u32;
 
+/// In place of a consumer's number: what is pending is nobody's.
+pub(crate) const NOBODY: Slot = Slot::MAX;
+
 /// A delivery that is not done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Pending {
+    /// Who has it, or `NOBODY`.
     pub(crate) consumer: Slot,
+    /// When it was delivered; 0 if it is nobody's.
     pub(crate) delivered_ms: i64,
     pub(crate) deliveries: u64,
+}
+
+/// How often an entry is delivered at most, and which stream it moves to then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Limit {
+    pub(crate) deliveries: u64,
+    pub(crate) key: Box<[u8]>,
+}
+
+/// What is pending and nobody's, in the order in which it was given back.
+#[derive(Clone, Debug, Default)]
+struct Released {
+    by_turn: BTreeMap<u64, Id>,
+    turns: BTreeMap<Id, u64>,
+    next: u64,
+}
+
+impl Released {
+    fn push(&mut self, id: Id) {
+        self.remove(id);
+        self.by_turn.insert(self.next, id);
+        self.turns.insert(id, self.next);
+        self.next += 1;
+    }
+
+    fn remove(&mut self, id: Id) {
+        if let Some(turn) = self.turns.remove(&id) {
+            self.by_turn.remove(&turn);
+        }
+    }
 }
 
 /// One who reads for a group.
@@ -49,18 +89,23 @@ pub(crate) struct Group {
     pub(crate) last_id: Id,
     /// How many entries of the stream it has read, as far as known.
     pub(crate) entries_read: Option<i64>,
+    pub(crate) limit: Option<Box<Limit>>,
     pending: BTreeMap<Id, Pending>,
     names: BTreeMap<Box<[u8]>, Slot>,
     consumers: Vec<Option<Consumer>>,
     /// Numbers that were given back.
     free: Vec<Slot>,
+    released: Option<Box<Released>>,
+    /// What is somebody's, by the time of its delivery.
+    by_time: Option<BTreeSet<(i64, Id)>>,
 }
 
 impl Group {
     /// A group that has read up to `last_id`.
     pub(crate) fn new(last_id: Id, entries_read: Option<i64>) -> Group {
         let (pending, names, consumers, free) = Default::default();
-        Group { last_id, entries_read, pending, names, consumers, free }
+        let (limit, released, by_time) = (None, None, None);
+        Group { last_id, entries_read, limit, pending, names, consumers, free, released, by_time }
     }
 
     /// What is delivered but not done, by ID.
@@ -76,6 +121,14 @@ impl Group {
     /// A consumer that is there.
     pub(crate) fn consumer(&self, slot: Slot) -> &Consumer {
         self.consumers[slot as usize].as_ref().expect("a consumer of this number")
+    }
+
+    /// The name of the consumer that has something pending; empty if nobody has it.
+    pub(crate) fn owner(&self, pending: &Pending) -> &[u8] {
+        match pending.consumer {
+            NOBODY => b"",
+            slot => &self.consumer(slot).name,
+        }
     }
 
     /// A consumer that is there, to change it.
@@ -119,9 +172,12 @@ impl Group {
         if self.names.is_empty() {
             (self.consumers, self.free) = Default::default();
         }
-        consumer.pending.iter().for_each(|id| {
-            self.pending.remove(id);
-        });
+        for id in &consumer.pending {
+            let old = self.pending.remove(id);
+            if let (Some(by_time), Some(old)) = (&mut self.by_time, old) {
+                by_time.remove(&(old.delivered_ms, *id));
+            }
+        }
         consumer.pending.len()
     }
 
@@ -133,13 +189,17 @@ impl Group {
         new
     }
 
-    /// Sets what is pending under an ID. O(log pending).
+    /// Sets what is pending under an ID, for a consumer. O(log pending).
     pub(crate) fn put(&mut self, id: Id, new: Pending) {
         let old = self.pending.insert(id, new);
-        if let Some(old) = old
-            && old.consumer != new.consumer
-        {
-            self.consumer_mut(old.consumer).pending.remove(&id);
+        if let Some(old) = old {
+            self.forget_time(id, old);
+            if old.consumer != new.consumer {
+                self.forget_owner(id, old);
+            }
+        }
+        if let Some(by_time) = &mut self.by_time {
+            by_time.insert((new.delivered_ms, id));
         }
         if old.is_none_or(|old| old.consumer != new.consumer) {
             self.consumer_mut(new.consumer).pending.insert(id);
@@ -149,16 +209,90 @@ impl Group {
     /// Something is done, or gone; returns what was pending. O(log pending).
     pub(crate) fn remove(&mut self, id: Id) -> Option<Pending> {
         let old = self.pending.remove(&id)?;
-        self.consumer_mut(old.consumer).pending.remove(&id);
+        self.forget_time(id, old);
+        self.forget_owner(id, old);
         Some(old)
+    }
+
+    /// Something is pending and nobody's: it waits behind all that was given back before.
+    /// O(log pending).
+    pub(crate) fn release(&mut self, id: Id, deliveries: u64) {
+        let old =
+            self.pending.insert(id, Pending { consumer: NOBODY, delivered_ms: 0, deliveries });
+        if let Some(old) = old {
+            self.forget_time(id, old);
+            self.forget_owner(id, old);
+        }
+        self.released.get_or_insert_default().push(id);
+    }
+
+    fn forget_owner(&mut self, id: Id, old: Pending) {
+        match old.consumer {
+            NOBODY => {
+                if let Some(released) = &mut self.released {
+                    released.remove(id);
+                }
+            }
+            slot => {
+                self.consumer_mut(slot).pending.remove(&id);
+            }
+        }
+    }
+
+    fn forget_time(&mut self, id: Id, old: Pending) {
+        if let Some(by_time) = &mut self.by_time {
+            by_time.remove(&(old.delivered_ms, id));
+        }
+    }
+
+    /// What is nobody's, in the order in which it was given back.
+    pub(crate) fn released(&self) -> impl Iterator<Item = Id> {
+        self.released.iter().flat_map(|released| released.by_turn.values().copied())
+    }
+
+    /// How much is nobody's. O(1).
+    pub(crate) fn released_count(&self) -> usize {
+        self.released.as_ref().map_or(0, |released| released.by_turn.len())
+    }
+
+    /// Knows from now on which delivery is the oldest. O(pending) the first time.
+    pub(crate) fn index_times(&mut self) {
+        if self.by_time.is_none() {
+            let owned = self.pending.iter().filter(|(_, p)| p.consumer != NOBODY);
+            let mut all: Vec<(i64, Id)> = owned.map(|(id, p)| (p.delivered_ms, *id)).collect();
+            all.sort_unstable();
+            self.by_time = Some(all.into_iter().collect());
+        }
+    }
+
+    /// What was delivered at `until_ms` or before, oldest first, behind what is nobody's. The times
+    /// are indexed.
+    ///
+    /// Compat: of what was delivered within one millisecond, the lowest ID comes first.
+    pub(crate) fn claimable(&self, until_ms: i64) -> impl Iterator<Item = Id> {
+        let old =
+            self.by_time.iter().flat_map(move |by_time| by_time.range(..=(until_ms, Id::MAX)));
+        self.released().chain(old.map(|(_, id)| *id))
+    }
+
+    /// When the oldest delivery was, if the times are indexed; 0 if something is nobody's.
+    pub(crate) fn oldest_delivery_ms(&self) -> Option<i64> {
+        match self.released_count() {
+            0 => self.by_time.as_ref()?.first().map(|(at, _)| *at),
+            _ => Some(0),
+        }
     }
 
     /// Allocated bytes, about: trees of nodes of eleven are two thirds full.
     pub(crate) fn mem_bytes(&self) -> usize {
         const PENDING: usize = (size_of::<Id>() * 2 + size_of::<Pending>()) * 3 / 2;
+        const TIME: usize = (size_of::<Id>() + 8) * 3 / 2;
+        const RELEASED: usize = (size_of::<Id>() + 8) * 3;
         let consumer = |c: &Consumer| 2 * c.name.len() + size_of::<Consumer>() + 32;
         size_of::<Group>()
             + self.pending.len() * PENDING
+            + self.by_time.as_ref().map_or(0, |times| times.len() * TIME)
+            + self.released_count() * RELEASED
             + self.consumers().map(consumer).sum::<usize>()
     }
 
@@ -171,9 +305,19 @@ impl Group {
         assert_eq!(self.consumers.iter().flatten().count(), self.names.len());
         assert_eq!(self.consumers.len(), self.names.len() + self.free.len());
         let of_consumers: usize = self.consumers().map(|c| c.pending.len()).sum();
-        assert_eq!(of_consumers, self.pending.len());
+        assert_eq!(of_consumers + self.released_count(), self.pending.len());
         for (id, pending) in &self.pending {
-            assert!(self.consumer(pending.consumer).pending.contains(id));
+            if pending.consumer != NOBODY {
+                assert!(self.consumer(pending.consumer).pending.contains(id));
+            }
+        }
+        for id in self.released() {
+            assert_eq!(self.pending[&id].consumer, NOBODY);
+            assert_eq!(self.pending[&id].delivered_ms, 0);
+        }
+        if let Some(by_time) = &self.by_time {
+            assert_eq!(by_time.len(), of_consumers);
+            assert!(by_time.iter().all(|(at, id)| self.pending[id].delivered_ms == *at));
         }
     }
 }
@@ -183,14 +327,16 @@ impl PartialEq for Group {
     fn eq(&self, other: &Group) -> bool {
         let all = |group: &Group| -> Vec<(Id, Box<[u8]>, i64, u64)> {
             let one = |(id, p): (&Id, &Pending)| {
-                (*id, group.consumer(p.consumer).name.clone(), p.delivered_ms, p.deliveries)
+                (*id, group.owner(p).into(), p.delivered_ms, p.deliveries)
             };
             group.pending.iter().map(one).collect()
         };
         self.last_id == other.last_id
             && self.entries_read == other.entries_read
+            && self.limit == other.limit
             && self.consumers().eq(other.consumers())
             && all(self) == all(other)
+            && self.released().eq(other.released())
     }
 }
 

@@ -16,6 +16,11 @@ use std::collections::btree_map;
 /// The most bytes of names and values in one entry, and of a block that takes more entries.
 const BYTES_MAX: usize = 1 << 30;
 
+/// Whether so many bytes of names and values can be an entry.
+pub(crate) fn fits(bytes: usize) -> bool {
+    bytes <= BYTES_MAX
+}
+
 /// When a block is full.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeLimits {
@@ -120,7 +125,7 @@ impl Log {
             return Err(NotAdded::NotAbove);
         }
         let bytes: usize = args.iter().map(|arg| arg.len()).sum();
-        if bytes > BYTES_MAX {
+        if !fits(bytes) {
             return Err(NotAdded::TooLarge);
         }
         self.append_to_block(id, args, bytes, limits);

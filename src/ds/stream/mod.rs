@@ -3,16 +3,19 @@
 //! ```text
 //!   Stream   log      entries in blocks (`log`, `block`), each with its ID (`id`)
 //!            groups   how far each has read, its consumers, what is pending (`group`)
+//!            producers  which messages became which entries, if somebody asked (`idempotent`)
 //! ```
-//! Both parts are public, so that a group can be changed while entries are read.
+//! The parts are public, so that a group can be changed while entries are read.
 
 pub(crate) mod block;
 mod blocks;
 pub(crate) mod group;
 pub(crate) mod id;
+pub(crate) mod idempotent;
 pub(crate) mod log;
 
 use group::{Group, Groups};
+use idempotent::Producers;
 use log::Log;
 
 /// A stream.
@@ -20,12 +23,15 @@ use log::Log;
 pub struct Stream {
     pub log: Log,
     pub(crate) groups: Groups,
+    pub(crate) producers: Option<Box<Producers>>,
 }
 
 impl Stream {
     /// Allocated bytes, the stream's own not counted; blocks are extrapolated from `samples`.
     pub(crate) fn mem_bytes(&self, samples: usize) -> usize {
-        self.log.mem_bytes(samples) + self.groups.values().map(Group::mem_bytes).sum::<usize>()
+        self.log.mem_bytes(samples)
+            + self.groups.values().map(Group::mem_bytes).sum::<usize>()
+            + self.producers.as_ref().map_or(0, |producers| producers.mem_bytes())
     }
 
     /// Steps that freeing it takes, in allocations. Compat: the first group stands for all.

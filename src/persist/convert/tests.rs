@@ -163,8 +163,8 @@ fn what_is_wrong_leaves_nothing() {
         let text = made.expect_err("refused").to_string();
         assert!(text.contains(what), "{what:?} in {text:?}");
     };
-    says(b"REDIS0013\xff", "Can't handle RDB format version 13: only 1 to 12 of Redis and 80");
-    says(b"VALKEY081\xff", "Can't handle RDB format version 81: only 1 to 12 of Redis and 80");
+    says(b"REDIS0015\xff", "Can't handle RDB format version 15: only 1 to 14 of Redis and 80");
+    says(b"VALKEY081\xff", "Can't handle RDB format version 81: only 1 to 14 of Redis and 80");
     says(b"RODIS0011\xff", "Wrong signature");
     says(&of_version("REDIS0011", b"\x64\x01k"), "Invalid object type at offset 9 (a file of v");
     says(&of_version("REDIS0011", b"\x02\x01k\x02\x01a\x01a"), "Duplicate set members detected");
@@ -188,7 +188,7 @@ fn arguments() {
             &std::iter::once("--convert".into()).chain(args).collect::<Vec<_>>(),
         )
     };
-    for version in ["9", "13", "79", "81", "x", "-1"] {
+    for version in ["9", "15", "79", "81", "x", "-1"] {
         assert_eq!(tool(&[version, "old", "new"]), 1);
     }
     assert_eq!(tool(&["12"]), 1);

@@ -45,7 +45,9 @@ use super::{hash, list, set, stream, zset};
 use crate::keyspace::Keyspace;
 use crate::keyspace::entry::SetValue;
 use crate::keyspace::limits::Limits;
+use crate::keyspace::open::Open;
 use crate::keyspace::store::{Expire, Store};
+use crate::value::stream::Stream;
 use crate::value::{Collection, Object, Value};
 use std::io::{self, Read};
 
@@ -383,6 +385,13 @@ impl Loader<'_> {
             opcode::AUX => {
                 let name = from.string()?;
                 let value = from.string()?;
+                if name == stream::LIMITS {
+                    let said = stream::read_limits(&value);
+                    let (key, limits) =
+                        said.ok_or_else(|| Error::corrupt(at, "Stream group limits"))?;
+                    set_limits(ks.db_mut(self.db), &key, limits);
+                    return Ok(());
+                }
                 if name == b"used-mem" {
                     let text = std::str::from_utf8(&value).unwrap_or_default();
                     self.used_memory = text.parse().unwrap_or(0);
@@ -492,6 +501,18 @@ pub(crate) fn value<R: Read>(
 }
 
 /// A string, or a module's value, which is refused.
+/// Sets the delivery limits of groups of a stream that was read before, if it was kept.
+fn set_limits(db: &mut Store, key: &[u8], limits: Vec<stream::LimitOf>) {
+    let key = db.key(key);
+    let open = db.find_mut(key).and_then(Open::<Stream>::entry);
+    let Some(mut stream) = open else { return };
+    for (name, limit) in limits {
+        if let Some(group) = stream.groups.get_mut(&name[..]) {
+            group.limit = Some(Box::new(limit));
+        }
+    }
+}
+
 fn simple<R: Read>(from: &mut Reader<R>, kind: ValueKind) -> Result<Value, Error> {
     match kind {
         ValueKind::String => Ok(match from.text()? {

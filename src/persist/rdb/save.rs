@@ -6,10 +6,12 @@
 
 use super::library::Library;
 use super::types::{
-    ACTIVE_TIMES_SINCE, TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind, WRITE_MAX, WRITE_MIN, opcode,
+    ACTIVE_TIMES_SINCE, RELEASED_SINCE, TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind, WRITE_MAX,
+    WRITE_MIN, opcode,
 };
 use super::write::Writer;
 use super::{hash, list, set, stream, zset};
+use crate::ds::stream::Stream;
 use crate::keyspace::Keyspace;
 use crate::keyspace::entry::Entry;
 use crate::keyspace::fields;
@@ -32,7 +34,7 @@ pub struct SaveOptions {
     pub compression: bool,
     /// The file ends with a checksum, else with zeros.
     pub checksum: bool,
-    /// 10, 11, 12, or 80 for Valkey; 0: the lowest version that can hold the data.
+    /// 10 to 14, or 80 for Valkey; 0: the lowest version that can hold the data.
     pub version: u32,
     /// Microseconds to sleep after each key (negative n: 1 us for one key in n).
     pub key_delay_us: i32,
@@ -99,14 +101,29 @@ fn lowest_of(ks: &Keyspace) -> u32 {
     } else {
         WRITE_MIN
     }
+    .max(ks.stores().map(lowest_of_streams).max().unwrap_or(WRITE_MIN))
+}
+
+/// The lowest version that can hold the streams of a database. O(keys) at most: it ends with the
+/// last stream, or with one that needs the latest version.
+fn lowest_of_streams(db: &Store) -> u32 {
+    let mut lowest = WRITE_MIN;
+    let streams = db.iter().filter(|entry| entry.value_type() == Type::Stream);
+    for entry in streams.take(db.of_type(Type::Stream)) {
+        lowest = lowest.max(lowest_for(entry));
+        if lowest == RELEASED_SINCE {
+            break;
+        }
+    }
+    lowest
 }
 
 /// The lowest version that can hold a key's value.
 pub(crate) fn lowest_for(entry: &Entry) -> u32 {
     if fields::of_entry(entry).is_some() {
         TIMED_FIELDS_SINCE
-    } else if entry.value_type() == Type::Stream {
-        ACTIVE_TIMES_SINCE
+    } else if let ValueRef::Object(ObjectRef::Stream(x)) = entry.value() {
+        stream::lowest(x)
     } else {
         WRITE_MIN
     }
@@ -115,8 +132,9 @@ pub(crate) fn lowest_for(entry: &Entry) -> u32 {
 /// The version to write when `wanted` is asked for; 0 asks for `lowest`, the lowest that can hold
 /// the data.
 ///
-/// A version that is asked for is written even if it can't hold all. Fields then never expire, and
-/// consumers of streams lose their active times, as on a server of that version.
+/// A version that is asked for is written even if it can't hold all. Fields then never expire,
+/// consumers of streams lose their active times, and what producers have sent is forgotten, as on a
+/// server of that version. What consumers have given back belongs to one without a name.
 pub fn version(wanted: u32, lowest: u32) -> u32 {
     match wanted {
         0 => lowest,
@@ -199,7 +217,19 @@ fn key_value<W: Write>(
     }
     to.byte(kind_of(entry.value(), version).code())?;
     to.string(entry.key())?;
-    value(to, entry.value(), version)
+    value(to, entry.value(), version)?;
+    match entry.value() {
+        ValueRef::Object(ObjectRef::Stream(x)) => limits_of_groups(to, entry.key(), x),
+        _ => Ok(()),
+    }
+}
+
+/// What no version has a place for.
+fn limits_of_groups<W: Write>(to: &mut Writer<W>, key: &[u8], x: &Stream) -> io::Result<()> {
+    let Some(limits) = stream::limits(key, x) else { return Ok(()) };
+    to.byte(opcode::AUX)?;
+    to.string(stream::LIMITS)?;
+    to.string(&limits)
 }
 
 /// How a value is written in a file of this version.
@@ -212,7 +242,7 @@ pub(crate) fn kind_of(value: ValueRef<'_>, version: u32) -> ValueKind {
             ObjectRef::Set(x) => set::kind(x, version),
             ObjectRef::ZSet(x) => zset::kind(x),
             ObjectRef::Hash(x) => hash::kind(x, version),
-            ObjectRef::Stream(_) => stream::kind(version),
+            ObjectRef::Stream(x) => stream::kind(x, version),
         },
     }
 }

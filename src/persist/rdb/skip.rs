@@ -37,6 +37,8 @@ pub(crate) fn value<R: Read>(from: &mut Reader<R>, kind: ValueKind) -> Result<()
         ValueKind::StreamListpacks => stream(from, 1),
         ValueKind::StreamListpacks2 => stream(from, 2),
         ValueKind::StreamListpacks3 => stream(from, 3),
+        ValueKind::StreamListpacks4 => stream(from, 4),
+        ValueKind::StreamListpacks5 => stream(from, 5),
         ValueKind::HashMetadataPreGa | ValueKind::HashMetadata | ValueKind::Hash2 => {
             timed_hash(from, kind)
         }
@@ -146,7 +148,8 @@ fn timed_hash<R: Read>(from: &mut Reader<R>, kind: ValueKind) -> Result<(), Erro
     Ok(())
 }
 
-/// Passes over a stream. Only version 3 has active times of consumers.
+/// Passes over a stream. Active times of consumers came with version 3, what producers have sent
+/// with 4, what consumers have given back with 5.
 fn stream<R: Read>(from: &mut Reader<R>, version: u32) -> Result<(), Error> {
     let nodes = from.length()?;
     for _ in 0..nodes {
@@ -165,6 +168,24 @@ fn stream<R: Read>(from: &mut Reader<R>, version: u32) -> Result<(), Error> {
     for _ in 0..groups {
         stream_group(from, version)?;
     }
+    if version < 4 {
+        return Ok(());
+    }
+    // Settings; then what producers have sent, and two counters.
+    from.length()?;
+    from.length()?;
+    let producers = from.length()?;
+    for _ in 0..producers {
+        from.skip_string()?;
+        let messages = from.length()?;
+        for _ in 0..messages {
+            from.skip_string()?;
+            from.length()?;
+            from.length()?;
+        }
+    }
+    from.length()?;
+    from.length()?;
     Ok(())
 }
 
@@ -189,6 +210,12 @@ fn stream_group<R: Read>(from: &mut Reader<R>, version: u32) -> Result<(), Error
         }
         let pending = from.length()?;
         for _ in 0..pending {
+            from.skip(16)?;
+        }
+    }
+    if version >= 5 {
+        let released = from.length()?;
+        for _ in 0..released {
             from.skip(16)?;
         }
     }

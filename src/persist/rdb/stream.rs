@@ -8,6 +8,11 @@
 //!                     pending: number, then ID (16 bytes), time (8), deliveries of each
 //!                     consumers: number, then of each
 //!                       name, seen (8), active (8), pending: number, then IDs
+//!   26  stream 4    behind that, what producers have sent: seconds and number of the settings,
+//!                   producers: number, then of each
+//!                     name, messages: number, then name and ID of each
+//!                   messages ever added, those that came twice
+//!   27  stream 5    of each group also what was given back: number, then IDs (16 bytes) in order
 //!   19  stream 2    without the active time
 //!   15  stream      read only: without first ID, deleted ID and what was added and read
 //! ```
@@ -16,20 +21,40 @@
 
 use super::error::RdbError as Error;
 use super::read::Reader;
-use super::types::{ACTIVE_TIMES_SINCE, ValueKind};
+use super::types::{
+    ACTIVE_TIMES_SINCE, PRODUCERS_SINCE, RELEASED_SINCE, VALKEY_VERSION, ValueKind,
+};
 use super::write::Writer;
 use crate::ds::stream::Stream;
 use crate::ds::stream::block::Block;
-use crate::ds::stream::group::{Group, Pending};
+use crate::ds::stream::group::{Group, Limit, Pending};
 use crate::ds::stream::id::Id;
+use crate::ds::stream::idempotent::{Memory, Producers};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
+/// The lowest version that can hold all of it.
+pub(crate) fn lowest(stream: &Stream) -> u32 {
+    if stream.groups.values().any(|group| group.released_count() > 0) {
+        RELEASED_SINCE
+    } else if stream.producers.is_some() {
+        PRODUCERS_SINCE
+    } else {
+        ACTIVE_TIMES_SINCE
+    }
+}
+
 /// The form in which it is written.
-pub(crate) fn kind(version: u32) -> ValueKind {
-    match version < ACTIVE_TIMES_SINCE {
-        true => ValueKind::StreamListpacks2,
-        false => ValueKind::StreamListpacks3,
+pub(crate) fn kind(stream: &Stream, version: u32) -> ValueKind {
+    let version = match version {
+        VALKEY_VERSION => ACTIVE_TIMES_SINCE,
+        _ => version.min(lowest(stream)),
+    };
+    match version {
+        RELEASED_SINCE.. => ValueKind::StreamListpacks5,
+        PRODUCERS_SINCE.. => ValueKind::StreamListpacks4,
+        ACTIVE_TIMES_SINCE.. => ValueKind::StreamListpacks3,
+        _ => ValueKind::StreamListpacks2,
     }
 }
 
@@ -52,14 +77,56 @@ pub(crate) fn save<W: Write>(to: &mut Writer<W>, stream: &Stream, version: u32) 
     id(to, log.max_deleted)?;
     to.length(log.added)?;
     to.length(stream.groups.len() as u64)?;
-    stream.groups.iter().try_for_each(|(name, group)| save_group(to, name, group, version))
+    let kind = kind(stream, version);
+    for (name, group) in &stream.groups {
+        match group.released_count() > 0 && kind < ValueKind::StreamListpacks5 {
+            true => save_group(to, name, &with_all_owned(group), kind)?,
+            false => save_group(to, name, group, kind)?,
+        }
+    }
+    match kind < ValueKind::StreamListpacks4 {
+        true => Ok(()),
+        false => save_producers(to, stream.producers.as_deref()),
+    }
+}
+
+/// The group with a consumer without a name, who has what was given back. Older versions know
+/// nothing that is pending and nobody's.
+fn with_all_owned(group: &Group) -> Group {
+    let mut all = group.clone();
+    let consumer = all.find(b"").unwrap_or_else(|| all.add_consumer(b"", 0));
+    for id in group.released() {
+        let Some(pending) = group.pending().get(&id) else { continue };
+        all.put(id, Pending { consumer, ..*pending });
+    }
+    all
+}
+
+fn save_producers<W: Write>(to: &mut Writer<W>, producers: Option<&Producers>) -> io::Result<()> {
+    let Some(producers) = producers else {
+        // Nothing was ever sent so; the settings are the usual ones.
+        return [100, 100, 0, 0, 0].into_iter().try_for_each(|n| to.length(n));
+    };
+    to.length(producers.memory().seconds)?;
+    to.length(producers.memory().messages)?;
+    to.length(producers.len() as u64)?;
+    for (name, n, messages) in producers.iter() {
+        to.string(name)?;
+        to.length(n as u64)?;
+        for (message, of) in messages {
+            to.string(message)?;
+            id(to, of)?;
+        }
+    }
+    to.length(producers.added)?;
+    to.length(producers.duplicates)
 }
 
 fn save_group<W: Write>(
     to: &mut Writer<W>,
     name: &[u8],
     group: &Group,
-    version: u32,
+    kind: ValueKind,
 ) -> io::Result<()> {
     to.string(name)?;
     id(to, group.last_id)?;
@@ -74,11 +141,15 @@ fn save_group<W: Write>(
     for consumer in group.consumers() {
         to.string(&consumer.name)?;
         to.bytes(&consumer.seen_ms.to_le_bytes())?;
-        if version >= ACTIVE_TIMES_SINCE {
+        if kind >= ValueKind::StreamListpacks3 {
             to.bytes(&consumer.active_ms.to_le_bytes())?;
         }
         to.length(consumer.pending().len() as u64)?;
         consumer.pending().iter().try_for_each(|id| to.bytes(&id.to_bytes()))?;
+    }
+    if kind >= ValueKind::StreamListpacks5 {
+        to.length(group.released_count() as u64)?;
+        group.released().try_for_each(|id| to.bytes(&id.to_bytes()))?;
     }
     Ok(())
 }
@@ -135,7 +206,43 @@ pub(crate) fn load<R: Read>(from: &mut Reader<R>, kind: ValueKind) -> Result<Box
             return Err(Error::corrupt(at, "Duplicated consumer group name"));
         }
     }
+    if kind >= ValueKind::StreamListpacks4 {
+        stream.producers = load_producers(from)?.map(Box::new);
+    }
     Ok(stream)
+}
+
+fn load_producers<R: Read>(from: &mut Reader<R>) -> Result<Option<Producers>, Error> {
+    let at = from.offset();
+    let memory = Memory { seconds: from.length()?, messages: from.length()? };
+    if !(1..=Memory::SECONDS_MAX as u64).contains(&memory.seconds)
+        || !(1..=Memory::MESSAGES_MAX as u64).contains(&memory.messages)
+    {
+        return Err(Error::corrupt(at, "Stream IDMP settings out of range"));
+    }
+    let mut all = Producers::new(memory);
+    let producers = from.length()?;
+    for _ in 0..producers {
+        let at = from.offset();
+        let name = from.string()?;
+        let messages = from.length()?;
+        if name.is_empty() || all.knows(&name) || messages == 0 || messages > memory.messages {
+            return Err(Error::corrupt(at, "Stream IDMP producer"));
+        }
+        for _ in 0..messages {
+            let at = from.offset();
+            let (message, id) = (from.string()?, load_id(from)?);
+            if message.is_empty() || all.find_any(&name, &message).is_some() {
+                return Err(Error::corrupt(at, "Stream IDMP entry"));
+            }
+            all.insert(&name, &message, id);
+        }
+    }
+    (all.added, all.duplicates) = (from.length()?, from.length()?);
+    // A stream that has only the form, since its groups need it, stays as it was.
+    let usual = memory == Memory { seconds: 100, messages: 100 };
+    let unused = usual && all.len() == 0 && all.added == 0 && all.duplicates == 0;
+    Ok((!unused).then_some(all))
 }
 
 fn load_group<R: Read>(
@@ -171,9 +278,9 @@ fn load_group<R: Read>(
         let seen_ms = from.time_ms()?;
         let consumer = group.add_consumer(&name, seen_ms);
         let active_ms = match kind {
-            ValueKind::StreamListpacks3 => from.time_ms()?,
             // That is the best guess.
-            _ => seen_ms,
+            ValueKind::StreamListpacks | ValueKind::StreamListpacks2 => seen_ms,
+            _ => from.time_ms()?,
         };
         group.consumer_mut(consumer).active_ms = active_ms;
         let n = from.length()?;
@@ -187,15 +294,94 @@ fn load_group<R: Read>(
             group.put(id, Pending { consumer, delivered_ms, deliveries });
         }
     }
+    if kind == ValueKind::StreamListpacks5 {
+        let n = from.length()?;
+        for _ in 0..n {
+            let at = from.offset();
+            let id = raw_id(from)?;
+            let Some((_, deliveries)) = pending.remove(&id) else {
+                return Err(Error::corrupt(at, "NACK entry not found in group global PEL"));
+            };
+            group.release(id, deliveries);
+        }
+    }
     match pending.is_empty() {
         true => Ok(group),
         false => Err(Error::corrupt(from.offset(), "Stream CG PEL entry without consumer")),
     }
 }
 
+/// The AUX field behind a stream whose groups have delivery limits: its key, then of each such
+/// group its name, the number and the dead-letter key, each with its length (4 bytes) before it. A
+/// server that knows of no limits passes over it.
+pub(crate) const LIMITS: &[u8] = b"redust-group-limits";
+
+/// The value of that field, if there is one.
+pub(crate) fn limits(key: &[u8], stream: &Stream) -> Option<Vec<u8>> {
+    let mut all = Vec::new();
+    let mut put = |bytes: &[u8]| {
+        all.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        all.extend_from_slice(bytes);
+    };
+    put(key);
+    let mut any = false;
+    for (name, group) in &stream.groups {
+        if let Some(limit) = &group.limit {
+            any = true;
+            put(name);
+            put(&limit.deliveries.to_le_bytes());
+            put(&limit.key);
+        }
+    }
+    any.then_some(all)
+}
+
+/// The name of a group, and its limit.
+pub(crate) type LimitOf = (Vec<u8>, Limit);
+
+/// What such a field says: the key, and the limit of each group; None if it is broken.
+pub(crate) fn read_limits(mut bytes: &[u8]) -> Option<(Vec<u8>, Vec<LimitOf>)> {
+    let mut take = || {
+        let (len, rest) = bytes.split_first_chunk::<4>()?;
+        let (taken, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+        bytes = rest;
+        Some((taken.to_vec(), rest.is_empty()))
+    };
+    let (key, mut ended) = take()?;
+    let mut all = Vec::new();
+    while !ended {
+        let (name, deliveries, to) = (take()?.0, take()?.0, take()?);
+        let deliveries = u64::from_le_bytes(deliveries.try_into().ok()?);
+        all.push((name, Limit { deliveries, key: to.0.into() }));
+        ended = to.1;
+    }
+    Some((key, all))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limits_of_groups_come_back() {
+        let mut stream = Stream::default();
+        assert_eq!(limits(b"k", &stream), None);
+        for (name, n) in [(&b"g"[..], 3), (b"h", 7), (b"", 0)] {
+            let mut group = Group::new(Id::MIN, None);
+            group.limit = Some(Box::new(Limit { deliveries: n, key: b"dead".as_slice().into() }));
+            stream.groups.insert(name.into(), group);
+        }
+        let bytes = limits(b"k", &stream).expect("there are some");
+        let (key, all) = read_limits(&bytes).expect("sound");
+        assert_eq!((key.as_slice(), all.len()), (&b"k"[..], 3));
+        for (name, limit) in all {
+            assert_eq!(stream.groups[&name[..]].limit.as_deref(), Some(&limit));
+        }
+        let whole = read_limits(&bytes);
+        for cut in 0..bytes.len() {
+            assert_ne!(read_limits(&bytes[..cut]), whole, "{cut}");
+        }
+    }
     use crate::ds::stream::log::{NewId, NodeLimits, Trim};
 
     fn sample() -> Stream {
@@ -238,30 +424,82 @@ mod tests {
     fn streams_come_back() {
         let stream = sample();
         let bytes = written(&stream, 11);
-        let back = read(&bytes, kind(11)).expect("sound");
+        let back = read(&bytes, kind(&stream, 11)).expect("sound");
         back.log.check();
         back.groups.values().for_each(Group::check);
         assert_eq!(*back, stream);
-        let older = read(&written(&stream, 10), kind(10)).expect("sound");
+        let older = read(&written(&stream, 10), kind(&stream, 10)).expect("sound");
         assert_eq!(older.log.len(), 8);
         for group in older.groups.values() {
             assert!(group.consumers().all(|c| c.active_ms == c.seen_ms));
         }
         for cut in 0..bytes.len() {
-            assert!(read(&bytes[..cut], kind(11)).is_err(), "{cut}");
+            assert!(read(&bytes[..cut], kind(&stream, 11)).is_err(), "{cut}");
         }
+    }
+
+    fn later() -> Stream {
+        let mut stream = sample();
+        let group = stream.groups.get_mut(&b"g"[..]).expect("there");
+        group.release(Id::new(7, 1), i64::MAX as u64);
+        group.release(Id::new(3, 0), 0);
+        let mut producers = Producers::new(Memory { seconds: 5, messages: 2 });
+        producers.remember(b"p", b"one", Id::new(8, 2));
+        producers.remember(b"p", b"two", Id::new(9, 0));
+        producers.remember(b"q", b"one", Id::new(10, 1));
+        producers.duplicates = 3;
+        stream.producers = Some(Box::new(producers));
+        stream
+    }
+
+    #[test]
+    fn what_later_versions_know_comes_back_and_older_ones_get_what_they_can_hold() {
+        let mut stream = later();
+        assert_eq!(lowest(&stream), 14);
+        for version in [14, 99] {
+            let bytes = written(&stream, version);
+            let back = read(&bytes, kind(&stream, version)).expect("sound");
+            assert_eq!(*back, stream);
+            back.groups.values().for_each(Group::check);
+            back.producers.as_ref().expect("there").check();
+            for cut in 0..bytes.len() {
+                assert!(read(&bytes[..cut], ValueKind::StreamListpacks5).is_err(), "{cut}");
+            }
+        }
+        for version in [13, 12, 11, 10, VALKEY_VERSION] {
+            let kind = kind(&stream, version);
+            let back = read(&written(&stream, version), kind).expect("sound");
+            assert_eq!(back.producers, stream.producers.clone().filter(|_| version == 13));
+            let group = &back.groups[&b"g"[..]];
+            group.check();
+            let nobody = group.consumer(group.find(b"").expect("it has what was given back"));
+            assert_eq!(nobody.pending().len(), 2);
+        }
+        stream.groups.clear();
+        assert_eq!((lowest(&stream), kind(&stream, 14)), (13, ValueKind::StreamListpacks4));
+        let back = read(&written(&stream, 14), ValueKind::StreamListpacks4).expect("sound");
+        assert_eq!(*back, stream);
+        stream.producers = None;
+        assert_eq!((lowest(&stream), kind(&stream, 14)), (11, ValueKind::StreamListpacks3));
     }
 
     /// No byte that is wrong does any harm: either it is noticed or the stream is another one.
     #[test]
     fn broken_payloads_are_refused_or_harmless() {
-        let bytes = written(&sample(), 11);
+        broken(&written(&sample(), 11), ValueKind::StreamListpacks3);
+        broken(&written(&later(), 14), ValueKind::StreamListpacks5);
+    }
+
+    fn broken(bytes: &[u8], kind: ValueKind) {
         for at in 0..bytes.len() {
             for wrong in [0, 1, 2, 3, 0x7f, 0x80, 0xc1, 0xf0, 0xf1, 0xff, bytes[at] ^ 1] {
-                let mut bad = bytes.clone();
+                let mut bad = bytes.to_vec();
                 bad[at] = wrong;
                 let mut from = Reader::new(&bad[..], 64, false);
-                let Ok(mut stream) = load(&mut from, ValueKind::StreamListpacks3) else { continue };
+                let Ok(mut stream) = load(&mut from, kind) else { continue };
+                if let Some(producers) = &stream.producers {
+                    producers.check();
+                }
                 stream.log.check();
                 stream.groups.values().for_each(Group::check);
                 assert_eq!(stream.log.range(Id::MIN, Id::MAX).count() as u64, stream.log.len());

@@ -18,16 +18,20 @@
 //! ```
 
 /// The versions of Redis that are read.
-pub(crate) const VERSIONS: std::ops::RangeInclusive<u32> = 1..=12;
+pub(crate) const VERSIONS: std::ops::RangeInclusive<u32> = 1..=14;
 /// The version of Valkey that is read, and written.
 pub(crate) const VALKEY_VERSION: u32 = 80;
 /// The lowest version that holds all the server has, and the lowest that is written: Redis 7.0
 /// reads it.
 pub(crate) const WRITE_MIN: u32 = 10;
 /// The highest version that is written.
-pub(crate) const WRITE_MAX: u32 = 12;
+pub(crate) const WRITE_MAX: u32 = 14;
 /// The first version that holds fields of hashes that expire.
 pub(crate) const TIMED_FIELDS_SINCE: u32 = 12;
+/// The first version whose streams hold what producers have sent.
+pub(crate) const PRODUCERS_SINCE: u32 = 13;
+/// The first version whose streams hold what consumers have given back.
+pub(crate) const RELEASED_SINCE: u32 = 14;
 /// The first version whose streams hold when a consumer last got something.
 pub(crate) const ACTIVE_TIMES_SINCE: u32 = 11;
 /// The first version that ends with a checksum.
@@ -113,12 +117,14 @@ pub(crate) enum ValueKind {
     HashListpackExPreGa = 23,
     HashMetadata = 24,
     HashListpackEx = 25,
+    StreamListpacks4 = 26,
+    StreamListpacks5 = 27,
     /// Valkey's hash with an expiry for each field; its code is Redis's `HashMetadataPreGa`, 22.
     Hash2 = 122,
 }
 
 /// Every kind with its code and the names of its type and encoding; code 22 is said by the dialect.
-const KINDS: [(u8, ValueKind, &str, &str); 26] = [
+const KINDS: [(u8, ValueKind, &str, &str); 28] = [
     (0, ValueKind::String, "string", "string"),
     (1, ValueKind::List, "list", "list-linked"),
     (2, ValueKind::Set, "set", "set-hashtable"),
@@ -144,6 +150,8 @@ const KINDS: [(u8, ValueKind, &str, &str); 26] = [
     (23, ValueKind::HashListpackExPreGa, "hash", "hash-listpack-md-pre-release"),
     (24, ValueKind::HashMetadata, "hash", "hash-hashtable-md"),
     (25, ValueKind::HashListpackEx, "hash", "hash-listpack-md"),
+    (26, ValueKind::StreamListpacks4, "stream", "stream-v4"),
+    (27, ValueKind::StreamListpacks5, "stream", "stream-v5"),
     (22, ValueKind::Hash2, "hash", "hash-v2"),
 ];
 
@@ -202,7 +210,7 @@ mod tests {
         for code in 0..=255u8 {
             let redis = ValueKind::of(code, Dialect::Redis);
             let valkey = ValueKind::of(code, Dialect::Valkey);
-            assert_eq!(redis.is_some(), code <= 25 && code != 8, "{code}");
+            assert_eq!(redis.is_some(), code <= 27 && code != 8, "{code}");
             assert_eq!(valkey.is_some(), code <= 22 && code != 8, "{code}");
             for kind in [redis, valkey].into_iter().flatten() {
                 assert_eq!(kind.code(), code);

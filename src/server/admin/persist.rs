@@ -144,7 +144,7 @@ fn shutdown_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     match shutdown::shut_down(srv, how) {
         Ok(Begun::Done) => Ok(Flow::Done),
         Ok(Begun::Waits) => {
-            let wait = Wait { waiting: Waiting::End, until_ms: None, rewritten: None };
+            let wait = Wait::new(Waiting::End, None);
             Ok(Flow::Block(Box::new(wait)))
         }
         Err(()) => Err(CmdError::new("ERR Errors trying to SHUTDOWN. Check logs.")),

@@ -355,7 +355,7 @@ fn wait_for(
     }
     srv.repl.ask_acks = true;
     let waiting = Waiting::Offsets(offsets);
-    Ok(Flow::Block(Box::new(Wait { waiting, until_ms, rewritten: None })))
+    Ok(Flow::Block(Box::new(Wait::new(waiting, until_ms))))
 }
 
 /// `WAITAOF numlocal numreplicas timeout`: until what the client wrote is on disk, here and at so

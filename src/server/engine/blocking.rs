@@ -14,7 +14,7 @@
 
 use crate::commands::Flow;
 use crate::keyspace::store::Key;
-use crate::keyspace::waiting::{Wait, Waiting, Wants};
+use crate::keyspace::waiting::{Wait, Waiting};
 use crate::net::clients::{Client, ClientId};
 use crate::net::session::{Close, Parked, Queued, ReplyMode};
 use crate::resp::argv::Argv;
@@ -66,13 +66,15 @@ pub(crate) fn postpone(srv: &mut Server, id: ClientId) {
 }
 
 fn park(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>, wait: Wait) {
-    let Wait { waiting, until_ms, rewritten } = wait;
+    let Wait { waiting, until_ms, rewritten, again_ms } = wait;
     srv.blocked.park(id, &waiting, until_ms.is_some());
     srv.rearm();
-    let timer = until_ms.map(|at| srv.net.set_timer(at, Timer::Unblock(id)));
+    let at = [until_ms, again_ms].into_iter().flatten().min();
+    let timer = at.map(|at| srv.net.set_timer(at, Timer::Unblock(id)));
     let argv = rewritten.unwrap_or_else(|| argv.owned());
     let command = Queued { command: row.id, argv };
-    let parked = Parked { command, waiting, since_ms: srv.clock.now_ms, timer, until_ms };
+    let since_ms = srv.clock.now_ms;
+    let parked = Parked { command, waiting, since_ms, timer, until_ms, again_ms };
     if let Some(session) = srv.clients.session_mut(id) {
         session.parked = Some(Box::new(parked));
     }
@@ -106,27 +108,25 @@ pub(crate) fn account_unblocked(srv: &mut Server, id: ClientId, parked: &Parked,
 /// here.
 pub(crate) fn serve_ready(srv: &mut Server, mut current: Option<(ClientId, &mut Reply)>) {
     while let Some(key) = srv.blocked.next_ready() {
-        // A group for which nothing is left to read.
-        let mut spent = None::<Vec<u8>>;
-        // Those that wait now: one that parks again goes to the tail and is not tried twice.
-        for id in srv.blocked.waiting_for(&key) {
-            let now = srv.ks.type_of(key.0, &key.1, srv.clock.now_ms);
-            if now.is_none() && !srv.blocked.waits_for_deletion() {
-                break;
+        let mut serving = srv.blocked.serve(key);
+        while let Some((id, place, line)) = srv.blocked.next(&mut serving) {
+            let kind = serving.kind(line);
+            let (db, key) = serving.key();
+            let now = srv.ks.type_of(*db, key, srv.clock.now_ms);
+            // Who waits for another type keeps its place, and so do those for whom those before
+            // them have left nothing.
+            let is_for = kind.wants.wakes(now)
+                && kind
+                    .reads
+                    .as_ref()
+                    .is_none_or(|reads| srv.ks.has_news(*db, key, reads, srv.clock.now_ms));
+            if !is_for {
+                continue;
             }
+            serving.go_on(place, line);
             // One that is about to leave takes nothing with it.
-            let session = srv.clients.session(id).filter(|s| s.close != Close::Now);
-            let parked = session.and_then(|s| s.parked.as_ref());
-            // Who waits for another type keeps its place.
-            let Some(parked) = parked.filter(|p| p.waiting.wakes(now)) else { continue };
-            // Nor does it lose its place if those before it have read all that was there.
-            if let Some(group) = group_of(parked) {
-                let served = spent.as_deref() == Some(group)
-                    || !srv.ks.has_news(key.0, &key.1, group, srv.clock.now_ms);
-                if served {
-                    spent = Some(group.to_vec());
-                    continue;
-                }
+            if srv.clients.session(id).is_none_or(|s| s.close == Close::Now) {
+                continue;
             }
             let Some(parked) = unpark(srv, id) else { continue };
             match &mut current {
@@ -140,27 +140,28 @@ pub(crate) fn serve_ready(srv: &mut Server, mut current: Option<(ClientId, &mut 
     }
 }
 
-/// The group for which a parked XREADGROUP reads. It waits for new entries alone: others it would
-/// have got at once.
-fn group_of(parked: &Parked) -> Option<&[u8]> {
-    let Waiting::Keys { wants: Wants { wakes_on_deletion: true, .. }, .. } = parked.waiting else {
-        return None;
-    };
-    let (argv, mut at, mut group) = (&parked.command.argv, 1, None);
-    loop {
-        let word = argv.get(at)?;
-        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-        at += if is("block") || is("count") {
-            2
-        } else if is("noack") {
-            1
-        } else if is("group") {
-            group = Some(argv.get(at + 1)?.as_slice());
-            3
-        } else {
-            return group;
-        };
+/// A parked client's timer has fired. It is served if something has been pending for long enough;
+/// false if it has to give up.
+pub(crate) fn look_again(srv: &mut Server, id: ClientId) -> bool {
+    let now = srv.clock.now_ms;
+    let Some(parked) = srv.clients.session(id).and_then(|s| s.parked.as_ref()) else { return true };
+    let Waiting::Keys { db, keys, reads: Some(reads), .. } = &parked.waiting else { return false };
+    if parked.again_ms.is_none() || parked.until_ms.is_some_and(|at| at <= now) {
+        return false;
     }
+    if keys.iter().any(|key| srv.ks.has_news(*db, key, reads, now)) {
+        let Some(parked) = unpark(srv, id) else { return true };
+        with_reply(srv, id, |srv, reply| rerun(srv, id, &parked, reply));
+        srv.net.wake(id);
+        return true;
+    }
+    let again = keys.iter().filter_map(|key| srv.ks.news_ms(*db, key, reads, now)).min();
+    let at = [again, parked.until_ms].into_iter().flatten().min();
+    let timer = at.map(|at| srv.net.set_timer(at, Timer::Unblock(id)));
+    if let Some(parked) = srv.clients.session_mut(id).and_then(|s| s.parked.as_mut()) {
+        (parked.timer, parked.again_ms) = (timer, again);
+    }
+    true
 }
 
 /// Wakes clients parked on keys that nobody's command made ready: they expired in the background,
@@ -184,7 +185,9 @@ fn rerun(srv: &mut Server, id: ClientId, parked: &Parked, reply: &mut Reply) {
         return;
     }
     // Parked again: the wait began when the client first asked, and ends when it said it would.
-    let timer = parked.until_ms.map(|at| srv.net.set_timer(at, Timer::Unblock(id)));
+    let again_ms = srv.clients.session(id).and_then(|s| s.parked.as_ref()?.again_ms);
+    let at = [parked.until_ms, again_ms].into_iter().flatten().min();
+    let timer = at.map(|at| srv.net.set_timer(at, Timer::Unblock(id)));
     let Some(again) = srv.clients.session_mut(id).and_then(|s| s.parked.as_mut()) else { return };
     (again.since_ms, again.until_ms) = (parked.since_ms, parked.until_ms);
     if let Some(new) = std::mem::replace(&mut again.timer, timer) {

@@ -45,6 +45,8 @@ pub(crate) fn target_version(cfg: &Config) -> u32 {
         RdbTarget::V10 => 10,
         RdbTarget::V11 => 11,
         RdbTarget::V12 => 12,
+        RdbTarget::V13 => 13,
+        RdbTarget::V14 => 14,
     }
 }
 

@@ -41,6 +41,8 @@ pub(crate) fn adopt(srv: &mut Server) {
     l.hll_sparse_bytes = cfg.limits.hll_sparse_max_bytes;
     l.stream.bytes = cfg.limits.stream_node_max_bytes;
     l.stream.entries = cfg.limits.stream_node_max_entries;
+    l.idmp_seconds = cfg.limits.stream_idmp_duration;
+    l.idmp_messages = cfg.limits.stream_idmp_maxsize;
     srv.lazyfree = Lazyfree {
         user_del: cfg.keyspace.lazy_user_del,
         server_del: cfg.keyspace.lazy_server_del,

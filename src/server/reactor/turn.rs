@@ -190,6 +190,9 @@ fn timers(srv: &mut Server) {
 
 /// A parked client's time is up. It gets the reply of a command that found nothing.
 fn time_out(srv: &mut Server, id: ClientId) {
+    if blocking::look_again(srv, id) {
+        return;
+    }
     let Some(parked) = blocking::unpark(srv, id) else { return };
     blocking::with_reply(srv, id, |srv, reply| {
         offsets::write_nothing(srv, &parked.waiting, reply);

@@ -34,10 +34,11 @@ fn wait_on(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         db: call.env.db,
         keys: vec![key.to_vec()],
         wants: Wants { holds: Some(Type::List), wakes_on_deletion: true },
+        reads: None,
         nothing: Nothing::NullArray,
     };
     let rewritten = Some(vec![b"brpop".to_vec(), key.to_vec(), b"again".to_vec()]);
-    Ok(Flow::Block(Box::new(Wait { waiting, until_ms: None, rewritten })))
+    Ok(Flow::Block(Box::new(Wait { rewritten, ..Wait::new(waiting, None) })))
 }
 
 fn bench(clients: usize) -> Bench {

@@ -285,6 +285,10 @@ pub(super) const FAMILIES: &[Family] = &[
             XREADGROUP GROUP $group $consumer [COUNT $count] STREAMS $x $x > >
             XREADGROUP GROUP $group $consumer BLOCK $waitms STREAMS $x >
             XREADGROUP GROUP $group $consumer [COUNT $count] STREAMS $x $id
+            XREADGROUP GROUP $group $consumer CLAIM 0 [COUNT $count] [NOACK] STREAMS $x >
+            XNACK $x $group (SILENT|FAIL|FATAL) [RETRYCOUNT $count] IDS $n{$id} [FORCE]
+            XCFGSET $x (IDMP-DURATION|IDMP-MAXSIZE) $count
+            XIDMPRECORD $x (p1|p2) $small $id
             XACK $x $group $id*
             XACKDEL $x $group [KEEPREF|DELREF|ACKED] IDS $n{$id}
             XCLAIM $x $group $consumer 0 $id* [RETRYCOUNT $count] [FORCE] [JUSTID] [LASTID $id]
@@ -304,7 +308,8 @@ pub(super) const FAMILIES: &[Family] = &[
             XINFO CONSUMERS $x $group",
         later: "",
         chance: "
-            XADD $x * f1 $val",
+            XADD $x * f1 $val
+            XADD $x (IDMP p1 $small|IDMPAUTO p2) [MAXLEN (=|~) $count] * f1 $val",
     },
     Family {
         name: "keys",

@@ -173,6 +173,11 @@ pub(super) const KNOWN: &[Known] = &[
         },
     },
     Known {
+        reason: "XREADGROUP with CLAIM came with 8.4",
+        until: (8, 4),
+        applies: |command| is(command, "XREADGROUP") && has(command, "CLAIM"),
+    },
+    Known {
         reason: "who claims or reads is a consumer since 7.2, whether or not there is something",
         until: (7, 2),
         applies: |command| {

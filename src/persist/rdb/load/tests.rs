@@ -208,17 +208,17 @@ fn facts_about_slots_are_those_of_their_dialect() {
 fn signatures_and_databases_that_are_refused() {
     let refused = |file: &[u8]| loaded(file).map(|_| ()).expect_err("refused");
     assert!(matches!(refused(b"RODIS0011\xff"), Error::BadMagic));
-    for version in [b"REDIS0000", b"REDIS0013", b"REDIS9999", b"VALKEY011", b"VALKEY081"] {
+    for version in [b"REDIS0000", b"REDIS0015", b"REDIS9999", b"VALKEY011", b"VALKEY081"] {
         assert!(matches!(refused(version), Error::Version(_)), "{version:?}");
     }
     let relaxed = LoadOptions { any_version: true, ..load_options() };
-    let later = b"REDIS0013\xfe\x00\x00\x01k\x01v\xff\0\0\0\0\0\0\0\0";
-    assert_eq!(loaded_with(later, &relaxed, &mut empty()).expect("tried").version, 13);
+    let later = b"REDIS0015\xfe\x00\x00\x01k\x01v\xff\0\0\0\0\0\0\0\0";
+    assert_eq!(loaded_with(later, &relaxed, &mut empty()).expect("tried").version, 15);
     assert!(loaded_with(b"REDIS0000\xff", &relaxed, &mut empty()).is_err());
-    assert!(loaded_with(b"REDIS0013\x1a\x01k\x01v", &relaxed, &mut empty()).is_err());
+    assert!(loaded_with(b"REDIS0015\x1c\x01k\x01v", &relaxed, &mut empty()).is_err());
     assert_eq!(
         refused(b"REDIS0099\xff").to_string(),
-        "Can't handle RDB format version 99: only 1 to 12 of Redis and 80 of Valkey are known. Use \
+        "Can't handle RDB format version 99: only 1 to 14 of Redis and 80 of Valkey are known. Use \
          a release that knows it, or a snapshot that a server saved in one of these"
     );
     assert!(matches!(
