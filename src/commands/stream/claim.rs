@@ -86,7 +86,7 @@ impl Options {
 /// O(each: log pending + entries of a block).
 fn xclaim(ctx: &mut Ctx<'_>) -> CmdResult {
     let (key, name) = (ctx.argv.at(1), ctx.argv.at(2));
-    let mut dead = Dead::of(ctx, key, name)?;
+    let mut dead = Dead::of(ctx, key, name);
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let there = db.read_as::<Stream>(key, fx)?.is_some();
     let mut stream = if there { db.find_open::<Stream>(key, fx)? } else { None };
@@ -169,7 +169,7 @@ fn xclaim(ctx: &mut Ctx<'_>) -> CmdResult {
 /// O(each that is looked at: log pending + entries of a block).
 fn xautoclaim(ctx: &mut Ctx<'_>) -> CmdResult {
     let (key, name) = (ctx.argv.at(1), ctx.argv.at(2));
-    let mut dead = Dead::of(ctx, key, name).unwrap_or_default();
+    let mut dead = Dead::of(ctx, key, name);
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     // Compat: the key is looked up before the arguments are read.
     db.read(key, fx);

@@ -22,17 +22,16 @@ pub(super) struct Dead {
 
 impl Dead {
     /// The limit of a group, if it has one that can be obeyed: the dead-letter key holds a stream
-    /// that takes entries, or nothing.
-    pub(super) fn of(ctx: &mut Ctx<'_>, key: &[u8], group: &[u8]) -> Result<Dead, CmdError> {
-        let Ctx { db, fx, .. } = ctx;
-        let stream = db.read_as::<Stream>(key, fx)?;
+    /// that takes entries, or nothing. The look leaves no trace.
+    pub(super) fn of(ctx: &Ctx<'_>, key: &[u8], group: &[u8]) -> Dead {
+        let stream = ctx.db.peek_as::<Stream>(key).unwrap_or_default();
         let group = stream.and_then(|stream| stream.groups.get(group));
-        let limit = group.and_then(|group| group.limit.as_deref().cloned());
-        let usable = limit.filter(|limit| match db.read_as::<Stream>(&limit.key, fx) {
+        let limit = group.and_then(|group| group.limit.as_deref());
+        let usable = limit.filter(|limit| match ctx.db.peek_as::<Stream>(&limit.key) {
             Ok(stream) => stream.is_none_or(|stream| stream.log.last_id < Id::MAX),
             Err(_) => false,
         });
-        Ok(Dead { limit: usable, letters: Vec::new() })
+        Dead { limit: usable.cloned(), letters: Vec::new() }
     }
 
     /// Whether what is pending has been delivered as often as it may be.

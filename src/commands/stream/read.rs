@@ -225,7 +225,7 @@ fn xread(ctx: &mut Ctx<'_>) -> CmdResult {
 
 /// Waits for entries, if the client asked for that and can.
 fn wait(ctx: &mut Ctx<'_>, request: &Request<'_>, from: &[From]) -> CmdResult {
-    let Ctx { db, argv, reply, env, fx, .. } = ctx;
+    let Ctx { db, argv, reply, env, .. } = ctx;
     let Some(until_ms) = request.block.filter(|_| !env.deny_blocking) else {
         reply.null_array();
         return Ok(Flow::Done);
@@ -246,7 +246,7 @@ fn wait(ctx: &mut Ctx<'_>, request: &Request<'_>, from: &[From]) -> CmdResult {
     let mut again_ms = None;
     for key in keys {
         if let Some(reads) = reads.as_ref().filter(|reads| reads.claims.is_some())
-            && let Some(stream) = db.read_as::<Stream>(key, fx)?
+            && let Some(stream) = db.peek_as::<Stream>(key)?
             && let Some(group) = stream.groups.get(&reads.group[..])
         {
             let at = reads.again_ms(group.oldest_delivery_ms(), env.now_ms);
@@ -276,19 +276,14 @@ fn xreadgroup(ctx: &mut Ctx<'_>) -> CmdResult {
     let request = Request::parse(ctx, true)?;
     let from = request.begin(ctx)?;
     let Some((group, consumer)) = request.reader else { return Err(errors::SYNTAX) };
-    let mut letters = Vec::new();
-    if request.claims.is_some() {
-        for i in request.first..request.first + request.keys {
-            letters.push(Dead::of(ctx, ctx.argv.at(i), group)?);
-        }
-    }
-    let mut letters = letters.into_iter();
-    let mut dead = Vec::new();
+    let keys = &ctx.argv.from(request.first)[..request.keys];
+    let claims = request.claims.is_some();
+    let limit = |key: &&[u8]| if claims { Dead::of(ctx, key, group) } else { Dead::default() };
+    let mut limits: Vec<Dead> = keys.iter().map(limit).collect();
     let Ctx { db, argv, reply, fx, env, .. } = ctx;
     let mut answer = Answer { reply, begun: None, streams: 0 };
     for (i, from) in from.iter().enumerate() {
         let key = argv.at(request.first + i);
-        let mut died = letters.next().unwrap_or_default();
         db.read_as::<Stream>(key, fx)?;
         let Some(mut stream) = db.find_open::<Stream>(key, fx)? else { continue };
         let Inner { log, groups, .. } = &mut **stream;
@@ -301,9 +296,8 @@ fn xreadgroup(ctx: &mut Ctx<'_>) -> CmdResult {
         let mut reading = Reading { log, state, slot, key, group, fx, env };
         let mut claimed = Vec::new();
         if let (From::Group, Some(idle)) = (*from, request.claims) {
-            claimed = reading.claim(idle, request.count, &mut died);
+            claimed = reading.claim(idle, request.count, &mut limits[i]);
         }
-        dead.push((key, died));
         match *from {
             From::Id(have) => {
                 answer.stream(key);
@@ -323,7 +317,7 @@ fn xreadgroup(ctx: &mut Ctx<'_>) -> CmdResult {
         fx.dirty += 1;
     }
     let answered = answer.end();
-    for (key, dead) in dead {
+    for (key, dead) in keys.iter().zip(limits) {
         dead.deliver(ctx, key, group)?;
     }
     match answered {

@@ -35,9 +35,12 @@ struct Producer {
 }
 
 impl Producer {
-    fn forget(&mut self, id: Id, message: &[u8]) {
+    /// Forgets a message; whether no other one became the same entry.
+    fn forget(&mut self, id: Id, message: &[u8]) -> bool {
         self.messages.remove(message);
         self.order.remove(&(id, message.into()));
+        let from: (Id, Arc<[u8]>) = (id, Arc::default());
+        self.order.range(from..).next().is_none_or(|next| next.0 != id)
     }
 }
 
@@ -103,8 +106,9 @@ impl Producers {
             None => producer.into(),
         };
         let of = self.by_name.entry(name.clone()).or_default();
-        if let Some(old) = of.messages.get(message).copied() {
-            of.forget(old, message);
+        if let Some(old) = of.messages.get(message).copied()
+            && of.forget(old, message)
+        {
             self.by_age.remove(&(old, name.clone()));
         }
         let message: Arc<[u8]> = message.into();
@@ -222,6 +226,11 @@ mod tests {
         all.remember(b"p", b"d", id(12_500));
         all.check();
         assert_eq!((all.find_any(b"p", b"d"), all.added), (Some(id(12_500)), 6));
+        // Two messages of a producer may be the same entry; one of them becomes another.
+        all.insert(b"p", b"e", id(12_500));
+        all.insert(b"p", b"d", id(12_600));
+        all.check();
+        assert_eq!(all.counts(22_501), (1, 1));
         all.set_memory(Memory { seconds: 10, messages: 2 });
         assert_eq!(all.len(), 1);
         all.set_memory(Memory { seconds: 9, messages: 2 });

@@ -117,33 +117,55 @@ fn a_log_agrees_with_a_map() {
 
 #[test]
 fn a_group_agrees_with_maps() {
+    /// Who has it (None: nobody), since when, how often it was delivered.
+    type Had = (Option<Vec<u8>>, i64, u64);
     let mut rng = rng(78);
     let mut group = Group::new(Id::MIN, None);
-    let mut model = BTreeMap::<Id, (Vec<u8>, u64)>::new();
+    let (mut model, mut released) = (BTreeMap::<Id, Had>::new(), Vec::new());
     for round in 0..rounds() / 4 {
         let name = vec![b'a' + (rng() % 9) as u8];
         let slot = group.find(&name).unwrap_or_else(|| group.add_consumer(&name, 0));
-        let id = Id::new(rng() % 500, 0);
+        let (id, now) = (Id::new(rng() % 500, 0), (round / 3) as i64);
         match rng() % 100 {
             0..50 => {
-                group.deliver(id, slot, round as i64);
-                model.insert(id, (name, 1));
+                group.deliver(id, slot, now);
+                model.insert(id, (Some(name), now, 1));
+                released.retain(|other| *other != id);
             }
-            50..98 => {
+            50..80 => {
                 let removed = group.remove(id);
-                assert_eq!(removed.map(|p| p.deliveries), model.remove(&id).map(|m| m.1));
+                assert_eq!(removed.map(|p| p.deliveries), model.remove(&id).map(|m| m.2));
+                released.retain(|other| *other != id);
+            }
+            80..98 => {
+                group.release(id, round);
+                model.insert(id, (None, 0, round));
+                released.retain(|other| *other != id);
+                released.push(id);
             }
             _ => {
-                let of_it = model.values().filter(|m| m.0 == name).count();
+                let is_its = |m: &Had| m.0.as_ref() == Some(&name);
+                let of_it = model.values().filter(|m| is_its(m)).count();
                 assert_eq!(group.remove_consumer(slot), of_it);
-                model.retain(|_, m| m.0 != name);
+                model.retain(|_, m| !is_its(m));
             }
         }
-        assert_eq!(group.pending().len(), model.len());
+        assert_eq!((group.pending().len(), group.released_count()), (model.len(), released.len()));
         if round % 500 == 0 {
+            // From some time on the times are known.
+            if round >= 5000 {
+                group.index_times();
+            }
             group.check();
-            let owner = |id: &Id| group.consumer(group.pending()[id].consumer).name.to_vec();
-            assert!(model.iter().all(|(id, m)| owner(id) == m.0));
+            let owner = |id: &Id| group.owner(&group.pending()[id]).to_vec();
+            assert!(model.iter().all(|(id, m)| owner(id) == m.0.clone().unwrap_or_default()));
+            assert!(group.released().eq(released.iter().copied()));
+            let until = now - (rng() % 300) as i64;
+            let old = model.iter().filter(|(_, m)| m.0.is_some() && m.1 <= until);
+            let mut old: Vec<(i64, Id)> = old.map(|(id, m)| (m.1, *id)).collect();
+            old.sort_unstable();
+            let old = old.iter().map(|(_, id)| *id).filter(|_| round >= 5000);
+            assert!(group.claimable(until).eq(released.iter().copied().chain(old)));
         }
     }
 }
