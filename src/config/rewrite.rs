@@ -11,8 +11,7 @@ use super::table;
 use super::table::FILE_ONLY;
 use crate::util::path::os_error;
 use crate::util::split::split_args;
-use std::collections::HashMap;
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -69,6 +68,7 @@ struct File {
 
 impl File {
     fn parse(old: &[u8], extras: &[Extra]) -> File {
+        let extras: HashSet<&[u8]> = extras.iter().map(|extra| &extra.key[..]).collect();
         let mut file = File { lines: Vec::new(), places: HashMap::new(), signed: false };
         if old.is_empty() {
             return file;
@@ -81,7 +81,7 @@ impl File {
                 file.lines.push(line.to_vec());
                 continue;
             }
-            match split_args(line).ok().and_then(|args| key(&args, extras)) {
+            match split_args(line).ok().and_then(|args| key(&args, &extras)) {
                 Some(key) => {
                     file.places.entry(key).or_default().push_back(number);
                     file.lines.push(line.to_vec());
@@ -139,7 +139,7 @@ impl File {
 }
 
 /// The name under which a line is found again, or `None` when it means nothing to us.
-fn key(args: &[Vec<u8>], extras: &[Extra]) -> Option<Vec<u8>> {
+fn key(args: &[Vec<u8>], extras: &HashSet<&[u8]>) -> Option<Vec<u8>> {
     let name = args.first()?.to_ascii_lowercase();
     if let Some(named) = table::find(&name) {
         return Some(named.row.name.into());
@@ -149,7 +149,7 @@ fn key(args: &[Vec<u8>], extras: &[Extra]) -> Option<Vec<u8>> {
         // it each group does.
         let both = [&name, &b" "[..], &subject.to_ascii_lowercase()].concat();
         let all = rest.first().map(|group| [&both, &b" "[..], group].concat());
-        let is_extra = |key: &Vec<u8>| extras.iter().any(|extra| extra.key == *key);
+        let is_extra = |key: &Vec<u8>| extras.contains(&key[..]);
         if let Some(key) = all.into_iter().chain([both]).find(is_extra) {
             return Some(key);
         }

@@ -52,7 +52,7 @@ fn some(word: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn number(word: &[u8]) -> i64 {
-    i64::from(num::parse_i32_prefix(word))
+    num::leading_number(word).0
 }
 
 /// A time in milliseconds, which is not 0.
@@ -251,7 +251,11 @@ const SUBJECTS: &[&str] = &[
 ];
 
 fn word(bytes: &[u8]) -> Vec<u8> {
-    if bytes.is_empty() || needs_repr(bytes) { repr(bytes) } else { bytes.to_vec() }
+    // Compat: Redis writes an apostrophe as it is, and can't read it again.
+    match bytes.is_empty() || needs_repr(bytes) || bytes.contains(&b'\'') {
+        true => repr(bytes),
+        false => bytes.to_vec(),
+    }
 }
 
 impl Sentinel {
@@ -367,7 +371,8 @@ mod tests {
     fn what_is_written_is_read_back() {
         let id = "a".repeat(40);
         let text = format!(
-            "known-replica m 10.0.0.2 6379\nauth-pass m \"a b\"\nmonitor m 10.0.0.1 6379 2\n\
+            "known-replica m 10.0.0.2 6379\nauth-user m \"it's\"\nfailover-timeout m 3000000000\n\
+             auth-pass m \"a b\"\nmonitor m 10.0.0.1 6379 2\n\
              known-sentinel m 10.0.0.3 26379 bbbb\nknown-sentinel m 10.0.0.4 26379\n\
              config-epoch m 7\nleader-epoch m 8\ncurrent-epoch 5\nmyid {id}\n\
              rename-command m CONFIG hidden\ndown-after-milliseconds m 1500\n\

@@ -6,8 +6,8 @@
 //! The configuration with the latest epoch wins.
 
 use super::Sentinel;
-use super::state::Ms;
-use super::turn::{Home, Level, Resolve, words};
+use super::state::{Address, Ms};
+use super::turn::{Home, Level, Resolve, Turn, words};
 use crate::util::num;
 
 /// A hello taken apart.
@@ -57,13 +57,19 @@ impl Sentinel {
         primary.learn_epoch(&mut t, hello.epoch.max(hello.config_epoch));
         if known && primary.group.config_epoch < hello.config_epoch {
             primary.group.config_epoch = hello.config_epoch;
-            let same_port = hello.primary_port == i64::from(primary.base.address.port);
-            if !same_port || !t.is_host(&primary.base.address.clone(), hello.primary_host) {
+            // While a failover of ours is not over there are two addresses. It ends when the later
+            // configuration has another one than it leads to.
+            let ours = [primary.base.address.clone(), primary.current_address().clone()];
+            let same = |address: &Address, t: &mut Turn<'_>| {
+                hello.primary_port == i64::from(address.port)
+                    && t.is_host(address, hello.primary_host)
+            };
+            if !ours.iter().all(|address| same(address, &mut t)) {
                 if let Some(peer) = primary.peers.get(hello.run_id) {
                     let home = primary.home();
                     t.event(Level::Warning, "+config-update-from", &peer.base, home, "");
                 }
-                let from = primary.base.address.clone();
+                let from = primary.current_address().clone();
                 let text = words(&[
                     &primary.group.name,
                     t.own.shown(&from),

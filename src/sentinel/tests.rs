@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sentinel;
-use super::state::Ms;
+use super::state::{Ms, Stage};
 use super::turn::{Action, Channel};
 use crate::resp::value::Value;
 use crate::util::rand::generator;
@@ -529,6 +529,31 @@ fn a_late_round_means_tilt_and_nothing_is_done() {
     world.run(40_000);
     assert_eq!(world.count("-tilt"), 3);
     assert!(!world.primaries().contains(&0));
+}
+
+/// While one Sentinel carries a failover out, others may have gone back to the old primary in a
+/// later epoch.
+#[test]
+fn a_later_configuration_ends_a_failover_that_leads_elsewhere() {
+    let mut world = World::new(3, 3, 2);
+    world.run(15_000);
+    let now = world.now;
+    let s = world.sentinel(0);
+    let primary = s.primaries.get_mut(GROUP).expect("the group");
+    let key = primary.replicas.keys().next().expect("a replica").clone();
+    primary.failover.stage = Stage::ReconfReplicas;
+    primary.failover.promoted = Some(key.clone());
+    primary.replicas.get_mut(&key).expect("it").promoted = true;
+    primary.group.config_epoch = 1;
+    assert!(primary.current_address() != &primary.base.address);
+    let other = primary.peers.values().next().expect("a peer").base.name().to_vec();
+    let place = primary.peers[&other].base.address.clone();
+    let hello = [&place.ip, &b"26379"[..], &other, b"2", GROUP, b"10.0.0.0", b"6379", b"2"];
+    s.on_hello(&hello.join(&b','), now, &mut |_| None);
+    let primary = &s.primaries[GROUP];
+    assert_eq!((primary.failover.stage, primary.group.config_epoch), (Stage::None, 2));
+    assert_eq!(primary.current_address().ip, b"10.0.0.0");
+    assert_eq!(primary.replicas.len(), 2);
 }
 
 #[test]

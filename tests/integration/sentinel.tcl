@@ -164,6 +164,18 @@ start_server [list overrides $options] {
     }
 }
 
+test "a Sentinel that ends leaves a snapshot in its directory alone" {
+    foreach how {TERM save} {
+        set one [start_sentinel {}]
+        set dump [file dirname $::sentinel_file($one)]/dump.rdb
+        write_file $dump "somebody's data"
+        if {$how eq "save"} { catch {$one shutdown save force}; set how TERM }
+        catch {stop_sentinel $one $how}
+        wait_for_condition {![process_alive $::sentinel_pid($one)]} -within 10000
+        assert_equal "somebody's data" [read_file $dump]
+    }
+}
+
 test "a Sentinel needs a file that it can write, and sound directives" {
     set dir $::tmpdir/bad
     file mkdir $dir

@@ -11,14 +11,13 @@ use crate::server::jobs::aof::load::Outcome;
 use crate::server::jobs::aof::{self, files};
 use crate::server::jobs::load as snapshot;
 use crate::server::jobs::repl::{replica, restore};
-use crate::server::jobs::{sentinel, supervisor};
+use crate::server::jobs::supervisor;
 use crate::server::parts::Server;
 use crate::server::reactor::turn;
 
-/// Loads the data, or what a Sentinel has instead, and is ready. A failure is noted as a shutdown.
+/// Loads the data, of which a Sentinel has none, and is ready. A failure is noted as a shutdown.
 pub(super) fn begin(srv: &mut Server) {
     if srv.sentinel.is_some() {
-        sentinel::start(srv);
         return supervisor::ready(srv.identity.supervised);
     }
     load(srv);

@@ -25,6 +25,7 @@ mod users;
 mod watching;
 
 use crate::server::admin;
+use crate::server::jobs::sentinel;
 use crate::server::jobs::settings;
 use crate::server::parts::Server;
 use crate::server::parts::Table;
@@ -243,8 +244,10 @@ fn start(
     prepare(&mut srv)?;
     announce(&srv);
     listen::open(&mut srv)?;
-    if srv.sentinel.is_none() {
-        log!(Notice, "Server initialized");
+    match srv.sentinel.is_some() {
+        // Its connections have its ID in their names.
+        true => sentinel::start(&mut srv),
+        false => log!(Notice, "Server initialized"),
     }
     crate::server::jobs::cron::run(&mut srv);
     data::begin(&mut srv);

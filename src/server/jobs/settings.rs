@@ -119,10 +119,11 @@ fn title(srv: &Server, child: &str) -> String {
         format!("unixsocket:{}", text(&c.net.unix_socket))
     };
     let file = srv.identity.config_file.as_ref();
+    let mode = if srv.sentinel.is_some() { "[sentinel]" } else { "" };
     let values = [
         ("{title}", if child.is_empty() { &srv.identity.program } else { child }.to_string()),
         ("{listen-addr}", addr),
-        ("{server-mode}", String::new()),
+        ("{server-mode}", mode.to_owned()),
         ("{port}", c.net.port.to_string()),
         ("{tls-port}", c.tls.port.to_string()),
         ("{unixsocket}", text(&c.net.unix_socket)),

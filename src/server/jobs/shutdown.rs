@@ -195,7 +195,9 @@ fn finish(srv: &mut Server, how: How) -> Result<(), ()> {
         log!(Notice, "Calling fsync() on the AOF file.");
         flush::flush_and_sync(srv);
     }
+    // A Sentinel has no data: its snapshot would take the place of a server's.
     let wanted = !srv.cfg.snapshot.save_points.is_empty() && !how.nosave || how.save;
+    let wanted = wanted && srv.sentinel.is_none();
     if wanted {
         log!(Notice, "Saving the final RDB snapshot before exiting.");
         if srv.identity.supervised == "systemd" {
@@ -221,7 +223,8 @@ fn finish(srv: &mut Server, how: How) -> Result<(), ()> {
     // Nobody is let in between the end of the connections and that of the process.
     srv.net.close_listeners();
     srv.metrics.switch(false);
-    log!(Warning, "Redis is now ready to exit, bye bye...");
+    let who = if srv.sentinel.is_some() { "Sentinel" } else { "Redis" };
+    log!(Warning, "{who} is now ready to exit, bye bye...");
     srv.shutdown.done = true;
     Ok(())
 }
