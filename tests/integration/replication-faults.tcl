@@ -116,6 +116,18 @@ start_server [list overrides $all] {
         close $conn
     }
 
+    test "what a primary says before it closes the connection is heard" {
+        set listener [socket -server {apply {{conn args} {
+            fconfigure $conn -translation binary
+            puts -nonewline $conn "-DENIED for a reason\r\n"
+            close $conn
+        }}} -myaddr 127.0.0.1 0]
+        r replicaof 127.0.0.1 [false_port $listener]
+        false_until 0 "Error reply to PING from master: '-DENIED for a reason'"
+        r replicaof no one
+        close $listener
+    }
+
     test "REPLCONF rdb-only is 0 or 1" {
         assert_error "ERR value is out of range, value must between 0 and 1" {r replconf rdb-only 2}
         assert_error "ERR value is not an integer or out of range" {r replconf rdb-only x}

@@ -78,6 +78,11 @@ fn corpus_libraries() {
     replay("libraries", redust::server::fuzz_libraries);
 }
 
+#[test]
+fn corpus_link() {
+    replay("link", redust::server::fuzz_link);
+}
+
 fn replay(target: &str, fuzz: fn(&[u8])) {
     let root = std::env::var_os("CARGO_MANIFEST_DIR");
     let root = root.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), std::path::PathBuf::from);
