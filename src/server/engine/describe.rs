@@ -35,7 +35,7 @@ pub(crate) fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} \
          multi={} qbuf={qbuf} qbuf-free={qbuf_free} argv-mem={argv_bytes} multi-mem={multi_bytes} \
          rbs={} rbp={} obl={} oll={} omem={} tot-mem={total} events={} cmd={command} \
-         user=default redir={} resp={} lib-name={} lib-ver={}",
+         user={} redir={} resp={} lib-name={} lib-ver={}",
         s.serial,
         s.peer,
         s.local,
@@ -55,6 +55,7 @@ pub(crate) fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
         out.pieces,
         out.bytes,
         if client.wants_writable { "rw" } else { "r" },
+        if s.primary { "(superuser)" } else { "default" },
         s.tracking.as_ref().map_or(-1, |t| t.redirect as i64),
         if s.resp3 { 3 } else { 2 },
         text(&s.lib_name),
