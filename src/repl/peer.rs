@@ -1,5 +1,8 @@
 //! What a replica has told its primary about itself with REPLCONF.
 
+use crate::resp::errors::CmdError;
+use crate::util::split::split_args;
+
 /// The capability by which servers of this kind know each other.
 pub(crate) const OWN_KIND: &[u8] = b"redust";
 
@@ -43,12 +46,14 @@ pub(crate) fn version(text: &[u8]) -> Option<(u32, u32)> {
 }
 
 impl Filter {
-    /// The words of `rdb-filter-only`, or the one that is none of them.
-    pub(crate) fn parse(text: &[u8]) -> Result<Filter, Vec<u8>> {
+    /// The words of `rdb-filter-only`, or the error.
+    pub(crate) fn parse(text: &[u8]) -> Result<Filter, CmdError> {
         let mut filter = Filter { no_data: true, no_functions: true };
-        for word in text.split(|b| b.is_ascii_whitespace()).filter(|word| !word.is_empty()) {
+        let words = split_args(text);
+        for word in words.map_err(|_| CmdError::new("ERR Missing rdb-filter-only values"))? {
             if !word.eq_ignore_ascii_case(b"functions") {
-                return Err(word.to_vec());
+                let what = [b"Unsupported rdb-filter-only option: ", &word[..]].concat();
+                return Err(CmdError::err(what));
             }
             filter.no_functions = false;
         }
@@ -69,6 +74,8 @@ mod tests {
         let none = Filter { no_data: true, no_functions: true };
         assert_eq!(Filter::parse(b""), Ok(none));
         assert_eq!(Filter::parse(b"Functions "), Ok(Filter { no_functions: false, ..none }));
-        assert_eq!(Filter::parse(b"functions keys"), Err(b"keys".to_vec()));
+        let refused = |text: &[u8]| Filter::parse(text).expect_err("refused").bytes().to_vec();
+        assert_eq!(refused(b"functions keys"), b"ERR Unsupported rdb-filter-only option: keys");
+        assert_eq!(refused(b"\"functions"), b"ERR Missing rdb-filter-only values");
     }
 }

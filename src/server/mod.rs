@@ -20,6 +20,7 @@ mod jobs;
 mod parts;
 mod reactor;
 
+pub use boot::link_fuzz::link as fuzz_link;
 pub use parts::fuzz::{libraries as fuzz_libraries, streams as fuzz_streams};
 
 #[cfg(test)]

@@ -116,6 +116,30 @@ start_server [list overrides $all] {
         close $conn
     }
 
+    test "what a primary says before it closes the connection is heard" {
+        set listener [socket -server {apply {{conn args} {
+            fconfigure $conn -translation binary
+            puts -nonewline $conn "-DENIED for a reason\r\n"
+            close $conn
+        }}} -myaddr 127.0.0.1 0]
+        r replicaof 127.0.0.1 [false_port $listener]
+        false_until 0 "Error reply to PING from master: '-DENIED for a reason'"
+        r replicaof no one
+        close $listener
+    }
+
+    test "a client that has switched replies off before it became a replica may ask for some" {
+        set conn [socket [srv host] [srv port]]
+        fconfigure $conn -translation binary -buffering none
+        puts -nonewline $conn "CLIENT REPLY OFF\r\nSYNC\r\n"
+        wait_for_condition {[s connected_slaves] == 1} -within 5000
+        puts -nonewline $conn "PING\r\n"
+        sleep 200
+        assert_equal 1 [s connected_slaves]
+        close $conn
+        assert_error "ERR Missing rdb-filter-only values" {r replconf rdb-filter-only "\""}
+    }
+
     test "REPLCONF rdb-only is 0 or 1" {
         assert_error "ERR value is out of range, value must between 0 and 1" {r replconf rdb-only 2}
         assert_error "ERR value is not an integer or out of range" {r replconf rdb-only x}

@@ -62,7 +62,7 @@ foreach diskless {yes no} {
                     assert_error_like "READONLY You can't write against a read only replica. script: *" {r eval {redis.call('set', 'a', 1)} 0}
                     assert_match "slave 127.0.0.1 [srv -1 port] connected *" [r role]
                     assert_match "master * {{127.0.0.1 [srv port] *}}" [r -1 role]
-                    assert_match "*flags=M *" [r client list type master]
+                    assert_match "*flags=M * user=(superuser) *" [r client list type master]
                     assert_match "*flags=S *" [r -1 client list type replica]
                 }
 

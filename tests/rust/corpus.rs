@@ -88,6 +88,11 @@ fn corpus_streams() {
     replay("streams", redust::server::fuzz_streams);
 }
 
+#[test]
+fn corpus_link() {
+    replay("link", redust::server::fuzz_link);
+}
+
 fn replay(target: &str, fuzz: fn(&[u8])) {
     let root = std::env::var_os("CARGO_MANIFEST_DIR");
     let root = root.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), std::path::PathBuf::from);

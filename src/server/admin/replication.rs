@@ -211,14 +211,7 @@ fn replconf(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
                 }
                 told.snapshot_only = only == 1;
             }
-            b"rdb-filter-only" => match Filter::parse(value) {
-                Ok(filter) => told.filter = filter,
-                Err(word) => {
-                    return Err(CmdError::err(
-                        [b"Unsupported rdb-filter-only option: ", &word[..]].concat(),
-                    ));
-                }
-            },
+            b"rdb-filter-only" => told.filter = Filter::parse(value)?,
             _ => {
                 return Err(CmdError::err([b"Unrecognized REPLCONF option: ", argv[at]].concat()));
             }

@@ -20,6 +20,7 @@
 
 mod check;
 mod data;
+pub(super) mod link_fuzz;
 mod selftest;
 mod users;
 mod watching;

@@ -55,7 +55,7 @@ pub(crate) fn line_with(srv: &Server, client: &Client, args: usize) -> Vec<u8> {
         out.pieces,
         out.bytes,
         if client.wants_writable { "rw" } else { "r" },
-        text(srv.acl.name_of(s.user)),
+        if s.primary { "(superuser)".to_owned() } else { text(srv.acl.name_of(s.user)) },
         s.tracking.as_ref().map_or(-1, |t| t.redirect as i64),
         if s.resp3 { 3 } else { 2 },
         text(&s.lib_name),

@@ -113,6 +113,10 @@ pub(crate) fn silence(srv: &mut Server, id: ClientId, said: &[u8]) {
     if !session.replica || said.is_empty() || session.reply_mode != ReplyMode::Off {
         return;
     }
+    // Compat: who has said before that it wants no replies may ask for some.
+    if srv.repl.replica(id).is_some_and(|replica| !replica.wants_replies) {
+        return;
+    }
     let name = session.last_command.map_or("<unknown>", |command| srv.table.by_id(command).name());
     log!(
         Warning,

@@ -109,6 +109,8 @@ pub(crate) struct Replica {
     pub asked_ms: i64,
     /// Since when it takes nothing of the snapshot that a child sends it.
     pub stuck_since_ms: Option<i64>,
+    /// It had not switched replies off: one that it asks for would stand in the stream.
+    pub wants_replies: bool,
     /// It got a snapshot, and has not come as far as the backlog since: what it has to get yet may
     /// be in files.
     pub catches_up: bool,

@@ -172,6 +172,11 @@ fn read_lines(srv: &mut Server) -> Option<()> {
             return Some(());
         }
         match talk.conn.read_into(&mut talk.input, LINE_MAX) {
+            // What it has said before it left is heard first: it may say why.
+            Ok(0) if talk.input.contains(&b'\n') => {
+                srv.net.link_again = true;
+                return Some(());
+            }
             Ok(0) => {
                 let e = io::Error::from(ErrorKind::UnexpectedEof);
                 fail(srv, "Reading from master in replication handshake", &e);

@@ -114,7 +114,9 @@ pub(crate) fn trim_backlog(srv: &mut Server) {
 fn enlist(srv: &mut Server, id: ClientId, state: State, old: bool) {
     let told = srv.repl.told.remove(&id).unwrap_or_default();
     let now_ms = srv.clock.now_ms;
+    let mut wants_replies = true;
     if let Some(client) = srv.clients.get_mut(id) {
+        wants_replies = client.session.reply_mode != ReplyMode::Off;
         client.session.replica = true;
         // What it asks for later has no reply.
         client.session.reply_mode = ReplyMode::Off;
@@ -132,6 +134,7 @@ fn enlist(srv: &mut Server, id: ClientId, state: State, old: bool) {
         asked_ms: now_ms,
         stuck_since_ms: None,
         catches_up: true,
+        wants_replies,
     });
     srv.roles_changed();
 }
