@@ -143,8 +143,6 @@ fn what_is_not_available_is_an_error_on_its_line() {
         ("cluster-enabled yes", Severity::Error),
         ("loadmodule /a.so", Severity::Error),
         ("a.b 1", Severity::Error),
-        ("user bob on", Severity::Error),
-        ("aclfile /nonexistent/u.acl", Severity::Error),
         ("tls-port 6380\nunavailable-directives warn", Severity::Warning),
         ("loadmodule /a.so\nunavailable-directives warn", Severity::Error),
     ] {
