@@ -150,6 +150,8 @@ impl Primary {
         if let Some(link) = t.links.get_mut(self.base.link) {
             link.unanswered_ms = t.now;
             link.pinged_ms = 0;
+            // Where it leads now has not been tried.
+            link.tried_ms = 0;
             link.well_ms = t.now;
             link.answered_ms = t.now;
         }

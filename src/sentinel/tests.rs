@@ -531,6 +531,25 @@ fn a_late_round_means_tilt_and_nothing_is_done() {
     assert!(!world.primaries().contains(&0));
 }
 
+/// The old primary was tried a moment before. That must not count against the new one, which would
+/// be down before anybody has spoken to it if little silence is enough for that.
+#[test]
+fn a_new_primary_is_connected_at_once() {
+    let mut world = World::new(3, 3, 2);
+    for i in 0..3 {
+        let primary = world.sentinel(i).primaries.get_mut(GROUP).expect("the group");
+        primary.set_down_after(700);
+    }
+    world.run(15_000);
+    world.kill(Place::Server(0));
+    world.run(15_000);
+    assert_eq!(world.count("+promoted-slave"), 1);
+    let down = |event: &&(Ms, usize, &str, String)| {
+        event.2 == "+sdown" && event.3.starts_with("master") && !event.3.contains("10.0.0.0")
+    };
+    assert_eq!(world.events.iter().find(down), None);
+}
+
 /// While one Sentinel carries a failover out, others may have gone back to the old primary in a
 /// later epoch.
 #[test]

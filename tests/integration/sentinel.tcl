@@ -41,7 +41,7 @@ proc master_of {client} { lindex [$client sentinel get-master-addr-by-name m] 1 
 proc field {client command name} { dict get [$client sentinel $command m] $name }
 
 proc watching {primary} {
-    list "sentinel monitor m 127.0.0.1 [srv $primary port] 2" "sentinel down-after-milliseconds m 1000" \
+    list "sentinel monitor m 127.0.0.1 [srv $primary port] 2" "sentinel down-after-milliseconds m 2000" \
         "sentinel failover-timeout m 6000"
 }
 
