@@ -389,10 +389,7 @@ impl Selector {
 
 /// The command of this name, in any case; `container|sub` too. Renames have no effect here.
 fn lookup(name: &[u8]) -> Option<&'static Spec> {
-    let name = name.to_ascii_lowercase();
-    let all = spec::all();
-    let found = all.binary_search_by(|spec| spec.name.as_bytes().cmp(&name));
-    found.ok().map(|i| &all[i])
+    spec::find(&std::str::from_utf8(name).ok()?.to_ascii_lowercase())
 }
 
 /// The subcommands of a command.

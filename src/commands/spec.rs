@@ -234,7 +234,6 @@ pub(crate) fn all() -> &'static [Spec] {
     })
 }
 
-#[cfg(test)]
 /// The row of `name` (lower case). O(log rows).
 pub(crate) fn find(name: &str) -> Option<&'static Spec> {
     let rows = all();

@@ -39,7 +39,8 @@ fn rank(line: &[Vec<u8>]) -> u8 {
     }
 }
 
-fn yes_no(word: &[u8]) -> Option<bool> {
+/// The value of a switch, in any case.
+pub(crate) fn yes_no(word: &[u8]) -> Option<bool> {
     match word.to_ascii_lowercase().as_slice() {
         b"yes" => Some(true),
         b"no" => Some(false),

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::Sentinel;
 use super::monitor::send_script_kill;
-use super::state::{Expected, Kind, Ms, Request, Who};
+use super::state::{Expected, Instance, Kind, Ms, Primary, Request, Who};
 use super::turn::{Channel, Level, Resolve, Turn, show};
 use crate::resp::value::Value;
 
@@ -149,8 +149,6 @@ impl Sentinel {
         }
     }
 }
-
-use super::state::{Instance, Primary};
 
 /// An instance that does not answer because of a script is asked, once, to end it.
 fn kill_script(t: &mut Turn<'_>, primary: &mut Primary, who: &Who) {

@@ -380,3 +380,27 @@ proc crash_expected {{level 0}} {
     catch {set ::sv($id,crash_seen) [file size $::sv($id,log)]}
     catch {set ::sv($id,stderr_seen) [file size $::sv($id,stderr)]}
 }
+
+# What a script puts into the stream of writes, as words.
+proc written_by {script} {
+    r debug stream take
+    uplevel 1 $script
+    set text [r debug stream take]
+    set commands {}
+    while {$text ne {}} {
+        regexp -indices {^\*(\d+)\r\n} $text all n
+        set words [string range $text {*}$n]
+        set text [string range $text [lindex $all 1]+1 end]
+        set command {}
+        for {set i 0} {$i < $words} {incr i} {
+            regexp -indices {^\$(\d+)\r\n} $text all n
+            set len [string range $text {*}$n]
+            set at [expr {[lindex $all 1] + 1}]
+            set end [expr {$at + $len}]
+            lappend command [string range $text $at $end-1]
+            set text [string range $text $end+2 end]
+        }
+        if {[lindex $command 0] ni {SELECT select}} { lappend commands $command }
+    }
+    return $commands
+}

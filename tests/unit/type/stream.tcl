@@ -21,30 +21,6 @@ proc fill {key n} {
 
 proc ids {entries} { lmap entry $entries { lindex $entry 0 } }
 
-# What a script puts into the stream of writes, as words.
-proc written_by {script} {
-    r debug stream take
-    uplevel 1 $script
-    set text [r debug stream take]
-    set commands {}
-    while {$text ne {}} {
-        regexp -indices {^\*(\d+)\r\n} $text all n
-        set words [string range $text {*}$n]
-        set text [string range $text [lindex $all 1]+1 end]
-        set command {}
-        for {set i 0} {$i < $words} {incr i} {
-            regexp -indices {^\$(\d+)\r\n} $text all n
-            set len [string range $text {*}$n]
-            set at [expr {[lindex $all 1] + 1}]
-            set end [expr {$at + $len}]
-            lappend command [string range $text $at $end-1]
-            set text [string range $text $end+2 end]
-        }
-        if {[lindex $command 0] ni {SELECT select}} { lappend commands $command }
-    }
-    return $commands
-}
-
 start_server {tags {stream} overrides {enable-debug-command yes save "" notify-keyspace-events KEtgn}} {
     test "XADD numbers entries by the clock, in a millisecond, or as told" {
         r del s

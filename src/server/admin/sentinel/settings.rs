@@ -7,6 +7,7 @@ use crate::config::choice::{Choice, LogLevel};
 use crate::resp::argv::Argv;
 use crate::resp::errors::{CmdError, shown};
 use crate::sentinel::Sentinel;
+use crate::sentinel::file::yes_no;
 use crate::sentinel::state::{Ms, Primary};
 use crate::sentinel::turn::{Level, Turn};
 use crate::server::jobs::sentinel::{save, work};
@@ -205,14 +206,6 @@ fn config_get(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         call.reply.bulk(&value(machine, level, option));
     }
     Ok(Flow::Done)
-}
-
-fn yes_no(word: &[u8]) -> Option<bool> {
-    match () {
-        () if word.eq_ignore_ascii_case(b"yes") => Some(true),
-        () if word.eq_ignore_ascii_case(b"no") => Some(false),
-        () => None,
-    }
 }
 
 fn log_level(word: &[u8]) -> Option<LogLevel> {
