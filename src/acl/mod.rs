@@ -94,6 +94,11 @@ impl Acl {
         self.get(id)?.accepts(password).then_some(id)
     }
 
+    /// The user of this name, if it may log in at all.
+    pub(crate) fn find_enabled(&self, name: &[u8]) -> Option<UserId> {
+        self.find(name).filter(|id| self.get(*id).is_some_and(|user| user.on))
+    }
+
     /// Whether everybody is let in without a login.
     pub(crate) fn lets_everybody_in(&self) -> bool {
         self.get(DEFAULT).is_some_and(|user| user.no_pass && user.on)

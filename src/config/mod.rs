@@ -65,6 +65,11 @@ pub struct SavePoint {
 }
 
 impl Config {
+    /// The port that the server is known by: that of TLS where there is no other.
+    pub(crate) fn first_port(&self) -> u16 {
+        if self.net.port != 0 { self.net.port } else { self.tls.port }
+    }
+
     /// Makes defaults of a Sentinel of those of a server.
     pub(crate) fn become_sentinel(&mut self) {
         self.net.port = 26379;

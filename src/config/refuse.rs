@@ -78,7 +78,6 @@ mod tests {
     #[test]
     fn what_protects_access_or_data_stops_the_start() {
         for (text, name) in [
-            ("tls-port 6380", "tls-port: "),
             ("cluster-enabled yes", "cluster-enabled: "),
             ("import-mode yes", "import-mode: "),
             ("unixsocketgroup staff", "unixsocketgroup: "),
@@ -107,7 +106,8 @@ mod tests {
     #[test]
     fn it_can_be_made_a_warning_but_not_for_another_kind_of_server() {
         let warn = "unavailable-directives warn\n";
-        let warnings = refusal(&format!("{warn}import-mode yes\ntls-port 1")).expect("warnings");
+        let warnings =
+            refusal(&format!("{warn}import-mode yes\nunixsocketgroup staff")).expect("warnings");
         assert_eq!(warnings.len(), 2);
         assert!(refusal(&format!("{warn}cluster-enabled yes")).is_err());
     }
@@ -117,7 +117,7 @@ mod tests {
     fn every_directive_that_is_refused_is_known() {
         let refused = table::rows().filter(|row| matches!(row.effect, table::Effect::Refused(_)));
         let names: Vec<&str> = refused.map(|row| row.name).collect();
-        let known = ["tls-port", "cluster-enabled", "import-mode", "unixsocketgroup"];
+        let known = ["cluster-enabled", "import-mode", "unixsocketgroup"];
         assert_eq!(names, known);
     }
 }

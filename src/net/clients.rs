@@ -74,6 +74,7 @@ impl Client {
     fn memory_with(&self, running: usize) -> usize {
         let waits = self.wants_writable || self.outbox.is_long();
         size_of::<Client>()
+            + self.conn.memory()
             + self.session.memory()
             + self.listed_bytes
             + self.query.memory()

@@ -6,7 +6,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::resp::value::{Limits, Scanner, Value};
 
@@ -27,9 +31,37 @@ pub(crate) fn is_timeout(e: &io::Error) -> bool {
     matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
+/// What a link is made of.
+#[derive(Debug)]
+enum Stream {
+    Tcp(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Stream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Stream::Tcp(socket) => socket,
+            Stream::Tls(stream) => &stream.sock,
+        }
+    }
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(socket) => socket.read(buf),
+            Stream::Tls(stream) => stream.read(buf),
+        }
+    }
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(socket) => socket.write(bytes),
+            Stream::Tls(stream) => stream.write(bytes),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Link {
-    stream: TcpStream,
+    stream: Stream,
     timeout: Duration,
     /// What has come; replies before `used` have been handed out.
     buf: Vec<u8>,
@@ -38,17 +70,28 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Connects to `host:port`. Replies beyond `limits` will be errors.
+    /// Connects to `host:port`, by TLS if `tls` says how. Replies beyond `limits` will be errors.
     pub(crate) fn connect(
         address: &str,
         timeout: Duration,
         limits: Limits,
+        tls: Option<&Arc<ClientConfig>>,
     ) -> Result<Link, ConnectError> {
         let found = address.to_socket_addrs().ok().and_then(|mut found| found.next());
         let addr = found.ok_or(ConnectError::NoAddress)?;
         let stream = TcpStream::connect_timeout(&addr, timeout).map_err(ConnectError::Io)?;
         stream.set_nodelay(true).map_err(ConnectError::Io)?;
         let scanner = Scanner::new(limits);
+        let stream = match tls {
+            None => Stream::Tcp(stream),
+            // The handshake is a part of the first step after this.
+            Some(config) => {
+                let name = ServerName::from(addr.ip());
+                let side = ClientConnection::new(config.clone(), name);
+                let side = side.map_err(|e| ConnectError::Io(io::Error::other(e)))?;
+                Stream::Tls(Box::new(StreamOwned::new(side, stream)))
+            }
+        };
         Ok(Link { stream, timeout, buf: Vec::new(), used: 0, scanner })
     }
 
@@ -63,7 +106,10 @@ impl Link {
             let deadline = self.deadline();
             let mut rest = piece;
             while !rest.is_empty() {
-                self.stream.set_write_timeout(self.left(deadline)?)?;
+                let left = self.left(deadline)?;
+                self.stream.socket().set_write_timeout(left)?;
+                // By TLS, who writes may have to read before.
+                self.stream.socket().set_read_timeout(left)?;
                 match self.stream.write(rest) {
                     Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                     Ok(n) => rest = &rest[n..],
@@ -103,7 +149,7 @@ impl Link {
         }
         let mut room = [0; READ_SIZE];
         loop {
-            self.stream.set_read_timeout(self.left(deadline)?)?;
+            self.stream.socket().set_read_timeout(self.left(deadline)?)?;
             match self.stream.read(&mut room) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(n) => {
@@ -147,7 +193,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound").to_string();
         let thread = thread::spawn(move || serve(listener.accept().expect("a connection").0));
-        (Link::connect(&address, Duration::from_secs(5), LIMITS).expect("listens"), thread)
+        (Link::connect(&address, Duration::from_secs(5), LIMITS, None).expect("listens"), thread)
     }
 
     #[test]
@@ -226,7 +272,7 @@ mod tests {
 
     #[test]
     fn no_address_and_nobody_there() {
-        let connect = |at: &str| Link::connect(at, SHORT, LIMITS);
+        let connect = |at: &str| Link::connect(at, SHORT, LIMITS, None);
         assert!(matches!(connect("127.0.0.1:x"), Err(ConnectError::NoAddress)));
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
         assert!(matches!(connect(&port.to_string()), Err(ConnectError::Io(_))));

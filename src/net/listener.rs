@@ -25,11 +25,14 @@ pub(crate) enum Kind {
 pub(crate) enum Transport {
     Tcp,
     Unix,
+    /// TLS over TCP.
+    Tls,
 }
 
 impl Kind {
     pub(crate) const TCP: Kind = Kind::Clients(Transport::Tcp);
     pub(crate) const UNIX: Kind = Kind::Clients(Transport::Unix);
+    pub(crate) const TLS: Kind = Kind::Clients(Transport::Tls);
 }
 
 /// One listening socket.
@@ -177,7 +180,7 @@ pub(crate) fn unix(path: &str, mode: u32) -> Result<Listener, ListenError> {
 pub(crate) fn is_local(conn: &Conn) -> bool {
     match conn {
         Conn::Unix(_) => true,
-        Conn::Tcp(_) => conn.peer().is_some_and(|a| match a.ip() {
+        Conn::Tcp(_) | Conn::Tls(_) => conn.peer().is_some_and(|a| match a.ip() {
             IpAddr::V4(ip) => ip.is_loopback(),
             IpAddr::V6(ip) => {
                 ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|v4| v4.is_loopback())

@@ -256,7 +256,8 @@ impl Outbox {
                 Err(e) => return Err(e),
             }
         }
-        Ok((total, Flush::Empty))
+        // What TLS has made of it may still wait for the socket.
+        Ok((total, if conn.flush()? { Flush::Empty } else { Flush::Full }))
     }
 
     fn gather<'a>(&'a self, pieces: &mut [IoSlice<'a>; MAX_PIECES]) -> usize {

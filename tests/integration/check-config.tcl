@@ -129,9 +129,9 @@ test "the check has an error where the server does not start, and only there" {
 
 test "a directive that is refused, and one of another version: the start names the line" {
     need {$ours} "it works there"
-    write_file $::check_dir/c.conf "dir $::check_dir\nport 7\n\ntls-port 6380\n"
+    write_file $::check_dir/c.conf "dir $::check_dir\nport 7\n\nunixsocketgroup staff\n"
     assert_equal stopped [start_checked]
-    assert_match "*Reading the configuration file, at line 4 of $::check_dir/c.conf\n>>> 'tls-port 6380'\ntls-port: TLS is not available yet*" [read_file $::check_dir/err]
+    assert_match "*Reading the configuration file, at line 4 of $::check_dir/c.conf\n>>> 'unixsocketgroup staff'\nunixsocketgroup: *" [read_file $::check_dir/err]
     write_file $::check_dir/c.conf "dir $::check_dir\nrdma-port 6380\n"
     assert_equal stopped [start_checked]
     assert_match "*>>> 'rdma-port 6380'\nBad directive or wrong number of arguments\nThe directive is known to Valkey 8.1 and later*" [read_file $::check_dir/err]

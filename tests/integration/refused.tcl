@@ -29,7 +29,6 @@ proc try_start {lines {environment {}}} {
 start_server {} { set ours [is_redust] }
 
 foreach {lines reason} {
-    "tls-port 7777" {*tls-port: TLS is not available yet*}
     "cluster-enabled yes" {*cluster-enabled: cluster mode is not available yet*}
     "user guest on nonsense" {*Error in user declaration 'nonsense': Syntax error*}
     "user guest on\nuser guest off" {*Error in user declaration 'guest': Duplicate user found*}
@@ -91,7 +90,7 @@ test "unavailable-directives warn makes it a warning" {
 start_server {} {
     test "CONFIG SET refuses what would stop the start, and keeps the old value" {
         need [is_redust] "it works there"
-        foreach {name value old} {tls-port 7777 0 import-mode yes no} {
+        foreach {name value old} {import-mode yes no} {
             assert_error_like "ERR CONFIG SET failed (possibly related to argument '$name') - *available*" {r config set $name $value}
             assert_equal [list $name $old] [r config get $name]
             assert_equal OK [r config set $name $old]

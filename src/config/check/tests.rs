@@ -139,11 +139,11 @@ fn all_errors_are_found_with_their_lines() {
 #[test]
 fn what_is_not_available_is_an_error_on_its_line() {
     for (text, severity) in [
-        ("tls-port 6380", Severity::Error),
+        ("unixsocketgroup staff", Severity::Error),
         ("cluster-enabled yes", Severity::Error),
         ("loadmodule /a.so", Severity::Error),
         ("a.b 1", Severity::Error),
-        ("tls-port 6380\nunavailable-directives warn", Severity::Warning),
+        ("unixsocketgroup staff\nunavailable-directives warn", Severity::Warning),
         ("loadmodule /a.so\nunavailable-directives warn", Severity::Error),
     ] {
         let findings = Fake::new().findings(text);

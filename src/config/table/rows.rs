@@ -152,41 +152,29 @@ static METRICS: &[Row] = &[
 
 /// Encrypted connections.
 static TLS: &[Row] = &[
-    row("tls-port", int!(tls.port, 0, 65535))
-        .refused("TLS is not available yet: nobody could connect"),
-    row("tls-cluster", flag!(tls.cluster)).inert(),
-    row("tls-replication", flag!(tls.replication)).inert(),
-    row("tls-auth-clients", choice!(tls.auth_clients: TlsAuthClients)).inert(),
-    row("tls-cert-file", text!(tls.cert_file, Empty::Unset, check::any)).flags(VOLATILE).inert(),
-    row("tls-key-file", text!(tls.key_file, Empty::Unset, check::any)).flags(VOLATILE).inert(),
-    row("tls-key-file-pass", text!(tls.key_file_pass, Empty::Unset, check::any))
-        .flags(SENSITIVE)
-        .inert(),
+    row("tls-port", int!(tls.port, 0, 65535)),
+    row("tls-cluster", flag!(tls.cluster)),
+    row("tls-replication", flag!(tls.replication)),
+    row("tls-auth-clients", choice!(tls.auth_clients: TlsAuthClients)),
+    row("tls-cert-file", text!(tls.cert_file, Empty::Unset, check::any)).flags(VOLATILE),
+    row("tls-key-file", text!(tls.key_file, Empty::Unset, check::any)).flags(VOLATILE),
+    row("tls-key-file-pass", text!(tls.key_file_pass, Empty::Unset, check::any)).flags(SENSITIVE),
     row("tls-client-cert-file", text!(tls.client_cert_file, Empty::Unset, check::any))
-        .flags(VOLATILE)
-        .inert(),
+        .flags(VOLATILE),
     row("tls-client-key-file", text!(tls.client_key_file, Empty::Unset, check::any))
-        .flags(VOLATILE)
-        .inert(),
+        .flags(VOLATILE),
     row("tls-client-key-file-pass", text!(tls.client_key_file_pass, Empty::Unset, check::any))
-        .flags(SENSITIVE)
-        .inert(),
-    row("tls-dh-params-file", text!(tls.dh_params_file, Empty::Unset, check::any))
-        .flags(VOLATILE)
-        .inert(),
-    row("tls-ca-cert-file", text!(tls.ca_cert_file, Empty::Unset, check::any))
-        .flags(VOLATILE)
-        .inert(),
-    row("tls-ca-cert-dir", text!(tls.ca_cert_dir, Empty::Unset, check::any))
-        .flags(VOLATILE)
-        .inert(),
-    row("tls-protocols", text!(tls.protocols, Empty::Unset, check::any)).inert(),
-    row("tls-ciphers", text!(tls.ciphers, Empty::Unset, check::any)).inert(),
-    row("tls-ciphersuites", text!(tls.ciphersuites, Empty::Unset, check::any)).inert(),
-    row("tls-prefer-server-ciphers", flag!(tls.prefer_server_ciphers)).inert(),
-    row("tls-session-caching", flag!(tls.session_caching)).inert(),
-    row("tls-session-cache-size", int!(tls.session_cache_size, 0, I32)).inert(),
-    row("tls-session-cache-timeout", int!(tls.session_cache_timeout_secs, 0, I32)).inert(),
+        .flags(SENSITIVE),
+    row("tls-dh-params-file", text!(tls.dh_params_file, Empty::Unset, check::any)).flags(VOLATILE),
+    row("tls-ca-cert-file", text!(tls.ca_cert_file, Empty::Unset, check::any)).flags(VOLATILE),
+    row("tls-ca-cert-dir", text!(tls.ca_cert_dir, Empty::Unset, check::any)).flags(VOLATILE),
+    row("tls-protocols", text!(tls.protocols, Empty::Unset, check::any)),
+    row("tls-ciphers", text!(tls.ciphers, Empty::Unset, check::any)),
+    row("tls-ciphersuites", text!(tls.ciphersuites, Empty::Unset, check::any)),
+    row("tls-prefer-server-ciphers", flag!(tls.prefer_server_ciphers)),
+    row("tls-session-caching", flag!(tls.session_caching)),
+    row("tls-session-cache-size", int!(tls.session_cache_size, 0, I32)),
+    row("tls-session-cache-timeout", int!(tls.session_cache_timeout_secs, 0, I32)),
 ];
 
 /// What one client may use.
@@ -614,10 +602,6 @@ static NEWER: &[Row] = &[
     later("commandlog-reply-larger-than", int!(later.commandlog_reply_larger_than, -1, I64))
         .flags(HIDDEN)
         .inert(),
-    later("tls-auto-reload-interval", int!(later.tls_auto_reload_interval_secs, 0, I32))
-        .flags(HIDDEN)
-        .inert(),
-    later("tls-auth-clients-user", choice!(later.tls_auth_clients_user: TlsUserField))
-        .flags(HIDDEN)
-        .inert(),
+    later("tls-auto-reload-interval", int!(later.tls_auto_reload_interval_secs, 0, I32)),
+    later("tls-auth-clients-user", choice!(later.tls_auth_clients_user: TlsUserField)),
 ];

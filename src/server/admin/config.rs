@@ -16,17 +16,17 @@ use crate::server::reactor::listen;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::commands::{CmdResult, Flow};
-use crate::config::RESERVED_FILES;
 use crate::config::get_set::{self, Rights, SetError};
 use crate::config::rewrite::{self, Extra};
 use crate::config::table::Named;
+use crate::config::{Config, RESERVED_FILES};
 use crate::log;
 use crate::net::clients::ClientId;
 use crate::net::listener::Kind;
 use crate::resp::errors::{self, CmdError};
 use crate::server::engine::{access, evict, gate};
 use crate::server::jobs::aof::{files, switch};
-use crate::server::jobs::crash;
+use crate::server::jobs::{crash, tls};
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 use crate::sys::{mem, process, socket};
@@ -60,7 +60,35 @@ const APPLY: &[(&str, Apply)] = &[
         Ok(())
     }),
     ("port", |srv, _| reopen(srv, Kind::TCP, "Unable to listen on this port. Check server logs.")),
-    ("bind", |srv, _| reopen(srv, Kind::TCP, "Failed to bind to specified addresses.")),
+    ("bind", |srv, _| {
+        reopen(srv, Kind::TCP, "Failed to bind to specified addresses.")?;
+        reopen(srv, Kind::TLS, "Failed to bind to specified addresses.")
+    }),
+    ("tls-port", |srv, _| {
+        if srv.tls.context.is_none() && tls::is_wanted(&srv.cfg) {
+            apply_tls(srv, &Config::default())?;
+        }
+        reopen(srv, Kind::TLS, "Unable to listen on this port. Check server logs.")
+    }),
+    ("tls-cluster", apply_tls),
+    ("tls-replication", apply_tls),
+    ("tls-auth-clients", apply_tls),
+    ("tls-prefer-server-ciphers", apply_tls),
+    ("tls-session-caching", apply_tls),
+    ("tls-session-cache-size", apply_tls),
+    ("tls-session-cache-timeout", apply_tls),
+    ("tls-cert-file", apply_tls),
+    ("tls-key-file", apply_tls),
+    ("tls-key-file-pass", apply_tls),
+    ("tls-client-cert-file", apply_tls),
+    ("tls-client-key-file", apply_tls),
+    ("tls-client-key-file-pass", apply_tls),
+    ("tls-dh-params-file", apply_tls),
+    ("tls-ca-cert-file", apply_tls),
+    ("tls-ca-cert-dir", apply_tls),
+    ("tls-protocols", apply_tls),
+    ("tls-ciphers", apply_tls),
+    ("tls-ciphersuites", apply_tls),
     ("admin-port", |srv, _| {
         reopen(srv, Kind::Admin, "Unable to listen on this port. Check server logs.")
     }),
@@ -140,6 +168,15 @@ const APPLY: &[(&str, Apply)] = &[
         Ok(())
     }),
 ];
+
+/// New connections are made with what the directives say now. Those that are there stay.
+fn apply_tls(srv: &mut Server, _: &Config) -> Result<(), String> {
+    let failed = "Unable to update TLS configuration. Check server logs.";
+    match tls::is_wanted(&srv.cfg) {
+        true => tls::configure(srv).map_err(|()| failed.to_owned()),
+        false => Ok(()),
+    }
+}
 
 fn reopen(srv: &mut Server, kind: Kind, message: &str) -> Result<(), String> {
     listen::reopen(srv, kind).map_err(|e| {
@@ -244,6 +281,7 @@ fn undo(
     }
     let kind = match named.row.name {
         "port" | "bind" => Some(Kind::TCP),
+        "tls-port" => Some(Kind::TLS),
         "admin-port" | "admin-bind" => Some(Kind::Admin),
         "metrics-port" | "metrics-bind" => Some(Kind::Metrics),
         _ => None,
@@ -267,6 +305,7 @@ fn refusal(e: SetError) -> CmdError {
 fn resetstat(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     srv.stats.reset();
     srv.metrics.reset();
+    srv.tls.reset();
     srv.bio.reset_freed();
     srv.eviction.exceeded_since = None;
     srv.rdb.saves = 0;

@@ -52,7 +52,7 @@ static SECTIONS: &[Section] = &[
             build,
             |srv, o| srv.identity.info_compiler(o),
             |srv, o| srv.identity.info_process(o),
-            |srv, o| o.add("tcp_port", srv.cfg.net.port),
+            |srv, o| o.add("tcp_port", srv.cfg.first_port()),
             |srv, o| srv.clock.info_time(o),
             |srv, o| srv.identity.info_uptime(srv.clock.now_ms, o),
             |srv, o| o.each(&["hz", "configured_hz"], srv.cfg.process.hz),
@@ -60,7 +60,7 @@ static SECTIONS: &[Section] = &[
             shutting_down,
             |srv, o| srv.identity.info_files(o),
             |_, o| absent::threads(o),
-            |srv, o| srv.net.info_listeners(srv.cfg.net.port, o),
+            |srv, o| srv.net.info_listeners(srv.cfg.net.port, srv.cfg.tls.port, o),
             |srv, o| srv.net.info_admin(o),
             |srv, o| srv.net.info_metrics(o),
         ],
@@ -135,6 +135,7 @@ static SECTIONS: &[Section] = &[
         ],
     ),
     section("Replication", Usually, &[super::replication_info::section]),
+    section("TLS", Usually, &[|srv, o| srv.tls.info(srv.clock.now_ms, o)]),
     section("CPU", Usually, &[cpu]),
     section("Modules", Usually, &[]),
     section("Commandstats", InAll, &[|srv, o| srv.stats.info_commands(names(srv), o)]),
@@ -158,6 +159,7 @@ const OF_SENTINEL: [&str; 5] = ["Server", "Clients", "Stats", "CPU", "Sentinel"]
 fn applies(srv: &Server, section: &Section) -> bool {
     match srv.sentinel {
         Some(_) => OF_SENTINEL.contains(&section.title),
+        None if section.title == "TLS" => srv.tls.context.is_some(),
         None => section.title != "Sentinel",
     }
 }

@@ -151,12 +151,12 @@ fn send<'a>(
     let had_link = kept.is_some();
     let mut kept = match kept {
         Some(kept) => kept,
-        None => connect(address, request.timeout)?,
+        None => connect(srv, address, request.timeout)?,
     };
     let result = exchange(&mut kept, request, payloads);
     let result = match result {
         Err(Lost::Writing(e) | Lost::Reading(e)) if had_link && !is_timeout(&e) => {
-            kept = connect(address, request.timeout)?;
+            kept = connect(srv, address, request.timeout)?;
             exchange(&mut kept, request, payloads)
         }
         other => other,
@@ -184,8 +184,10 @@ enum Lost {
     Reading(io::Error),
 }
 
-fn connect(address: &str, timeout: Duration) -> Result<Kept, CmdError> {
-    match Link::connect(address, timeout, REPLIES) {
+/// Compat: `tls-cluster` says how keys travel between servers.
+fn connect(srv: &Server, address: &str, timeout: Duration) -> Result<Kept, CmdError> {
+    let tls = srv.tls.context.as_ref().filter(|_| srv.cfg.tls.cluster);
+    match Link::connect(address, timeout, REPLIES, tls.map(|context| &context.client)) {
         Ok(link) => Ok(Kept { link, db: None, used_ms: 0 }),
         // Compat: redis-server learns of a refusal when it writes.
         Err(ConnectError::Io(e)) if !is_timeout(&e) => Err(WRITING),

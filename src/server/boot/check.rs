@@ -12,6 +12,7 @@ use crate::config::choice::AclPubsubDefault;
 use crate::config::file::{ConfigError, Loaded};
 use crate::server::admin;
 use crate::server::boot::{users, watching};
+use crate::server::jobs::tls;
 use crate::server::parts::Table;
 use crate::server::parts::table::rename;
 use crate::sys::look;
@@ -43,6 +44,7 @@ pub(super) fn check_config(run: &Run, format: Format) -> i32 {
     renames(&loaded, &mut findings);
     sentinel(&loaded, &mut findings);
     users(&loaded, &mut findings);
+    certificates(&loaded, &mut findings);
     let (text, status) = report::report(findings, format);
     // Whoever reads the report may have read enough.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
@@ -66,6 +68,22 @@ fn users(loaded: &Loaded, findings: &mut Vec<Finding>) {
     {
         let place = loaded.place_of("aclfile");
         findings.push(Finding::error("aclfile", ConfigError::at(place, error)));
+    }
+}
+
+/// What TLS would be made of, which is read but not used.
+fn certificates(loaded: &Loaded, findings: &mut Vec<Finding>) {
+    if !tls::is_wanted(&loaded.config) {
+        return;
+    }
+    let place = || loaded.place_of("tls-port").or_else(|| loaded.place_of("tls-replication"));
+    match tls::try_out(&loaded.config) {
+        Ok(remarks) => findings.extend(remarks.into_iter().map(|remark| {
+            let mut finding = Finding::error("tls", ConfigError::at(place(), remark));
+            finding.severity = Severity::Note;
+            finding
+        })),
+        Err(e) => findings.push(Finding::error("tls", ConfigError::at(place(), e))),
     }
 }
 

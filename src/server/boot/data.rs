@@ -44,6 +44,9 @@ fn ready(srv: &Server) {
     if any(listener::Kind::UNIX) {
         log!(Notice, "Ready to accept connections unix");
     }
+    if any(listener::Kind::TLS) {
+        log!(Notice, "Ready to accept connections tls");
+    }
     supervisor::ready(srv.identity.supervised);
 }
 

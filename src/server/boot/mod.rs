@@ -53,7 +53,7 @@ use crate::config::file::{ConfigError, Input, Loaded};
 use crate::config::{self, Config, RESERVED_FILES};
 use crate::keyspace::Keyspace;
 use crate::log;
-use crate::server::jobs::{restart, supervisor};
+use crate::server::jobs::{restart, supervisor, tls};
 use crate::server::reactor::turn;
 use crate::sys::{log as logfile, mem, process, signals, socket};
 use crate::util::path::{os_error, to_path};
@@ -244,6 +244,10 @@ fn start(
     users::load(&mut srv, &loaded.users)?;
     prepare(&mut srv)?;
     announce(&srv);
+    if tls::is_wanted(&srv.cfg) && tls::configure(&mut srv).is_err() {
+        log!(Warning, "Failed to configure TLS. Check logs for more info.");
+        return Err(String::new());
+    }
     listen::open(&mut srv)?;
     match srv.sentinel.is_some() {
         // Its connections have its ID in their names.
@@ -326,6 +330,7 @@ pub(crate) fn assemble(
         aof: Default::default(),
         net,
         stream: Default::default(),
+        tls: Default::default(),
         script: Default::default(),
         sentinel: None,
         stats: Default::default(),
@@ -442,7 +447,7 @@ fn announce(srv: &Server) {
     let to_terminal =
         srv.cfg.log.file.is_empty() && std::io::IsTerminal::is_terminal(&std::io::stdout());
     if !(srv.cfg.process.always_show_logo || to_terminal && !srv.cfg.log.syslog_enabled) {
-        log!(Notice, "Running mode={}, port={}.", srv.identity.mode, srv.cfg.net.port);
+        log!(Notice, "Running mode={}, port={}.", srv.identity.mode, srv.cfg.first_port());
         return;
     }
     logfile::raw(&format!(
@@ -456,7 +461,7 @@ fn announce(srv: &Server) {
 
 ",
         srv.identity.mode,
-        srv.cfg.net.port,
+        srv.cfg.first_port(),
         process::pid()
     ));
 }

@@ -159,6 +159,7 @@ pub(crate) fn fork_for(srv: &mut Server, client: ClientId) -> std::io::Result<bo
             // The process works without; its parent has said so already if it can't be set.
             let _ = settings::set_oom_score(srv, 2);
             srv.clients.keep_only(client);
+            srv.tls.forget();
             srv.metrics.abandon();
             srv.repl.abandon_link();
             srv.migrate = Links::default();

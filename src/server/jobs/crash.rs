@@ -45,7 +45,7 @@ static REPORTED: AtomicBool = AtomicBool::new(false);
 /// Takes over what the report needs. Called at start and after CONFIG SET.
 pub(crate) fn remember(srv: &Server) {
     let facts = Facts {
-        port: srv.cfg.net.port,
+        port: srv.cfg.first_port(),
         config: crate::config::rewrite::crash_report(&srv.cfg),
         log_enabled: srv.cfg.process.crash_log,
         exit_on_panic: srv.cfg.process.exit_on_panic,

@@ -17,7 +17,7 @@ use crate::net::usage::Resized;
 use crate::server::engine::evict;
 use crate::server::jobs::aof::rewrite;
 use crate::server::jobs::repl::{apply, failover, primary, replica, snapshot};
-use crate::server::jobs::{child, children, save, sentinel};
+use crate::server::jobs::{child, children, save, sentinel, tls};
 use crate::server::parts::Server;
 use crate::server::parts::net::Timer;
 
@@ -79,6 +79,7 @@ fn replication(srv: &mut Server) {
     failover::on_cron(srv);
     replica::on_cron(srv, new);
     if new {
+        tls::on_cron(srv);
         primary::on_second(srv, second);
     }
     snapshot::start_if_due(srv);

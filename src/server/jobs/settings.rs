@@ -113,8 +113,8 @@ fn title(srv: &Server, child: &str) -> String {
     let c = &srv.cfg;
     let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
     let first = c.net.bind.first().map_or("*".to_string(), |b| text(b));
-    let addr = if c.net.port != 0 {
-        format!("{first}:{}", c.net.port)
+    let addr = if c.first_port() != 0 {
+        format!("{first}:{}", c.first_port())
     } else {
         format!("unixsocket:{}", text(&c.net.unix_socket))
     };

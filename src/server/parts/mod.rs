@@ -29,6 +29,7 @@ pub(super) mod stream;
 pub(super) mod switches;
 pub(super) mod syncer;
 pub(super) mod table;
+pub(super) mod tls;
 pub(super) mod writer;
 
 use crate::acl::Acl;
@@ -68,6 +69,7 @@ use crate::server::parts::shutdown::Shutdown;
 use crate::server::parts::stream::Stream;
 use crate::server::parts::switches::Switches;
 use crate::server::parts::syncer::Syncer;
+use crate::server::parts::tls::Tls;
 use crate::server::parts::writer::Writer;
 use crate::slowlog::Slowlog;
 use crate::stats::Stats;
@@ -100,6 +102,7 @@ pub(crate) struct Server {
     pub net: Net,
     pub pause: Pause,
     pub stream: Stream,
+    pub tls: Tls,
     pub script: Scripting,
     /// This is a Sentinel, and holds no data.
     pub sentinel: Option<Box<Watching>>,

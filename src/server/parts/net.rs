@@ -29,7 +29,8 @@ const SLICE_US: u64 = 250;
 ///       pipe         pipe          thread                by place    by place   with its
 ///                                                                               generation
 /// ```
-/// With the highest bit, which no generation has: connections of a Sentinel, by place.
+/// With the highest bit, which no generation has: connections of a Sentinel, by place. With the
+/// next as well: those in their handshake, by place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     Signals,
@@ -45,6 +46,8 @@ pub(crate) enum Source {
     Client(ClientId),
     /// A connection of a Sentinel; as with scrapers, an event may reach the next one in its place.
     Sentinel(usize),
+    /// A connection whose handshake of TLS is not done; the same holds for it.
+    Opening(usize),
 }
 
 const SIGNALS: usize = 0;
@@ -54,6 +57,7 @@ const LINK: usize = 6;
 const FIRST_LISTENER: usize = 16;
 const FIRST_SCRAPER: usize = 112;
 const SENTINEL: usize = 1 << (usize::BITS - 1);
+const OPENING: usize = SENTINEL | SENTINEL >> 1;
 const FIRST_CLIENT: usize = FIRST_SCRAPER + MAX_SCRAPERS;
 /// Listeners at most.
 const MAX_LISTENERS: usize = FIRST_SCRAPER - FIRST_LISTENER;
@@ -75,6 +79,7 @@ impl Source {
             }
             Source::Client(id) => id.token(FIRST_CLIENT),
             Source::Sentinel(place) => Token(SENTINEL + place),
+            Source::Opening(place) => Token(OPENING + place),
         }
     }
 
@@ -82,6 +87,7 @@ impl Source {
     #[inline]
     pub(crate) fn of(token: Token) -> Option<Source> {
         match token.0 {
+            n @ OPENING.. => Some(Source::Opening(n - OPENING)),
             n @ SENTINEL.. => Some(Source::Sentinel(n - SENTINEL)),
             FIRST_CLIENT.. => Some(Source::Client(ClientId::from_token(token, FIRST_CLIENT))),
             n @ FIRST_SCRAPER.. => Some(Source::Scraper(n - FIRST_SCRAPER)),
@@ -206,12 +212,16 @@ impl Net {
 
     /// INFO server: a line for each kind of socket, under a number that does not depend on the
     /// others.
-    pub(crate) fn info_listeners(&self, port: u16, o: &mut Lines) {
-        let (mut tcp, mut unix) = (None, None);
+    pub(crate) fn info_listeners(&self, port: u16, tls_port: u16, o: &mut Lines) {
+        let (mut tcp, mut unix, mut tls) = (None, None, None);
         for l in &self.listeners {
             match l.kind {
                 Kind::TCP => {
                     let line = tcp.get_or_insert_with(|| "name=tcp".to_string());
+                    line.extend([",bind=", &l.word]);
+                }
+                Kind::TLS => {
+                    let line = tls.get_or_insert_with(|| "name=tls".to_string());
                     line.extend([",bind=", &l.word]);
                 }
                 Kind::UNIX => unix = Some(format!("name=unix,bind={}", l.word)),
@@ -223,6 +233,9 @@ impl Net {
         }
         if let Some(line) = unix {
             o.add("listener1", line);
+        }
+        if let Some(line) = tls {
+            o.add("listener2", format_args!("{line},port={tls_port}"));
         }
     }
 

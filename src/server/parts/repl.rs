@@ -111,9 +111,28 @@ pub(crate) struct Replica {
     pub stuck_since_ms: Option<i64>,
     /// It had not switched replies off: one that it asks for would stand in the stream.
     pub wants_replies: bool,
+    /// A child's snapshot passes through here, to be encrypted.
+    pub relay: Option<Relay>,
     /// It got a snapshot, and has not come as far as the backlog since: what it has to get yet may
     /// be in files.
     pub catches_up: bool,
+}
+
+/// What a child writes for a replica whose connection only the server itself can write to.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    pub from: mio::net::UnixStream,
+    /// Read from there, of which `sent` bytes have been written.
+    pub piece: Vec<u8>,
+    pub sent: usize,
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // The child has this end as well, so closing it would not tell the child that nobody reads.
+        // An error is ignored: the child may have ended.
+        let _ = self.from.shutdown(std::net::Shutdown::Both);
+    }
 }
 
 /// How far a replica is.
@@ -181,7 +200,7 @@ pub(crate) enum Link {
     Talking(Box<Talk>),
     Receiving(Box<Receive>),
     /// The snapshot is being loaded; signs of life go to this.
-    Loading(Option<File>),
+    Loading(Option<Voice>),
     Connected,
 }
 
@@ -206,6 +225,25 @@ pub(crate) struct Receive {
     /// The primary knows no histories.
     pub old: bool,
     pub unsynced: u64,
+}
+
+/// How the primary hears that we are alive while its snapshot is loaded.
+#[derive(Debug)]
+pub(crate) enum Voice {
+    /// The same socket, under another number.
+    Socket(File),
+    /// The connection itself, which nobody else needs meanwhile.
+    Conn(Box<Conn>),
+}
+
+impl Voice {
+    /// Says it. A link that is gone is noticed when the snapshot is loaded.
+    pub(crate) fn speak(&mut self) {
+        let _ = match self {
+            Voice::Socket(socket) => std::io::Write::write(socket, b"\n"),
+            Voice::Conn(conn) => conn.write(b"\n"),
+        };
+    }
 }
 
 impl Link {

@@ -4,15 +4,17 @@ use std::io::ErrorKind;
 
 use mio::Interest;
 
+use crate::config::choice::TlsUserField;
 use crate::log;
 use crate::net::conn::Conn;
 use crate::net::listener::{self, Kind};
 use crate::net::session::{Close, Session};
+use crate::net::tls::cert::Parsed;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::parts::Server;
 use crate::server::parts::net::Source;
-use crate::server::reactor::scrape;
+use crate::server::reactor::{handshake, scrape};
 
 /// Administrators beyond `maxclients` at the same time.
 pub(super) const MAX_ADMINS: usize = 16;
@@ -27,6 +29,7 @@ pub(crate) fn accept(srv: &mut Server, index: usize) {
         let Some(l) = srv.net.listeners.get(index) else { return };
         match l.accept() {
             Ok(conn) => match kind {
+                Kind::TLS => handshake::begin(srv, conn),
                 Kind::Clients(_) => welcome(srv, conn, false),
                 Kind::Admin => welcome(srv, conn, true),
                 Kind::Metrics => scrape::welcome(srv, conn),
@@ -50,23 +53,30 @@ pub(crate) fn accept(srv: &mut Server, index: usize) {
 /// Lets a client in if there is room. An administrator (`admin`) has a room of its own; its user
 /// has the rights it always has.
 fn welcome(srv: &mut Server, mut conn: Conn, admin: bool) {
-    let local = listener::is_local(&conn);
-    let refuse = |conn: &mut Conn, e: &CmdError| {
-        let mut reply = Reply::default();
-        reply.error(e);
-        // An error is ignored: the connection is closed in any case.
-        let _ = conn.write(reply.buf());
-    };
     srv.stats.n.connections += 1;
     let admins = srv.clients.admins();
     let is_full = match admin {
         true => admins >= MAX_ADMINS,
-        false => srv.clients.len() - admins >= srv.cfg.clients.max_clients as usize,
+        false => srv.clients.len() - admins + srv.tls.len() >= srv.cfg.clients.max_clients as usize,
     };
     if is_full {
         srv.stats.n.rejected_connections += 1;
         return refuse(&mut conn, &errors::MAX_CLIENTS);
     }
+    let_in(srv, conn, admin);
+}
+
+fn refuse(conn: &mut Conn, e: &CmdError) {
+    let mut reply = Reply::default();
+    reply.error(e);
+    // An error is ignored: the connection is closed in any case.
+    let _ = conn.write(reply.buf());
+    conn.say_goodbye();
+}
+
+/// Lets a client in for whom there is room.
+pub(super) fn let_in(srv: &mut Server, mut conn: Conn, admin: bool) {
+    let local = listener::is_local(&conn);
     if srv.cfg.net.protected_mode && srv.acl.default_needs_no_password() && !local {
         srv.stats.n.rejected_connections += 1;
         return refuse(&mut conn, &PROTECTED);
@@ -85,16 +95,44 @@ fn welcome(srv: &mut Server, mut conn: Conn, admin: bool) {
         let path = format!("{}:0", String::from_utf8_lossy(&srv.cfg.net.unix_socket));
         (session.peer, session.local) = (path.clone(), path);
     }
+    if conn.as_tls().is_some() {
+        log_in(srv, &conn, &mut session);
+    }
     log!(Verbose, "Accepted {}", session.peer);
     let id = srv.clients.insert(conn, session);
     let Server { clients, net, .. } = srv;
     let Some(client) = clients.get_mut(id) else { return };
-    let interest = Interest::READABLE;
-    if let Err(e) = client.conn.register(net.poll.registry(), Source::Client(id).token(), interest)
-    {
+    let (token, interest) = (Source::Client(id).token(), Interest::READABLE);
+    let watched = match client.conn.as_tls() {
+        None => client.conn.register(net.poll.registry(), token, interest),
+        Some(_) => {
+            // What came with the end of the handshake is told by no event.
+            net.again.push(id);
+            client.conn.reregister(net.poll.registry(), token, interest)
+        }
+    };
+    if let Err(e) = watched {
         log!(Warning, "Error registering fd event for the new client: {e}");
         clients.close(id, Close::Now);
     }
+}
+
+/// A certificate may stand for a user: then the client need not authenticate.
+fn log_in(srv: &mut Server, conn: &Conn, session: &mut Session) {
+    let certificate = conn.as_tls().and_then(|tls| tls.peer_certificate());
+    let Some(certificate) = certificate.and_then(Parsed::of) else { return };
+    let names = match srv.cfg.later.tls_auth_clients_user {
+        TlsUserField::Off => return,
+        TlsUserField::Cn => certificate.common_name().into_iter().collect(),
+        TlsUserField::Uri => certificate.uris(),
+    };
+    let user = names.iter().find_map(|name| srv.acl.find_enabled(name));
+    let Some(user) = user else {
+        return log!(Verbose, "The certificate of {} stands for no user", session.peer);
+    };
+    session.authenticated = true;
+    session.restricted = srv.acl.get(user).is_none_or(|user| !user.is_open());
+    session.user = user;
 }
 
 const PROTECTED: CmdError = CmdError::new(

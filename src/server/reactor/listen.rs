@@ -14,6 +14,7 @@ use crate::sys::socket;
 pub(crate) fn open(srv: &mut Server) -> Result<(), String> {
     let net = &srv.cfg.net;
     let tcp = open_at_start(srv, Kind::TCP, net.port)?;
+    let tls = open_at_start(srv, Kind::TLS, srv.cfg.tls.port)?;
     let mut unix = Vec::new();
     if !net.unix_socket.is_empty() {
         let path = String::from_utf8_lossy(&net.unix_socket).into_owned();
@@ -22,7 +23,7 @@ pub(crate) fn open(srv: &mut Server) -> Result<(), String> {
             String::new()
         })?);
     }
-    if tcp.listeners.is_empty() && unix.is_empty() {
+    if tcp.listeners.is_empty() && tls.listeners.is_empty() && unix.is_empty() {
         log!(Warning, "Configured to not listen anywhere, exiting.");
         return Err(String::new());
     }
@@ -31,6 +32,7 @@ pub(crate) fn open(srv: &mut Server) -> Result<(), String> {
     let io = |e: std::io::Error| format!("Can't watch the listening sockets: {e}\n");
     srv.net.set_listeners(Kind::TCP, tcp.listeners).map_err(io)?;
     srv.net.set_listeners(Kind::UNIX, unix).map_err(io)?;
+    srv.net.set_listeners(Kind::TLS, tls.listeners).map_err(io)?;
     serve_admins(srv, admin).map_err(io)?;
     serve_metrics(srv, metrics).map_err(io)
 }
@@ -41,6 +43,7 @@ fn open_at_start(srv: &Server, kind: Kind, port: u16) -> Result<Opened, String> 
         let what = match kind {
             Kind::Metrics => "metrics",
             Kind::Admin => "admin",
+            Kind::TLS => "tls",
             Kind::Clients(_) => "tcp",
         };
         log!(Warning, "Failed listening on port {port} ({what}), aborting.");
@@ -72,6 +75,7 @@ pub(crate) fn reopen(srv: &mut Server, kind: Kind) -> Result<(), ListenError> {
     let port = match kind {
         Kind::Metrics => srv.cfg.metrics.port,
         Kind::Admin => srv.cfg.net.admin_port,
+        Kind::TLS => srv.cfg.tls.port,
         Kind::Clients(_) => srv.cfg.net.port,
     };
     // The old sockets stay open until the new ones are there. On the same port that fails for

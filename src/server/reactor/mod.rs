@@ -2,6 +2,7 @@
 
 pub(super) mod accept;
 mod bounds;
+pub(super) mod handshake;
 pub(super) mod listen;
 pub(super) mod reading;
 pub(super) mod reap;

@@ -97,7 +97,7 @@ pub(crate) fn read_client(srv: &mut Server, id: ClientId) {
             client.query.peak = client.query.peak.max(have);
             // If the buffer is full there may be more to read. If the peer is closing, its end is
             // still to be read.
-            if n == room || client.session.eof {
+            if n == room || client.session.eof || client.conn.has_more() {
                 srv.net.again.push(id);
             }
             srv.stats.n.reads += 1;
@@ -166,7 +166,7 @@ fn read_ahead(srv: &mut Server, id: ClientId) {
             client.session.active_ms = srv.clock.now_ms;
             client.query.touched_ms = srv.clock.now_ms;
             client.query.peak = client.query.peak.max(client.query.pending.len());
-            if n == READ_SIZE || client.session.eof {
+            if n == READ_SIZE || client.session.eof || client.conn.has_more() {
                 srv.net.again.push(id);
             }
             srv.stats.n.reads += 1;

@@ -58,8 +58,11 @@ pub(crate) fn reap(srv: &mut Server) {
     for &client in &marked {
         forget(srv, client);
     }
-    let gone = srv.clients.reap(marked);
-    for client in &gone {
+    let mut gone = srv.clients.reap(marked);
+    for client in &mut gone {
+        if !client.session.handed_over {
+            client.conn.say_goodbye();
+        }
         // A child has the socket too, so closing ours would not end the connection.
         if srv.child.is_some() && !client.session.handed_over {
             client.conn.shut_down();

@@ -28,6 +28,7 @@ use crate::server::parts::exec::Unit;
 use crate::server::parts::net::{Source, Timer};
 use crate::server::parts::{Server, running};
 use crate::server::reactor::accept::accept;
+use crate::server::reactor::handshake;
 use crate::server::reactor::reading::{self, read_client};
 use crate::server::reactor::reap;
 use crate::server::reactor::scrape;
@@ -97,6 +98,7 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
             Some(Source::Child) => children::on_report(srv),
             Some(Source::Helper) => flush::on_helper(srv),
             Some(Source::Sentinel(place)) => links::on_event(srv, place),
+            Some(Source::Opening(place)) => srv.tls.tell(place),
             Some(Source::Link) => link::on_event(srv, serve_while_busy),
             None => {}
         }
@@ -108,6 +110,9 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
         read_client(srv, id);
     }
     // Accepting comes after reading, since a client that has left makes room for a new one.
+    if srv.tls.is_waiting() {
+        handshake::serve(srv);
+    }
     listeners.sort_unstable();
     listeners.dedup();
     for i in listeners {
@@ -173,7 +178,8 @@ fn wait_time(srv: &Server) -> Option<Duration> {
     let more = !net.again.is_empty()
         || !net.woken.is_empty()
         || !net.accept_again.is_empty()
-        || net.link_again;
+        || net.link_again
+        || srv.tls.is_waiting();
     if more || srv.metrics.pending != 0 || srv.clients.has_to_reap() || srv.clients.has_to_write() {
         return Some(Duration::ZERO);
     }
@@ -189,7 +195,10 @@ fn timers(srv: &mut Server) {
     srv.net.timers.advance(now, &mut due);
     for timer in due {
         match timer {
-            Timer::Cron => cron::run(srv),
+            Timer::Cron => {
+                handshake::tend(srv);
+                cron::run(srv);
+            }
             Timer::Expire => expire::run(srv),
             Timer::Evict => evict::on_timer(srv),
             Timer::Unpause => pause::on_timer(srv),
@@ -241,6 +250,7 @@ fn catch_up(srv: &mut Server) {
     }
     srv.net.again.extend(ids);
     srv.net.accept_again.extend(0..srv.net.listeners.len());
+    srv.tls.tell_all();
     shutdown::on_signals(srv);
     children::on_report(srv);
     flush::on_helper(srv);

@@ -33,7 +33,7 @@ const fn counter(name: &'static str, help: &'static str, tell: Tell) -> Row {
 
 /// Writes them all.
 pub(super) fn write(view: &View<'_>, w: &mut Writer<'_>) {
-    for row in [SERVER, CLIENTS, MEMORY, SNAPSHOTS, AOF, TRAFFIC, KEYS].into_iter().flatten() {
+    for row in [SERVER, TLS, CLIENTS, MEMORY, SNAPSHOTS, AOF, TRAFFIC, KEYS].into_iter().flatten() {
         (row.tell)(view, &mut w.family(row.family));
     }
 }
@@ -51,6 +51,30 @@ fn maybe(seconds: Option<f64>) -> f64 {
 /// Errors that are told before there are any. Prometheus sees an increase only from a value that it
 /// knows, so an alert would miss the first ones.
 const ALARMING: [&str; 4] = ["LOADING", "MISCONF", "NOAUTH", "OOM"];
+
+static TLS: &[Row] = &[
+    gauge(
+        "redust_tls_certificate_expires_timestamp_seconds",
+        "When a certificate in use ends: of the server, of its outgoing connections, and of the \
+         authority that ends first.",
+        |v, s| {
+            for (of, facts) in v.srv.tls.certificates() {
+                s.of("certificate", of, facts.ends_secs as f64);
+            }
+        },
+    ),
+    gauge(
+        "redust_tls_handshakes_in_progress",
+        "Connections whose handshake is not done.",
+        |v, s| s.value(v.srv.tls.len() as f64),
+    ),
+    counter("redust_tls_handshakes_total", "Handshakes of TLS, by how they ended.", |v, s| {
+        let tls = &v.srv.tls;
+        for (how, n) in [("done", tls.done), ("failed", tls.failed), ("timed_out", tls.late)] {
+            s.of("result", how, n as f64);
+        }
+    }),
+];
 
 static SERVER: &[Row] = &[
     row(

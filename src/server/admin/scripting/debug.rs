@@ -13,14 +13,18 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::eval;
 use crate::commands::{CmdResult, Flow, arg};
 use crate::log;
 use crate::net::clients::ClientId;
+use crate::net::conn::Conn;
 use crate::net::outbox::Flush;
 use crate::net::session::{Close, Debugging};
+use crate::net::tls::stream::TlsStream;
 use crate::resp::errors::CmdError;
 use crate::script::debug::{Session, Wire};
 use crate::server::jobs::child;
@@ -96,9 +100,11 @@ pub(super) fn eval(
     let mut session =
         Some(Box::new(Session::new(call.argv[1], Box::new(socket.again()), patience)));
     let result = eval::run_text(srv, call, read_only, &mut session);
-    if let Some(session) = &mut session {
+    if let Some(mut session) = session.take() {
         session.finish();
     }
+    socket.block(false);
+    socket.give_back(srv, call.client);
     if apart {
         if let Err(e) = &result {
             call.reply.error(e);
@@ -106,7 +112,6 @@ pub(super) fn eval(
         leave(srv, call);
     }
     log!(Notice, "Redis synchronous debugging eval session ended");
-    socket.block(false);
     srv.clients.close(call.client, Close::AfterReply);
     result
 }
@@ -125,6 +130,7 @@ fn leave(srv: &mut Server, call: &mut Call<'_>) -> ! {
     if let Some(client) = srv.clients.get_mut(call.client) {
         client.outbox.check_in(call.reply.buf().to_vec());
         while let Ok((_, Flush::Paused)) = client.outbox.flush(&mut client.conn) {}
+        client.conn.say_goodbye();
         // Another child, one that saves, may have the socket too.
         client.conn.shut_down();
     }
@@ -132,24 +138,67 @@ fn leave(srv: &mut Server, call: &mut Call<'_>) -> ! {
     fork::exit_now(0)
 }
 
-/// The client's socket, under a number of its own. None: the system has no more of them, and the
-/// client counts as gone.
-struct Socket(Option<TcpStream>);
+/// What a session reads and writes.
+enum Line {
+    /// The client's socket, under a number of its own.
+    Plain(TcpStream),
+    /// The client's connection itself, which is encrypted. The session has it until its end.
+    Tls(Arc<Mutex<Box<TlsStream>>>),
+}
+
+/// None: the system has no more descriptors, and the client counts as gone.
+struct Socket(Option<Line>);
 
 impl Socket {
     /// The system does not care which kind of stream it is.
-    fn of(srv: &Server, client: ClientId) -> Socket {
-        let conn = srv.clients.get(client).map(|client| &client.conn);
-        Socket(conn.and_then(|conn| conn.duplicate().ok()).map(TcpStream::from))
+    fn of(srv: &mut Server, client: ClientId) -> Socket {
+        let Some(client) = srv.clients.get_mut(client) else { return Socket(None) };
+        let Ok(socket) = client.conn.duplicate().map(TcpStream::from) else { return Socket(None) };
+        if client.conn.as_tls().is_none() {
+            return Socket(Some(Line::Plain(socket)));
+        }
+        // Something has to stand in for it, and nobody uses that.
+        let stand_in = Conn::Tcp(mio::net::TcpStream::from_std(socket));
+        match std::mem::replace(&mut client.conn, stand_in) {
+            Conn::Tls(stream) => Socket(Some(Line::Tls(Arc::new(Mutex::new(stream))))),
+            other => {
+                client.conn = other;
+                Socket(None)
+            }
+        }
     }
 
     fn again(&self) -> Socket {
-        Socket(self.0.as_ref().and_then(|stream| stream.try_clone().ok()))
+        Socket(match &self.0 {
+            Some(Line::Plain(socket)) => socket.try_clone().ok().map(Line::Plain),
+            Some(Line::Tls(stream)) => Some(Line::Tls(stream.clone())),
+            None => None,
+        })
+    }
+
+    /// The session is over: the client has its connection again.
+    fn give_back(self, srv: &mut Server, client: ClientId) {
+        let Some(Line::Tls(stream)) = self.0 else { return };
+        let stream = Arc::into_inner(stream).and_then(|stream| stream.into_inner().ok());
+        if let (Some(stream), Some(client)) = (stream, srv.clients.get_mut(client)) {
+            client.conn = Conn::Tls(stream);
+        }
     }
 
     /// Whether reads and writes wait, for a while. It holds for the connection, whoever uses it.
     fn block(&mut self, on: bool) {
-        let Some(stream) = &self.0 else { return };
+        let stream = match &self.0 {
+            Some(Line::Plain(socket)) => socket.try_clone().ok(),
+            Some(Line::Tls(stream)) => {
+                let stream = lock(stream);
+                stream.socket().as_fd().try_clone_to_owned().ok().map(TcpStream::from)
+            }
+            None => return,
+        };
+        let Some(stream) = stream else {
+            self.0 = None;
+            return;
+        };
         // Without the timeouts a session only lasts longer.
         let _ = stream.set_read_timeout(on.then_some(READ_TIMEOUT));
         let _ = stream.set_write_timeout(on.then_some(WRITE_TIMEOUT));
@@ -159,13 +208,31 @@ impl Socket {
     }
 }
 
+fn lock(stream: &Mutex<Box<TlsStream>>) -> MutexGuard<'_, Box<TlsStream>> {
+    stream.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes all to an encrypted connection that blocks; a bound on each wait ends that.
+fn write_all(stream: &mut TlsStream, mut bytes: &[u8]) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        let n = stream.write(bytes)?;
+        bytes = &bytes[n..];
+        stream.flush()?;
+    }
+    Ok(())
+}
+
 impl Wire for Socket {
     /// Compat: a signal ends the session as well. One that is to end the server waits for that.
     fn read(&mut self, into: &mut Vec<u8>, most: usize) -> bool {
-        let Some(stream) = &mut self.0 else { return false };
+        let Some(line) = &mut self.0 else { return false };
         let mut buf = vec![0; most];
         loop {
-            match stream.read(&mut buf) {
+            let got = match line {
+                Line::Plain(socket) => socket.read(&mut buf),
+                Line::Tls(stream) => lock(stream).read(&mut buf),
+            };
+            match got {
                 Ok(n) => {
                     into.extend_from_slice(&buf[..n]);
                     return n > 0;
@@ -177,9 +244,11 @@ impl Wire for Socket {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        if let Some(stream) = &mut self.0 {
-            // Reading shows whether the client is gone.
-            let _ = stream.write_all(bytes);
-        }
+        // Reading shows whether the client is gone.
+        let _ = match &mut self.0 {
+            Some(Line::Plain(socket)) => socket.write_all(bytes),
+            Some(Line::Tls(stream)) => write_all(&mut lock(stream), bytes),
+            None => Ok(()),
+        };
     }
 }

@@ -40,12 +40,11 @@ pub(crate) fn while_loading(srv: &mut Server) {
     const EVERY_MS: i64 = 1000;
     let now_ms = srv.clock.now_ms;
     let Some(following) = &mut srv.repl.following else { return };
-    if let Link::Loading(Some(socket)) = &mut following.link
+    if let Link::Loading(Some(voice)) = &mut following.link
         && now_ms - following.heard_ms >= EVERY_MS
     {
         following.heard_ms = now_ms;
-        // A link that is gone is noticed when the snapshot is loaded.
-        let _ = std::io::Write::write(socket, b"\n");
+        voice.speak();
     }
 }
 

@@ -18,6 +18,8 @@ use crate::util::path::os_error;
 const TURN: usize = 1 << 20;
 /// The file is read in pieces of so many bytes.
 const PIECE: u64 = 256 * 1024;
+/// And what a child writes in pieces of so many.
+const RELAY_PIECE: usize = 64 * 1024;
 
 /// Writes to a replica as much as it takes, and as it may have in one turn.
 pub(crate) fn feed(srv: &mut Server, id: ClientId) -> io::Result<(usize, Flush)> {
@@ -29,6 +31,27 @@ pub(crate) fn feed(srv: &mut Server, id: ClientId) -> io::Result<(usize, Flush)>
     let mut done = 0;
     while done < TURN {
         let written = match &mut replica.state {
+            _ if replica.relay.is_some() => {
+                let Some(relay) = &mut replica.relay else { break };
+                if relay.sent == relay.piece.len() {
+                    relay.piece.resize(RELAY_PIECE, 0);
+                    let read = relay.from.read(&mut relay.piece);
+                    relay.piece.truncate(*read.as_ref().unwrap_or(&0));
+                    relay.sent = 0;
+                    match read {
+                        // The child is done; how, it tells itself.
+                        Ok(0) => {
+                            replica.relay = None;
+                            continue;
+                        }
+                        Ok(_) => {}
+                        Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                        Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                        Err(e) => return Err(e),
+                    }
+                }
+                client.conn.write(&relay.piece[relay.sent..]).inspect(|n| relay.sent += n)
+            }
             State::Sending { file, left, piece, sent } => {
                 if *sent == piece.len() && *left > 0 {
                     piece.resize((*left).min(PIECE) as usize, 0);

@@ -15,6 +15,8 @@ use mio::Interest;
 use crate::log;
 use crate::net::conn::Conn;
 use crate::net::session::{ReplyMode, Session};
+use crate::net::tls::context::Context;
+use crate::net::tls::stream::TlsStream;
 use crate::repl::handshake::{Handshake, Introduction, Next};
 use crate::server::jobs::repl::{apply, failover, primary, receive, replica};
 use crate::server::parts::Server;
@@ -49,13 +51,14 @@ pub(super) fn connect(srv: &mut Server) {
     let Some(following) = &mut srv.repl.following else { return };
     following.heard_ms = srv.clock.now_ms;
     let host = String::from_utf8_lossy(&following.host).into_owned();
-    let made =
-        open(&host, following.port, &srv.cfg.net.bind_source_addr, srv.cfg.net.socket_mark_id)
-            .and_then(|mut conn| {
-                let interest = Interest::WRITABLE | Interest::READABLE;
-                conn.register(srv.net.registry(), Source::Link.token(), interest)?;
-                Ok(conn)
-            });
+    let (port, net) = (following.port, &srv.cfg.net);
+    let made = open(&host, port, &net.bind_source_addr, net.socket_mark_id, protection(srv));
+    let made = made.and_then(|mut conn| {
+        let interest = Interest::WRITABLE | Interest::READABLE;
+        conn.register(srv.net.registry(), Source::Link.token(), interest)?;
+        Ok(conn)
+    });
+    let Some(following) = &mut srv.repl.following else { return };
     match made {
         Ok(conn) => {
             following.link = Link::Connecting(conn);
@@ -68,8 +71,19 @@ pub(super) fn connect(srv: &mut Server) {
     }
 }
 
+/// What connections to other servers are made with; None: without TLS.
+pub(crate) fn protection(srv: &Server) -> Option<&Context> {
+    srv.tls.context.as_ref().filter(|_| srv.cfg.tls.replication)
+}
+
 /// Begins to connect to `host`, from the address `source` if it is not empty.
-pub(crate) fn open(host: &str, port: u16, source: &[u8], mark: u32) -> io::Result<Conn> {
+pub(crate) fn open(
+    host: &str,
+    port: u16,
+    source: &[u8],
+    mark: u32,
+    tls: Option<&Context>,
+) -> io::Result<Conn> {
     let source = String::from_utf8_lossy(source).into_owned();
     let mut failed = io::Error::other("the name has no address");
     for addr in (host, port).to_socket_addrs()? {
@@ -78,7 +92,15 @@ pub(crate) fn open(host: &str, port: u16, source: &[u8], mark: u32) -> io::Resul
             false => Some(socket::resolve_as(&source, 0, addr.is_ipv6())?),
         };
         match socket::connect_tcp(&addr, from.as_ref(), mark) {
-            Ok(stream) => return Ok(Conn::Tcp(mio::net::TcpStream::from_std(stream))),
+            Ok(stream) => {
+                let socket = mio::net::TcpStream::from_std(stream);
+                return Ok(match tls {
+                    None => Conn::Tcp(socket),
+                    Some(context) => {
+                        Conn::Tls(Box::new(TlsStream::client(socket, host, &context.client)?))
+                    }
+                });
+            }
             Err(e) => failed = e.error,
         }
     }
@@ -115,11 +137,21 @@ fn on_connected(srv: &mut Server) {
         // Not connected yet.
         return;
     }
+    if let Link::Connecting(conn) = &mut following.link
+        && let Some(stream) = conn.tls()
+    {
+        match stream.handshake() {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(e) => return fail(srv, "Error condition on socket for SYNC", &e),
+        }
+    }
     log!(Notice, "Non blocking connect for SYNC fired the event.");
     let handshake = Handshake::new(Introduction {
         user: srv.cfg.repl.primary_user.clone(),
         password: srv.cfg.repl.primary_auth.clone(),
         port: match srv.cfg.repl.announce_port {
+            0 if srv.cfg.tls.replication && srv.cfg.tls.port != 0 => srv.cfg.tls.port,
             0 => srv.cfg.net.port,
             port => port,
         },

@@ -18,6 +18,7 @@ pub(crate) mod apply;
 pub(crate) mod failover;
 mod fanout;
 pub(crate) mod feed;
+mod lent;
 pub(crate) mod link;
 pub(crate) mod names;
 pub(crate) mod primary;

@@ -133,6 +133,7 @@ fn enlist(srv: &mut Server, id: ClientId, state: State, old: bool) {
         acked_ms: now_ms,
         asked_ms: now_ms,
         stuck_since_ms: None,
+        relay: None,
         catches_up: true,
         wants_replies,
     });
@@ -186,8 +187,11 @@ pub(crate) fn acknowledged(srv: &mut Server, id: ClientId, offset: u64, on_disk:
 /// A replica has sent something.
 pub(crate) fn heard(srv: &mut Server, id: ClientId) {
     let now_ms = srv.clock.now_ms;
-    if let Some(replica) = srv.repl.replica_mut(id) {
-        replica.acked_ms = now_ms;
+    let Some(replica) = srv.repl.replica_mut(id) else { return };
+    replica.acked_ms = now_ms;
+    if replica.relay.is_some() {
+        // It may have been the child that has written.
+        srv.clients.schedule_write(id);
     }
 }
 

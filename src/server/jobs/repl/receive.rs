@@ -19,13 +19,14 @@ use crate::repl::transfer::{self, Broken, Extent, Finder};
 use crate::server::engine::flushing;
 use crate::server::jobs::aof::switch;
 use crate::server::jobs::load::{self, Present};
+use crate::server::jobs::repl::lent::Lent;
 use crate::server::jobs::repl::source::{self, FromSocket};
 use crate::server::jobs::repl::{link, primary, replica};
 use crate::server::jobs::{children, expire, shutdown};
 use crate::server::parts::Server;
 use crate::server::parts::child::Kind;
 use crate::server::parts::identity::random_id;
-use crate::server::parts::repl::{Link, Receive};
+use crate::server::parts::repl::{Link, Receive, Voice};
 use crate::sys::process;
 use crate::util::path::os_error;
 
@@ -242,7 +243,13 @@ fn take(srv: &mut Server) -> Option<Receive> {
     let following = srv.repl.following.as_mut()?;
     match std::mem::replace(&mut following.link, Link::Loading(None)) {
         Link::Receiving(receive) => {
-            following.link = Link::Loading(receive.conn.duplicate().ok().map(File::from));
+            // Only this connection itself can speak where it is encrypted: see `lend_voice`, and
+            // `FromSocket`, which has it.
+            let socket = match receive.conn.as_tls() {
+                None => receive.conn.duplicate().ok(),
+                Some(_) => None,
+            };
+            following.link = Link::Loading(socket.map(|s| Voice::Socket(File::from(s))));
             Some(*receive)
         }
         other => {
@@ -306,6 +313,7 @@ fn from_file(srv: &mut Server, bytes: u64, serve: fn(&mut Server)) {
     }
     flush_old(srv);
     log!(Notice, "MASTER <-> REPLICA sync: Loading DB in memory");
+    let receive = Lent::new(srv, receive);
     load::begin(srv, bytes);
     let source = load::Source {
         bytes,
@@ -332,7 +340,10 @@ fn from_file(srv: &mut Server, bytes: u64, serve: fn(&mut Server)) {
         if volatile {
             let _ = std::fs::remove_file(&target);
         }
-        give_up(srv, receive.conn, aof);
+        match receive.back(srv) {
+            Some(receive) => give_up(srv, receive.conn, aof),
+            None => restart_aof(srv, aof),
+        }
         return rest_if_refused(srv, &e);
     }
     if volatile {
@@ -342,7 +353,10 @@ fn from_file(srv: &mut Server, bytes: u64, serve: fn(&mut Server)) {
         );
         let _ = std::fs::remove_file(&target);
     }
-    finish(srv, receive, aof);
+    match receive.back(srv) {
+        Some(receive) => finish(srv, receive, aof),
+        None => restart_aof(srv, aof),
+    }
 }
 
 /// The snapshot is loaded as it comes.

@@ -22,7 +22,8 @@ use crate::server::jobs::save;
 use crate::server::parts::Server;
 use crate::server::parts::child::Child;
 use crate::server::parts::identity::random_id;
-use crate::server::parts::repl::{Replica, State};
+use crate::server::parts::net::Source;
+use crate::server::parts::repl::{Relay, Replica, State};
 use crate::server::parts::stream::REPLICAS;
 use crate::sys::fork::Exit;
 
@@ -142,6 +143,22 @@ fn version_for(srv: &Server, ids: &[ClientId]) -> Option<u32> {
     version
 }
 
+/// Where a child writes for a replica whose connection is encrypted: what it says comes back here,
+/// since only one process can go on with the keys.
+fn relay(srv: &mut Server, id: ClientId) -> std::io::Result<File> {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    theirs.set_nonblocking(true)?;
+    let mut from = mio::net::UnixStream::from_std(ours);
+    // Its events are those of the client.
+    let (token, interest) = (Source::Client(id).token(), mio::Interest::READABLE);
+    srv.net.registry().register(&mut from, token, interest)?;
+    if let Some(replica) = srv.repl.replica_mut(id) {
+        replica.relay = Some(Relay { from, piece: Vec::new(), sent: 0 });
+    }
+    Ok(File::from(std::os::fd::OwnedFd::from(theirs)))
+}
+
 /// Has a child write to the replicas.
 fn to_their_sockets(
     srv: &mut Server,
@@ -156,9 +173,13 @@ fn to_their_sockets(
         // What it was told must be out before the child writes.
         let told = client.outbox.flush(&mut client.conn);
         let out = told.is_ok() && client.outbox.is_empty();
-        match client.conn.duplicate() {
+        let socket = match client.conn.as_tls() {
+            None => client.conn.duplicate().map(File::from),
+            Some(_) => relay(srv, id),
+        };
+        match socket {
             Ok(socket) if out => {
-                sockets.push(File::from(socket));
+                sockets.push(socket);
                 reached.push(id);
             }
             _ => srv.clients.close(id, Close::Now),

@@ -41,6 +41,7 @@ impl Fetch for FromSocket<'_> {
         if room == 0 {
             return Ok(0);
         }
+        self.speak(srv);
         let n = if self.input.is_empty() {
             self.more(srv, serve, &mut buf[..room])?
         } else {
@@ -66,6 +67,20 @@ impl<'a> FromSocket<'a> {
         timeout: Duration,
     ) -> FromSocket<'a> {
         FromSocket { conn, input, left, timeout, total: 0, last: Vec::new() }
+    }
+
+    /// A sign of life once a second, where nobody else can give it: the connection is encrypted.
+    fn speak(&mut self, srv: &mut Server) {
+        const EVERY_MS: i64 = 1000;
+        let now_ms = srv.clock.now_ms;
+        if let Some(following) = &mut srv.repl.following
+            && let Some(stream) = self.conn.tls()
+            && now_ms - following.heard_ms >= EVERY_MS
+        {
+            following.heard_ms = now_ms;
+            // A link that is gone is noticed by the next read.
+            let _ = stream.write(b"\n");
+        }
     }
 
     /// Bytes that have been read.
@@ -95,6 +110,7 @@ impl<'a> FromSocket<'a> {
             if let Some(loading) = &mut srv.loading {
                 loading.waits_since_ms.get_or_insert(srv.clock.now_ms);
             }
+            self.speak(srv);
             let left = self.timeout.saturating_sub(since.elapsed());
             if left.is_zero() {
                 return Err(ErrorKind::TimedOut.into());

@@ -25,7 +25,9 @@ pub(super) fn connect(srv: &mut Server, link: u64, channel: Channel, ip: &[u8], 
     let net = &srv.cfg.net;
     let Some(watching) = &mut srv.sentinel else { return };
     let token = Source::Sentinel(watching.next_place()).token();
-    let made = open(&host, port, &net.bind_source_addr, net.socket_mark_id).and_then(|mut conn| {
+    let tls = srv.tls.context.as_ref().filter(|_| srv.cfg.tls.replication);
+    let made = open(&host, port, &net.bind_source_addr, net.socket_mark_id, tls);
+    let made = made.and_then(|mut conn| {
         let interest = Interest::WRITABLE | Interest::READABLE;
         conn.register(srv.net.poll.registry(), token, interest)?;
         Ok(conn)
