@@ -547,6 +547,14 @@ group! {
         slowlog_slower_than_us: i64 = 10_000,
         /// Commands noted at most.
         slowlog_max_len: u64 = 128,
+        /// Bytes from which a request is noted; -1: never.
+        commandlog_request_larger_than: i64 = 1_048_576,
+        /// Large requests noted at most.
+        commandlog_large_request_max_len: u64 = 128,
+        /// Bytes from which a reply is noted; -1: never.
+        commandlog_reply_larger_than: i64 = 1_048_576,
+        /// Large replies noted at most.
+        commandlog_large_reply_max_len: u64 = 128,
         /// Milliseconds from which an event is noted; 0: never.
         latency_threshold_ms: u64 = 0,
         /// Keep a histogram per command.
@@ -635,14 +643,6 @@ group! {
         mptcp: bool = false,
         /// Valkey: replicate over multipath TCP.
         repl_mptcp: bool = false,
-        /// Valkey: large requests noted.
-        commandlog_large_request_max_len: u64 = 128,
-        /// Valkey: large replies noted.
-        commandlog_large_reply_max_len: u64 = 128,
-        /// Valkey: bytes from which a request is large; -1: never.
-        commandlog_request_larger_than: i64 = 1_048_576,
-        /// Valkey: bytes from which a reply is large; -1: never.
-        commandlog_reply_larger_than: i64 = 1_048_576,
         /// Valkey: seconds between looks at the certificates.
         tls_auto_reload_interval_secs: u32 = 0,
         /// Valkey: field of a certificate that names the user.

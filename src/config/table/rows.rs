@@ -479,6 +479,10 @@ static STATS: &[Row] = &[
         .also(&["commandlog-execution-slower-than"]),
     row("slowlog-max-len", int!(stats.slowlog_max_len, 0, I64))
         .also(&["commandlog-slow-execution-max-len"]),
+    later("commandlog-request-larger-than", int!(stats.commandlog_request_larger_than, -1, I64)),
+    later("commandlog-large-request-max-len", int!(stats.commandlog_large_request_max_len, 0, I64)),
+    later("commandlog-reply-larger-than", int!(stats.commandlog_reply_larger_than, -1, I64)),
+    later("commandlog-large-reply-max-len", int!(stats.commandlog_large_reply_max_len, 0, I64)),
     row("latency-monitor-threshold", int!(stats.latency_threshold_ms, 0, I64)),
     row("latency-tracking", flag!(stats.latency_tracking)),
     row("latency-tracking-info-percentiles", Kind::Special(&special::PERCENTILES)).flags(MULTI),
@@ -600,18 +604,6 @@ static NEWER: &[Row] = &[
         .inert(),
     later("mptcp", flag!(later.mptcp)).flags(IMMUTABLE | HIDDEN).inert(),
     later("repl-mptcp", flag!(later.repl_mptcp)).flags(IMMUTABLE | HIDDEN).inert(),
-    later("commandlog-large-request-max-len", int!(later.commandlog_large_request_max_len, 0, I64))
-        .flags(HIDDEN)
-        .inert(),
-    later("commandlog-large-reply-max-len", int!(later.commandlog_large_reply_max_len, 0, I64))
-        .flags(HIDDEN)
-        .inert(),
-    later("commandlog-request-larger-than", int!(later.commandlog_request_larger_than, -1, I64))
-        .flags(HIDDEN)
-        .inert(),
-    later("commandlog-reply-larger-than", int!(later.commandlog_reply_larger_than, -1, I64))
-        .flags(HIDDEN)
-        .inert(),
     later("tls-auto-reload-interval", int!(later.tls_auto_reload_interval_secs, 0, I32))
         .flags(HIDDEN)
         .inert(),

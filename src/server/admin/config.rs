@@ -88,6 +88,14 @@ const APPLY: &[(&str, Apply)] = &[
         srv.slowlog.trim(srv.cfg.stats.slowlog_max_len as usize);
         Ok(())
     }),
+    ("commandlog-large-request-max-len", |srv, _| {
+        srv.large.requests.trim(srv.cfg.stats.commandlog_large_request_max_len as usize);
+        Ok(())
+    }),
+    ("commandlog-large-reply-max-len", |srv, _| {
+        srv.large.replies.trim(srv.cfg.stats.commandlog_large_reply_max_len as usize);
+        Ok(())
+    }),
     ("jemalloc-bg-thread", |srv, _| {
         mem::background_thread(srv.cfg.process.jemalloc_bg_thread);
         Ok(())

@@ -8,6 +8,7 @@ pub(super) mod client;
 pub(super) mod cluster;
 pub(super) mod command;
 pub(super) mod command_docs;
+pub(super) mod commandlog;
 pub(super) mod config;
 pub(super) mod connection;
 pub(super) mod databases;
@@ -15,6 +16,7 @@ pub(super) mod debug;
 pub(super) mod dump;
 pub(super) mod footprint;
 pub(super) mod help;
+mod help_looks;
 pub(super) mod info;
 pub(super) mod latency;
 pub(super) mod latency_doctor;
@@ -44,6 +46,7 @@ pub(super) const TABLES: &[&[ServerRow]] = &[
     cluster::COMMANDS,
     command::COMMANDS,
     command_docs::COMMANDS,
+    commandlog::COMMANDS,
     config::COMMANDS,
     connection::COMMANDS,
     databases::COMMANDS,

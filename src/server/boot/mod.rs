@@ -330,6 +330,7 @@ pub(crate) fn assemble(
         sentinel: None,
         stats: Default::default(),
         slowlog: Default::default(),
+        large: Default::default(),
         latency: Default::default(),
         pause: Default::default(),
         loading: None,

@@ -4,7 +4,7 @@ use crate::config::choice::{AclPubsubDefault, LogLevel, OomScoreAdj};
 use crate::config::{self, Config};
 use crate::keyspace::lazyfree::Lazyfree;
 use crate::log;
-use crate::server::engine::client_memory;
+use crate::server::engine::{account, client_memory};
 use crate::server::parts::Server;
 use crate::server::parts::child::Kind;
 use crate::sys::{log as logfile, process};
@@ -23,6 +23,7 @@ pub(crate) fn set_log_level(cfg: &Config) {
 pub(crate) fn adopt(srv: &mut Server) {
     srv.acl.all_channels = srv.cfg.acl.pubsub_default == AclPubsubDefault::Allchannels;
     srv.exec.brief.forbid();
+    srv.exec.noted = account::thresholds(&srv.cfg);
     let cfg = &srv.cfg;
     let l = &mut srv.limits;
     l.max_bulk = cfg.clients.max_bulk_bytes as usize;

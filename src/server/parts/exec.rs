@@ -61,6 +61,8 @@ pub(crate) struct Exec {
     pub batch_from: u64,
     /// Commands that share their time.
     pub brief: Brief,
+    /// From where on commands are noted in the logs.
+    pub noted: Noted,
     /// The large argument of the running command, if its caller can give it away.
     pub lent: Option<usize>,
     /// Who gets it when the command has run.
@@ -102,6 +104,7 @@ impl Exec {
             random,
             batch_from: 0,
             brief: Brief::default(),
+            noted: Noted::default(),
             lent: None,
             kept: None,
             short: false,
@@ -119,6 +122,36 @@ impl Exec {
         *r ^= *r >> 7;
         *r ^= *r << 17;
         *r
+    }
+}
+
+/// From where on a command is noted in one of the logs, as the settings say; `MAX`: never.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Noted {
+    /// Microseconds that it takes.
+    pub slow_us: u64,
+    /// Bytes of its request, and of its reply.
+    pub request: usize,
+    pub reply: usize,
+    /// Microseconds from which the running command is looked at: `slow_us`, or 0 if its request may
+    /// be large.
+    pub look_us: u64,
+    /// Single commands are looked for among the brief ones: each is timed by itself.
+    pub all: bool,
+}
+
+impl Default for Noted {
+    fn default() -> Noted {
+        let (slow_us, bytes) = (u64::MAX, usize::MAX);
+        Noted { slow_us, request: bytes, reply: bytes, look_us: slow_us, all: false }
+    }
+}
+
+impl Noted {
+    /// A command comes whose request has at most `bytes` bytes.
+    #[inline]
+    pub(crate) fn expect(&mut self, bytes: usize) {
+        self.look_us = if bytes >= self.request { 0 } else { self.slow_us };
     }
 }
 

@@ -69,7 +69,7 @@ use crate::server::parts::stream::Stream;
 use crate::server::parts::switches::Switches;
 use crate::server::parts::syncer::Syncer;
 use crate::server::parts::writer::Writer;
-use crate::slowlog::Slowlog;
+use crate::slowlog::{Large, Slowlog};
 use crate::stats::Stats;
 use crate::sys::watchdog::Watchdog;
 use crate::tracking::Tracking;
@@ -105,6 +105,7 @@ pub(crate) struct Server {
     pub sentinel: Option<Box<Watching>>,
     pub stats: Stats,
     pub slowlog: Slowlog,
+    pub large: Large,
     pub latency: Latency,
     pub loading: Option<Loading>,
     pub memory: Memory,
