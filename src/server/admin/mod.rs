@@ -5,6 +5,7 @@
 pub(super) mod absent;
 pub(super) mod acl;
 pub(super) mod client;
+mod client_filter;
 pub(super) mod cluster;
 pub(super) mod command;
 pub(super) mod command_docs;
