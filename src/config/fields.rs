@@ -282,6 +282,10 @@ group! {
         req_res_file: Vec<u8> = Vec::new(),
         /// Keep keys and values out of log and crash reports.
         hide_user_data: bool = false,
+        /// The form of a line.
+        format: LogFormat = LogFormat::Legacy,
+        /// The form of the time in it.
+        timestamp_format: LogTimestamp = LogTimestamp::Legacy,
     }
 }
 
@@ -559,6 +563,8 @@ group! {
         latency_threshold_ms: u64 = 0,
         /// Keep a histogram per command.
         latency_tracking: bool = true,
+        /// Keep one of the time from a request's arrival to its reply.
+        latency_tracking_requests: bool = false,
         /// Percentiles of it that INFO shows.
         percentiles: Vec<f64> = vec![50.0, 99.0, 99.9],
     }
@@ -625,10 +631,6 @@ group! {
         availability_zone: Vec<u8> = Vec::new(),
         /// Valkey: fixed seed of the hash function.
         hash_seed: Vec<u8> = Vec::new(),
-        /// Valkey: form of a log line.
-        log_format: LogFormat = LogFormat::Legacy,
-        /// Valkey: form of the time in it.
-        log_timestamp_format: LogTimestamp = LogTimestamp::Legacy,
         /// Valkey: threads from which replies are not copied.
         min_io_threads_avoid_copy: u32 = 7,
         /// Valkey: bytes from which a string is not copied.

@@ -300,6 +300,8 @@ static LOG: &[Row] = &[
         .flags(IMMUTABLE | HIDDEN)
         .inert(),
     later("hide-user-data-from-log", flag!(log.hide_user_data)).inert(),
+    later("log-format", choice!(log.format: LogFormat)),
+    later("log-timestamp-format", choice!(log.timestamp_format: LogTimestamp)),
 ];
 
 /// Databases and their events.
@@ -485,6 +487,7 @@ static STATS: &[Row] = &[
     later("commandlog-large-reply-max-len", int!(stats.commandlog_large_reply_max_len, 0, I64)),
     row("latency-monitor-threshold", int!(stats.latency_threshold_ms, 0, I64)),
     row("latency-tracking", flag!(stats.latency_tracking)),
+    later("latency-tracking-requests", flag!(stats.latency_tracking_requests)),
     row("latency-tracking-info-percentiles", Kind::Special(&special::PERCENTILES)).flags(MULTI),
 ];
 
@@ -581,10 +584,6 @@ static NEWER: &[Row] = &[
         .inert(),
     later("hash-seed", text!(later.hash_seed, Empty::Unset, check::any))
         .flags(IMMUTABLE | HIDDEN)
-        .inert(),
-    later("log-format", choice!(later.log_format: LogFormat)).flags(HIDDEN).inert(),
-    later("log-timestamp-format", choice!(later.log_timestamp_format: LogTimestamp))
-        .flags(HIDDEN)
         .inert(),
     later("min-io-threads-avoid-copy-reply", int!(later.min_io_threads_avoid_copy, 0, I32))
         .flags(HIDDEN)

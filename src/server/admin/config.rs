@@ -76,10 +76,9 @@ const APPLY: &[(&str, Apply)] = &[
     }),
     ("oom-score-adj", |srv, old| oom(srv, old)),
     ("oom-score-adj-values", |srv, old| oom(srv, old)),
-    ("loglevel", |srv, _| {
-        settings::set_log_level(&srv.cfg);
-        Ok(())
-    }),
+    ("loglevel", |srv, _| follow_log(srv)),
+    ("log-format", |srv, _| follow_log(srv)),
+    ("log-timestamp-format", |srv, _| follow_log(srv)),
     ("proc-title-template", |srv, _| {
         settings::set_title(srv, "");
         Ok(())
@@ -144,6 +143,11 @@ const APPLY: &[(&str, Apply)] = &[
         Ok(())
     }),
 ];
+
+fn follow_log(srv: &mut Server) -> Result<(), String> {
+    settings::set_log(&srv.cfg);
+    Ok(())
+}
 
 fn reopen(srv: &mut Server, kind: Kind, message: &str) -> Result<(), String> {
     listen::reopen(srv, kind).map_err(|e| {

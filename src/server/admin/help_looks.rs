@@ -43,6 +43,7 @@ pub(super) const LATENCY: &[&str] = &[
     "HISTOGRAM [COMMAND ...]",
     "    Show how long calls of commands took, cumulated by duration.",
     "    Of all commands if none is named.",
+    "    @requests: from the arrival of a request to its reply.",
 ];
 
 pub(super) const MEMORY: &[&str] = &[
