@@ -10,4 +10,5 @@ pub(crate) mod ordered;
 pub(crate) mod pack;
 pub(crate) mod quicklist;
 pub(crate) mod stream;
+pub(crate) mod topk;
 pub(crate) mod wheel;

@@ -23,7 +23,7 @@ pub(super) fn is_word(word: &[u8]) -> bool {
     let word = arg::lower(word);
     let is = |known: &&str| known.as_bytes() == word.as_slice();
     let not = |known: &&str| word.strip_prefix(b"not-") == Some(known.as_bytes());
-    BOTH_WAYS.iter().any(|known| is(known) || not(known)) || ONE_WAY.iter().any(|known| is(known))
+    BOTH_WAYS.iter().any(|known| is(known) || not(known)) || ONE_WAY.iter().any(is)
 }
 
 /// What a client is asked for.

@@ -5,7 +5,7 @@
 
 use crate::commands::{CmdResult, Flow};
 use crate::resp::reply::Reply;
-use crate::server::admin::help_looks::{COMMANDLOG, LATENCY, MEMORY, SLOWLOG};
+use crate::server::admin::help_looks::{COMMANDLOG, HOTKEYS, LATENCY, MEMORY, SLOWLOG};
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 
@@ -14,6 +14,7 @@ pub(crate) const COMMANDS: &[ServerRow] = &[
     ("command|help", help),
     ("commandlog|help", help),
     ("config|help", help),
+    ("hotkeys|help", help),
     ("latency|help", help),
     ("memory|help", help),
     ("object|help", help),
@@ -428,6 +429,7 @@ pub(crate) fn help(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
         Some("command") => COMMAND,
         Some("commandlog") => COMMANDLOG,
         Some("config") => CONFIG,
+        Some("hotkeys") => HOTKEYS,
         Some("latency") => LATENCY,
         Some("memory") => MEMORY,
         Some("object") => OBJECT,

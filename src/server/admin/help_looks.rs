@@ -59,3 +59,24 @@ pub(super) const MEMORY: &[&str] = &[
     "    Show how many bytes <key> and its value take. Of nested values <count>",
     "    are looked at (5 if not given, 0 for all).",
 ];
+
+pub(super) const HOTKEYS: &[&str] = &[
+    "START <METRICS count [CPU] [NET]> [COUNT k] [DURATION duration] [SAMPLE ratio]",
+    "    Begin to measure what keys cost:",
+    "    * METRICS count [CPU] [NET]",
+    "        How many metrics there are, and which:",
+    "        - CPU: the time of commands",
+    "        - NET: the bytes of requests and replies",
+    "    * COUNT k",
+    "        How many keys are told. Default: 10",
+    "    * DURATION duration",
+    "        Seconds after which it ends. Default: it does not end by itself",
+    "    * SAMPLE ratio",
+    "        One command of so many is looked at. Default: 1",
+    "STOP",
+    "    End it. GET still tells what was measured.",
+    "GET",
+    "    Show the keys that cost most.",
+    "RESET",
+    "    Forget what was measured.",
+];

@@ -18,6 +18,7 @@ pub(super) mod dump;
 pub(super) mod footprint;
 pub(super) mod help;
 mod help_looks;
+pub(super) mod hotkeys;
 pub(super) mod info;
 pub(super) mod latency;
 pub(super) mod latency_doctor;
@@ -54,6 +55,7 @@ pub(super) const TABLES: &[&[ServerRow]] = &[
     debug::COMMANDS,
     dump::COMMANDS,
     help::COMMANDS,
+    hotkeys::COMMANDS,
     latency::COMMANDS,
     memory::COMMANDS,
     migrate::COMMANDS,

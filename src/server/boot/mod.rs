@@ -332,6 +332,7 @@ pub(crate) fn assemble(
         slowlog: Default::default(),
         large: Default::default(),
         latency: Default::default(),
+        hotkeys: None,
         pause: Default::default(),
         loading: None,
         memory: Memory::start(counters),

@@ -11,7 +11,7 @@
 //! after it are timed command by command for a while, so that what is slow again is found.
 //!
 //! Brief commands have short requests and replies, so the logs of large ones are no concern of
-//! theirs unless their thresholds are lower than that (`Noted::all`). Of all others, the reply is
+//! theirs unless their thresholds are lower than that (`Noted::single`). Of all others, the reply is
 //! compared with its threshold; the request is looked at only if all that came with it is as large.
 //!
 //! Invariant: `Clock::ticks` is the end of the last command that is accounted for, or where its
@@ -25,6 +25,7 @@ use crate::keyspace::env::Origin;
 use crate::net::clients::ClientId;
 use crate::net::session::{Queued, ReplyMode};
 use crate::resp::argv::Argv;
+use crate::server::engine::hotkeys;
 use crate::server::engine::redact::redact;
 use crate::server::parts::exec::Noted;
 use crate::server::parts::{Call, Row, Server};
@@ -47,10 +48,25 @@ const WARY_GROUPS: u32 = 1000;
 /// all.
 pub(crate) fn begin_group(srv: &mut Server, commands: usize, bytes: usize) {
     srv.exec.noted.expect(bytes);
-    let all = srv.exec.noted.all;
+    let watched = srv.exec.noted.watched;
     let brief = &mut srv.exec.brief;
-    brief.allowed = commands > 1 && bytes <= BRIEF_GROUP && !all && brief.wary == 0;
+    brief.allowed = commands > 1 && bytes <= BRIEF_GROUP && !watched && brief.wary == 0;
     brief.wary = brief.wary.saturating_sub(1);
+    if watched {
+        begin_watched(srv, commands, bytes);
+    }
+}
+
+/// The same while single commands are looked for.
+#[cold]
+fn begin_watched(srv: &mut Server, commands: usize, bytes: usize) {
+    if hotkeys::begin_group(srv, commands) {
+        srv.exec.noted.look_us = 0;
+        return;
+    }
+    let brief = &mut srv.exec.brief;
+    brief.allowed =
+        commands > 1 && bytes <= BRIEF_GROUP && !srv.exec.noted.single && brief.wary == 0;
 }
 
 /// The group has ended.
@@ -134,7 +150,7 @@ pub(crate) fn finish(
     }
     let noted = &srv.exec.noted;
     if us >= noted.look_us || reply >= noted.reply {
-        log(srv, call.client, call.row, call.argv, us, reply);
+        look(srv, call, ns, reply);
     }
 }
 
@@ -152,8 +168,22 @@ pub(crate) fn finish_parked(srv: &mut Server, id: ClientId, command: &Queued, fa
     }
 }
 
-/// Where the logs begin, by the settings. Called when these have changed.
-pub(crate) fn thresholds(cfg: &Config) -> Noted {
+/// Settings have changed, or a session of HOTKEYS begins or ends. Until the next group every
+/// command is timed by itself.
+pub(crate) fn adopt(srv: &mut Server) {
+    srv.exec.brief.forbid();
+    let mut noted = thresholds(&srv.cfg);
+    if let Some(session) = srv.hotkeys.as_ref().filter(|session| session.active) {
+        noted.watched = true;
+        if session.takes_all() {
+            noted.look_from = 0;
+        }
+    }
+    srv.exec.noted = noted;
+}
+
+/// Where the logs begin, by the settings.
+fn thresholds(cfg: &Config) -> Noted {
     let s = &cfg.stats;
     let never = |limit: i64| u64::try_from(limit).unwrap_or(u64::MAX);
     let bytes = |limit: i64, kept: u64| match kept {
@@ -163,12 +193,12 @@ pub(crate) fn thresholds(cfg: &Config) -> Noted {
     let slow_us = never(s.slowlog_slower_than_us);
     let request = bytes(s.commandlog_request_larger_than, s.commandlog_large_request_max_len);
     let reply = bytes(s.commandlog_reply_larger_than, s.commandlog_large_reply_max_len);
-    let all = slow_us < 1000
+    let single = slow_us < 1000
         || s.latency_threshold_ms > 0
         || request <= BRIEF_GROUP
         || reply <= BRIEF_REPLY;
     // The running command has changed them: it is looked at, and so is the rest of its group.
-    Noted { slow_us, request, reply, look_us: 0, all }
+    Noted { slow_us, request, reply, look_us: 0, look_from: slow_us, single, watched: single }
 }
 
 /// Bytes of a command as clients send it.
@@ -178,8 +208,16 @@ pub(crate) fn request_bytes(argv: Argv<'_>) -> usize {
     mark(argv.len()) + argv.iter().map(|arg| mark(arg.len()) + arg.len() + 2).sum::<usize>()
 }
 
-/// Notes a command in those logs that it belongs to.
+/// Looks at a command more closely: it may be one for the logs, or chosen by HOTKEYS.
 #[cold]
+fn look(srv: &mut Server, call: &Call<'_>, ns: u64, reply: usize) {
+    if srv.exec.noted.watched && srv.hotkeys.is_some() {
+        hotkeys::note(srv, call, ns, reply);
+    }
+    log(srv, call.client, call.row, call.argv, ns / 1000, reply);
+}
+
+/// Notes a command in those logs that it belongs to.
 fn log(srv: &mut Server, id: ClientId, row: &Row, argv: Argv<'_>, us: u64, reply: usize) {
     let noted = srv.exec.noted;
     // The commands of a script have come from no client.
@@ -245,13 +283,13 @@ mod tests {
         let mut cfg = Config::default();
         let usual = thresholds(&cfg);
         assert_eq!((usual.slow_us, usual.request, usual.reply), (10_000, 1 << 20, 1 << 20));
-        assert!(!usual.all);
+        assert!(!usual.watched);
         cfg.stats.commandlog_request_larger_than = -1;
         cfg.stats.commandlog_large_reply_max_len = 0;
         cfg.stats.commandlog_reply_larger_than = 0;
         let off = thresholds(&cfg);
-        assert_eq!((off.request, off.reply, off.all), (usize::MAX, usize::MAX, false));
+        assert_eq!((off.request, off.reply, off.single), (usize::MAX, usize::MAX, false));
         cfg.stats.commandlog_large_reply_max_len = 1;
-        assert!(thresholds(&cfg).all);
+        assert!(thresholds(&cfg).watched);
     }
 }

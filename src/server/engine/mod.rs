@@ -27,6 +27,7 @@ pub(super) mod divergence;
 pub(super) mod evict;
 pub(super) mod flushing;
 pub(super) mod gate;
+pub(super) mod hotkeys;
 pub(super) mod invalidate;
 pub(super) mod lend;
 pub(super) mod monitor;

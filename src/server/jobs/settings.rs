@@ -34,8 +34,7 @@ pub(crate) fn set_log(cfg: &Config) {
 /// Copies settings to where the hot path reads them. Called after every change.
 pub(crate) fn adopt(srv: &mut Server) {
     srv.acl.all_channels = srv.cfg.acl.pubsub_default == AclPubsubDefault::Allchannels;
-    srv.exec.brief.forbid();
-    srv.exec.noted = account::thresholds(&srv.cfg);
+    account::adopt(srv);
     let cfg = &srv.cfg;
     let l = &mut srv.limits;
     l.max_bulk = cfg.clients.max_bulk_bytes as usize;

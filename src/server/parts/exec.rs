@@ -133,17 +133,29 @@ pub(crate) struct Noted {
     /// Bytes of its request, and of its reply.
     pub request: usize,
     pub reply: usize,
-    /// Microseconds from which the running command is looked at: `slow_us`, or 0 if its request may
-    /// be large.
+    /// Microseconds from which the running command is looked at: `look_from`, or 0 if its request
+    /// may be large or it may be chosen by HOTKEYS.
     pub look_us: u64,
+    /// `slow_us`, or 0 while HOTKEYS looks at every command.
+    pub look_from: u64,
     /// Single commands are looked for among the brief ones: each is timed by itself.
-    pub all: bool,
+    pub single: bool,
+    /// This holds, or HOTKEYS looks at some commands.
+    pub watched: bool,
 }
 
 impl Default for Noted {
     fn default() -> Noted {
         let (slow_us, bytes) = (u64::MAX, usize::MAX);
-        Noted { slow_us, request: bytes, reply: bytes, look_us: slow_us, all: false }
+        Noted {
+            slow_us,
+            request: bytes,
+            reply: bytes,
+            look_us: slow_us,
+            look_from: slow_us,
+            single: false,
+            watched: false,
+        }
     }
 }
 
@@ -151,7 +163,7 @@ impl Noted {
     /// A command comes whose request has at most `bytes` bytes.
     #[inline]
     pub(crate) fn expect(&mut self, bytes: usize) {
-        self.look_us = if bytes >= self.request { 0 } else { self.slow_us };
+        self.look_us = if bytes >= self.request { 0 } else { self.look_from };
     }
 }
 

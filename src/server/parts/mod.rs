@@ -12,6 +12,7 @@ pub(super) mod eviction;
 pub(super) mod exec;
 pub(super) mod expiry;
 pub(super) mod fuzz;
+pub(super) mod hotkeys;
 pub(super) mod identity;
 pub(super) mod links;
 pub(super) mod loading;
@@ -53,6 +54,7 @@ use crate::server::parts::cron::Cron;
 use crate::server::parts::eviction::Pool;
 use crate::server::parts::exec::Exec;
 use crate::server::parts::expiry::Cycle;
+use crate::server::parts::hotkeys::Session;
 use crate::server::parts::identity::Identity;
 use crate::server::parts::links::Links;
 use crate::server::parts::loading::Loading;
@@ -107,6 +109,8 @@ pub(crate) struct Server {
     pub slowlog: Slowlog,
     pub large: Large,
     pub latency: Latency,
+    /// The running session of HOTKEYS, or the one that has ended.
+    pub hotkeys: Option<Box<Session>>,
     pub loading: Option<Loading>,
     pub memory: Memory,
     pub metrics: Metrics,
