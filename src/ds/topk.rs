@@ -8,13 +8,11 @@
 //! ```text
 //! true weight  <=  count  <=  true weight + error        error <= total / capacity
 //! ```
-//! So a key of more than `total / capacity` is always watched, and a heavy key among many light ones
-//! is known almost exactly, since the light ones share the places that are left.
+//! So a key of more than `total / capacity` is always watched, and a heavy key among many light
+//! ones is known almost exactly, since the light ones share the places that are left.
 //!
 //! Invariants: `buckets` finds each slot under its hash (open addressing, no gaps in a run); `heap`
 //! has each slot once, the lightest first, and `Slot::place` is where it stands there.
-
-use crate::util::siphash::Seed;
 
 /// A longer key is not watched, so that memory stays bounded.
 pub(crate) const MAX_KEY: usize = 1024;
@@ -33,7 +31,6 @@ struct Slot {
 #[derive(Debug)]
 pub(crate) struct TopK {
     capacity: usize,
-    seed: Seed,
     slots: Vec<Slot>,
     heap: Vec<u32>,
     buckets: Box<[u32]>,
@@ -53,11 +50,10 @@ pub(crate) struct Heavy<'a> {
 
 impl TopK {
     /// Watches `capacity` keys; at least one.
-    pub(crate) fn new(capacity: usize, seed: Seed) -> TopK {
+    pub(crate) fn new(capacity: usize) -> TopK {
         let capacity = capacity.max(1);
         TopK {
             capacity,
-            seed,
             slots: Vec::new(),
             heap: Vec::new(),
             buckets: vec![FREE; (2 * capacity).next_power_of_two()].into_boxed_slice(),
@@ -69,13 +65,12 @@ impl TopK {
         self.total
     }
 
-    /// Adds a weight to a key. O(log capacity).
-    pub(crate) fn add(&mut self, key: &[u8], weight: u64) {
+    /// Adds a weight to a key with its hash, always the same. O(log capacity).
+    pub(crate) fn add(&mut self, key: &[u8], hash: u64, weight: u64) {
         self.total += weight;
         if key.len() > MAX_KEY {
             return;
         }
-        let hash = self.seed.hash(key);
         let slot = match self.find(hash, key) {
             Some(slot) => {
                 self.slots[slot as usize].count += weight;
@@ -215,9 +210,14 @@ impl TopK {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::util::siphash::Seed;
     use std::collections::HashMap;
 
     impl TopK {
+        fn note(&mut self, key: &[u8], weight: u64) {
+            self.add(key, Seed([1, 2]).hash(key), weight);
+        }
+
         fn check(&self) {
             for (i, slot) in self.slots.iter().enumerate() {
                 assert_eq!(self.heap[slot.place as usize], i as u32);
@@ -250,12 +250,12 @@ mod tests {
     #[test]
     fn the_ten_hottest_keys_of_a_zipf_trace_are_found_within_5_percent() {
         for capacity in [1000, 400] {
-            let mut top = TopK::new(capacity, Seed([1, 2]));
+            let mut top = TopK::new(capacity);
             let mut exact: HashMap<u64, u64> = HashMap::new();
             for rank in zipf(100_000, 500_000) {
                 // Names that say nothing of the rank.
                 let name = rank.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                top.add(format!("key:{name}").as_bytes(), 1);
+                top.note(format!("key:{name}").as_bytes(), 1);
                 *exact.entry(name).or_default() += 1;
             }
             top.check();
@@ -281,12 +281,12 @@ mod tests {
     #[test]
     fn weights_stay_within_their_errors() {
         let mut random = crate::util::rand::generator(5);
-        let mut top = TopK::new(20, Seed([3, 4]));
+        let mut top = TopK::new(20);
         let mut exact: HashMap<Vec<u8>, u64> = HashMap::new();
         for step in 0..20_000 {
             let key = format!("{}", (random() % 60).min(random() % 60)).into_bytes();
             let weight = random() % 100;
-            top.add(&key, weight);
+            top.note(&key, weight);
             *exact.entry(key).or_default() += weight;
             if step % 500 == 0 {
                 top.check();
@@ -296,15 +296,15 @@ mod tests {
             assert!(exact[heavy.key].abs_diff(heavy.weight) <= heavy.error);
             assert!(heavy.error <= top.total() / 20 + 1);
         }
-        top.add(&[b'k'; MAX_KEY + 1], 1 << 40);
+        top.note(&[b'k'; MAX_KEY + 1], 1 << 40);
         assert!(top.top(1)[0].weight < 1 << 40);
     }
 
     #[test]
     fn fewer_keys_than_places_are_exact() {
-        let mut top = TopK::new(8, Seed([1, 1]));
+        let mut top = TopK::new(8);
         for (key, weight) in [("a", 3), ("b", 5), ("a", 4), ("c", 0)] {
-            top.add(key.as_bytes(), weight);
+            top.note(key.as_bytes(), weight);
         }
         let found: Vec<_> = top.top(9).iter().map(|h| (h.key, h.weight, h.error)).collect();
         assert_eq!(found, [(&b"a"[..], 7, 0), (&b"b"[..], 5, 0)]);

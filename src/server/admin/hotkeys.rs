@@ -1,8 +1,8 @@
 //! HOTKEYS of Redis 8.6: which keys cost most time, and which most bytes.
 //!
 //! The figures of keys are those of the commands that were looked at, as in Redis: one of so many
-//! (SAMPLE). The figures of all commands are those times SAMPLE. Nothing is measured while no session
-//! is active.
+//! (SAMPLE). The figures of all commands are those times SAMPLE. Nothing is measured while no
+//! session is active.
 
 use crate::commands::{CmdResult, Flow, arg};
 use crate::ds::topk::TopK;
@@ -24,7 +24,8 @@ fn error(text: &'static str) -> CmdError {
     CmdError::err(text)
 }
 
-/// `HOTKEYS START METRICS n [CPU] [NET] [COUNT k] [DURATION seconds] [SAMPLE ratio]`. Joins: hotkeys.
+/// `HOTKEYS START METRICS n [CPU] [NET] [COUNT k] [DURATION seconds] [SAMPLE ratio]`. Joins:
+/// hotkeys.
 fn start(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if srv.hotkeys.as_ref().is_some_and(|session| session.active) {
         return Err(error("hotkey tracking session already in progress"));

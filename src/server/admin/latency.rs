@@ -82,9 +82,9 @@ fn doctor(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 const REQUESTS: &[u8] = b"@requests";
 
 /// `LATENCY HISTOGRAM [command ...]`: calls by duration, cumulated at powers of two microseconds;
-/// of a container all its subcommands. `@requests` is shown only where it is named: how long requests
-/// took from their arrival to the reply, the time in which they waited for others included, while
-/// `latency-tracking-requests` or `metrics-port` is set. O(commands). Joins: table, statistics,
+/// of a container all its subcommands. `@requests` is shown only where it is named: how long
+/// requests took from their arrival to the reply, the time in which they waited for others
+/// included, while `latency-tracking-requests` or `metrics-port` is set. O(commands). Joins: table, statistics,
 /// metrics.
 fn histogram(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let rows: Vec<&'static Row> = match call.argv.from(2) {

@@ -11,8 +11,9 @@
 //! after it are timed command by command for a while, so that what is slow again is found.
 //!
 //! Brief commands have short requests and replies, so the logs of large ones are no concern of
-//! theirs unless their thresholds are lower than that (`Noted::single`). Of all others, the reply is
-//! compared with its threshold; the request is looked at only if all that came with it is as large.
+//! theirs unless their thresholds are lower than that (`Noted::single`). Of all others, the reply
+//! is compared with its threshold; the request is looked at only if all that came with it is as
+//! large.
 //!
 //! Invariant: `Clock::ticks` is the end of the last command that is accounted for, or where its
 //! client's turn began; the commands in `Brief` ran after it.
@@ -61,9 +62,12 @@ pub(crate) fn begin_group(srv: &mut Server, commands: usize, bytes: usize) {
 #[cold]
 fn begin_watched(srv: &mut Server, commands: usize, bytes: usize) {
     if hotkeys::begin_group(srv, commands) {
-        srv.exec.noted.look_us = 0;
+        let noted = &mut srv.exec.noted;
+        noted.only_chosen = noted.look_us > 0;
+        noted.look_us = 0;
         return;
     }
+    srv.exec.noted.only_chosen = false;
     let brief = &mut srv.exec.brief;
     brief.allowed =
         commands > 1 && bytes <= BRIEF_GROUP && !srv.exec.noted.single && brief.wary == 0;
@@ -162,7 +166,7 @@ pub(crate) fn finish_parked(srv: &mut Server, id: ClientId, command: &Queued, fa
     stats.failed += u64::from(failed);
     srv.stats.n.commands += 1;
     let argv: Vec<&[u8]> = command.argv.iter().map(Vec::as_slice).collect();
-    srv.exec.noted.expect(request_bytes(Argv::new(&argv)));
+    srv.exec.noted.expect(Argv::new(&argv).wire_bytes());
     if srv.exec.noted.look_us == 0 {
         log(srv, id, srv.table.by_id(command.command), Argv::new(&argv), 0, 0);
     }
@@ -198,14 +202,16 @@ fn thresholds(cfg: &Config) -> Noted {
         || request <= BRIEF_GROUP
         || reply <= BRIEF_REPLY;
     // The running command has changed them: it is looked at, and so is the rest of its group.
-    Noted { slow_us, request, reply, look_us: 0, look_from: slow_us, single, watched: single }
-}
-
-/// Bytes of a command as clients send it.
-pub(crate) fn request_bytes(argv: Argv<'_>) -> usize {
-    let digits = |n: usize| n.checked_ilog10().unwrap_or(0) as usize + 1;
-    let mark = |n: usize| 1 + digits(n) + 2;
-    mark(argv.len()) + argv.iter().map(|arg| mark(arg.len()) + arg.len() + 2).sum::<usize>()
+    Noted {
+        slow_us,
+        request,
+        reply,
+        look_us: 0,
+        look_from: slow_us,
+        single,
+        watched: single,
+        only_chosen: false,
+    }
 }
 
 /// Looks at a command more closely: it may be one for the logs, or chosen by HOTKEYS.
@@ -213,6 +219,13 @@ pub(crate) fn request_bytes(argv: Argv<'_>) -> usize {
 fn look(srv: &mut Server, call: &Call<'_>, ns: u64, reply: usize) {
     if srv.exec.noted.watched && srv.hotkeys.is_some() {
         hotkeys::note(srv, call, ns, reply);
+        let noted = &srv.exec.noted;
+        let for_logs = ns / 1000 >= noted.slow_us || reply >= noted.reply;
+        // What is nested, or had to wait, may be larger than the group in which it runs.
+        let own = call.env.origin == Origin::Client && !srv.exec.unit.again;
+        if noted.only_chosen && own && !for_logs {
+            return;
+        }
     }
     log(srv, call.client, call.row, call.argv, ns / 1000, reply);
 }
@@ -223,7 +236,7 @@ fn log(srv: &mut Server, id: ClientId, row: &Row, argv: Argv<'_>, us: u64, reply
     // The commands of a script have come from no client.
     let request = match srv.exec.unit.origin {
         Origin::Script => 0,
-        _ => request_bytes(argv),
+        _ => argv.wire_bytes(),
     };
     let told = srv.clients.session(id).is_none_or(|s| s.reply_mode == ReplyMode::On);
     let reply = if told { reply } else { 0 };
@@ -266,17 +279,6 @@ fn log(srv: &mut Server, id: ClientId, row: &Row, argv: Argv<'_>, us: u64, reply
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_size_of_a_request_is_that_on_the_wire() {
-        let value = vec![b'v'; 1000];
-        let argvs: [&[&[u8]]; 3] = [&[b"PING"], &[b"SET", b"", &value], &[&value[..9]; 12]];
-        for argv in argvs {
-            let mut wire = Vec::new();
-            crate::resp::reply::command(&mut wire, argv);
-            assert_eq!(request_bytes(Argv::new(argv)), wire.len());
-        }
-    }
 
     #[test]
     fn what_is_off_is_beyond_all_figures() {

@@ -6,7 +6,6 @@
 use crate::commands::spec::{MOVABLE_KEYS, PUBSUB};
 use crate::keyspace::env::Origin;
 use crate::net::session::ReplyMode;
-use crate::server::engine::account;
 use crate::server::parts::{Call, Server};
 
 /// A group of commands begins. Returns whether one of them is chosen.
@@ -39,7 +38,7 @@ pub(crate) fn note(srv: &mut Server, call: &Call<'_>, ns: u64, reply: usize) {
         return;
     }
     let told = clients.session(call.client).is_none_or(|s| s.reply_mode == ReplyMode::On);
-    let bytes = account::request_bytes(call.argv) + if told { reply } else { 0 };
+    let bytes = call.argv.wire_bytes() + if told { reply } else { 0 };
     if call.row.has(PUBSUB) {
         return;
     }

@@ -142,6 +142,8 @@ pub(crate) struct Noted {
     pub single: bool,
     /// This holds, or HOTKEYS looks at some commands.
     pub watched: bool,
+    /// The running group is looked at for HOTKEYS alone: its requests are not large.
+    pub only_chosen: bool,
 }
 
 impl Default for Noted {
@@ -155,6 +157,7 @@ impl Default for Noted {
             look_from: slow_us,
             single: false,
             watched: false,
+            only_chosen: false,
         }
     }
 }

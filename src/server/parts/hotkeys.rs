@@ -41,6 +41,7 @@ pub(crate) struct Session {
     pub seen_bytes: u64,
     /// What the process had used when it began: user and system time in milliseconds.
     pub cpu_at_start: (i64, i64),
+    seed: Seed,
     left: u64,
     rest: u64,
     random: u64,
@@ -55,7 +56,7 @@ impl Session {
         now_ms: i64,
         seed: Seed,
     ) -> Session {
-        let sketch = |metric| metrics.contains(&metric).then(|| TopK::new(count * WATCHED, seed));
+        let sketch = |metric| metrics.contains(&metric).then(|| TopK::new(count * WATCHED));
         let mut session = Session {
             active: true,
             count,
@@ -68,6 +69,7 @@ impl Session {
             seen_ns: 0,
             seen_bytes: 0,
             cpu_at_start: (0, 0),
+            seed,
             left: 1,
             rest: 0,
             random: seed.hash(b"hotkeys") | 1,
@@ -138,11 +140,12 @@ impl Session {
         self.seen_ns += ns;
         self.seen_bytes += bytes;
         for key in keys {
+            let hash = self.seed.hash(key);
             if let Some(cpu) = &mut self.cpu {
-                cpu.add(key, ns / n);
+                cpu.add(key, hash, ns / n);
             }
             if let Some(net) = &mut self.net {
-                net.add(key, bytes / n);
+                net.add(key, hash, bytes / n);
             }
         }
     }
