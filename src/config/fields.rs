@@ -377,6 +377,10 @@ group! {
         defrag_cycle_max: u32 = 25,
         /// Elements of a value scanned in one go.
         defrag_max_scan_fields: u64 = 1000,
+        /// Keep an account of all keys: the largest ones, and groups with the same prefix.
+        survey: bool = false,
+        /// What ends the prefix of a key; empty: there are no groups.
+        survey_separator: Vec<u8> = b":".to_vec(),
     }
 }
 

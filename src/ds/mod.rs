@@ -5,6 +5,7 @@ pub(crate) mod dict;
 pub(crate) mod field_table;
 pub(crate) mod hll;
 pub(crate) mod intset;
+pub(crate) mod largest;
 pub(crate) mod listpack;
 pub(crate) mod ordered;
 pub(crate) mod pack;

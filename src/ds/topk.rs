@@ -48,6 +48,13 @@ pub(crate) struct Heavy<'a> {
     pub error: u64,
 }
 
+impl Slot {
+    fn heavy(&self) -> Heavy<'_> {
+        let (weight, error) = (self.count - self.error / 2, self.error.div_ceil(2));
+        Heavy { key: &self.key, weight, error }
+    }
+}
+
 impl TopK {
     /// Watches `capacity` keys; at least one.
     pub(crate) fn new(capacity: usize) -> TopK {
@@ -102,16 +109,21 @@ impl TopK {
 
     /// The `n` heaviest keys, the heaviest first. O(capacity log capacity).
     pub(crate) fn top(&self, n: usize) -> Vec<Heavy<'_>> {
-        let of = |s: &Slot| (s.count - s.error / 2, s.error.div_ceil(2));
-        let mut all: Vec<Heavy<'_>> = self
-            .slots
-            .iter()
-            .map(|s| Heavy { key: &s.key, weight: of(s).0, error: of(s).1 })
-            .filter(|heavy| heavy.weight > 0)
-            .collect();
+        let mut all: Vec<Heavy<'_>> =
+            self.slots.iter().map(Slot::heavy).filter(|heavy| heavy.weight > 0).collect();
         all.sort_by(|a, b| b.weight.cmp(&a.weight).then(a.key.cmp(b.key)));
         all.truncate(n);
         all
+    }
+
+    /// What is known of one key, by comparing all.
+    pub(crate) fn of(&self, key: &[u8]) -> Option<Heavy<'_>> {
+        self.slots.iter().find(|slot| &*slot.key == key).map(Slot::heavy)
+    }
+
+    /// The most that a key that is not watched can weigh.
+    pub(crate) fn most_unknown(&self) -> u64 {
+        if self.slots.len() < self.capacity { 0 } else { self.count_at(0) }
     }
 
     fn mask(&self) -> usize {

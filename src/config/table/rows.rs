@@ -355,6 +355,8 @@ static MEMORY: &[Row] = &[
     row("active-defrag-cycle-min", int!(memory.defrag_cycle_min, 1, 99)).inert(),
     row("active-defrag-cycle-max", int!(memory.defrag_cycle_max, 1, 99)).inert(),
     row("active-defrag-max-scan-fields", int!(memory.defrag_max_scan_fields, 1, I64)).inert(),
+    later("key-survey", flag!(memory.survey)),
+    later("key-survey-separator", text!(memory.survey_separator, Empty::Kept, check::any)),
 ];
 
 /// RDB files.

@@ -42,10 +42,10 @@ pub(super) const LATENCY: &[&str] = &[
     "    (of all kinds if none is named)",
     "HISTOGRAM [COMMAND ...]",
     "    Show how long calls of commands took, cumulated by duration.",
-    "    Of all commands if none is named.",
-    "    @requests: from the arrival of a request to its reply.",
+    "    Of all if none is named; @requests: from the arrival of requests to their replies.",
 ];
 
+/// BIGKEYS and PREFIXES, which are not in Redis, are left out: clients count these lines.
 pub(super) const MEMORY: &[&str] = &[
     "DOCTOR",
     "    Report on problems with memory.",

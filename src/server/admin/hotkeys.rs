@@ -82,6 +82,7 @@ fn start(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let mut session =
         Session::new(&metrics, count as usize, seconds * 1000, sample as u64, now, seed);
     session.cpu_at_start = process_cpu();
+    session.prefixes = srv.survey.on.then(|| TopK::new(1000));
     srv.hotkeys = Some(Box::new(session));
     account::adopt(srv);
     call.reply.ok();

@@ -35,6 +35,7 @@ mod replication_info;
 pub(super) mod scripting;
 pub(super) mod sentinel;
 pub(super) mod server_info;
+pub(super) mod survey;
 pub(super) mod tracking;
 
 use crate::server::parts::ServerRow;
@@ -66,6 +67,7 @@ pub(super) const TABLES: &[&[ServerRow]] = &[
     pubsub::COMMANDS,
     replication::COMMANDS,
     server_info::COMMANDS,
+    survey::COMMANDS,
     tracking::COMMANDS,
 ];
 

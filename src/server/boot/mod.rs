@@ -333,6 +333,7 @@ pub(crate) fn assemble(
         large: Default::default(),
         latency: Default::default(),
         hotkeys: None,
+        survey: Default::default(),
         pause: Default::default(),
         loading: None,
         memory: Memory::start(counters),

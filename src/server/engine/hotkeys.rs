@@ -18,7 +18,7 @@ pub(crate) fn begin_group(srv: &mut Server, commands: usize) -> bool {
 
 /// A command has run that may be the chosen one.
 pub(crate) fn note(srv: &mut Server, call: &Call<'_>, ns: u64, reply: usize) {
-    let Server { hotkeys, clients, exec, .. } = srv;
+    let Server { hotkeys, clients, exec, cfg, .. } = srv;
     let Some(session) = hotkeys.as_mut().filter(|session| session.active) else { return };
     let chosen = match call.env.origin {
         Origin::Script | Origin::File => return,
@@ -43,17 +43,18 @@ pub(crate) fn note(srv: &mut Server, call: &Call<'_>, ns: u64, reply: usize) {
         return;
     }
     let (argv, spec) = (call.argv, &call.row.spec);
+    let separator = &cfg.memory.survey_separator;
     match spec.legacy {
         _ if call.row.has(MOVABLE_KEYS) => {
             let keys: Vec<&[u8]> =
                 spec.keys_of(&argv).iter().filter_map(|(i, _)| argv.get(*i).copied()).collect();
-            session.add(keys.into_iter(), ns, bytes as u64);
+            session.add(keys.into_iter(), ns, bytes as u64, separator);
         }
         (first @ 1.., last, step) => {
             let last = if last < 0 { argv.len() as i32 + last } else { last };
             let last = (last.max(0) as usize).min(argv.len() - 1);
             let keys = argv.from(0)[..=last].iter().copied().skip(first as usize);
-            session.add(keys.step_by(step.max(1) as usize), ns, bytes as u64);
+            session.add(keys.step_by(step.max(1) as usize), ns, bytes as u64, separator);
         }
         _ => {}
     }

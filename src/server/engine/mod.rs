@@ -37,5 +37,6 @@ pub(super) mod redact;
 pub(super) mod replay;
 pub(super) mod scripts;
 mod settle;
+pub(super) mod survey;
 pub(super) mod transaction;
 pub(super) mod unit;

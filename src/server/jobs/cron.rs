@@ -17,7 +17,7 @@ use crate::net::usage::Resized;
 use crate::server::engine::{account, evict};
 use crate::server::jobs::aof::rewrite;
 use crate::server::jobs::repl::{apply, failover, primary, replica, snapshot};
-use crate::server::jobs::{child, children, save, sentinel};
+use crate::server::jobs::{child, children, save, sentinel, survey};
 use crate::server::parts::Server;
 use crate::server::parts::net::Timer;
 
@@ -38,6 +38,7 @@ pub(crate) fn run(srv: &mut Server) {
         evict::tend(srv);
         srv.metrics.tend(srv.clock.now_ms);
         end_hotkeys(srv);
+        survey::step(srv);
         clients(srv, hz as usize);
         let now = srv.clock.now_ms;
         srv.ks.tend(now);

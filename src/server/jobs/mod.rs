@@ -16,3 +16,4 @@ pub(super) mod settings;
 pub(super) mod shutdown;
 pub(super) mod signals;
 pub(super) mod supervisor;
+pub(super) mod survey;

@@ -65,6 +65,7 @@ pub(crate) fn adopt(srv: &mut Server) {
     srv.rdb.refresh(&srv.cfg);
     srv.repl.refresh(&srv.cfg, srv.clock.now_ms);
     srv.metrics.keep(srv.cfg.stats.latency_tracking_requests);
+    srv.survey.switch(srv.cfg.memory.survey);
     client_memory::adopt_settings(srv);
     srv.rearm();
 }

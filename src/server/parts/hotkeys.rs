@@ -9,6 +9,7 @@
 //! still to come.
 
 use crate::ds::topk::TopK;
+use crate::server::parts::survey::prefix_of;
 use crate::util::siphash::Seed;
 
 /// So many keys are watched for each one that is asked for.
@@ -36,6 +37,8 @@ pub(crate) struct Session {
     pub cpu: Option<TopK>,
     /// By the bytes of their requests and replies.
     pub net: Option<TopK>,
+    /// Requests by the prefix of keys, while the keys are surveyed.
+    pub prefixes: Option<TopK>,
     /// Those of all commands with keys that were looked at.
     pub seen_ns: u64,
     pub seen_bytes: u64,
@@ -66,6 +69,7 @@ impl Session {
             lasted_ms: 0,
             cpu: sketch(Metric::Cpu),
             net: sketch(Metric::Net),
+            prefixes: None,
             seen_ns: 0,
             seen_bytes: 0,
             cpu_at_start: (0, 0),
@@ -132,6 +136,7 @@ impl Session {
         keys: impl ExactSizeIterator<Item = &'k [u8]>,
         ns: u64,
         bytes: u64,
+        separator: &[u8],
     ) {
         let n = keys.len() as u64;
         if n == 0 {
@@ -146,6 +151,11 @@ impl Session {
             }
             if let Some(net) = &mut self.net {
                 net.add(key, hash, bytes / n);
+            }
+            if let Some(prefixes) = &mut self.prefixes
+                && let Some(prefix) = prefix_of(key, separator)
+            {
+                prefixes.add(prefix, self.seed.hash(prefix), 1);
             }
         }
     }
@@ -201,8 +211,8 @@ mod tests {
     fn a_command_shares_its_cost_among_its_keys() {
         let mut s = session(1);
         let keys: [&[u8]; 2] = [b"a", b"b"];
-        s.add(keys.into_iter(), 10, 100);
-        s.add(keys[..0].iter().copied(), 10, 100);
+        s.add(keys.into_iter(), 10, 100, b"");
+        s.add(keys[..0].iter().copied(), 10, 100, b"");
         let top = s.net.as_ref().map(|net| net.top(2)).unwrap_or_default();
         assert_eq!(top.iter().map(|h| h.weight).collect::<Vec<_>>(), [50, 50]);
         assert_eq!((s.seen_ns, s.seen_bytes, s.cpu.is_none()), (10, 100, true));

@@ -27,6 +27,7 @@ pub(super) mod script;
 pub(super) mod sentinel;
 pub(super) mod shutdown;
 pub(super) mod stream;
+pub(super) mod survey;
 pub(super) mod switches;
 pub(super) mod syncer;
 pub(super) mod table;
@@ -68,6 +69,7 @@ use crate::server::parts::script::Scripting;
 use crate::server::parts::sentinel::Watching;
 use crate::server::parts::shutdown::Shutdown;
 use crate::server::parts::stream::Stream;
+use crate::server::parts::survey::Survey;
 use crate::server::parts::switches::Switches;
 use crate::server::parts::syncer::Syncer;
 use crate::server::parts::writer::Writer;
@@ -111,6 +113,7 @@ pub(crate) struct Server {
     pub latency: Latency,
     /// The running session of HOTKEYS, or the one that has ended.
     pub hotkeys: Option<Box<Session>>,
+    pub survey: Survey,
     pub loading: Option<Loading>,
     pub memory: Memory,
     pub metrics: Metrics,
