@@ -84,8 +84,8 @@ const REQUESTS: &[u8] = b"@requests";
 /// `LATENCY HISTOGRAM [command ...]`: calls by duration, cumulated at powers of two microseconds;
 /// of a container all its subcommands. `@requests` is shown only where it is named: how long
 /// requests took from their arrival to the reply, the time in which they waited for others
-/// included, while `latency-tracking-requests` or `metrics-port` is set. O(commands). Joins: table, statistics,
-/// metrics.
+/// included, while `latency-tracking-requests` or `metrics-port` is set. O(commands). Joins: table,
+/// statistics, metrics.
 fn histogram(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let rows: Vec<&'static Row> = match call.argv.from(2) {
         [] => srv.table.rows().to_vec(),

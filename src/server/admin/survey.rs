@@ -106,8 +106,8 @@ fn bigkeys(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `MEMORY PREFIXES [COUNT n]`: the groups of keys with the same prefix that take most, as the latest
-/// pass has found them. O(groups). Joins: survey, hotkeys.
+/// `MEMORY PREFIXES [COUNT n]`: the groups of keys with the same prefix that take most, as the
+/// latest pass has found them. O(groups). Joins: survey, hotkeys.
 fn prefixes(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let n = match call.argv.from(2) {
         [] => TOLD,

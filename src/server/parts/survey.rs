@@ -2,8 +2,8 @@
 //! groups of keys with the same prefix.
 //!
 //! A pass looks at all keys, a little in each run of the cron. What changes meanwhile is noted
-//! beside it, so the largest keys are exact when the pass has ended, and stay so. Groups are counted
-//! in passes only, and show the latest one that has ended.
+//! beside it, so the largest keys are exact when the pass has ended, and stay so. Groups are
+//! counted in passes only, and show the latest one that has ended.
 //!
 //! `now` is what is told; `pass` is what will replace it. Changes go to both.
 
