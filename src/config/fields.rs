@@ -80,6 +80,11 @@ group! {
         unix_socket: Vec<u8> = Vec::new(),
         /// Mode of the unix socket; 0 leaves it to the umask.
         unix_socket_perm: u32 = 0,
+        /// TCP port for administrators, who are let in beyond `maxclients`; 0: there is none. Our
+        /// own.
+        admin_port: u16 = 0,
+        /// Addresses to listen on for them, as for clients.
+        admin_bind: Vec<Vec<u8>> = vec![b"127.0.0.1".to_vec(), b"-::1".to_vec()],
         /// Length of the queue of connections not yet accepted.
         tcp_backlog: u32 = 511,
         /// Seconds between TCP keepalive probes; 0: none.

@@ -101,6 +101,8 @@ pub(crate) struct Clients {
     generation: u32,
     next_serial: u64,
     serials: BTreeMap<u64, ClientId>,
+    /// Those of `serials` that came by the port for administrators.
+    admins: usize,
     to_write: Vec<ClientId>,
     to_deliver: VecDeque<ClientId>,
     to_close: Vec<ClientId>,
@@ -137,6 +139,10 @@ impl Clients {
 
     pub(crate) fn len(&self) -> usize {
         self.serials.len()
+    }
+    /// How many of them are administrators beyond `maxclients`.
+    pub(crate) fn admins(&self) -> usize {
+        self.admins
     }
     pub(crate) fn get(&self, id: ClientId) -> Option<&Client> {
         self.slab.get(id.index()).map(Box::as_ref).filter(|c| c.id == id)
@@ -199,6 +205,7 @@ impl Clients {
         let slot = self.slab.vacant_entry();
         let id = ClientId::new(slot.key(), self.generation);
         self.serials.insert(session.serial, id);
+        self.admins += usize::from(session.admin);
         slot.insert(Box::new(Client {
             id,
             conn,
@@ -456,13 +463,19 @@ impl Clients {
             // What it holds is freed soon, so no other client need be evicted for it.
             self.tally.forget(std::mem::take(&mut c.counted));
             c.queued_close = true;
-            let serial = c.session.serial;
+            let (serial, admin) = (c.session.serial, c.session.admin);
             // It counts as gone, though its slot is freed later.
-            self.serials.remove(&serial);
+            self.unlist(serial, admin);
             self.to_close.push(id);
         }
         if how == Close::AfterReply {
             self.schedule_write(id);
+        }
+    }
+
+    fn unlist(&mut self, serial: u64, admin: bool) {
+        if self.serials.remove(&serial).is_some() {
+            self.admins -= usize::from(admin);
         }
     }
 
@@ -482,6 +495,7 @@ impl Clients {
     pub(crate) fn keep_only(&mut self, id: ClientId) {
         self.slab.retain(|_, client| client.id == id);
         self.serials.retain(|_, other| *other == id);
+        self.admins = self.iter().filter(|client| client.session.admin).count();
         self.monitors.retain(|other| *other == id);
         self.to_close.clear();
     }
@@ -494,7 +508,7 @@ impl Clients {
         self.set_monitor(id, false);
         self.get(id)?;
         let client = self.slab.remove(id.index());
-        self.serials.remove(&client.session.serial);
+        self.unlist(client.session.serial, client.session.admin);
         Some(*client)
     }
 

@@ -1,4 +1,5 @@
-//! Listening sockets: every `bind` address, the unix socket, and every `metrics-bind` address.
+//! Listening sockets: every `bind` address, the unix socket, and every address of `admin-bind` and
+//! `metrics-bind`.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,6 +15,8 @@ use crate::util::path::os_error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Clients(Transport),
+    /// Clients beyond `maxclients`, by TCP: those who must get in when it is crowded.
+    Admin,
     /// Scrapers of metrics, by TCP.
     Metrics,
 }

@@ -148,6 +148,8 @@ pub(crate) struct Session {
     pub handed_over: bool,
     pub no_evict: bool,
     pub no_touch: bool,
+    /// It came by the port for administrators, so it does not count for `maxclients`.
+    pub admin: bool,
     /// It sees every command; `Clients` has the list.
     pub monitor: bool,
     /// It gets the stream of writes.
@@ -203,6 +205,7 @@ impl Session {
             handed_over: false,
             no_evict: false,
             no_touch: false,
+            admin: false,
             monitor: false,
             replica: false,
             primary: false,

@@ -12,6 +12,7 @@ pub(super) fn check(view: &mut View<'_>) {
     access(view);
     listeners(view);
     numbers(view);
+    admin(view);
     metrics(view);
 }
 
@@ -68,6 +69,24 @@ fn listeners(view: &mut View<'_>) {
     } else if mode != 0 && mode & 0o600 != 0o600 {
         let text = "not even the user of the server can connect";
         view.warn("closed-unix-socket", "unixsocketperm", text, "unixsocketperm 700");
+    }
+}
+
+/// The port for administrators.
+fn admin(view: &mut View<'_>) {
+    let config = view.config();
+    let (net, password) = (&config.net, &config.acl.require_pass);
+    if net.admin_port == 0 {
+        return;
+    }
+    if net.admin_port == net.port {
+        let text = "clients have this port, so administrators can't have it";
+        view.error("admin-port-taken", "admin-port", text, "set another port");
+    }
+    let open = !net.admin_bind.iter().all(|address| is_loopback(address));
+    if open && password.is_empty() {
+        let text = "whoever reaches this address can take the places of the administrators";
+        view.note("open-admin-port", "admin-bind", text, "admin-bind 127.0.0.1 -::1");
     }
 }
 

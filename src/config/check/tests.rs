@@ -301,6 +301,9 @@ fn who_can_connect() {
     has_not(&fake, "requirepass abc\nbind 127.0.0.1", "weak-password");
     has_not(&fake, "requirepass abc\nport 0\nunixsocket /tmp/s", "weak-password");
     has(&fake, "port 0", "error no-listener");
+    has(&fake, "port 7000\nadmin-port 7000", "error admin-port-taken");
+    has(&fake, "admin-port 7001\nadmin-bind *", "note open-admin-port");
+    has_not(&fake, "admin-port 7001", "open-admin-port");
     has_not(&fake, "port 0\nunixsocket /tmp/s", "no-listener");
     has(&fake, "unixsocketperm 700", "note no-unix-socket");
     has(&fake, "unixsocket /tmp/s\nunixsocketperm 777", "note open-unix-socket");

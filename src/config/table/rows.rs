@@ -137,6 +137,8 @@ static NET: &[Row] = &[
     row("tcp-backlog", int!(net.tcp_backlog, 0, I32)).flags(IMMUTABLE),
     row("tcp-keepalive", int!(net.tcp_keepalive_secs, 0, I32)),
     row("protected-mode", flag!(net.protected_mode)),
+    later("admin-port", int!(net.admin_port, 0, 65535)),
+    later("admin-bind", Kind::Special(&special::ADMIN_BIND)).flags(MULTI),
     row("bind-source-addr", text!(net.bind_source_addr, Empty::Unset, check::any)),
     row("socket-mark-id", int!(net.socket_mark_id, 0, U32)).flags(IMMUTABLE),
 ];

@@ -228,6 +228,24 @@ fn address_lines(bind: &[Vec<u8>], default: &[Vec<u8>]) -> Lines {
     }
 }
 
+// ---- admin-bind <address> [<address> ...]
+
+pub(super) static ADMIN_BIND: Special =
+    Special { set: set_admin_bind, get: get_admin_bind, lines: admin_bind_lines };
+
+fn set_admin_bind(config: &mut Config, args: &[&[u8]], _: &mut Setting) -> Result<(), Reason> {
+    config.net.admin_bind = read_addresses(args)?;
+    Ok(())
+}
+
+fn get_admin_bind(config: &Config) -> Vec<u8> {
+    config.net.admin_bind.join(&b' ')
+}
+
+fn admin_bind_lines(config: &Config) -> Lines {
+    address_lines(&config.net.admin_bind, &defaults().net.admin_bind)
+}
+
 // ---- metrics-bind <address> [<address> ...]
 
 pub(super) static METRICS_BIND: Special =

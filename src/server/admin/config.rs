@@ -61,6 +61,10 @@ const APPLY: &[(&str, Apply)] = &[
     }),
     ("port", |srv, _| reopen(srv, Kind::TCP, "Unable to listen on this port. Check server logs.")),
     ("bind", |srv, _| reopen(srv, Kind::TCP, "Failed to bind to specified addresses.")),
+    ("admin-port", |srv, _| {
+        reopen(srv, Kind::Admin, "Unable to listen on this port. Check server logs.")
+    }),
+    ("admin-bind", |srv, _| reopen(srv, Kind::Admin, "Failed to bind to specified addresses.")),
     ("metrics-port", |srv, _| {
         reopen(srv, Kind::Metrics, "Unable to listen on this port. Check server logs.")
     }),
@@ -252,6 +256,7 @@ fn undo(
     }
     let kind = match named.row.name {
         "port" | "bind" => Some(Kind::TCP),
+        "admin-port" | "admin-bind" => Some(Kind::Admin),
         "metrics-port" | "metrics-bind" => Some(Kind::Metrics),
         _ => None,
     };

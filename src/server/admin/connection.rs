@@ -195,7 +195,7 @@ fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         s.was_authenticated |= s.authenticated;
         s.authenticated = trusted;
         (s.user, s.restricted) = (acl::DEFAULT, restricted);
-        (s.no_evict, s.no_touch) = (false, false);
+        (s.no_evict, s.no_touch) = (s.admin, false);
         // Compat: if this is the reply that is to be skipped, it is.
         if s.reply_mode != ReplyMode::Skip {
             s.reply_mode = ReplyMode::On;

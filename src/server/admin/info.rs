@@ -61,6 +61,7 @@ static SECTIONS: &[Section] = &[
             |srv, o| srv.identity.info_files(o),
             |_, o| absent::threads(o),
             |srv, o| srv.net.info_listeners(srv.cfg.net.port, o),
+            |srv, o| srv.net.info_admin(o),
             |srv, o| srv.net.info_metrics(o),
         ],
     ),

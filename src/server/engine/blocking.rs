@@ -29,8 +29,6 @@ use crate::server::parts::{Row, Server};
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub(crate) enum Outcome {
     Done,
-    /// The same, and a transaction of the primary begins with it.
-    Opened,
     /// The client is parked: its later commands wait.
     Parked,
     /// The command itself waits for the end of a pause.

@@ -83,12 +83,10 @@ pub(crate) fn process_command(
         return outcome;
     }
     let Some(mut session) = srv.clients.session_mut(id) else { return Outcome::Closing };
-    let mut opened = false;
     if session.reply_mode != ReplyMode::On {
         withhold(srv, id, reply, before);
         let Some(again) = srv.clients.session_mut(id) else { return Outcome::Closing };
         session = again;
-        opened = session.primary && session.multi.as_ref().is_some_and(|m| m.queue.is_empty());
     }
     let closing = session.close != Close::No;
     if session.tracking.as_ref().is_some_and(|t| t.caching) && outcome != Outcome::Parked {
@@ -101,11 +99,7 @@ pub(crate) fn process_command(
             srv.clients.no_waiting_pushes();
         }
     }
-    match outcome {
-        _ if closing => Outcome::Closing,
-        Outcome::Done if opened => Outcome::Opened,
-        other => other,
-    }
+    if closing { Outcome::Closing } else { outcome }
 }
 
 /// Takes back what a client that wants no replies has been told from `before` on.

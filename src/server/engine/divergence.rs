@@ -17,6 +17,7 @@ use crate::net::session::{Close, ReplyMode};
 use crate::net::usage::Class;
 use crate::repl::refusal::Refused;
 use crate::resp::errors::{self, CmdError};
+use crate::resp::parser::{Batch, Cmd};
 use crate::server::parts::{Call, Row, Server};
 
 /// The most of an error that the log shows.
@@ -70,6 +71,33 @@ pub(crate) fn read_until(srv: &Server, id: ClientId, span: &Range<usize>, all: u
         Some(session) if session.primary && srv.repl.refusals.now.is_some() => span.start,
         Some(session) if session.primary => span.end,
         _ => all,
+    }
+}
+
+/// Notes where the latest transaction of a primary begins, if it is not whole or was not obeyed:
+/// its bytes are kept apart until it is (`jobs/repl/apply.rs`).
+#[cold]
+pub(crate) fn note_transaction(
+    srv: &mut Server,
+    id: ClientId,
+    bytes: usize,
+    batch: &Batch<'_>,
+    stopped: Option<usize>,
+) {
+    let open = srv.clients.session(id).is_some_and(|session| session.multi.is_some());
+    if !open && srv.repl.refusals.now.is_none() {
+        return;
+    }
+    let ran = |cmd: &&Cmd| cmd.span.end <= stopped.unwrap_or(bytes);
+    let begins = |cmd: &&Cmd| {
+        let name = match cmd.inline {
+            None => batch.args_of(cmd)[0],
+            Some(i) => &batch.inline[i][0],
+        };
+        name.eq_ignore_ascii_case(b"multi")
+    };
+    if let Some(cmd) = batch.cmds.iter().rev().filter(ran).find(begins) {
+        srv.repl.opened = bytes - cmd.span.start;
     }
 }
 

@@ -215,7 +215,7 @@ impl Net {
                     line.extend([",bind=", &l.word]);
                 }
                 Kind::UNIX => unix = Some(format!("name=unix,bind={}", l.word)),
-                Kind::Metrics => {}
+                Kind::Admin | Kind::Metrics => {}
             }
         }
         if let Some(line) = tcp {
@@ -223,6 +223,16 @@ impl Net {
         }
         if let Some(line) = unix {
             o.add("listener1", line);
+        }
+    }
+
+    /// INFO server: where administrators are let in, if anywhere.
+    pub(crate) fn info_admin(&self, o: &mut Lines) {
+        let admin = self.listeners.iter().filter(|l| l.kind == Kind::Admin);
+        let addrs: Vec<String> =
+            admin.filter_map(|l| l.addr()).map(|addr| addr.to_string()).collect();
+        if !addrs.is_empty() {
+            o.add("redust_admin_listeners", addrs.join(","));
         }
     }
 

@@ -14,6 +14,9 @@ use crate::server::parts::Server;
 use crate::server::parts::net::Source;
 use crate::server::reactor::scrape;
 
+/// Administrators beyond `maxclients` at the same time.
+pub(super) const MAX_ADMINS: usize = 16;
+
 /// Connections accepted from one listener in one turn; the second is of scrapers.
 const ACCEPTS: usize = 64;
 const SCRAPER_ACCEPTS: usize = 8;
@@ -24,7 +27,8 @@ pub(crate) fn accept(srv: &mut Server, index: usize) {
         let Some(l) = srv.net.listeners.get(index) else { return };
         match l.accept() {
             Ok(conn) => match kind {
-                Kind::Clients(_) => welcome(srv, conn),
+                Kind::Clients(_) => welcome(srv, conn, false),
+                Kind::Admin => welcome(srv, conn, true),
                 Kind::Metrics => scrape::welcome(srv, conn),
             },
             Err(e) if e.kind() == ErrorKind::WouldBlock => return,
@@ -43,7 +47,9 @@ pub(crate) fn accept(srv: &mut Server, index: usize) {
     srv.net.accept_again.push(index);
 }
 
-fn welcome(srv: &mut Server, mut conn: Conn) {
+/// Lets a client in if there is room. An administrator (`admin`) has a room of its own; its user
+/// has the rights it always has.
+fn welcome(srv: &mut Server, mut conn: Conn, admin: bool) {
     let local = listener::is_local(&conn);
     let refuse = |conn: &mut Conn, e: &CmdError| {
         let mut reply = Reply::default();
@@ -52,7 +58,12 @@ fn welcome(srv: &mut Server, mut conn: Conn) {
         let _ = conn.write(reply.buf());
     };
     srv.stats.n.connections += 1;
-    if srv.clients.len() >= srv.cfg.clients.max_clients as usize {
+    let admins = srv.clients.admins();
+    let is_full = match admin {
+        true => admins >= MAX_ADMINS,
+        false => srv.clients.len() - admins >= srv.cfg.clients.max_clients as usize,
+    };
+    if is_full {
         srv.stats.n.rejected_connections += 1;
         return refuse(&mut conn, &errors::MAX_CLIENTS);
     }
@@ -65,6 +76,9 @@ fn welcome(srv: &mut Server, mut conn: Conn) {
         resp3: srv.cfg.clients.default_resp == 3,
         authenticated: srv.acl.lets_everybody_in(),
         restricted: srv.acl.default_is_restricted(),
+        admin,
+        // A crowd of others must not drive it out either.
+        no_evict: admin,
         ..Session::new(&conn, srv.clock.now_ms)
     };
     if conn.is_unix() {

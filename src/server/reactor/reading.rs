@@ -359,6 +359,7 @@ fn run_parsed(
     let stopped = run_batch(srv, id, bytes, batch, &mut reply);
     if let Some(usual) = usual {
         srv.limits.max_bulk = usual;
+        divergence::note_transaction(srv, id, bytes, batch, stopped);
     }
     if srv.metrics.kept.is_some() {
         timing::note_run(srv, id, batch, stopped);
@@ -426,7 +427,6 @@ fn run_batch(
                         srv.net.again.push(id);
                         break 'group Some(cmd.span.end);
                     }
-                    Outcome::Opened => srv.repl.opened = bytes - cmd.span.start,
                     Outcome::Parked => break 'group Some(cmd.span.end),
                     Outcome::Postponed => break 'group Some(cmd.span.start),
                     Outcome::Closing => {

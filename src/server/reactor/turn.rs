@@ -78,8 +78,18 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
     // A client may be listed for several reasons, but has one share of the turn.
     again.sort_unstable();
     again.dedup();
+    // Administrators come first: what a crowd asks for must not hold them up.
+    let admins = srv.clients.admins() > 0;
+    for event in events.iter().filter(|_| admins) {
+        if let Some(Source::Client(id)) = Source::of(event.token())
+            && is_admin(srv, id)
+        {
+            client_event(srv, id, event);
+        }
+    }
     for event in events.iter() {
         match Source::of(event.token()) {
+            Some(Source::Client(id)) if admins && is_admin(srv, id) => {}
             Some(Source::Client(id)) => client_event(srv, id, event),
             Some(Source::Listener(i)) => listeners.push(i),
             Some(Source::Scraper(place)) => scrape::on_event(srv, place, event),
@@ -199,6 +209,10 @@ fn time_out(srv: &mut Server, id: ClientId) {
     });
     blocking::account_unblocked(srv, id, &parked, false);
     srv.net.wake(id);
+}
+
+fn is_admin(srv: &Server, id: ClientId) -> bool {
+    srv.clients.session(id).is_some_and(|session| session.admin)
 }
 
 fn client_event(srv: &mut Server, id: ClientId, event: &mio::event::Event) {
