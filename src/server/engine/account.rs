@@ -61,6 +61,9 @@ pub(crate) fn begin_group(srv: &mut Server, commands: usize, bytes: usize) {
 /// The same while single commands are looked for.
 #[cold]
 fn begin_watched(srv: &mut Server, commands: usize, bytes: usize) {
+    let brief = &mut srv.exec.brief;
+    brief.resumes =
+        commands > 1 && bytes <= BRIEF_GROUP && !srv.exec.noted.single && brief.wary == 0;
     if hotkeys::begin_group(srv, commands) {
         let noted = &mut srv.exec.noted;
         noted.only_chosen = noted.look_us > 0;
@@ -68,9 +71,7 @@ fn begin_watched(srv: &mut Server, commands: usize, bytes: usize) {
         return;
     }
     srv.exec.noted.only_chosen = false;
-    let brief = &mut srv.exec.brief;
-    brief.allowed =
-        commands > 1 && bytes <= BRIEF_GROUP && !srv.exec.noted.single && brief.wary == 0;
+    srv.exec.brief.allowed = srv.exec.brief.resumes;
 }
 
 /// The group has ended.

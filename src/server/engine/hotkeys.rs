@@ -26,9 +26,9 @@ pub(crate) fn note(srv: &mut Server, call: &Call<'_>, ns: u64, reply: usize) {
         Origin::Exec => session.is_next(),
         Origin::Client => {
             let (chosen, more) = session.next();
-            if !more {
-                // The rest of the group is of no interest.
-                exec.brief.allowed = !exec.noted.single;
+            if !more && !exec.unit.again {
+                // The rest of the group is of no interest. A woken command belongs to no group.
+                exec.brief.allowed = exec.brief.resumes;
                 exec.noted.look_us = exec.noted.look_from;
             }
             chosen

@@ -175,6 +175,8 @@ impl Noted {
 pub(crate) struct Brief {
     /// Whether commands may share their time now.
     pub allowed: bool,
+    /// Whether they may again in this group once the command has run that HOTKEYS looks at.
+    pub resumes: bool,
     /// Groups until they may again.
     pub wary: u32,
     /// Which commands, and how many of each in a row.
