@@ -1,4 +1,5 @@
-//! The slow log: the latest commands that took longer than a threshold.
+//! The logs of commands that cost much: the slow ones (SLOWLOG), and those whose request or reply
+//! was large (COMMANDLOG of Valkey 8.1). Each keeps the latest and has numbers of its own.
 
 use std::collections::VecDeque;
 
@@ -12,10 +13,18 @@ pub(crate) struct Entry {
     pub id: u64,
     /// Seconds since 1970.
     pub time: i64,
-    pub duration_us: u64,
+    /// Microseconds that the command took, or bytes of its request or reply.
+    pub value: u64,
     pub argv: Vec<Vec<u8>>,
     pub peer: String,
     pub name: Vec<u8>,
+}
+
+/// The logs of large requests and of large replies.
+#[derive(Debug, Default)]
+pub(crate) struct Large {
+    pub requests: Slowlog,
+    pub replies: Slowlog,
 }
 
 /// Newest first.
@@ -40,7 +49,7 @@ impl Slowlog {
     pub(crate) fn push(
         &mut self,
         argv: &[&[u8]],
-        duration_us: u64,
+        value: u64,
         time: i64,
         peer: &str,
         name: &[u8],
@@ -49,7 +58,7 @@ impl Slowlog {
         let entry = Entry {
             id: self.next_id,
             time,
-            duration_us,
+            value,
             argv: trimmed(argv),
             peer: peer.to_string(),
             name: name.to_vec(),

@@ -287,6 +287,10 @@ group! {
         req_res_file: Vec<u8> = Vec::new(),
         /// Keep keys and values out of log and crash reports.
         hide_user_data: bool = false,
+        /// The form of a line.
+        format: LogFormat = LogFormat::Legacy,
+        /// The form of the time in it.
+        timestamp_format: LogTimestamp = LogTimestamp::Legacy,
     }
 }
 
@@ -378,6 +382,10 @@ group! {
         defrag_cycle_max: u32 = 25,
         /// Elements of a value scanned in one go.
         defrag_max_scan_fields: u64 = 1000,
+        /// Keep an account of all keys: the largest ones, and groups with the same prefix.
+        survey: bool = false,
+        /// What ends the prefix of a key; empty: there are no groups.
+        survey_separator: Vec<u8> = b":".to_vec(),
     }
 }
 
@@ -552,10 +560,20 @@ group! {
         slowlog_slower_than_us: i64 = 10_000,
         /// Commands noted at most.
         slowlog_max_len: u64 = 128,
+        /// Bytes from which a request is noted; -1: never.
+        commandlog_request_larger_than: i64 = 1_048_576,
+        /// Large requests noted at most.
+        commandlog_large_request_max_len: u64 = 128,
+        /// Bytes from which a reply is noted; -1: never.
+        commandlog_reply_larger_than: i64 = 1_048_576,
+        /// Large replies noted at most.
+        commandlog_large_reply_max_len: u64 = 128,
         /// Milliseconds from which an event is noted; 0: never.
         latency_threshold_ms: u64 = 0,
         /// Keep a histogram per command.
         latency_tracking: bool = true,
+        /// Keep one of the time from a request's arrival to its reply.
+        latency_tracking_requests: bool = false,
         /// Percentiles of it that INFO shows.
         percentiles: Vec<f64> = vec![50.0, 99.0, 99.9],
     }
@@ -622,10 +640,6 @@ group! {
         availability_zone: Vec<u8> = Vec::new(),
         /// Valkey: fixed seed of the hash function.
         hash_seed: Vec<u8> = Vec::new(),
-        /// Valkey: form of a log line.
-        log_format: LogFormat = LogFormat::Legacy,
-        /// Valkey: form of the time in it.
-        log_timestamp_format: LogTimestamp = LogTimestamp::Legacy,
         /// Valkey: threads from which replies are not copied.
         min_io_threads_avoid_copy: u32 = 7,
         /// Valkey: bytes from which a string is not copied.
@@ -640,14 +654,6 @@ group! {
         mptcp: bool = false,
         /// Valkey: replicate over multipath TCP.
         repl_mptcp: bool = false,
-        /// Valkey: large requests noted.
-        commandlog_large_request_max_len: u64 = 128,
-        /// Valkey: large replies noted.
-        commandlog_large_reply_max_len: u64 = 128,
-        /// Valkey: bytes from which a request is large; -1: never.
-        commandlog_request_larger_than: i64 = 1_048_576,
-        /// Valkey: bytes from which a reply is large; -1: never.
-        commandlog_reply_larger_than: i64 = 1_048_576,
         /// Valkey: seconds between looks at the certificates.
         tls_auto_reload_interval_secs: u32 = 0,
         /// Valkey: field of a certificate that names the user.

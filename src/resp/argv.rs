@@ -29,6 +29,13 @@ impl<'a> Argv<'a> {
         self.0.iter().map(|a| a.len()).sum()
     }
 
+    /// Bytes of the command as clients send it.
+    pub(crate) fn wire_bytes(&self) -> usize {
+        let digits = |n: usize| n.checked_ilog10().unwrap_or(0) as usize + 1;
+        let mark = |n: usize| 1 + digits(n) + 2;
+        mark(self.len()) + self.iter().map(|arg| mark(arg.len()) + arg.len() + 2).sum::<usize>()
+    }
+
     /// An owned copy, for commands that outlive the read buffer (MULTI, blocked clients).
     pub(crate) fn owned(&self) -> Vec<Vec<u8>> {
         self.0.iter().map(|a| a.to_vec()).collect()
@@ -66,5 +73,21 @@ impl<'a> Index<Range<usize>> for Argv<'a> {
     type Output = [&'a [u8]];
     fn index(&self, range: Range<usize>) -> &[&'a [u8]] {
         &self.0[range]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_a_command_is_that_on_the_wire() {
+        let value = vec![b'v'; 1000];
+        let argvs: [&[&[u8]]; 3] = [&[b"PING"], &[b"SET", b"", &value], &[&value[..9]; 12]];
+        for argv in argvs {
+            let mut wire = Vec::new();
+            crate::resp::reply::command(&mut wire, argv);
+            assert_eq!(Argv::new(argv).wire_bytes(), wire.len());
+        }
     }
 }

@@ -203,7 +203,7 @@ start_server {tags {command}} {
         } {
             assert_equal $change [lindex [dict get [docs $name] history] end] $name
         }
-        assert_equal {7.4.0 {Takes MAXAGE}} [lindex [dict get [sub_docs client|kill] history] end-1]
+        assert_equal {8.1.0 {Takes several numbers after ID (Valkey)}} [lindex [dict get [sub_docs client|kill] history] end-1]
         assert_equal 7.4.0 [dict get [docs hexpire] since]
         set condition [lindex [dict get [docs set] arguments] 2]
         assert_equal {name comparison-value type string display_text comparison-value token IFEQ since 8.1.0} \

@@ -59,4 +59,26 @@ start_server {tags {latency}} {
         assert_equal client|id [lindex [r latency histogram client] 0]
         assert_equal {} [r latency histogram nothing]
     }
+
+    test "LATENCY HISTOGRAM @requests tells how long requests wait for their replies, where it is asked" {
+        need {[is_redust]} "a row of our own"
+        assert_equal {} [r latency histogram @requests]
+        r config set latency-tracking-requests yes
+        r config resetstat
+        r ping
+        r write "debug sleep 0.1\r\nping\r\n"
+        r flush
+        r read
+        r read
+        set row [dict get [r latency histogram @requests ping] @requests]
+        # The first ping was fast; the sleeper was not, nor was the ping that waited for it.
+        assert {[dict get $row calls] >= 3} $row
+        set steps [dict get $row histogram_usec]
+        set fast 0
+        dict for {usec count} $steps { if {$usec < 60000} { set fast $count } }
+        assert_equal [expr {[dict get $row calls] - 2}] $fast $row
+        assert_equal 0 [dict exists [r latency histogram] @requests]
+        r config set latency-tracking-requests no
+        assert_equal {} [r latency histogram @requests]
+    }
 }

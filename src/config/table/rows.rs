@@ -290,6 +290,8 @@ static LOG: &[Row] = &[
         .flags(IMMUTABLE | HIDDEN)
         .inert(),
     later("hide-user-data-from-log", flag!(log.hide_user_data)).inert(),
+    later("log-format", choice!(log.format: LogFormat)),
+    later("log-timestamp-format", choice!(log.timestamp_format: LogTimestamp)),
 ];
 
 /// Databases and their events.
@@ -343,6 +345,8 @@ static MEMORY: &[Row] = &[
     row("active-defrag-cycle-min", int!(memory.defrag_cycle_min, 1, 99)).inert(),
     row("active-defrag-cycle-max", int!(memory.defrag_cycle_max, 1, 99)).inert(),
     row("active-defrag-max-scan-fields", int!(memory.defrag_max_scan_fields, 1, I64)).inert(),
+    later("key-survey", flag!(memory.survey)),
+    later("key-survey-separator", text!(memory.survey_separator, Empty::Kept, check::any)),
 ];
 
 /// RDB files.
@@ -469,8 +473,13 @@ static STATS: &[Row] = &[
         .also(&["commandlog-execution-slower-than"]),
     row("slowlog-max-len", int!(stats.slowlog_max_len, 0, I64))
         .also(&["commandlog-slow-execution-max-len"]),
+    later("commandlog-request-larger-than", int!(stats.commandlog_request_larger_than, -1, I64)),
+    later("commandlog-large-request-max-len", int!(stats.commandlog_large_request_max_len, 0, I64)),
+    later("commandlog-reply-larger-than", int!(stats.commandlog_reply_larger_than, -1, I64)),
+    later("commandlog-large-reply-max-len", int!(stats.commandlog_large_reply_max_len, 0, I64)),
     row("latency-monitor-threshold", int!(stats.latency_threshold_ms, 0, I64)),
     row("latency-tracking", flag!(stats.latency_tracking)),
+    later("latency-tracking-requests", flag!(stats.latency_tracking_requests)),
     row("latency-tracking-info-percentiles", Kind::Special(&special::PERCENTILES)).flags(MULTI),
 ];
 
@@ -568,10 +577,6 @@ static NEWER: &[Row] = &[
     later("hash-seed", text!(later.hash_seed, Empty::Unset, check::any))
         .flags(IMMUTABLE | HIDDEN)
         .inert(),
-    later("log-format", choice!(later.log_format: LogFormat)).flags(HIDDEN).inert(),
-    later("log-timestamp-format", choice!(later.log_timestamp_format: LogTimestamp))
-        .flags(HIDDEN)
-        .inert(),
     later("min-io-threads-avoid-copy-reply", int!(later.min_io_threads_avoid_copy, 0, I32))
         .flags(HIDDEN)
         .inert(),
@@ -590,18 +595,6 @@ static NEWER: &[Row] = &[
         .inert(),
     later("mptcp", flag!(later.mptcp)).flags(IMMUTABLE | HIDDEN).inert(),
     later("repl-mptcp", flag!(later.repl_mptcp)).flags(IMMUTABLE | HIDDEN).inert(),
-    later("commandlog-large-request-max-len", int!(later.commandlog_large_request_max_len, 0, I64))
-        .flags(HIDDEN)
-        .inert(),
-    later("commandlog-large-reply-max-len", int!(later.commandlog_large_reply_max_len, 0, I64))
-        .flags(HIDDEN)
-        .inert(),
-    later("commandlog-request-larger-than", int!(later.commandlog_request_larger_than, -1, I64))
-        .flags(HIDDEN)
-        .inert(),
-    later("commandlog-reply-larger-than", int!(later.commandlog_reply_larger_than, -1, I64))
-        .flags(HIDDEN)
-        .inert(),
     later("tls-auto-reload-interval", int!(later.tls_auto_reload_interval_secs, 0, I32)),
     later("tls-auth-clients-user", choice!(later.tls_auth_clients_user: TlsUserField)),
 ];

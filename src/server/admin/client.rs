@@ -3,8 +3,8 @@
 use crate::commands::{CmdResult, Flow, arg};
 use crate::net::clients::{Client, ClientId};
 use crate::net::session::{Close, ReplyMode};
-use crate::net::usage::Class;
 use crate::resp::errors::{self, CmdError};
+use crate::server::admin::client_filter::{self, Filter};
 use crate::server::engine::blocking;
 use crate::server::engine::describe::line_with;
 use crate::server::engine::offsets;
@@ -104,7 +104,8 @@ fn info(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `CLIENT LIST [TYPE type] [ID id ...]`. O(clients). Joins: clients.
+/// `CLIENT LIST [TYPE type] [ID id ...]`, or any filters of Valkey 9 (`client_filter`). O(clients).
+/// Joins: clients.
 fn list(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let argv = call.argv;
     let mut text = Vec::new();
@@ -114,11 +115,8 @@ fn list(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     };
     match argv.len() {
         2 => srv.clients.iter().for_each(&mut add),
-        4 if arg::is(argv[2], "type") => {
-            let class = class(argv[3])?;
-            srv.clients.iter().filter(|c| class_of(c) == class).for_each(&mut add);
-        }
-        n if n > 3 && arg::is(argv[2], "id") => {
+        n if n > 3 && arg::is(argv[2], "id") && !has_more_filters(argv.from(3)) => {
+            // Compat: in the order in which they are named, and as often.
             for text in argv.from(3) {
                 let id = arg::int_in(text, i64::MIN, i64::MAX, "Invalid client ID")?;
                 if let Some(client) =
@@ -128,24 +126,21 @@ fn list(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
                 }
             }
         }
+        n if n > 3 => {
+            let filter = Filter::parse(srv, argv.from(2), false)?;
+            let (me, now) = (call.client, srv.clock.now_ms);
+            srv.clients.iter().filter(|c| filter.takes(c, me, now)).for_each(&mut add);
+        }
         _ => return Err(errors::SYNTAX),
     }
     call.reply.verbatim("txt", &text);
     Ok(Flow::Done)
 }
 
-fn class(word: &[u8]) -> Result<Class, CmdError> {
-    match arg::lower(word).as_slice() {
-        b"normal" => Ok(Class::Normal),
-        b"slave" | b"replica" => Ok(Class::Replica),
-        b"pubsub" => Ok(Class::PubSub),
-        b"master" | b"primary" => Ok(Class::Primary),
-        _ => Err(CmdError::err([b"Unknown client type '", errors::shown(word), b"'"].concat())),
-    }
-}
-
-fn class_of(client: &Client) -> Class {
-    client.session.class()
+/// Whether another filter follows the IDs. Compat: anything else among them is a wrong ID.
+fn has_more_filters(ids: &[&[u8]]) -> bool {
+    let word = ids.iter().position(|text| crate::util::num::parse_i64(text).is_none());
+    word.is_some_and(|at| at > 0 && at + 1 < ids.len() && client_filter::is_word(ids[at]))
 }
 
 /// `CLIENT REPLY ON|OFF|SKIP`. Joins: clients.
@@ -193,40 +188,15 @@ fn no_touch(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// What CLIENT KILL chooses by.
-#[derive(Default)]
-struct Filter<'a> {
-    id: Option<u64>,
-    addr: Option<&'a [u8]>,
-    laddr: Option<&'a [u8]>,
-    class: Option<Class>,
-    user: Option<u32>,
-    max_age: Option<i64>,
-    skip_me: bool,
-}
-
-impl Filter<'_> {
-    fn takes(&self, client: &Client, me: ClientId, now_ms: i64) -> bool {
-        let s = &client.session;
-        self.id.is_none_or(|id| id == s.serial)
-            && self.addr.is_none_or(|a| a == s.peer.as_bytes())
-            && self.laddr.is_none_or(|a| a == s.local.as_bytes())
-            && self.class.is_none_or(|c| c == class_of(client))
-            && self.user.is_none_or(|user| user == s.user)
-            && self.max_age.is_none_or(|age| (now_ms - s.created_ms) / 1000 >= age)
-            && !(self.skip_me && client.id == me)
-    }
-}
-
 /// `CLIENT KILL addr` or `CLIENT KILL [ID id] [ADDR ..] [LADDR ..] [TYPE ..] [USER ..] [MAXAGE ..]
-/// [SKIPME yes|no]`. O(clients). Joins: clients.
+/// [SKIPME yes|no]`, or any filters of Valkey 9. O(clients). Joins: clients.
 fn kill(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let argv = call.argv;
     let old_form = argv.len() == 3;
     let filter = if old_form {
-        Filter { addr: Some(argv.at(2)), ..Filter::default() }
+        Filter::of_addr(argv.at(2))
     } else {
-        kill_filter(srv, argv.from(2))?
+        Filter::parse(srv, argv.from(2), true)?
     };
     let now = srv.clock.now_ms;
     let chosen: Vec<ClientId> =
@@ -243,49 +213,6 @@ fn kill(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         (false, n) => call.reply.len_int(n),
     }
     Ok(Flow::Done)
-}
-
-fn kill_filter<'a>(srv: &Server, args: &'a [&'a [u8]]) -> Result<Filter<'a>, CmdError> {
-    let mut f = Filter { skip_me: true, ..Filter::default() };
-    let (pairs, rest) = args.as_chunks::<2>();
-    if pairs.is_empty() {
-        return Err(errors::SYNTAX);
-    }
-    for [word, value] in pairs {
-        match arg::lower(word).as_slice() {
-            b"id" => {
-                let id = arg::int_in(value, 1, i64::MAX, "client-id should be greater than 0")?;
-                f.id = Some(id as u64);
-            }
-            b"maxage" => {
-                let bad = "maxage is not an integer or out of range";
-                let age = arg::int_in(value, i64::MIN, i64::MAX, bad)?;
-                if age <= 0 {
-                    return Err(CmdError::new("ERR maxage should be greater than 0"));
-                }
-                f.max_age = Some(age);
-            }
-            b"type" => f.class = Some(class(value)?),
-            b"addr" => f.addr = Some(value),
-            b"laddr" => f.laddr = Some(value),
-            b"user" => {
-                let unknown =
-                    || CmdError::err([b"No such user '", errors::shown(value), b"'"].concat());
-                f.user = Some(srv.acl.find(value).ok_or_else(unknown)?);
-            }
-            b"skipme" => match arg::lower(value).as_slice() {
-                b"yes" => f.skip_me = true,
-                b"no" => f.skip_me = false,
-                _ => return Err(errors::SYNTAX),
-            },
-            _ => return Err(errors::SYNTAX),
-        }
-    }
-    // The pairs before a word without a value are looked at first.
-    if !rest.is_empty() {
-        return Err(errors::SYNTAX);
-    }
-    Ok(f)
 }
 
 /// `CLIENT PAUSE timeout [WRITE|ALL]`: `timeout` in milliseconds. Joins: pause.

@@ -108,16 +108,23 @@ const APPLY: &[(&str, Apply)] = &[
     }),
     ("oom-score-adj", |srv, old| oom(srv, old)),
     ("oom-score-adj-values", |srv, old| oom(srv, old)),
-    ("loglevel", |srv, _| {
-        settings::set_log_level(&srv.cfg);
-        Ok(())
-    }),
+    ("loglevel", |srv, _| follow_log(srv)),
+    ("log-format", |srv, _| follow_log(srv)),
+    ("log-timestamp-format", |srv, _| follow_log(srv)),
     ("proc-title-template", |srv, _| {
         settings::set_title(srv, "");
         Ok(())
     }),
     ("slowlog-max-len", |srv, _| {
         srv.slowlog.trim(srv.cfg.stats.slowlog_max_len as usize);
+        Ok(())
+    }),
+    ("commandlog-large-request-max-len", |srv, _| {
+        srv.large.requests.trim(srv.cfg.stats.commandlog_large_request_max_len as usize);
+        Ok(())
+    }),
+    ("commandlog-large-reply-max-len", |srv, _| {
+        srv.large.replies.trim(srv.cfg.stats.commandlog_large_reply_max_len as usize);
         Ok(())
     }),
     ("jemalloc-bg-thread", |srv, _| {
@@ -176,6 +183,11 @@ fn apply_tls(srv: &mut Server, _: &Config) -> Result<(), String> {
         true => tls::configure(srv).map_err(|()| failed.to_owned()),
         false => Ok(()),
     }
+}
+
+fn follow_log(srv: &mut Server) -> Result<(), String> {
+    settings::set_log(&srv.cfg);
+    Ok(())
 }
 
 fn reopen(srv: &mut Server, kind: Kind, message: &str) -> Result<(), String> {

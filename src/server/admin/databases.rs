@@ -72,6 +72,7 @@ fn swapdb(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let (a, b) = (database(srv, a)?, database(srv, b)?);
     if a != b {
         srv.ks.swap(a as usize, b as usize);
+        srv.survey.restart();
         break_swapped_watches(srv, a, b);
         for (n, before) in [(a, b), (b, a)] {
             for key in srv.blocked.waited_in(n) {

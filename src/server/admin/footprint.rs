@@ -6,11 +6,9 @@
 
 use crate::net::usage::Class;
 use crate::server::engine::evict;
+use crate::server::engine::survey::WHEEL_BYTES;
 use crate::server::parts::Server;
 use crate::util::lines::Lines;
-
-/// What an entry that expires takes in the index of times.
-pub(crate) const WHEEL_BYTES: usize = 6;
 
 /// Overhead of one database that isn't empty.
 #[derive(Debug, Clone, Copy)]

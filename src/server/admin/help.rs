@@ -5,13 +5,16 @@
 
 use crate::commands::{CmdResult, Flow};
 use crate::resp::reply::Reply;
+use crate::server::admin::help_looks::{COMMANDLOG, HOTKEYS, LATENCY, MEMORY, SLOWLOG};
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 
 pub(crate) const COMMANDS: &[ServerRow] = &[
     ("client|help", help),
     ("command|help", help),
+    ("commandlog|help", help),
     ("config|help", help),
+    ("hotkeys|help", help),
     ("latency|help", help),
     ("memory|help", help),
     ("object|help", help),
@@ -248,37 +251,6 @@ const CONFIG: &[&str] = &[
     "    Write changed parameters to the configuration file.",
 ];
 
-const LATENCY: &[&str] = &[
-    "DOCTOR",
-    "    Report on the delays there were, in words.",
-    "GRAPH <event>",
-    "    Draw the delays of one kind of <event>.",
-    "HISTORY <event>",
-    "    List the delays of one kind of <event> with their times.",
-    "LATEST",
-    "    Show the latest delay of every kind of event.",
-    "RESET [<event> ...]",
-    "    Forget the delays of some kinds of <event>.",
-    "    (of all kinds if none is named)",
-    "HISTOGRAM [COMMAND ...]",
-    "    Show how long calls of commands took, cumulated by duration.",
-    "    Of all commands if none is named.",
-];
-
-const MEMORY: &[&str] = &[
-    "DOCTOR",
-    "    Report on problems with memory.",
-    "MALLOC-STATS",
-    "    Show the allocator's own statistics.",
-    "PURGE",
-    "    Have the allocator give unused pages back.",
-    "STATS",
-    "    Show what memory is used for.",
-    "USAGE <key> [SAMPLES <count>]",
-    "    Show how many bytes <key> and its value take. Of nested values <count>",
-    "    are looked at (5 if not given, 0 for all).",
-];
-
 const OBJECT: &[&str] = &[
     "ENCODING <key>",
     "    Show the form in which the value of <key> is kept",
@@ -306,18 +278,6 @@ const PUBSUB: &[&str] = &[
     "    Name the shard channels with subscribers, those that match <pattern> if given.",
     "SHARDNUMSUB [<shardchannel> ...]",
     "    Count the subscribers of shard channels.",
-];
-
-const SLOWLOG: &[&str] = &[
-    "GET [<count>]",
-    "    Show the latest <count> slow commands (10 if not given, -1 for all).",
-    "    Each with:",
-    "    id, time, microseconds taken, arguments, address of the client,",
-    "    name of the client",
-    "LEN",
-    "    Count the slow commands kept.",
-    "RESET",
-    "    Forget them.",
 ];
 
 /// DEBUG reads its subcommands itself, so it shows its HELP itself. The last ones are not in Redis.
@@ -467,7 +427,9 @@ pub(crate) fn help(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
         Some("acl") => ACL,
         Some("client") => CLIENT,
         Some("command") => COMMAND,
+        Some("commandlog") => COMMANDLOG,
         Some("config") => CONFIG,
+        Some("hotkeys") => HOTKEYS,
         Some("latency") => LATENCY,
         Some("memory") => MEMORY,
         Some("object") => OBJECT,

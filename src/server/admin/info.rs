@@ -147,6 +147,7 @@ static SECTIONS: &[Section] = &[
     ),
     section("Cluster", Usually, &[|_, o| absent::cluster(o)]),
     section("Keyspace", Usually, &[|srv, o| srv.ks.info(srv.clock.now_ms, o)]),
+    section("Keysizes", Never, &[super::survey::keysizes]),
     section("Keytypes", InAll, &[|srv, o| srv.ks.info_types(o)]),
     section("Sentinel", Usually, &[super::sentinel::info]),
     section("Debug", Never, &[|srv, o| srv.stats.info_debug(srv.aof.spent_us, o)]),

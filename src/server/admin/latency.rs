@@ -3,9 +3,11 @@
 use crate::commands::{CmdResult, Flow};
 use crate::latency::graph;
 use crate::resp::errors::CmdError;
+use crate::resp::reply::Reply;
 use crate::server::admin::latency_doctor;
 use crate::server::parts::{Call, Server};
 use crate::server::parts::{Row, ServerRow};
+use crate::stats::Histogram;
 
 pub(crate) const COMMANDS: &[ServerRow] = &[
     ("latency|latest", latest),
@@ -75,8 +77,15 @@ fn doctor(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
+/// The name of the row about requests. Commands are shown by the names that Redis gave them, none
+/// of which begins like this.
+const REQUESTS: &[u8] = b"@requests";
+
 /// `LATENCY HISTOGRAM [command ...]`: calls by duration, cumulated at powers of two microseconds;
-/// of a container all its subcommands. O(commands). Joins: table, statistics.
+/// of a container all its subcommands. `@requests` is shown only where it is named: how long
+/// requests took from their arrival to the reply, the time in which they waited for others
+/// included, while `latency-tracking-requests` or `metrics-port` is set. O(commands). Joins: table,
+/// statistics, metrics.
 fn histogram(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let rows: Vec<&'static Row> = match call.argv.from(2) {
         [] => srv.table.rows().to_vec(),
@@ -88,20 +97,30 @@ fn histogram(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         let stats = &srv.stats.commands[usize::from(row.id)];
         let Some(latency) = stats.latency.as_ref().filter(|_| stats.calls > 0) else { continue };
         shown += 1;
-        call.reply.bulk_str(row.name());
-        call.reply.map(2);
-        call.reply.bulk(b"calls");
-        call.reply.int(stats.calls as i64);
-        call.reply.bulk(b"histogram_usec");
-        let steps = latency.by_power();
-        call.reply.map(steps.len());
-        for (bound, count) in steps {
-            call.reply.int(bound as i64);
-            call.reply.int(count as i64);
-        }
+        write_row(call.reply, row.name().as_bytes(), stats.calls, latency);
+    }
+    if call.argv.from(2).iter().any(|name| name.eq_ignore_ascii_case(REQUESTS))
+        && let Some(kept) = &srv.metrics.kept
+    {
+        shown += 1;
+        write_row(call.reply, REQUESTS, kept.requests.count(), &kept.requests);
     }
     call.reply.end_map(at, shown);
     Ok(Flow::Done)
+}
+
+fn write_row(reply: &mut Reply, name: &[u8], calls: u64, latency: &Histogram) {
+    reply.bulk(name);
+    reply.map(2);
+    reply.bulk(b"calls");
+    reply.int(calls as i64);
+    reply.bulk(b"histogram_usec");
+    let steps = latency.by_power();
+    reply.map(steps.len());
+    for (bound, count) in steps {
+        reply.int(bound as i64);
+        reply.int(count as i64);
+    }
 }
 
 /// The rows that a name stands for: a command, its subcommands too, or one subcommand.

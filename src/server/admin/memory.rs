@@ -3,8 +3,9 @@
 use crate::commands::{CmdResult, Flow, arg};
 use crate::resp::errors;
 use crate::resp::reply::Reply;
-use crate::server::admin::footprint::{Footprint, WHEEL_BYTES, ratio};
+use crate::server::admin::footprint::{Footprint, ratio};
 use crate::server::engine::evict;
+use crate::server::engine::survey::{SAMPLES, bytes};
 use crate::server::parts::ServerRow;
 use crate::server::parts::{Call, Server};
 use crate::sys::mem;
@@ -16,12 +17,6 @@ pub(crate) const COMMANDS: &[ServerRow] = &[
     ("memory|stats", stats),
     ("memory|usage", usage),
 ];
-
-/// An entry's share of the table.
-const TABLE_BYTES: usize = 10;
-
-/// Elements of a collection that are looked at, unless asked for otherwise.
-const SAMPLES: usize = 5;
 
 /// `MEMORY USAGE key [SAMPLES count]`: bytes of the entry and its share of the table. O(samples).
 /// Joins: keyspace.
@@ -41,10 +36,7 @@ fn usage(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     }
     let store = srv.ks.db(call.env.db as usize);
     match store.find(store.key(argv[2])) {
-        Some(entry) => {
-            let wheel = if entry.expire_ms().is_some() { WHEEL_BYTES } else { 0 };
-            call.reply.len_int(entry.mem_bytes(samples) + TABLE_BYTES + wheel);
-        }
+        Some(entry) => call.reply.len_int(bytes(entry, samples)),
         None => call.reply.null(),
     }
     Ok(Flow::Done)

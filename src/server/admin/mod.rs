@@ -5,9 +5,11 @@
 pub(super) mod absent;
 pub(super) mod acl;
 pub(super) mod client;
+mod client_filter;
 pub(super) mod cluster;
 pub(super) mod command;
 pub(super) mod command_docs;
+pub(super) mod commandlog;
 pub(super) mod config;
 pub(super) mod connection;
 pub(super) mod databases;
@@ -15,6 +17,8 @@ pub(super) mod debug;
 pub(super) mod dump;
 pub(super) mod footprint;
 pub(super) mod help;
+mod help_looks;
+pub(super) mod hotkeys;
 pub(super) mod info;
 pub(super) mod latency;
 pub(super) mod latency_doctor;
@@ -31,6 +35,7 @@ mod replication_info;
 pub(super) mod scripting;
 pub(super) mod sentinel;
 pub(super) mod server_info;
+pub(super) mod survey;
 pub(super) mod tracking;
 
 use crate::server::parts::ServerRow;
@@ -44,12 +49,14 @@ pub(super) const TABLES: &[&[ServerRow]] = &[
     cluster::COMMANDS,
     command::COMMANDS,
     command_docs::COMMANDS,
+    commandlog::COMMANDS,
     config::COMMANDS,
     connection::COMMANDS,
     databases::COMMANDS,
     debug::COMMANDS,
     dump::COMMANDS,
     help::COMMANDS,
+    hotkeys::COMMANDS,
     latency::COMMANDS,
     memory::COMMANDS,
     migrate::COMMANDS,
@@ -60,6 +67,7 @@ pub(super) const TABLES: &[&[ServerRow]] = &[
     pubsub::COMMANDS,
     replication::COMMANDS,
     server_info::COMMANDS,
+    survey::COMMANDS,
     tracking::COMMANDS,
 ];
 

@@ -66,6 +66,8 @@ fn exec(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if let Some(session) = srv.clients.session_mut(id) {
         session.executing = Some(multi.queue.len() as u32);
     }
+    // What surrounds arguments on their way here is no longer than they and their addresses are.
+    srv.exec.noted.expect(2 * multi.arg_bytes);
     unit::members(srv, Origin::Exec, |srv| run_queue(srv, call, &mut multi.queue));
     if let Some(session) = srv.clients.session_mut(id) {
         session.executing = None;

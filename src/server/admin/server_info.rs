@@ -1,22 +1,15 @@
-//! What the server says of itself: INFO, TIME, LOLWUT, SLOWLOG.
+//! What the server says of itself: INFO, TIME, LOLWUT.
 
 use crate::commands::{CmdResult, Flow, arg};
 use crate::keyspace::env::Origin;
-use crate::resp::errors;
 use crate::server::admin::info;
 use crate::server::parts::ServerRow;
 use crate::server::parts::identity;
 use crate::server::parts::{Call, Server};
 use crate::sys::clock::wall_us;
 
-pub(crate) const COMMANDS: &[ServerRow] = &[
-    ("info", info_command),
-    ("time", time),
-    ("lolwut", lolwut),
-    ("slowlog|get", slowlog_get),
-    ("slowlog|len", slowlog_len),
-    ("slowlog|reset", slowlog_reset),
-];
+pub(crate) const COMMANDS: &[ServerRow] =
+    &[("info", info_command), ("time", time), ("lolwut", lolwut)];
 
 /// `INFO [section ...]`. Joins: every part.
 fn info_command(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
@@ -69,46 +62,5 @@ fn lolwut(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
         identity::REDUST_VERSION
     ));
     call.reply.verbatim("txt", out.as_bytes());
-    Ok(Flow::Done)
-}
-
-/// `SLOWLOG GET [count]`: newest first, ten unless told, -1 for all. Joins: slowlog.
-fn slowlog_get(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    if call.argv.len() > 3 {
-        return Err(errors::unknown_subcommand("slowlog", call.argv[1]));
-    }
-    let count = match call.argv.get(2) {
-        None => 10,
-        Some(text) => {
-            let text_error = "count should be greater than or equal to -1";
-            arg::int_in(text, -1, i64::MAX, text_error)?
-        }
-    };
-    let count = if count < 0 { usize::MAX } else { count as usize }.min(srv.slowlog.len());
-    let reply = &mut *call.reply;
-    reply.array(count);
-    for e in srv.slowlog.iter().take(count) {
-        reply.array(6);
-        reply.int(e.id as i64);
-        reply.int(e.time);
-        reply.int(e.duration_us as i64);
-        reply.array(e.argv.len());
-        e.argv.iter().for_each(|a| reply.bulk(a));
-        reply.bulk_str(&e.peer);
-        reply.bulk(&e.name);
-    }
-    Ok(Flow::Done)
-}
-
-/// `SLOWLOG LEN`. Joins: slowlog.
-fn slowlog_len(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    call.reply.len_int(srv.slowlog.len());
-    Ok(Flow::Done)
-}
-
-/// `SLOWLOG RESET`. Joins: slowlog.
-fn slowlog_reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    srv.slowlog.reset();
-    call.reply.ok();
     Ok(Flow::Done)
 }

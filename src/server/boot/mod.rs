@@ -281,7 +281,7 @@ fn open_log(cfg: &Config) {
         crate::sys::syslog::open(&String::from_utf8_lossy(&cfg.log.syslog_ident), &facility);
     }
     logfile::open(logfile::Target { file, syslog: cfg.log.syslog_enabled });
-    settings::set_log_level(cfg);
+    settings::set_log(cfg);
 }
 
 /// Makes the parts; nothing is opened yet but the reactor and the helper threads.
@@ -335,7 +335,10 @@ pub(crate) fn assemble(
         sentinel: None,
         stats: Default::default(),
         slowlog: Default::default(),
+        large: Default::default(),
         latency: Default::default(),
+        hotkeys: None,
+        survey: Default::default(),
         pause: Default::default(),
         loading: None,
         memory: Memory::start(counters),

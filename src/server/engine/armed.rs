@@ -15,7 +15,7 @@ impl Server {
         let mut armed = 0;
         // Who has to know when a key goes learns it from what changes.
         let waits = self.blocked.waits_for_deletion();
-        if waits || !self.watch.is_empty() || !self.tracking.is_idle() {
+        if waits || self.survey.on || !self.watch.is_empty() || !self.tracking.is_idle() {
             armed |= effects::TOUCHED;
         }
         if self.tracking.active() > 0 {

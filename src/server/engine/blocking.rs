@@ -175,6 +175,7 @@ fn rerun(srv: &mut Server, id: ClientId, parked: &Parked, reply: &mut Reply) {
     let argv: Vec<&[u8]> = parked.command.argv.iter().map(Vec::as_slice).collect();
     let argv = Argv::new(&argv);
     let again = Unit { again: true, ..Unit::of(id) };
+    srv.exec.noted.expect(argv.wire_bytes());
     let outcome = unit::within(srv, again, |srv| admit_and_run(srv, id, row, argv, reply));
     if outcome != Outcome::Parked {
         if let Some(session) = srv.clients.session_mut(id) {

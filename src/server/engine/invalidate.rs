@@ -155,6 +155,7 @@ impl Server {
 
     /// Databases are emptied: nothing that clients have cached is valid any more. O(clients).
     pub(crate) fn invalidate_all(&mut self) {
+        self.survey.restart();
         if self.tracking.is_idle() {
             return;
         }

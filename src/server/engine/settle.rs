@@ -15,6 +15,7 @@
 //! unit is over (`blocking`). So the effects of one call are complete before another call begins.
 
 use crate::keyspace::effects::{self, Aside, Dropped, Effect, Effects, EventClass};
+use crate::server::engine::survey;
 use crate::server::parts::Server;
 use crate::server::parts::exec::Keeper;
 use crate::server::parts::stream;
@@ -58,6 +59,9 @@ impl Server {
                 self.break_watchers(db, &key, own);
                 let by = self.exec.unit.client.filter(|_| own);
                 self.invalidate(&key, by);
+                if self.survey.on {
+                    survey::changed(self, db, &key);
+                }
                 if self.blocked.waits_for_deletion() {
                     let now = self.ks.type_of(db, &key, self.clock.now_ms);
                     self.blocked.signal_change(db, key, now);

@@ -14,10 +14,10 @@
 use crate::log;
 use crate::net::session::Close;
 use crate::net::usage::Resized;
-use crate::server::engine::evict;
+use crate::server::engine::{account, evict};
 use crate::server::jobs::aof::rewrite;
 use crate::server::jobs::repl::{apply, failover, primary, replica, snapshot};
-use crate::server::jobs::{child, children, save, sentinel, tls};
+use crate::server::jobs::{child, children, save, sentinel, survey, tls};
 use crate::server::parts::Server;
 use crate::server::parts::net::Timer;
 
@@ -37,6 +37,8 @@ pub(crate) fn run(srv: &mut Server) {
         sample(srv);
         evict::tend(srv);
         srv.metrics.tend(srv.clock.now_ms);
+        end_hotkeys(srv);
+        survey::step(srv);
         clients(srv, hz as usize);
         let now = srv.clock.now_ms;
         srv.ks.tend(now);
@@ -55,6 +57,15 @@ pub(crate) fn run(srv: &mut Server) {
     srv.cron.runs += 1;
     let used = srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(started));
     srv.stats.cron_us += used;
+}
+
+/// A session of HOTKEYS ends when its time is up.
+fn end_hotkeys(srv: &mut Server) {
+    let now = srv.clock.now_ms;
+    if let Some(session) = srv.hotkeys.as_mut().filter(|session| session.is_over(now)) {
+        session.stop(now);
+        account::adopt(srv);
+    }
 }
 
 /// The part of it that goes on in a turn within a command or a load.

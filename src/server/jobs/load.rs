@@ -50,6 +50,7 @@ pub(crate) fn begin(srv: &mut Server, total_bytes: u64) {
 /// Loading has ended, however it did.
 pub(crate) fn end(srv: &mut Server) {
     srv.loading = None;
+    srv.survey.restart();
     srv.rearm();
     srv.clock.refresh();
     crate::server::jobs::expire::schedule(srv);

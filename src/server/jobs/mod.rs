@@ -16,4 +16,5 @@ pub(super) mod settings;
 pub(super) mod shutdown;
 pub(super) mod signals;
 pub(super) mod supervisor;
+pub(super) mod survey;
 pub(super) mod tls;

@@ -1,15 +1,16 @@
 //! Settings that act outside the configuration: hot-path copies, log level, title, OOM score.
 
-use crate::config::choice::{AclPubsubDefault, LogLevel, OomScoreAdj};
+use crate::config::choice::{AclPubsubDefault, LogFormat, LogLevel, LogTimestamp, OomScoreAdj};
 use crate::config::{self, Config};
 use crate::keyspace::lazyfree::Lazyfree;
 use crate::log;
-use crate::server::engine::client_memory;
+use crate::server::engine::{account, client_memory};
 use crate::server::parts::Server;
 use crate::server::parts::child::Kind;
 use crate::sys::{log as logfile, process};
 
-pub(crate) fn set_log_level(cfg: &Config) {
+/// Level and form of log lines.
+pub(crate) fn set_log(cfg: &Config) {
     logfile::set_level(match cfg.log.level {
         LogLevel::Debug => logfile::Level::Debug,
         LogLevel::Verbose => logfile::Level::Verbose,
@@ -17,12 +18,23 @@ pub(crate) fn set_log_level(cfg: &Config) {
         LogLevel::Warning => logfile::Level::Warning,
         LogLevel::Nothing => logfile::Level::Nothing,
     });
+    let form = match cfg.log.format {
+        LogFormat::Legacy => logfile::Form::Legacy,
+        LogFormat::Logfmt => logfile::Form::Logfmt,
+        LogFormat::Json => logfile::Form::Json,
+    };
+    let stamp = match cfg.log.timestamp_format {
+        LogTimestamp::Legacy => logfile::Stamp::Legacy,
+        LogTimestamp::Iso8601 => logfile::Stamp::Iso8601,
+        LogTimestamp::Milliseconds => logfile::Stamp::Milliseconds,
+    };
+    logfile::set_form(form, stamp);
 }
 
 /// Copies settings to where the hot path reads them. Called after every change.
 pub(crate) fn adopt(srv: &mut Server) {
     srv.acl.all_channels = srv.cfg.acl.pubsub_default == AclPubsubDefault::Allchannels;
-    srv.exec.brief.forbid();
+    account::adopt(srv);
     let cfg = &srv.cfg;
     let l = &mut srv.limits;
     l.max_bulk = cfg.clients.max_bulk_bytes as usize;
@@ -52,6 +64,8 @@ pub(crate) fn adopt(srv: &mut Server) {
     srv.tracking.set_limit(cfg.clients.tracking_table_max_keys);
     srv.rdb.refresh(&srv.cfg);
     srv.repl.refresh(&srv.cfg, srv.clock.now_ms);
+    srv.metrics.keep(srv.cfg.stats.latency_tracking_requests);
+    srv.survey.switch(srv.cfg.memory.survey);
     client_memory::adopt_settings(srv);
     srv.rearm();
 }

@@ -61,6 +61,8 @@ pub(crate) struct Exec {
     pub batch_from: u64,
     /// Commands that share their time.
     pub brief: Brief,
+    /// From where on commands are noted in the logs.
+    pub noted: Noted,
     /// The large argument of the running command, if its caller can give it away.
     pub lent: Option<usize>,
     /// Who gets it when the command has run.
@@ -102,6 +104,7 @@ impl Exec {
             random,
             batch_from: 0,
             brief: Brief::default(),
+            noted: Noted::default(),
             lent: None,
             kept: None,
             short: false,
@@ -122,11 +125,58 @@ impl Exec {
     }
 }
 
+/// From where on a command is noted in one of the logs, as the settings say; `MAX`: never.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Noted {
+    /// Microseconds that it takes.
+    pub slow_us: u64,
+    /// Bytes of its request, and of its reply.
+    pub request: usize,
+    pub reply: usize,
+    /// Microseconds from which the running command is looked at: `look_from`, or 0 if its request
+    /// may be large or it may be chosen by HOTKEYS.
+    pub look_us: u64,
+    /// `slow_us`, or 0 while HOTKEYS looks at every command.
+    pub look_from: u64,
+    /// Single commands are looked for among the brief ones: each is timed by itself.
+    pub single: bool,
+    /// This holds, or HOTKEYS looks at some commands.
+    pub watched: bool,
+    /// The running group is looked at for HOTKEYS alone: its requests are not large.
+    pub only_chosen: bool,
+}
+
+impl Default for Noted {
+    fn default() -> Noted {
+        let (slow_us, bytes) = (u64::MAX, usize::MAX);
+        Noted {
+            slow_us,
+            request: bytes,
+            reply: bytes,
+            look_us: slow_us,
+            look_from: slow_us,
+            single: false,
+            watched: false,
+            only_chosen: false,
+        }
+    }
+}
+
+impl Noted {
+    /// A command comes whose request has at most `bytes` bytes.
+    #[inline]
+    pub(crate) fn expect(&mut self, bytes: usize) {
+        self.look_us = if bytes >= self.request { 0 } else { self.look_from };
+    }
+}
+
 /// Brief commands that have run but are not accounted for.
 #[derive(Debug, Default)]
 pub(crate) struct Brief {
     /// Whether commands may share their time now.
     pub allowed: bool,
+    /// Whether they may again in this group once the command has run that HOTKEYS looks at.
+    pub resumes: bool,
     /// Groups until they may again.
     pub wary: u32,
     /// Which commands, and how many of each in a row.

@@ -1,4 +1,5 @@
-//! The endpoint for metrics: its connections, and the two histograms that exist only with it.
+//! The endpoint for metrics: its connections, and the two histograms that exist only with it or
+//! while `latency-tracking-requests` is set.
 //!
 //! A scraper is no client: it has no id, no place in CLIENT LIST and none of `maxclients`. It is
 //! served when a turn's commands are done (`reactor/scrape.rs`). What it can cost is bounded here:
@@ -137,6 +138,9 @@ pub(crate) struct Metrics {
     /// They are kept while there is somebody to ask for them. Whether there are any is what the hot
     /// path asks, once for each client's turn.
     pub kept: Option<Box<Histograms>>,
+    /// Who asks: scrapers, and LATENCY HISTOGRAM.
+    served: bool,
+    wanted: bool,
     /// When the latest turn was given its events, in ticks.
     pub turn_ticks: u64,
     pub pending: u16,
@@ -149,11 +153,25 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Begins to keep histograms, or ends that and lets all scrapers go.
+    /// Begins to serve scrapers, or ends that and lets all of them go.
     pub(crate) fn switch(&mut self, on: bool) {
+        self.served = on;
         if !on {
             (0..MAX_SCRAPERS).for_each(|place| self.close(place));
-            (self.kept, self.spare) = (None, Vec::new());
+            self.spare = Vec::new();
+        }
+        self.follow();
+    }
+
+    /// Says whether the histograms are kept also while there are no scrapers.
+    pub(crate) fn keep(&mut self, on: bool) {
+        self.wanted = on;
+        self.follow();
+    }
+
+    fn follow(&mut self) {
+        if !self.served && !self.wanted {
+            self.kept = None;
         } else if self.kept.is_none() {
             let (requests, turns) = (Histogram::new(), Histogram::new());
             self.kept = Some(Box::new(Histograms { requests, requests_ns: 0, turns, turns_ns: 0 }));
@@ -169,9 +187,8 @@ impl Metrics {
 
     /// CONFIG RESETSTAT.
     pub(crate) fn reset(&mut self) {
-        if self.kept.take().is_some() {
-            self.switch(true);
-        }
+        self.kept = None;
+        self.follow();
     }
 
     /// Notes that so many replies left after `ns` nanoseconds.

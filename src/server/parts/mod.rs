@@ -12,6 +12,7 @@ pub(super) mod eviction;
 pub(super) mod exec;
 pub(super) mod expiry;
 pub(super) mod fuzz;
+pub(super) mod hotkeys;
 pub(super) mod identity;
 pub(super) mod links;
 pub(super) mod loading;
@@ -26,6 +27,7 @@ pub(super) mod script;
 pub(super) mod sentinel;
 pub(super) mod shutdown;
 pub(super) mod stream;
+pub(super) mod survey;
 pub(super) mod switches;
 pub(super) mod syncer;
 pub(super) mod table;
@@ -54,6 +56,7 @@ use crate::server::parts::cron::Cron;
 use crate::server::parts::eviction::Pool;
 use crate::server::parts::exec::Exec;
 use crate::server::parts::expiry::Cycle;
+use crate::server::parts::hotkeys::Session;
 use crate::server::parts::identity::Identity;
 use crate::server::parts::links::Links;
 use crate::server::parts::loading::Loading;
@@ -67,11 +70,12 @@ use crate::server::parts::script::Scripting;
 use crate::server::parts::sentinel::Watching;
 use crate::server::parts::shutdown::Shutdown;
 use crate::server::parts::stream::Stream;
+use crate::server::parts::survey::Survey;
 use crate::server::parts::switches::Switches;
 use crate::server::parts::syncer::Syncer;
 use crate::server::parts::tls::Tls;
 use crate::server::parts::writer::Writer;
-use crate::slowlog::Slowlog;
+use crate::slowlog::{Large, Slowlog};
 use crate::stats::Stats;
 use crate::sys::watchdog::Watchdog;
 use crate::tracking::Tracking;
@@ -108,7 +112,11 @@ pub(crate) struct Server {
     pub sentinel: Option<Box<Watching>>,
     pub stats: Stats,
     pub slowlog: Slowlog,
+    pub large: Large,
     pub latency: Latency,
+    /// The running session of HOTKEYS, or the one that has ended.
+    pub hotkeys: Option<Box<Session>>,
+    pub survey: Survey,
     pub loading: Option<Loading>,
     pub memory: Memory,
     pub metrics: Metrics,

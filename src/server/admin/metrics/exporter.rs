@@ -106,7 +106,7 @@ fn write_server(view: &View<'_>, w: &mut Writer<'_>) {
     one(
         w,
         gauge("redis_last_slow_execution_duration_seconds", "How long that command took."),
-        &|s| s.value(Micros(latest.map_or(0, |entry| entry.duration_us))),
+        &|s| s.value(Micros(latest.map_or(0, |entry| entry.value))),
     );
     one(w, counter("redis_exporter_scrapes_total", "Scrapes before this one."), &|s| {
         s.value(scrapes.count);

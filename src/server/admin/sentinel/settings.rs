@@ -11,7 +11,7 @@ use crate::sentinel::file::yes_no;
 use crate::sentinel::state::{Ms, Primary};
 use crate::sentinel::turn::{Level, Turn};
 use crate::server::jobs::sentinel::{save, work};
-use crate::server::jobs::settings::set_log_level;
+use crate::server::jobs::settings::set_log;
 use crate::server::parts::{Call, Server};
 use crate::sys::process;
 use crate::util::{glob, num};
@@ -256,7 +256,7 @@ fn config_set(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
             && let Some(level) = log_level(value)
         {
             srv.cfg.log.level = level;
-            set_log_level(&srv.cfg);
+            set_log(&srv.cfg);
             continue;
         }
         let own = &mut machine(srv)?.own;

@@ -1,0 +1,61 @@
+//! HOTKEYS: what the chosen commands have cost goes to their keys. `parts::hotkeys` says which ones
+//! are chosen.
+//!
+//! A transaction is chosen with all that it has queued. What a script runs is part of the script.
+
+use crate::commands::spec::{MOVABLE_KEYS, PUBSUB};
+use crate::keyspace::env::Origin;
+use crate::net::session::ReplyMode;
+use crate::server::parts::{Call, Server};
+
+/// A group of commands begins. Returns whether one of them is chosen.
+pub(crate) fn begin_group(srv: &mut Server, commands: usize) -> bool {
+    match &mut srv.hotkeys {
+        Some(session) if session.active => session.begin_group(commands as u64),
+        _ => false,
+    }
+}
+
+/// A command has run that may be the chosen one.
+pub(crate) fn note(srv: &mut Server, call: &Call<'_>, ns: u64, reply: usize) {
+    let Server { hotkeys, clients, exec, cfg, .. } = srv;
+    let Some(session) = hotkeys.as_mut().filter(|session| session.active) else { return };
+    let chosen = match call.env.origin {
+        Origin::Script | Origin::File => return,
+        // Its transaction is still to come.
+        Origin::Exec => session.is_next(),
+        Origin::Client => {
+            let (chosen, more) = session.next();
+            if !more && !exec.unit.again {
+                // The rest of the group is of no interest. A woken command belongs to no group.
+                exec.brief.allowed = exec.brief.resumes;
+                exec.noted.look_us = exec.noted.look_from;
+            }
+            chosen
+        }
+    };
+    if !chosen {
+        return;
+    }
+    let told = clients.session(call.client).is_none_or(|s| s.reply_mode == ReplyMode::On);
+    let bytes = call.argv.wire_bytes() + if told { reply } else { 0 };
+    if call.row.has(PUBSUB) {
+        return;
+    }
+    let (argv, spec) = (call.argv, &call.row.spec);
+    let separator = &cfg.memory.survey_separator;
+    match spec.legacy {
+        _ if call.row.has(MOVABLE_KEYS) => {
+            let keys: Vec<&[u8]> =
+                spec.keys_of(&argv).iter().filter_map(|(i, _)| argv.get(*i).copied()).collect();
+            session.add(keys.into_iter(), ns, bytes as u64, separator);
+        }
+        (first @ 1.., last, step) => {
+            let last = if last < 0 { argv.len() as i32 + last } else { last };
+            let last = (last.max(0) as usize).min(argv.len() - 1);
+            let keys = argv.from(0)[..=last].iter().copied().skip(first as usize);
+            session.add(keys.step_by(step.max(1) as usize), ns, bytes as u64, separator);
+        }
+        _ => {}
+    }
+}
