@@ -1,12 +1,14 @@
 //! Streams: counting, reading and deleting entries.
 //!
-//! Adding and trimming are in `add`, with a memory for what comes twice in `idempotent`. Reading
-//! new entries, alone or as one of a group, is in `read`; groups are in `group`,
-//! `claim` and `release`; deletion with a view to them is in `refs`; XINFO is in `info`.
+//! Adding and trimming are in `add`, with a memory for what comes twice in `idempotent`. Entries
+//! that wait for their time are in `delayed`. Reading new entries, alone or as one of a group, is in
+//! `read`; groups are in `group`, `claim` and `release`; deletion with a view to them is in `refs`;
+//! XINFO is in `info`.
 
 pub(crate) mod add;
 pub(crate) mod claim;
 mod dead;
+pub(crate) mod delayed;
 pub(crate) mod group;
 pub(crate) mod idempotent;
 pub(crate) mod info;
@@ -174,7 +176,8 @@ fn range(ctx: &mut Ctx<'_>, back: bool) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `XDEL key id [id ...]`. Reply: how many were there. O(each: log blocks + entries of one).
+/// `XDEL key id|~ticket [id|~ticket ...]`. Reply: how many were there.
+/// O(each: log blocks + entries of one).
 fn xdel(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
@@ -182,7 +185,15 @@ fn xdel(ctx: &mut Ctx<'_>) -> CmdResult {
         reply.int(0);
         return Ok(Flow::Done);
     };
-    let deleted = stream.log.delete(&ids(*argv, 2)?);
+    let ids = match ids(*argv, 2) {
+        Ok(ids) => ids,
+        Err(_) if argv.from(2).iter().any(|arg| delayed::is_ticket(arg)) => {
+            drop(stream);
+            return delayed::take_back(ctx);
+        }
+        Err(e) => return Err(e),
+    };
+    let deleted = stream.log.delete(&ids);
     drop(stream);
     if deleted > 0 {
         fx.touched(key);
