@@ -1,14 +1,15 @@
 //! Streams: counting, reading and deleting entries.
 //!
 //! Adding and trimming are in `add`, with a memory for what comes twice in `idempotent`. Entries
-//! that wait for their time are in `delayed`. Reading new entries, alone or as one of a group, is in
-//! `read`; groups are in `group`, `claim` and `release`; deletion with a view to them is in `refs`;
-//! XINFO is in `info`.
+//! that wait for their time are in `delayed`. Reading new entries, alone or as one of a group, is
+//! in `read`; how many of them are written is in `entries`. Groups are in `group`, `claim` and
+//! `release`; deletion with a view to them is in `refs`; XINFO is in `info`.
 
 pub(crate) mod add;
 pub(crate) mod claim;
 mod dead;
 pub(crate) mod delayed;
+mod entries;
 pub(crate) mod group;
 pub(crate) mod idempotent;
 pub(crate) mod info;
@@ -16,6 +17,7 @@ pub(crate) mod read;
 pub(crate) mod refs;
 pub(crate) mod release;
 
+use self::entries::Entries;
 use crate::commands::arg;
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::ds::listpack::Item;
@@ -93,14 +95,9 @@ fn reply_item(reply: &mut Reply, item: Item<'_>) {
 /// An entry: its ID, and its fields with their values.
 #[inline]
 fn reply_entry(reply: &mut Reply, entry: Entry<'_>) {
-    reply_pairs(reply, entry.id, &mut entry.pairs());
-}
-
-#[inline]
-fn reply_pairs(reply: &mut Reply, id: Id, pairs: &mut Pairs<'_>) {
     reply.array(2);
-    reply_id(reply, id);
-    reply_fields(reply, pairs);
+    reply_id(reply, entry.id);
+    reply_fields(reply, &mut entry.pairs());
 }
 
 #[inline]
@@ -114,9 +111,11 @@ fn reply_fields(reply: &mut Reply, pairs: &mut Pairs<'_>) {
 
 /// Entries oldest first as an array, up to `count` of them (0: all).
 fn reply_range(reply: &mut Reply, range: Range<'_>, count: usize) {
-    let at = reply.begin_array();
+    let at = reply.begin_array_of(count);
     let most = if count == 0 { usize::MAX } else { count };
-    let n = range.visit(most, |id, pairs| reply_pairs(reply, id, pairs));
+    let mut entries = Entries::new(reply);
+    let n = range.visit(most, |id, pairs| entries.push(id, pairs));
+    drop(entries);
     reply.end_array(at, n);
 }
 
