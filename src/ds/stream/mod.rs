@@ -15,6 +15,7 @@ pub(crate) mod group;
 pub(crate) mod id;
 pub(crate) mod idempotent;
 pub(crate) mod log;
+mod times;
 
 use delayed::Delayed;
 use group::{Group, Groups};
