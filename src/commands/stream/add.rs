@@ -41,8 +41,8 @@ pub(super) struct Options<'a> {
     pub(super) new: NewId,
     /// Which argument the ID is.
     pub(super) id: usize,
-    /// When the entry is to appear, if not now, and which argument says so.
-    pub(super) when: Option<(When, usize)>,
+    /// Which argument says when the entry is to appear; 0: it does so now.
+    pub(super) when: usize,
 }
 
 /// The argument with the threshold of MAXLEN or MINID, whose word is at `at`; and whether it is
@@ -73,7 +73,7 @@ impl<'a> Options<'a> {
             no_mkstream: false,
             new: NewId::Auto(env.now_ms as u64),
             id: argv.len(),
-            when: None,
+            when: 0,
         };
         let mut at = 2;
         while at < argv.len() {
@@ -159,7 +159,7 @@ impl<'a> Options<'a> {
     #[cold]
     fn delay(&mut self, argv: Argv<'_>, at: usize, env: &Env) -> Result<usize, CmdError> {
         let when = When::parse(argv, at, env)?.ok_or(INVALID_ID)?;
-        if self.when.replace((when, at)).is_some() {
+        if std::mem::replace(&mut self.when, at) != 0 {
             return Err(match when {
                 When::Ticket(_) => delayed::AUTO_ONLY,
                 When::At(_) => delayed::TWICE,
@@ -224,8 +224,8 @@ fn add(ctx: &mut Ctx<'_>, argv: Argv<'_>, at_ms: Option<u64>) -> CmdResult {
     if argv.len() < fields + 2 || !(argv.len() - fields).is_multiple_of(2) {
         return Err(errors::wrong_arity("xadd"));
     }
-    if let Some((when, at)) = options.when {
-        return delayed::put_off(ctx, argv, &options, when, at);
+    if options.when != 0 {
+        return delayed::put_off(ctx, argv, &options);
     }
     let Ctx { db, reply, fx, limits, env, .. } = ctx;
     if matches!(options.new, NewId::Exactly(Id::MIN)) {

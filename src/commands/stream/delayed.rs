@@ -55,23 +55,18 @@ pub(super) fn is_ticket(arg: &[u8]) -> bool {
     arg.first() == Some(&delayed::MARK)
 }
 
-/// XADD of an entry that appears at `when`, as the argument at `said` has it. If that time has come
-/// it is added at once. O(log entries that wait).
+/// XADD of an entry that appears later. If its time has come it is added at once.
+/// O(log entries that wait).
 #[cold]
-pub(super) fn put_off(
-    ctx: &mut Ctx<'_>,
-    argv: Argv<'_>,
-    options: &Options<'_>,
-    when: When,
-    said: usize,
-) -> CmdResult {
+pub(super) fn put_off(ctx: &mut Ctx<'_>, argv: Argv<'_>, options: &Options<'_>) -> CmdResult {
+    let when = When::parse(argv, options.when, ctx.env)?.ok_or(INVALID_ID)?;
     if !matches!(options.new, NewId::Auto(_)) {
         return Err(AUTO_ONLY);
     }
     let mut words = argv.from(2)[..options.id - 2].to_vec();
     let pairs = argv.from(options.id + 1);
     if let When::At(at) = when {
-        words.drain(said - 2..said);
+        words.drain(options.when - 2..options.when);
         if at <= ctx.env.now_ms {
             return add::add_at(
                 ctx,
