@@ -27,11 +27,13 @@ pub(super) struct Times {
 }
 
 impl Times {
-    /// All of these, of which there are about `n`. O(n) if they are in order, else O(n log n).
+    /// All of these, which come in the order of their IDs and are about `n`. O(n) if their times are
+    /// in order too, else O(n log n).
     pub(super) fn new(all: impl Iterator<Item = Delivery>, n: usize) -> Times {
         let mut row = Vec::with_capacity(n);
         row.extend(all);
-        row.sort_unstable();
+        // What is equal stays in its order: the time is all that need be compared.
+        row.sort_by_key(|delivery| delivery.0);
         let (gone, here) = (vec![0; row.len().div_ceil(64)], row.len());
         Times { row, gone, first: 0, here, later: BTreeSet::new() }
     }
@@ -127,7 +129,9 @@ mod tests {
         for round in 0..60 {
             let mut any = || ((rng() % 90) as i64, Id::new(rng() % 30, 0));
             let mut model: BTreeSet<Delivery> = (0..round * 7).map(|_| any()).collect();
-            let mut times = Times::new(model.iter().rev().copied(), model.len());
+            let mut by_id: Vec<Delivery> = model.iter().copied().collect();
+            by_id.sort_by_key(|delivery| delivery.1);
+            let mut times = Times::new(by_id.into_iter(), model.len());
             for step in 0..1500 {
                 let (new, old) = (any(), any());
                 if step % 3 == 0 && model.insert(new) {
