@@ -27,8 +27,8 @@ pub(super) struct Times {
 }
 
 impl Times {
-    /// All of these, which come in the order of their IDs and are about `n`. O(n) if their times are
-    /// in order too, else O(n log n).
+    /// All of these, which come in the order of their IDs and are about `n`. O(n) if their times
+    /// are in order too, else O(n log n).
     pub(super) fn new(all: impl Iterator<Item = Delivery>, n: usize) -> Times {
         let mut row = Vec::with_capacity(n);
         row.extend(all);
