@@ -510,6 +510,14 @@ impl<'a> DbMut<'a> {
         self.store.scan(cursor, |e| f(e, is_due(self.env, e)))
     }
 
+    /// What waits in the stream at `key` has changed (`EntryMut::delayed`).
+    #[cold]
+    pub(crate) fn delayed_changed(&mut self, key: &[u8], old: Option<i64>) {
+        if let Some(mut entry) = self.store.find_mut(self.key(key)) {
+            entry.delayed(old);
+        }
+    }
+
     /// Deletes a key because its time has come: event, statistics, and DEL or UNLINK in the stream.
     #[cold]
     pub(crate) fn expire(&mut self, key: &[u8], fx: &mut Effects) {

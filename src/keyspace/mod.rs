@@ -39,22 +39,24 @@ use std::collections::BTreeSet;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Known {
     keys: usize,
-    /// Keys that expire, and hashes with fields that do.
+    /// Keys that expire, hashes with fields that do, streams with entries that wait.
     timed: usize,
+    /// `Store::stamp`.
+    stamp: u32,
     /// About when the first of them is due.
     due_ms: Option<i64>,
 }
 
 impl Known {
     /// Looks at a database. If it has as many timed keys as before, its deadline is taken to be the
-    /// same.
+    /// same, unless its stamp has changed.
     fn of(store: &Store, before: Known) -> Known {
-        let timed = store.timed();
-        let due_ms = match timed == before.timed {
+        let (timed, stamp) = (store.timed(), store.stamp());
+        let due_ms = match (timed, stamp) == (before.timed, before.stamp) {
             true => before.due_ms,
             false => store.next_timed_ms(),
         };
-        Known { keys: store.len(), timed, due_ms }
+        Known { keys: store.len(), timed, stamp, due_ms }
     }
 }
 
@@ -190,14 +192,15 @@ impl Keyspace {
         self.len() == 0
     }
 
-    /// Looks again at what was lent. Returns whether the number of timed keys or hashes has changed
-    /// in one of them.
+    /// Looks again at what was lent. Returns whether the number of timed keys, hashes and streams
+    /// has changed in one of them, or what a stream waits for may have come nearer.
     pub fn settle(&mut self) -> bool {
         let mut changed = false;
         self.last = NOBODY;
         while let Some(n) = self.lent.pop() {
             let new = Known::of(&self.dbs[n], self.known[n]);
-            changed |= new.timed != self.known[n].timed;
+            let old = &self.known[n];
+            changed |= (new.timed, new.stamp) != (old.timed, old.stamp);
             self.learn(n, new);
         }
         changed

@@ -11,14 +11,14 @@ use crate::ds::dict::Iter;
 use crate::keyspace::entry::timed::{self, Expire, Key};
 use crate::keyspace::entry::{Entry, EntryBox, IncrError, SetValue};
 use crate::keyspace::fields::{self, FieldIndex};
-use crate::keyspace::types::TypeCounts;
+use crate::keyspace::types::{self, TypeCounts};
 use crate::util::siphash::Seed;
-use crate::value::{Object, Value};
+use crate::value::{Object, Type, Value};
 use std::ops::Deref;
 
 /// Indexes of a database's keys beside the table and the wheel.
 pub(crate) struct Indexes {
-    /// Hashes with fields that expire.
+    /// Hashes with fields that expire, streams with entries that wait.
     pub fields: FieldIndex,
     pub types: TypeCounts,
 }
@@ -32,7 +32,9 @@ impl Indexes {
     #[inline]
     fn added(&mut self, key: &[u8], value: &SetValue<'_>) {
         self.types.added(value);
-        self.retimed(key, None, fields::of_new(value));
+        self.retimed(key, None, fields::of_new(value), || {
+            types::of_new(value) == Some(Type::Stream)
+        });
     }
 
     /// A key was removed, with its entry.
@@ -40,15 +42,21 @@ impl Indexes {
     fn removed(&mut self, entry: &Entry) {
         self.types.removed(entry);
         if !self.fields.is_empty() {
-            self.retimed(entry.key(), fields::of_entry(entry), None);
+            self.retimed(entry.key(), fields::of_entry(entry), None, || false);
         }
     }
 
-    /// The first field of a key's hash expires at another time.
+    /// The first element of a key has another time.
     #[inline]
-    fn retimed(&mut self, key: &[u8], old: Option<i64>, new: Option<i64>) {
+    fn retimed(
+        &mut self,
+        key: &[u8],
+        old: Option<i64>,
+        new: Option<i64>,
+        is_stream: impl FnOnce() -> bool,
+    ) {
         if old != new {
-            self.fields.update(key, old, new);
+            self.fields.update(key, old, new, is_stream());
         }
     }
 
@@ -103,7 +111,8 @@ impl<'a> EntryMut<'a> {
             false => fields::of_entry(self),
         };
         let heavy = self.entry.set_value(value, expire);
-        self.indexes.retimed(self.entry.key(), old, new);
+        let is_stream = || self.entry.value_type() == Type::Stream;
+        self.indexes.retimed(self.entry.key(), old, new, is_stream);
         heavy
     }
 
@@ -148,7 +157,17 @@ impl<'a> EntryMut<'a> {
     #[inline]
     pub fn set_object(&mut self, object: Object, old: Option<i64>, new: Option<i64>) {
         self.entry.set_object(object);
-        self.indexes.retimed(self.entry.key(), old, new);
+        self.indexes.retimed(self.entry.key(), old, new, || false);
+    }
+
+    /// What waits in the stream that the entry holds has changed; before, `old` was its
+    /// `quiet_until_ms`.
+    ///
+    /// Streams say so themselves, since to compare the times whenever one is closed would be work
+    /// for all that know of none.
+    pub fn delayed(&mut self, old: Option<i64>) {
+        let new = fields::of_entry(&self.entry);
+        self.indexes.retimed(self.entry.key(), old, new, || true);
     }
 
     /// Takes the entry out; the place is free for another.
@@ -177,7 +196,7 @@ impl Retimer<'_> {
     /// The first field to expire did so at `old`, and now does at `new`.
     #[inline]
     pub fn retimed(&mut self, old: Option<i64>, new: Option<i64>) {
-        self.indexes.retimed(self.key, old, new);
+        self.indexes.retimed(self.key, old, new, || false);
     }
 }
 

@@ -151,16 +151,23 @@ impl Store {
 
     /// Number of hashes with fields that expire. O(1).
     pub fn timed_hashes(&self) -> usize {
-        self.indexes.fields.len()
+        self.indexes.fields.hashes()
     }
 
-    /// Number of keys that expire and of hashes with fields that do. O(1).
+    /// Number of keys that expire, of hashes with fields that do, and of streams with entries that
+    /// wait. O(1).
     #[inline]
     pub fn timed(&self) -> usize {
-        self.expires() + self.timed_hashes()
+        self.expires() + self.indexes.fields.len()
     }
 
-    /// Keys, and hashes with fields, whose time is not after `now_ms` and that are still here. It
+    /// Changes when what a stream waits for may have come nearer, though `timed` stays.
+    #[inline]
+    pub fn stamp(&self) -> u32 {
+        self.indexes.fields.stamp()
+    }
+
+    /// Keys, hashes and streams whose time is not after `now_ms` and that are still here. It
     /// is exact while few lie in one slot of a wheel with others that are not due; of more than 64
     /// such the share is estimated by these. Bounded work (`Wheel::due`).
     pub fn backlog(&self, now_ms: i64) -> usize {
@@ -179,14 +186,14 @@ impl Store {
         if self.expires() == 0 {
             let _ = self.table.next_due(now_ms);
         }
-        if self.timed_hashes() == 0 {
+        if self.indexes.fields.is_empty() {
             let _ = self.indexes.fields.next_due(now_ms);
         }
     }
 
-    /// The key of a hash with a field whose time is not after `now_ms`; nothing is removed. Bounded
-    /// work, as `next_due` for keys.
-    pub fn next_due_hash(&mut self, now_ms: i64) -> Due<&[u8]> {
+    /// The key of a hash with a field, or of a stream with an entry that waits, whose time is not
+    /// after `now_ms` (`FieldIndex`); nothing is removed. Bounded work, as `next_due` for keys.
+    pub fn next_due_inside(&mut self, now_ms: i64) -> Due<&[u8]> {
         self.indexes.fields.next_due(now_ms)
     }
 

@@ -15,7 +15,7 @@ pub(crate) struct TypeCounts([usize; Type::COUNT]);
 
 /// The type of a value that is about to be stored, if it is a collection.
 #[inline]
-fn of_new(value: &SetValue<'_>) -> Option<Type> {
+pub(super) fn of_new(value: &SetValue<'_>) -> Option<Type> {
     match value {
         SetValue::Owned(Value::Object(object)) => Some(object.value_type()),
         SetValue::Collection(object) => Some(object.value_type()),

@@ -30,6 +30,8 @@ use std::io::{self, BufWriter, Read, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const BUFFER: usize = 256 << 10;
+/// A longer AUX field is no text to be shown.
+const AUX_SHOWN: usize = 1024;
 const USAGE: &str = "Usage: redust-check-rdb <rdb-file-name>...\n       \
                      redust-check-rdb --convert 10|11|12|13|14|80 <rdb-file-name> <new-rdb-file-name>";
 
@@ -219,8 +221,11 @@ impl Checker {
             opcode::AUX => {
                 self.doing = Doing::ReadAux;
                 let (name, value) = (from.string()?, from.string()?);
-                let line = format!("AUX FIELD {} = '{}'", shown(&name), shown(&value));
-                return Ok(Step::Say(line));
+                let (name, len) = (shown(&name), value.len());
+                return Ok(Step::Say(match len <= AUX_SHOWN {
+                    true => format!("AUX FIELD {name} = '{}'", shown(&value)),
+                    false => format!("AUX FIELD {name} = {len} bytes"),
+                }));
             }
             opcode::FUNCTION2 => {
                 self.doing = Doing::ReadFunctions;

@@ -3,7 +3,9 @@
 //! ```text
 //!   type (1)   value   version (2, little-endian)   crc64 of all before (8, little-endian)
 //! ```
+//! Behind a stream stands what waits in it (`rdb/delayed`).
 
+use super::rdb::delayed;
 use super::rdb::error::RdbError;
 use super::rdb::load;
 use super::rdb::read::Reader;
@@ -14,7 +16,7 @@ use crate::keyspace::entry::Entry;
 use crate::keyspace::limits::Limits;
 use crate::util::crc64;
 use crate::util::lzf::Compressor;
-use crate::value::{Value, ValueRef};
+use crate::value::{Object, ObjectRef, Value, ValueRef};
 use std::io;
 
 /// Bytes of version and checksum.
@@ -95,6 +97,9 @@ fn write_value(
     let mut to = Writer::new(payload, 0, compression, false);
     to.byte(save::kind_of(entry.value(), version).code())?;
     save::value(&mut to, entry.value(), version)?;
+    if let ValueRef::Object(ObjectRef::Stream(stream)) = entry.value() {
+        delayed::save(&mut to, b"", stream)?;
+    }
     to.flush()
 }
 
@@ -109,8 +114,14 @@ pub(crate) fn restore(
     let kind = ValueKind::of(code, dialect).ok_or_else(|| unknown("Invalid object type"))?;
     let size = Some(body.len() as u64);
     let mut from = Reader::new(body, body.len().min(BUFFER), false).of_size(size);
-    // Compat: what follows the value in the payload is ignored, as redis-server does.
-    load::value(&mut from, kind, limits).map_err(DumpError::Format)
+    // Compat: what else follows the value in the payload is ignored, as redis-server does.
+    let mut value = load::value(&mut from, kind, limits).map_err(DumpError::Format)?;
+    if let Value::Object(object) = &mut value
+        && let Object::Stream(stream) = &mut **object
+    {
+        delayed::read_behind(&mut from, stream).ok_or_else(|| unknown("Stream delayed entries"))?;
+    }
+    Ok(value)
 }
 
 fn unknown(what: &'static str) -> DumpError {

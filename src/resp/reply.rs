@@ -37,7 +37,12 @@ pub(crate) struct Reply {
 /// A place kept for the header of an array whose length is known only at its end.
 #[derive(Debug)]
 #[must_use = "the array has no header until `end_array`"]
-pub(crate) struct Deferred(usize);
+pub(crate) struct Deferred {
+    /// What stands there is `start..end`: nothing, or the header of an array of `likely` elements.
+    start: usize,
+    end: usize,
+    likely: Option<usize>,
+}
 
 /// The reply that says that there is nothing, in the form that RESP2 clients of a command expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -260,10 +265,18 @@ impl Reply {
 
     /// Starts an array of unknown length; `end_array` writes its header. O(bytes written since).
     pub(crate) fn begin_array(&mut self) -> Deferred {
-        Deferred(self.buf.len())
+        Deferred { start: self.buf.len(), end: self.buf.len(), likely: None }
+    }
+    /// The same where the length is likely to be this one: then its header need not make room.
+    pub(crate) fn begin_array_of(&mut self, likely: usize) -> Deferred {
+        let start = self.buf.len();
+        self.array(likely);
+        Deferred { start, end: self.buf.len(), likely: Some(likely) }
     }
     pub(crate) fn end_array(&mut self, at: Deferred, len: usize) {
-        self.end_with(at, b'*', len);
+        if at.likely != Some(len) {
+            self.end_with(at, b'*', len);
+        }
     }
     pub(crate) fn end_set(&mut self, at: Deferred, len: usize) {
         self.end_with(at, if self.resp3 { b'~' } else { b'*' }, len);
@@ -279,7 +292,7 @@ impl Reply {
         head.push(kind);
         num::write_i64(&mut head, len as i64);
         head.extend_from_slice(b"\r\n");
-        self.buf.splice(at.0..at.0, head);
+        self.buf.splice(at.start..at.end, head);
     }
 
     fn line(&mut self, kind: u8, text: &[u8]) {
@@ -321,7 +334,7 @@ pub(crate) struct Bulks<'r> {
 /// Strings up to this length are short.
 const SHORT: usize = 64;
 /// Room for a short one.
-const WINDOW: usize = 5 + SHORT + 2;
+pub(crate) const WINDOW: usize = 5 + SHORT + 2;
 /// Room made at once, at least.
 const STEP: usize = 2048;
 
@@ -397,6 +410,25 @@ fn long_bulk(to: &mut [u8], text: &[u8]) -> Option<usize> {
 }
 
 impl Bulks<'_> {
+    /// Adds what `f` writes to the start of its window, as many bytes as it returns.
+    #[inline(always)]
+    pub(crate) fn with(&mut self, f: impl FnOnce(&mut [u8; WINDOW]) -> usize) {
+        if self.buf.len() < self.at + WINDOW {
+            self.make_room();
+        }
+        let window = self.buf[self.at..].first_chunk_mut::<WINDOW>();
+        self.at += f(window.expect("room was made"));
+    }
+
+    /// Adds what `f` writes to the reply.
+    pub(crate) fn with_reply(&mut self, f: impl FnOnce(&mut Reply)) {
+        self.buf.truncate(self.at);
+        let mut reply = Reply::new(std::mem::take(self.buf), false);
+        f(&mut reply);
+        *self.buf = reply.into_buf();
+        self.at = self.buf.len();
+    }
+
     /// Adds one.
     #[inline(always)]
     pub(crate) fn push(&mut self, text: &[u8]) {

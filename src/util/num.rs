@@ -145,6 +145,15 @@ pub(crate) fn write_i64(out: &mut Vec<u8>, value: i64) {
 /// back.
 #[inline]
 pub(crate) fn eight_digits(n: u32) -> (u64, usize) {
+    let all = all_eight_digits(n);
+    // Leading zeros go, but not the last of eight.
+    let zeros = ((all ^ u64::from_le_bytes([b'0'; 8])) | 1 << 56).trailing_zeros() & !7;
+    (all >> zeros, 8 - zeros as usize / 8)
+}
+
+/// The same with zeros in front, so that there are eight.
+#[inline]
+pub(crate) fn all_eight_digits(n: u32) -> u64 {
     debug_assert!(n < SHORT_NUMBERS);
     // All lanes at once: two numbers of four digits, four of two, eight digits. x / 100 is x *
     // 10486 >> 20 below 10^4, and x / 10 is x * 103 >> 10 below 100.
@@ -152,10 +161,7 @@ pub(crate) fn eight_digits(n: u32) -> (u64, usize) {
     let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
     let twos = hundreds | (fours - hundreds * 100) << 16;
     let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
-    let all = (tens | (twos - tens * 10) << 8) | u64::from_le_bytes([b'0'; 8]);
-    // Leading zeros go, but not the last of eight.
-    let zeros = ((all ^ u64::from_le_bytes([b'0'; 8])) | 1 << 56).trailing_zeros() & !7;
-    (all >> zeros, 8 - zeros as usize / 8)
+    (tens | (twos - tens * 10) << 8) | u64::from_le_bytes([b'0'; 8])
 }
 
 /// What `eight_digits` is for.

@@ -56,10 +56,16 @@ impl View for &stream::Stream {
                 digest::mix(sum, value.bytes(&mut Scratch::default()));
             }
         }
+        for (ticket, words) in self.delayed.iter().flat_map(|delayed| delayed.iter()) {
+            digest::mix(sum, &stream::delayed::text(ticket));
+            words.options().iter().chain(words.pairs()).for_each(|word| digest::mix(sum, word));
+        }
     }
 }
 
 /// The same entries, groups and counters.
+///
+/// What waits is compared too; a place for it that is empty is none.
 impl PartialEq for stream::Stream {
     fn eq(&self, other: &stream::Stream) -> bool {
         let facts = |s: &stream::Stream| {
@@ -71,7 +77,9 @@ impl PartialEq for stream::Stream {
             s.digest(&mut sum);
             sum
         };
+        let delayed = |s: &stream::Stream| s.delayed.as_ref().filter(|d| d.len() > 0).cloned();
         facts(self) == facts(other)
+            && delayed(self) == delayed(other)
             && self.groups == other.groups
             && self.producers == other.producers
             && sum(self) == sum(other)

@@ -310,5 +310,28 @@ start_server [list overrides $all binary $reference] {
             same_data 0 -1
             assert_equal 1 [s sync_full]
         }
+   
+        test "entries that wait reach a redis-server when they appear" {
+            r select 0
+            r flushall
+            r xadd plain 1-1 f v
+            r xadd early delay 300 * f snapshot
+            r -1 replicaof no one
+            r -1 debug change-repl-id
+            r debug change-repl-id
+            follow -1 0
+            wait_for_condition {[r -1 exists plain] && [s -1 master_link_status] eq "up"}
+            r xadd plain delay 100 * f stream
+            r xdel plain [r xadd plain delay 90000 * f never]
+            wait_for_condition {[r xlen plain] == 2 && [r xlen early] == 1}
+            wait_for_condition {[r -1 xrange plain - +] eq [r xrange plain - +]}
+            wait_for_condition {[r -1 xrange early - +] eq [r xrange early - +]}
+            # Nor does a payload with such an entry stop it.
+            r xadd plain delay 90000 * f v
+            r -1 replicaof no one
+            r config set rdb-target-version 10
+            r -1 restore copy 0 [r dump plain]
+            assert_equal [r xrange plain - +] [r -1 xrange copy - +]
+        }
     }
 }

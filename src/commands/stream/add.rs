@@ -1,5 +1,6 @@
 //! Adding entries (XADD) and trimming (XTRIM), whose options are the same.
 
+use super::delayed::{self, When};
 use super::idempotent::{Sender, remember};
 use super::refs::{Refs, Trimmed};
 use super::{INVALID_ID, id, reply_id};
@@ -30,16 +31,18 @@ pub(super) struct Trimming {
 }
 
 /// The options of XADD and XTRIM.
-struct Options<'a> {
+pub(super) struct Options<'a> {
     trimming: Option<Trimming>,
     /// Who sends the entry, and as which of its messages.
     sender: Option<Sender<'a>>,
     /// What trimming does about groups, if that is said.
     refs: Option<Refs>,
-    no_mkstream: bool,
-    new: NewId,
+    pub(super) no_mkstream: bool,
+    pub(super) new: NewId,
     /// Which argument the ID is.
-    id: usize,
+    pub(super) id: usize,
+    /// Which argument says when the entry is to appear; 0: it does so now.
+    pub(super) when: usize,
 }
 
 /// The argument with the threshold of MAXLEN or MINID, whose word is at `at`; and whether it is
@@ -70,6 +73,7 @@ impl<'a> Options<'a> {
             no_mkstream: false,
             new: NewId::Auto(env.now_ms as u64),
             id: argv.len(),
+            when: 0,
         };
         let mut at = 2;
         while at < argv.len() {
@@ -108,7 +112,10 @@ impl<'a> Options<'a> {
                     return Err(errors::SYNTAX);
                 }
             } else if adds {
-                let given = Id::parse_given(word, 0).ok_or(INVALID_ID)?;
+                let Some(given) = Id::parse_given(word, 0) else {
+                    at = options.delay(argv, at, env)?;
+                    continue;
+                };
                 options.new = match given.any_seq {
                     true => NewId::AnySeq(given.id.ms),
                     false => NewId::Exactly(given.id),
@@ -147,6 +154,25 @@ impl<'a> Options<'a> {
         options.trimming = trimming;
         Ok(options)
     }
+
+    /// Takes what stands in place of an option or an ID; returns where to go on.
+    #[cold]
+    fn delay(&mut self, argv: Argv<'_>, at: usize, env: &Env) -> Result<usize, CmdError> {
+        let when = When::parse(argv, at, env)?.ok_or(INVALID_ID)?;
+        if std::mem::replace(&mut self.when, at) != 0 {
+            return Err(match when {
+                When::Ticket(_) => delayed::AUTO_ONLY,
+                When::At(_) => delayed::TWICE,
+            });
+        }
+        Ok(match when {
+            When::At(_) => at + 2,
+            When::Ticket(_) => {
+                self.id = at;
+                argv.len()
+            }
+        })
+    }
 }
 
 /// The most entries that approximate trimming removes: those of a hundred blocks.
@@ -173,17 +199,35 @@ impl Trimming {
 }
 
 /// `XADD key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [IDMPAUTO producer|IDMP producer iid]
-/// [MAXLEN|MINID [=|~] threshold [LIMIT n]] *|id field value [field value ...]`
+/// [MAXLEN|MINID [=|~] threshold [LIMIT n]] [DELAY ms|AT unix-ms] *|id|~ticket field value
+/// [field value ...]`
 ///
 /// Adds an entry at the end, and may trim the stream. Reply: the ID; of a message that the producer
-/// sent before, that of then. O(1), and what is trimmed.
+/// sent before, that of then; of an entry that is put off, its ticket. O(1), and what is trimmed.
 fn xadd(ctx: &mut Ctx<'_>) -> CmdResult {
-    let Ctx { db, argv, reply, fx, limits, env } = ctx;
-    let options = Options::parse(*argv, env, limits, true)?;
+    add(ctx, ctx.argv, None)
+}
+
+/// XADD with other arguments than those that came, at another time.
+#[inline(never)]
+pub(super) fn add_at(ctx: &mut Ctx<'_>, argv: Argv<'_>, at_ms: u64) -> CmdResult {
+    add(ctx, argv, Some(at_ms))
+}
+
+#[inline(always)] // `xadd` is all of it; what was put off goes through a copy.
+fn add(ctx: &mut Ctx<'_>, argv: Argv<'_>, at_ms: Option<u64>) -> CmdResult {
+    let mut options = Options::parse(argv, ctx.env, ctx.limits, true)?;
+    if let Some(ms) = at_ms {
+        options.new = NewId::Auto(ms);
+    }
     let fields = options.id + 1;
     if argv.len() < fields + 2 || !(argv.len() - fields).is_multiple_of(2) {
         return Err(errors::wrong_arity("xadd"));
     }
+    if options.when != 0 {
+        return delayed::put_off(ctx, argv, &options);
+    }
+    let Ctx { db, reply, fx, limits, env, .. } = ctx;
     if matches!(options.new, NewId::Exactly(Id::MIN)) {
         return Err(CmdError::new("ERR The ID specified in XADD must be greater than 0-0"));
     }

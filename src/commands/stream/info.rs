@@ -4,6 +4,7 @@ use super::{group, reply_entry, reply_id, reply_range};
 use crate::commands::arg;
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::ds::stream::Stream as Inner;
+use crate::ds::stream::delayed::{self, Delayed};
 use crate::ds::stream::group::Group;
 use crate::ds::stream::id::Id;
 use crate::ds::stream::idempotent::Producers;
@@ -33,7 +34,10 @@ fn stream(ctx: &mut Ctx<'_>) -> CmdResult {
     };
     let log = &stream.log;
     let facts = if full.is_some() { 9 } else { 10 };
-    reply.map(facts + if stream.producers.is_some() { 6 } else { 0 });
+    let delayed = stream.delayed.as_deref().filter(|delayed| delayed.len() > 0);
+    let more = [stream.producers.is_some(), delayed.is_some(), delayed.is_some() && full.is_some()];
+    let [producers, waiting, shown] = more.map(usize::from);
+    reply.map(facts + 6 * producers + 2 * waiting + shown);
     let mut number = |name: &str, n: i64| {
         reply.bulk_str(name);
         reply.int(n);
@@ -51,6 +55,9 @@ fn stream(ctx: &mut Ctx<'_>) -> CmdResult {
     reply_id(reply, log.first_id);
     if let Some(producers) = &stream.producers {
         self::producers(reply, producers, env.now_ms as u64);
+    }
+    if let Some(delayed) = delayed {
+        self::delayed(reply, delayed, full);
     }
     match full {
         None => summary(reply, stream),
@@ -75,6 +82,24 @@ fn producers(reply: &mut Reply, producers: &Producers, now_ms: u64) {
     for (name, n) in numbers {
         reply.bulk_str(name);
         reply.int(n as i64);
+    }
+}
+
+/// What waits for its time. A stream in which nothing does looks as it did in Redis 7.2.
+fn delayed(reply: &mut Reply, delayed: &Delayed, full: Option<i64>) {
+    reply.bulk_str("delayed");
+    reply.len_int(delayed.len());
+    reply.bulk_str("next-delayed");
+    reply.bulk(&delayed.first().map_or(Vec::new(), delayed::text));
+    let Some(count) = full else { return };
+    let most = if count == 0 { usize::MAX } else { count as usize };
+    reply.bulk_str("delayed-entries");
+    reply.array(delayed.len().min(most));
+    for (ticket, words) in delayed.iter().take(most) {
+        reply.array(2);
+        reply.bulk(&delayed::text(ticket));
+        reply.array(words.pairs().len());
+        words.pairs().iter().for_each(|word| reply.bulk(word));
     }
 }
 

@@ -1,12 +1,15 @@
 //! Streams: counting, reading and deleting entries.
 //!
-//! Adding and trimming are in `add`, with a memory for what comes twice in `idempotent`. Reading
-//! new entries, alone or as one of a group, is in `read`; groups are in `group`,
-//! `claim` and `release`; deletion with a view to them is in `refs`; XINFO is in `info`.
+//! Adding and trimming are in `add`, with a memory for what comes twice in `idempotent`. Entries
+//! that wait for their time are in `delayed`. Reading new entries, alone or as one of a group, is
+//! in `read`; how many of them are written is in `entries`. Groups are in `group`, `claim` and
+//! `release`; deletion with a view to them is in `refs`; XINFO is in `info`.
 
 pub(crate) mod add;
 pub(crate) mod claim;
 mod dead;
+pub(crate) mod delayed;
+mod entries;
 pub(crate) mod group;
 pub(crate) mod idempotent;
 pub(crate) mod info;
@@ -14,6 +17,7 @@ pub(crate) mod read;
 pub(crate) mod refs;
 pub(crate) mod release;
 
+use self::entries::Entries;
 use crate::commands::arg;
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::ds::listpack::Item;
@@ -91,14 +95,9 @@ fn reply_item(reply: &mut Reply, item: Item<'_>) {
 /// An entry: its ID, and its fields with their values.
 #[inline]
 fn reply_entry(reply: &mut Reply, entry: Entry<'_>) {
-    reply_pairs(reply, entry.id, &mut entry.pairs());
-}
-
-#[inline]
-fn reply_pairs(reply: &mut Reply, id: Id, pairs: &mut Pairs<'_>) {
     reply.array(2);
-    reply_id(reply, id);
-    reply_fields(reply, pairs);
+    reply_id(reply, entry.id);
+    reply_fields(reply, &mut entry.pairs());
 }
 
 #[inline]
@@ -112,9 +111,11 @@ fn reply_fields(reply: &mut Reply, pairs: &mut Pairs<'_>) {
 
 /// Entries oldest first as an array, up to `count` of them (0: all).
 fn reply_range(reply: &mut Reply, range: Range<'_>, count: usize) {
-    let at = reply.begin_array();
+    let at = reply.begin_array_of(count);
     let most = if count == 0 { usize::MAX } else { count };
-    let n = range.visit(most, |id, pairs| reply_pairs(reply, id, pairs));
+    let mut entries = Entries::new(reply);
+    let n = range.visit(most, |id, pairs| entries.push(id, pairs));
+    drop(entries);
     reply.end_array(at, n);
 }
 
@@ -174,7 +175,8 @@ fn range(ctx: &mut Ctx<'_>, back: bool) -> CmdResult {
     Ok(Flow::Done)
 }
 
-/// `XDEL key id [id ...]`. Reply: how many were there. O(each: log blocks + entries of one).
+/// `XDEL key id|~ticket [id|~ticket ...]`. Reply: how many were there.
+/// O(each: log blocks + entries of one).
 fn xdel(ctx: &mut Ctx<'_>) -> CmdResult {
     let Ctx { db, argv, reply, fx, .. } = ctx;
     let key = argv.at(1);
@@ -182,7 +184,15 @@ fn xdel(ctx: &mut Ctx<'_>) -> CmdResult {
         reply.int(0);
         return Ok(Flow::Done);
     };
-    let deleted = stream.log.delete(&ids(*argv, 2)?);
+    let ids = match ids(*argv, 2) {
+        Ok(ids) => ids,
+        Err(_) if argv.from(2).iter().any(|arg| delayed::is_ticket(arg)) => {
+            drop(stream);
+            return delayed::take_back(ctx);
+        }
+        Err(e) => return Err(e),
+    };
+    let deleted = stream.log.delete(&ids);
     drop(stream);
     if deleted > 0 {
         fx.touched(key);

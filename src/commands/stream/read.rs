@@ -2,7 +2,8 @@
 //! waiting for it.
 
 use super::dead::Dead;
-use super::{INVALID_ID, group, id, reply_entry, reply_fields, reply_id, reply_pairs, reply_range};
+use super::entries::Entries;
+use super::{INVALID_ID, group, id, reply_entry, reply_fields, reply_id, reply_range};
 use crate::commands::arg;
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::ds::stream::Stream as Inner;
@@ -438,16 +439,12 @@ impl Reading<'_> {
     fn new_entries(&mut self, most: usize, request: &Request<'_>, reply: &mut Reply) -> usize {
         let Some(start) = self.state.last_id.next() else { return 0 };
         let (log, no_ack) = (self.log, request.no_ack);
+        let mut entries = Entries::new(reply);
         let n = log.range(start, Id::MAX).visit(most, |id, pairs| {
             self.advance(id);
-            if request.claims.is_some() {
-                reply.array(4);
-                reply_id(reply, id);
-                reply_fields(reply, pairs);
-                reply.int(0);
-                reply.int(0);
-            } else {
-                reply_pairs(reply, id, pairs);
+            match request.claims {
+                Some(_) => entries.push_new(id, pairs),
+                None => entries.push(id, pairs),
             }
             if no_ack {
                 return;

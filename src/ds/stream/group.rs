@@ -13,6 +13,7 @@
 //! `released`, and nothing else; `by_time`, if it is there, has all that is somebody's.
 
 use super::id::Id;
+use super::times::Times;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The groups of a stream by name.
@@ -97,7 +98,7 @@ pub(crate) struct Group {
     free: Vec<Slot>,
     released: Option<Box<Released>>,
     /// What is somebody's, by the time of its delivery.
-    by_time: Option<BTreeSet<(i64, Id)>>,
+    by_time: Option<Times>,
 }
 
 impl Group {
@@ -175,7 +176,7 @@ impl Group {
         for id in &consumer.pending {
             let old = self.pending.remove(id);
             if let (Some(by_time), Some(old)) = (&mut self.by_time, old) {
-                by_time.remove(&(old.delivered_ms, *id));
+                by_time.remove((old.delivered_ms, *id));
             }
         }
         consumer.pending.len()
@@ -241,7 +242,7 @@ impl Group {
 
     fn forget_time(&mut self, id: Id, old: Pending) {
         if let Some(by_time) = &mut self.by_time {
-            by_time.remove(&(old.delivered_ms, id));
+            by_time.remove((old.delivered_ms, id));
         }
     }
 
@@ -259,9 +260,8 @@ impl Group {
     pub(crate) fn index_times(&mut self) {
         if self.by_time.is_none() {
             let owned = self.pending.iter().filter(|(_, p)| p.consumer != NOBODY);
-            let mut all: Vec<(i64, Id)> = owned.map(|(id, p)| (p.delivered_ms, *id)).collect();
-            all.sort_unstable();
-            self.by_time = Some(all.into_iter().collect());
+            let all = owned.map(|(id, p)| (p.delivered_ms, *id));
+            self.by_time = Some(Times::new(all, self.pending.len()));
         }
     }
 
@@ -270,15 +270,14 @@ impl Group {
     ///
     /// Compat: of what was delivered within one millisecond, the lowest ID comes first.
     pub(crate) fn claimable(&self, until_ms: i64) -> impl Iterator<Item = Id> {
-        let old =
-            self.by_time.iter().flat_map(move |by_time| by_time.range(..=(until_ms, Id::MAX)));
-        self.released().chain(old.map(|(_, id)| *id))
+        let old = self.by_time.iter().flat_map(move |by_time| by_time.until(until_ms));
+        self.released().chain(old.map(|(_, id)| id))
     }
 
     /// When the oldest delivery was, if the times are indexed; 0 if something is nobody's.
     pub(crate) fn oldest_delivery_ms(&self) -> Option<i64> {
         match self.released_count() {
-            0 => self.by_time.as_ref()?.first().map(|(at, _)| *at),
+            0 => self.by_time.as_ref()?.first().map(|(at, _)| at),
             _ => Some(0),
         }
     }
@@ -286,12 +285,11 @@ impl Group {
     /// Allocated bytes, about: trees of nodes of eleven are two thirds full.
     pub(crate) fn mem_bytes(&self) -> usize {
         const PENDING: usize = (size_of::<Id>() * 2 + size_of::<Pending>()) * 3 / 2;
-        const TIME: usize = (size_of::<Id>() + 8) * 3 / 2;
         const RELEASED: usize = (size_of::<Id>() + 8) * 3;
         let consumer = |c: &Consumer| 2 * c.name.len() + size_of::<Consumer>() + 32;
         size_of::<Group>()
             + self.pending.len() * PENDING
-            + self.by_time.as_ref().map_or(0, |times| times.len() * TIME)
+            + self.by_time.as_ref().map_or(0, |times| times.mem_bytes())
             + self.released_count() * RELEASED
             + self.consumers().map(consumer).sum::<usize>()
     }
@@ -316,8 +314,9 @@ impl Group {
             assert_eq!(self.pending[&id].delivered_ms, 0);
         }
         if let Some(by_time) = &self.by_time {
-            assert_eq!(by_time.len(), of_consumers);
-            assert!(by_time.iter().all(|(at, id)| self.pending[id].delivered_ms == *at));
+            assert_eq!(by_time.check(), of_consumers);
+            let all = by_time.until(i64::MAX);
+            assert!(all.into_iter().all(|(at, id)| self.pending[&id].delivered_ms == at));
         }
     }
 }

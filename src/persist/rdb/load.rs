@@ -32,6 +32,7 @@
 
 mod batch;
 
+use super::delayed;
 use super::error::RdbError as Error;
 pub use super::error::RdbError;
 use super::library::{self, Library};
@@ -392,6 +393,10 @@ impl Loader<'_> {
                     set_limits(ks.db_mut(self.db), &key, limits);
                     return Ok(());
                 }
+                if name == delayed::FIELD {
+                    return add_delayed(ks.db_mut(self.db), &value)
+                        .ok_or_else(|| Error::corrupt(at, "Stream delayed entries"));
+                }
                 if name == b"used-mem" {
                     let text = std::str::from_utf8(&value).unwrap_or_default();
                     self.used_memory = text.parse().unwrap_or(0);
@@ -500,7 +505,6 @@ pub(crate) fn value<R: Read>(
     if object.is_empty() { Err(Error::Empty { at }) } else { Ok(Value::Object(Box::new(object))) }
 }
 
-/// A string, or a module's value, which is refused.
 /// Sets the delivery limits of groups of a stream that was read before, if it was kept.
 fn set_limits(db: &mut Store, key: &[u8], limits: Vec<stream::LimitOf>) {
     let key = db.key(key);
@@ -513,6 +517,20 @@ fn set_limits(db: &mut Store, key: &[u8], limits: Vec<stream::LimitOf>) {
     }
 }
 
+/// Adds what waits in a stream that was read before, if it was kept; None if it is broken.
+fn add_delayed(db: &mut Store, field: &[u8]) -> Option<()> {
+    let (key, entries) = delayed::key_of(field)?;
+    let key = db.key(key);
+    let (was, read) = {
+        let open = db.find_mut(key).and_then(Open::<Stream>::entry);
+        let Some(mut stream) = open else { return Some(()) };
+        (stream.quiet_until_ms(), delayed::read(entries, &mut stream))
+    };
+    db.find_mut(key)?.delayed(was);
+    read
+}
+
+/// A string, or a module's value, which is refused.
 fn simple<R: Read>(from: &mut Reader<R>, kind: ValueKind) -> Result<Value, Error> {
     match kind {
         ValueKind::String => Ok(match from.text()? {

@@ -1,6 +1,7 @@
 //! RDB snapshots: reader, writer, and the file they are written to.
 
 pub(crate) mod blob;
+pub(crate) mod delayed;
 pub(crate) mod error;
 pub mod file;
 pub(crate) mod hash;

@@ -4,6 +4,7 @@
 //! functions, then for each database its number, its size (so that the loader makes room at once)
 //! and its keys. Keys come in table order, each prefetched.
 
+use super::delayed;
 use super::library::Library;
 use super::types::{
     ACTIVE_TIMES_SINCE, RELEASED_SINCE, TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind, WRITE_MAX,
@@ -120,7 +121,7 @@ fn lowest_of_streams(db: &Store) -> u32 {
 
 /// The lowest version that can hold a key's value.
 pub(crate) fn lowest_for(entry: &Entry) -> u32 {
-    if fields::of_entry(entry).is_some() {
+    if entry.value_type() == Type::Hash && fields::of_entry(entry).is_some() {
         TIMED_FIELDS_SINCE
     } else if let ValueRef::Object(ObjectRef::Stream(x)) = entry.value() {
         stream::lowest(x)
@@ -219,7 +220,10 @@ fn key_value<W: Write>(
     to.string(entry.key())?;
     value(to, entry.value(), version)?;
     match entry.value() {
-        ValueRef::Object(ObjectRef::Stream(x)) => limits_of_groups(to, entry.key(), x),
+        ValueRef::Object(ObjectRef::Stream(x)) => {
+            limits_of_groups(to, entry.key(), x)?;
+            delayed::save(to, entry.key(), x)
+        }
         _ => Ok(()),
     }
 }

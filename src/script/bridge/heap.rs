@@ -9,6 +9,8 @@ use super::Shared;
 
 /// What Lua needs at most: it has doubles and pointers.
 const ALIGN: usize = 8;
+/// Blocks up to this size are copied when they grow or shrink.
+const SMALL: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Heap {
@@ -76,6 +78,16 @@ pub(super) unsafe extern "C" fn allocate(
                 dealloc(old.cast(), before);
                 heap.used = used;
                 return ptr::null_mut();
+            }
+            // A table that grows by steps: to ask whether the allocator can make it longer where it
+            // is takes longer than the copy.
+            _ if old_size.max(size) <= SMALL => {
+                let new = alloc(after);
+                if !new.is_null() {
+                    ptr::copy_nonoverlapping(old.cast::<u8>(), new, old_size.min(size));
+                    dealloc(old.cast(), before);
+                }
+                new
             }
             _ => realloc(old.cast(), before, size),
         }

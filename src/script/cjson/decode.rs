@@ -9,8 +9,6 @@ use crate::util::num;
 
 /// So many bytes are looked at one by one before a search begins.
 const NEAR: usize = 16;
-/// The room for a string with escapes, before it grows.
-const BEGIN: usize = 256;
 
 /// What stands for the digits of a code point in `ESCAPES`.
 const CODE_POINT: u8 = 1;
@@ -311,82 +309,82 @@ impl<'a> Input<'a> {
 
     /// Writes it to the beginning of `out`.
     fn unescape_to(&mut self, out: &mut Vec<u8>) -> Token<'a> {
-        let text = self.text;
-        // Bytes that are written, and how many the last ones are that stood there as they are.
-        let (mut len, mut plain) = (0, 0);
+        let rest = &self.text[self.at..];
+        // No escape is shorter than what it means: there is room for all that may come.
+        if out.len() < rest.len() {
+            out.resize(rest.len(), 0);
+        }
+        let out = &mut out[..rest.len()];
+        // Places are kept here rather than in `self`, where each byte would wait for the last one.
+        // What is read, what is written, and how many bytes in a row stood there as they are.
+        let (mut at, mut len, mut plain) = (0, 0, 0);
         loop {
-            // There is always room for a code point.
-            if len + 4 > out.len() {
-                out.resize((out.len() * 2).max(BEGIN), 0);
-            }
-            match text.get(self.at) {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Token::Unescaped(len);
-                }
-                Some(b'\\') => match ESCAPES[usize::from(self.byte(1))] {
-                    0 => return self.broken("invalid escape code"),
+            let Some(&c) = rest.get(at) else {
+                self.at += at;
+                return self.broken("unexpected end of string");
+            };
+            if c == b'\\' {
+                let code = rest.get(at + 1).copied().unwrap_or(0);
+                plain = 0;
+                match ESCAPES[usize::from(code)] {
+                    0 => {
+                        self.at += at;
+                        return self.broken("invalid escape code");
+                    }
                     CODE_POINT => {
-                        let Some((point, taken)) = self.code_point() else {
+                        let Some((point, taken)) = code_point(&rest[at..]) else {
+                            self.at += at;
                             return self.broken("invalid unicode escape code");
                         };
                         // Halves of pairs are refused, so every one is a character.
                         if let Some(c) = char::from_u32(point) {
                             len += c.encode_utf8(&mut out[len..]).len();
                         }
-                        self.at += taken;
-                        plain = 0;
+                        at += taken;
                     }
-                    c => {
-                        out[len] = c;
-                        len += 1;
-                        self.at += 2;
-                        plain = 0;
-                    }
-                },
-                Some(c) => {
-                    out[len] = *c;
-                    len += 1;
-                    self.at += 1;
-                    plain += 1;
-                    // Where there is one escape, there are often more. If there are not, search.
-                    if plain == NEAR {
-                        let rest = &text[self.at..];
-                        let run = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-                        if len + run > out.len() {
-                            out.resize((out.len() * 2).max(len + run), 0);
-                        }
-                        out[len..len + run].copy_from_slice(&rest[..run]);
-                        len += run;
-                        self.at += run;
-                        plain = 0;
+                    meant => {
+                        out[len] = meant;
+                        (at, len) = (at + 2, len + 1);
                     }
                 }
-                None => return self.broken("unexpected end of string"),
+                continue;
+            }
+            if c == b'"' {
+                self.at += at + 1;
+                return Token::Unescaped(len);
+            }
+            out[len] = c;
+            (at, len, plain) = (at + 1, len + 1, plain + 1);
+            // Where there is one escape, there are often more. If there are not, search.
+            if plain == NEAR {
+                let rest = &rest[at..];
+                let run = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+                out[len..len + run].copy_from_slice(&rest[..run]);
+                (at, len, plain) = (at + run, len + run, 0);
             }
         }
     }
+}
 
-    /// The code point of the `\u` here, and how many bytes it takes: two escapes if it is not in
-    /// the first plane.
-    fn code_point(&self) -> Option<(u32, usize)> {
-        let first = self.hex(2)?;
-        match first {
-            0xd800..=0xdbff => {
-                if self.byte(6) != b'\\' || self.byte(7) != b'u' {
-                    return None;
-                }
-                let second = self.hex(8).filter(|n| (0xdc00..=0xdfff).contains(n))?;
-                Some((((first & 0x3ff) << 10 | second & 0x3ff) + 0x1_0000, 12))
+/// The code point of the `\u` that a text begins with, and how many bytes it takes: two escapes if
+/// it is not in the first plane.
+fn code_point(text: &[u8]) -> Option<(u32, usize)> {
+    let first = hex(text, 2)?;
+    match first {
+        0xd800..=0xdbff => {
+            if text.get(6..8) != Some(&br"\u"[..]) {
+                return None;
             }
-            0xdc00..=0xdfff => None,
-            _ => Some((first, 6)),
+            let second = hex(text, 8).filter(|n| (0xdc00..=0xdfff).contains(n))?;
+            Some((((first & 0x3ff) << 10 | second & 0x3ff) + 0x1_0000, 12))
         }
+        0xdc00..=0xdfff => None,
+        _ => Some((first, 6)),
     }
+}
 
-    /// The four digits at an offset from here.
-    fn hex(&self, offset: usize) -> Option<u32> {
-        (offset..offset + 4)
-            .try_fold(0, |n, at| Some(n << 4 | char::from(self.byte(at)).to_digit(16)?))
-    }
+/// The four digits at an offset.
+fn hex(text: &[u8], offset: usize) -> Option<u32> {
+    let digits = text.get(offset..offset + 4)?;
+    digits.iter().try_fold(0, |n, c| Some(n << 4 | char::from(*c).to_digit(16)?))
 }

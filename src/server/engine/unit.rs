@@ -3,7 +3,7 @@
 //! ```text
 //! within    a unit inside another: what ran before goes on as it was
 //! command   a client's command, admitted by the gate, as a unit
-//! act       what the server does to one database by itself: expiry, eviction
+//! act       what the server does to one database by itself: expiry, eviction, delayed entries
 //! members   commands of the running unit that come from elsewhere: what EXEC runs
 //!   call      one command
 //! ```
@@ -135,6 +135,28 @@ pub(crate) fn act(
     let mut fx = Effects::new(srv.exec.armed, db);
     let before = srv.memory.used();
     change(&mut DbMut::new(srv.ks.db_mut(db as usize), &env, None, srv.lazyfree), &mut fx);
+    acted(srv, fx, before, tell)
+}
+
+/// The same with all that a command has, but for a client.
+pub(crate) fn act_as_command(srv: &mut Server, db: u32, change: impl FnOnce(&mut Ctx<'_>)) {
+    let env = srv.env_in(db, Origin::Client, true);
+    let mut fx = Effects::new(srv.exec.armed, db);
+    let (before, mut reply) = (srv.memory.used(), Reply::new(Vec::new(), false));
+    let Server { ks, limits, lazyfree, .. } = &mut *srv;
+    change(&mut Ctx {
+        db: DbMut::new(ks.db_mut(db as usize), &env, None, *lazyfree),
+        argv: Argv::new(&[b""]),
+        reply: &mut reply,
+        fx: &mut fx,
+        limits,
+        env: &env,
+    });
+    srv.rdb.dirty += fx.dirty;
+    acted(srv, fx, before, |_| ());
+}
+
+fn acted(srv: &mut Server, mut fx: Effects, before: u64, tell: impl FnOnce(&mut Effects)) -> u64 {
     srv.drop_values(fx.take_dropped());
     let freed = before.saturating_sub(srv.memory.used());
     tell(&mut fx);

@@ -1,10 +1,12 @@
 //! Active expiry: deletes keys and fields of hashes soon after their time, if nobody asks for them.
+//! Entries of streams that have waited for their time appear here too.
 //!
-//! Each database has one wheel for the keys that are due, and one for the hashes with fields that
-//! are due. A run works through them until its share of time is used up (a quarter of a core at
-//! `active-expire-effort` 1). The next run goes on a few milliseconds later. INFO shows how far
-//! expiry lags behind.
+//! Each database has one wheel for the keys that are due, and one for the hashes and streams in
+//! which something is. A run works through them until its share of time is used up (a quarter of a
+//! core at `active-expire-effort` 1). The next run goes on a few milliseconds later. INFO shows how
+//! far expiry lags behind.
 
+use crate::commands::stream::delayed;
 use crate::keyspace::entry::Entry;
 use crate::keyspace::store::Due;
 use crate::server::engine::unit;
@@ -85,7 +87,7 @@ pub(crate) fn run(srv: &mut Server) {
         if srv.ks.db(db).timed() == 0 {
             continue;
         }
-        if !drain(srv, db, start) || !drain_fields(srv, db, start) {
+        if !drain(srv, db, start) || !drain_inside(srv, db, start) {
             pending = true;
             srv.expiry.next_db = db;
             break;
@@ -152,21 +154,27 @@ fn is_over(srv: &Server, start: u64) -> bool {
     srv.clock.watch.us(srv.clock.watch.ticks().wrapping_sub(start)) >= RUN_US
 }
 
-/// Expires the fields that are due in one database; false when time ran out before.
-fn drain_fields(srv: &mut Server, db: usize, start: u64) -> bool {
+/// Expires the fields that are due in one database, and adds the entries; false when time ran out
+/// before.
+fn drain_inside(srv: &mut Server, db: usize, start: u64) -> bool {
     loop {
         let now = srv.clock.now_ms;
         let store = srv.ks.db_mut(db);
-        let key = match store.next_due_hash(now - 1) {
+        let key = match store.next_due_inside(now - 1) {
             Due::This(key) => key.to_vec(),
             Due::Unsorted => return false,
             Due::Nothing => return true,
         };
-        let due = match store.find(store.key(&key)).map(Entry::value) {
-            Some(ValueRef::Object(ObjectRef::Hash(hash))) => hash.due(now, BATCH),
+        match store.find(store.key(&key)).map(Entry::value) {
+            Some(ValueRef::Object(ObjectRef::Hash(hash))) => {
+                let due = hash.due(now, BATCH);
+                unit::act(srv, db as u32, |db, fx| db.expire_fields(&key, &due, fx), |_| ());
+            }
+            Some(ValueRef::Object(ObjectRef::Stream(_))) => {
+                unit::act_as_command(srv, db as u32, |ctx| delayed::appear(ctx, &key, BATCH));
+            }
             _ => return true,
-        };
-        unit::act(srv, db as u32, |db, fx| db.expire_fields(&key, &due, fx), |_| ());
+        }
         if is_over(srv, start) {
             return false;
         }

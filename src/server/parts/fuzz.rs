@@ -1,6 +1,7 @@
 //! What fuzzing calls of the parts.
 
 use super::script::{Bounds, Scripting};
+use crate::commands::stream::delayed;
 use crate::commands::{self, Ctx, spec};
 use crate::keyspace::db::DbMut;
 use crate::keyspace::effects::Effects;
@@ -67,21 +68,12 @@ pub fn streams(data: &[u8]) {
     same_again(&store, &limits);
 }
 
-/// Runs a command about streams, if it is one.
+/// Runs a command about streams, if it is one. At APPEAR, what waits and is due appears.
 fn run(store: &mut Store, limits: &Limits, argv: Argv<'_>, at: i64) {
     let mut name = argv.at(0).to_ascii_lowercase();
     if matches!(&name[..], b"xgroup" | b"xinfo") && argv.len() > 1 {
         name.push(b'|');
         name.extend_from_slice(&argv.at(1).to_ascii_lowercase());
-    }
-    let rows = commands::TABLES.iter().flat_map(|table| table.iter());
-    let Some(row) = rows.into_iter().find(|row| row.0.starts_with('x') && row.0.as_bytes() == name)
-    else {
-        return;
-    };
-    let spec = spec::all().iter().find(|spec| spec.name == row.0);
-    if spec.is_none_or(|spec| !spec.arity_ok(argv.len())) {
-        return;
     }
     let env = Env {
         now_ms: 1_900_000_000_000 + at * 100,
@@ -97,7 +89,21 @@ fn run(store: &mut Store, limits: &Limits, argv: Argv<'_>, at: i64) {
     let mut reply = Reply::new(Vec::new(), at % 2 == 1);
     let mut fx = Effects::new(u8::MAX, 0);
     let db = DbMut::new(store, &env, None, Lazyfree::default());
-    let _ = (row.1)(&mut Ctx { db, argv, reply: &mut reply, fx: &mut fx, limits, env: &env });
+    let mut ctx = Ctx { db, argv, reply: &mut reply, fx: &mut fx, limits, env: &env };
+    if name == b"appear" {
+        delayed::appear(&mut ctx, b"s", 9);
+        return store.check();
+    }
+    let rows = commands::TABLES.iter().flat_map(|table| table.iter());
+    let Some(row) = rows.into_iter().find(|row| row.0.starts_with('x') && row.0.as_bytes() == name)
+    else {
+        return;
+    };
+    let spec = spec::all().iter().find(|spec| spec.name == row.0);
+    if spec.is_none_or(|spec| !spec.arity_ok(argv.len())) {
+        return;
+    }
+    let _ = (row.1)(&mut ctx);
     store.check();
 }
 

@@ -309,6 +309,10 @@ pub(super) const FAMILIES: &[Family] = &[
         later: "",
         chance: "
             XADD $x * f1 $val
+            XADD $x [NOMKSTREAM] [MAXLEN (=|~) $count] DELAY $waitms * f1 $val
+            XADD $x [KEEPREF|DELREF|ACKED] AT $small * f1 $val f2 $val
+            XADD $x (~$small-$small|~9000000000000-$small) f1 $val
+            XDEL $x ~9000000000000-$small [$id]
             XADD $x (IDMP p1 $small|IDMPAUTO p2) [MAXLEN (=|~) $count] * f1 $val",
     },
     Family {

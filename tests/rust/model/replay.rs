@@ -210,6 +210,9 @@ impl Pair {
         if !self.writes.contains(&name) && !BESIDE_WRITES.contains(&name.as_str()) {
             return Some("a command that does not write");
         }
+        if name == "xadd" && command.iter().any(|word| word.eq_ignore_ascii_case(b"DELAY")) {
+            return Some("a relative time");
+        }
         let options = option_words(&name, command);
         options.iter().any(|word| word == b"EX" || word == b"PX").then_some("a relative time")
     }

@@ -6,14 +6,16 @@
 //! XCLAIM k g ann 0 2-0 TIME 1700000000000 RETRYCOUNT 1 JUSTID FORCE
 //! XNACK k g FAIL IDS 1 3-0 RETRYCOUNT 2 FORCE
 //! XCFGSET k IDMP-DURATION 100 IDMP-MAXSIZE 100    XIDMPRECORD k producer iid 2-0
+//! XADD k MAXLEN 5 ~1700000000000-1600000000000 f v
 //! ```
-//! The last two lines are written where there is something to say with them.
+//! The last three lines are written where there is something to say with them.
 //!
 //! Compat: the stream of a command that can't be made without entries is made of one that goes at
 //! once.
 
 use super::Out;
 use crate::ds::stream::Stream;
+use crate::ds::stream::delayed;
 use crate::ds::stream::group::Group;
 use crate::ds::stream::id::Id;
 use crate::ds::stream::idempotent::Producers;
@@ -51,7 +53,13 @@ pub(super) fn commands<W: Write>(out: &mut Out<W>, key: &[u8], stream: &Stream) 
     if let Some(producers) = &stream.producers {
         self::producers(out, key, producers)?;
     }
-    stream.groups.iter().try_for_each(|(name, group)| self::group(out, key, name, group))
+    stream.groups.iter().try_for_each(|(name, group)| self::group(out, key, name, group))?;
+    for (ticket, words) in stream.delayed.iter().flat_map(|delayed| delayed.iter()) {
+        let ticket = delayed::text(ticket);
+        let start: [&[u8]; 2] = [b"XADD", key];
+        out.command(&[&start[..], words.options(), &[&ticket], words.pairs()].concat())?;
+    }
+    Ok(())
 }
 
 fn producers<W: Write>(out: &mut Out<W>, key: &[u8], producers: &Producers) -> io::Result<()> {
