@@ -10,6 +10,8 @@
 //! health           fails like a write while writes fail, so that probes notice
 //! may_move         may copy its whole value, however short its arguments are
 //! ends_load        may run while data of a primary is loaded, which it ends
+//! changes_config   changes or writes the configuration, for the audit log
+//! changes_users    changes, reads or writes users, for the audit log
 //! modules          is guarded by enable-module-command, and not by enable-debug-command
 //! element=N        argument N names an element to look up in the collection at the first key
 //! secrets=RULE     which arguments are hidden from logs and watchers
@@ -27,6 +29,8 @@ pub(crate) const HEALTH: u16 = 1 << 4;
 pub(crate) const MAY_MOVE: u16 = 1 << 5;
 pub(crate) const MODULES: u16 = 1 << 6;
 pub(crate) const ENDS_LOAD: u16 = 1 << 7;
+pub(crate) const CHANGES_CONFIG: u16 = 1 << 8;
+pub(crate) const CHANGES_USERS: u16 = 1 << 9;
 
 const FLAGS: &[(&str, u16)] = &[
     ("ends_multi", ENDS_MULTI),
@@ -37,6 +41,8 @@ const FLAGS: &[(&str, u16)] = &[
     ("may_move", MAY_MOVE),
     ("modules", MODULES),
     ("ends_load", ENDS_LOAD),
+    ("changes_config", CHANGES_CONFIG),
+    ("changes_users", CHANGES_USERS),
 ];
 
 /// Which arguments are secret.

@@ -5,6 +5,7 @@ use crate::acl::log::{Context, Reason};
 use crate::commands::{CmdResult, Flow, arg};
 use crate::net::session::{Close, ReplyMode};
 use crate::resp::errors::{self, CmdError};
+use crate::server::engine::audit::{self, Login};
 use crate::server::engine::{access, transaction};
 use crate::server::parts::ServerRow;
 use crate::server::parts::identity::REDIS_VERSION;
@@ -65,6 +66,7 @@ fn authenticate(
         let context = if in_multi { Context::Multi } else { Context::TopLevel };
         let object = call.argv[0].to_vec();
         access::log(srv, call.client, Reason::Auth, context, object, user.to_vec());
+        audit::login(srv, call.client, user, Login::Password, false);
         return Err(WRONG_PASS);
     };
     let restricted = srv.acl.get(id).is_some_and(|user| !user.is_open());
@@ -72,6 +74,7 @@ fn authenticate(
         session.authenticated = true;
         (session.user, session.restricted) = (id, restricted);
     }
+    audit::login(srv, call.client, user, Login::Password, true);
     Ok(())
 }
 

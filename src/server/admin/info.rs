@@ -132,6 +132,7 @@ static SECTIONS: &[Section] = &[
             |srv, o| srv.tracking.info(o),
             |srv, o| srv.stats.info_loop(o),
             |srv, o| srv.stats.info_denied(o),
+            |srv, o| srv.audit.info(o),
         ],
     ),
     section("Replication", Usually, &[super::replication_info::section]),

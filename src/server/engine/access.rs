@@ -15,6 +15,7 @@ use crate::net::session::Close;
 use crate::pubsub::Kind;
 use crate::resp::argv::Argv;
 use crate::resp::errors::CmdError;
+use crate::server::engine::audit;
 use crate::server::engine::describe::describe;
 use crate::server::parts::{Row, Server};
 use crate::util::path::{os_error, to_path};
@@ -57,6 +58,7 @@ fn note(
         Denied::Channel(at) => (Reason::Channel, argv[at]),
     };
     let user = user_of(srv, id).map(|user| user.name.clone()).unwrap_or_default();
+    audit::denied(srv, id, row, (reason, context), object);
     log(srv, id, reason, context, object.to_vec(), user);
 }
 
@@ -115,6 +117,18 @@ pub(crate) fn refusal(
 ) -> CmdError {
     let name = user_of(srv, id).map_or(&b"default"[..], |user| &user.name);
     CmdError::coded("NOPERM", message(name, row, argv, denied, false))
+}
+
+/// The error of a command that a setting guards from this client.
+#[cold]
+pub(crate) fn guarded(row: &Row) -> CmdError {
+    let name = row.name().split('|').next().unwrap_or_default();
+    CmdError::err(format!(
+        "{} command not allowed. If the enable-{name}-command option is set to \"local\", you can \
+         run it from a local connection, otherwise you need to set this option in the configuration \
+         file, and then restart the server.",
+        name.to_ascii_uppercase()
+    ))
 }
 
 /// SORT reads keys that it is not told of. That needs the right to read all.

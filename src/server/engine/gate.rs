@@ -21,6 +21,7 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::engine::access;
+use crate::server::engine::audit;
 use crate::server::engine::client_memory;
 use crate::server::engine::divergence;
 use crate::server::engine::evict;
@@ -284,7 +285,10 @@ fn guarded(srv: &mut Server, ask: &Ask<'_>) -> Verdict {
     };
     match allowed(setting, loopback) {
         true => Ok(None),
-        false => Err(protected(ask.row)),
+        false => {
+            audit::guarded(srv, ask.id, ask.row);
+            Err(access::guarded(ask.row))
+        }
     }
 }
 
@@ -467,17 +471,6 @@ pub(crate) fn allowed(setting: ProtectedAction, loopback: bool) -> bool {
         ProtectedAction::Yes => true,
         ProtectedAction::Local => loopback,
     }
-}
-
-#[cold]
-fn protected(row: &Row) -> CmdError {
-    let name = row.name().split('|').next().unwrap_or_default();
-    CmdError::err(format!(
-        "{} command not allowed. If the enable-{name}-command option is set to \"local\", you can \
-         run it from a local connection, otherwise you need to set this option in the configuration \
-         file, and then restart the server.",
-        name.to_ascii_uppercase()
-    ))
 }
 
 #[cfg(test)]

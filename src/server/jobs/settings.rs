@@ -4,7 +4,7 @@ use crate::config::choice::{AclPubsubDefault, LogLevel, OomScoreAdj};
 use crate::config::{self, Config};
 use crate::keyspace::lazyfree::Lazyfree;
 use crate::log;
-use crate::server::engine::client_memory;
+use crate::server::engine::{audit, client_memory};
 use crate::server::parts::Server;
 use crate::server::parts::child::Kind;
 use crate::sys::{log as logfile, process};
@@ -53,6 +53,7 @@ pub(crate) fn adopt(srv: &mut Server) {
     srv.rdb.refresh(&srv.cfg);
     srv.repl.refresh(&srv.cfg, srv.clock.now_ms);
     client_memory::adopt_settings(srv);
+    audit::adopt(srv);
     srv.rearm();
 }
 

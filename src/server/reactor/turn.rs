@@ -259,6 +259,7 @@ pub(crate) fn serve_while_busy(srv: &mut Server) {
         // The process ends here, as in Redis: half of the work that goes on must not be kept, and
         // neither its client nor the commands behind it may be served any more. What was complete
         // is in the append-only file, and the turn has sent the replies to it.
+        srv.audit.finish();
         std::process::exit(srv.shutdown.exit_code);
     }
     srv.exec.busy = outer;
