@@ -209,6 +209,9 @@ group! {
         file: Vec<u8> = Vec::new(),
         /// Channels a new user may use.
         pubsub_default: AclPubsubDefault = AclPubsubDefault::Resetchannels,
+        /// The most milliseconds that a login has to wait when wrong passwords came from its
+        /// address; 0: none has to. Our own.
+        auth_delay_max_ms: u32 = 0,
         /// Entries kept by ACL LOG.
         log_max_len: u64 = 128,
         /// Who may set `dir` and the like at run time.

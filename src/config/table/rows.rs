@@ -229,6 +229,7 @@ static ACL: &[Row] = &[
     row("requirepass", text!(acl.require_pass, Empty::Unset, check::any)).flags(SENSITIVE),
     row("aclfile", text!(acl.file, Empty::Kept, check::any)).flags(IMMUTABLE),
     row("acl-pubsub-default", choice!(acl.pubsub_default: AclPubsubDefault)),
+    later("auth-delay-max", int!(acl.auth_delay_max_ms, 0, 60_000)),
     row("acllog-max-len", int!(acl.log_max_len, 0, I64)),
     row("enable-protected-configs", choice!(acl.protected_configs: ProtectedAction))
         .flags(IMMUTABLE),

@@ -79,6 +79,12 @@ const APPLY: &[(&str, Apply)] = &[
         Ok(())
     }),
     ("audit-log", |srv, _| audit_log(srv)),
+    ("auth-delay-max", |srv, _| {
+        if srv.cfg.acl.auth_delay_max_ms == 0 {
+            srv.acl.suspects.clear();
+        }
+        Ok(())
+    }),
     ("oom-score-adj", |srv, old| oom(srv, old)),
     ("oom-score-adj-values", |srv, old| oom(srv, old)),
     ("loglevel", |srv, _| {

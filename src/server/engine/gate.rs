@@ -203,14 +203,16 @@ pub(crate) fn admit(
         return Err(errors::wrong_arity(row.name()));
     }
     let plain = session.authenticated
-        && !session.restricted
         && session.multi.is_none()
         && !session.subscribed
         && !session.listens();
     // A primary is not told that it may not write.
     let calm = srv.exec.concerns == 0 || session.primary && srv.exec.concerns == FOLLOWS;
     if plain && calm && !srv.tracking.crowded && !row.has(PROTECTED) {
-        return Ok(Admitted::Run);
+        let (user, db) = (session.user, session.db);
+        if !session.restricted || access::may_simply(&srv.acl, user, row.spec, &argv, db) {
+            return Ok(Admitted::Run);
+        }
     }
     admit_by_rules(srv, id, row, argv)
 }
@@ -308,7 +310,7 @@ fn permitted(srv: &mut Server, ask: &Ask<'_>) -> Verdict {
 /// Asked when it runs, not when it is queued.
 fn may_sort(srv: &mut Server, ask: &Ask<'_>) -> Verdict {
     if !ask.in_multi {
-        access::check_sort(srv, ask.id, ask.row, ask.argv)?;
+        access::check_sort(srv, ask.id, ask.row, ask.argv, Context::TopLevel)?;
     }
     Ok(None)
 }

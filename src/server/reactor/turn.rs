@@ -97,11 +97,13 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
             Some(Source::Child) => children::on_report(srv),
             Some(Source::Helper) => flush::on_helper(srv),
             Some(Source::Sentinel(place)) => links::on_event(srv, place),
-            Some(Source::Link) => link::on_event(srv, serve_while_busy),
+            Some(Source::Link) => srv.net.link_again = true,
             None => {}
         }
     }
-    if std::mem::take(&mut srv.net.link_again) {
+    // A script must not find other data than it began with (CVE-2026-23631): what the link brings
+    // waits until it has ended.
+    if srv.script.running.is_none() && std::mem::take(&mut srv.net.link_again) {
         link::on_event(srv, serve_while_busy);
     }
     for id in again {
