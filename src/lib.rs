@@ -11,7 +11,7 @@
 //! A test (`tests/rust/tidy.rs`) reads every `use crate::` and fails on an arrow that points up or
 //! sideways, and on `unsafe` outside the modules that may hold it.
 
-mod acl;
+pub mod acl;
 mod blocked;
 mod commands;
 pub mod config;

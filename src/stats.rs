@@ -185,6 +185,7 @@ pub(crate) struct Counters {
     pub command_denied: u64,
     pub key_denied: u64,
     pub channel_denied: u64,
+    pub database_denied: u64,
     pub eviction_exceeded_us: u64,
     pub dump_sanitized: u64,
     pub query_limit_disconnections: u64,
@@ -303,6 +304,9 @@ impl Stats {
         o.add("acl_access_denied_cmd", self.n.command_denied);
         o.add("acl_access_denied_key", self.n.key_denied);
         o.add("acl_access_denied_channel", self.n.channel_denied);
+        if self.n.database_denied > 0 {
+            o.add("redust_acl_access_denied_database", self.n.database_denied);
+        }
     }
 
     /// INFO errorstats.
@@ -366,6 +370,7 @@ impl Stats {
             command_denied: self.n.command_denied,
             key_denied: self.n.key_denied,
             channel_denied: self.n.channel_denied,
+            database_denied: self.n.database_denied,
             ..Counters::default()
         };
         *self = Stats { commands: vec![CommandStats::default(); commands], n, ..Stats::default() };

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::rule::{Fault, merge};
 use super::selector::has_spaces;
 use super::user::User;
+use crate::util::split::{repr, split_args};
 
 /// The users of the file whose text this is; its name is shown in errors. The default user is
 /// among them in any case.
@@ -93,6 +94,17 @@ pub(crate) fn write<'a>(users: impl Iterator<Item = &'a User>) -> Vec<u8> {
 /// The line of one user.
 pub(crate) fn line(user: &User) -> Vec<u8> {
     [b"user ", &user.name[..], b" ", &user.text()].concat()
+}
+
+/// The same for a configuration file, which is split at blanks too, but knows quotes.
+///
+/// Compat: Redis writes no quotes, and then can't read a pattern with one in it.
+pub(crate) fn config_line(user: &User) -> Vec<u8> {
+    let quoted = |word: &[u8]| match split_args(word) {
+        Ok(words) if words.len() == 1 && words[0] == word => word.to_vec(),
+        _ => repr(word),
+    };
+    line(user).split(|byte| *byte == b' ').map(quoted).collect::<Vec<_>>().join(&b' ')
 }
 
 #[cfg(test)]

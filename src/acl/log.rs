@@ -14,6 +14,7 @@ pub(crate) enum Reason {
     Command,
     Key,
     Channel,
+    Database,
     /// A login failed.
     Auth,
 }
@@ -24,6 +25,7 @@ impl Reason {
             Reason::Command => "command",
             Reason::Key => "key",
             Reason::Channel => "channel",
+            Reason::Database => "database",
             Reason::Auth => "auth",
         }
     }

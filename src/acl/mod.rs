@@ -2,18 +2,22 @@
 //!
 //! ```text
 //! pattern    patterns of keys and channels     rule   what can be wrong with rules
+//! keys       many patterns of keys at once
 //! selector   commands, keys and channels that are allowed
 //! user       passwords and selectors           file   users as lines of text
-//! log        what was denied
+//! log        what was denied                   suspects   addresses that guess passwords
 //! ```
 //! Rules are Redis's (documentation, "ACL"). The registry knows users by number: a client keeps the
 //! number of its user, and the number of a user that is gone leads to nobody.
 
 pub(crate) mod file;
+pub mod fuzz;
+pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod pattern;
 pub(crate) mod rule;
 pub(crate) mod selector;
+pub(crate) mod suspects;
 #[cfg(test)]
 mod tests;
 pub(crate) mod user;
@@ -22,6 +26,7 @@ use std::collections::BTreeMap;
 
 use log::Log;
 use rule::merge;
+use suspects::Suspects;
 use user::User;
 
 /// The number of a user; it is never used again.
@@ -34,12 +39,23 @@ const DEFAULT_NAME: &[u8] = b"default";
 #[derive(Debug)]
 pub(crate) struct Acl {
     by_name: BTreeMap<Vec<u8>, UserId>,
-    by_id: BTreeMap<UserId, User>,
-    next: UserId,
+    /// Users by the lower bits of their numbers. The upper bits change when a place is used again.
+    places: Vec<Place>,
     pub log: Log,
+    pub suspects: Suspects,
     /// New users may use all channels (`acl-pubsub-default`).
     pub all_channels: bool,
 }
+
+#[derive(Debug)]
+struct Place {
+    /// The number of its user, or that of the next one.
+    id: UserId,
+    user: Option<User>,
+}
+
+/// Users at most, and the step from a number to the next one of the same place.
+const PLACES: u32 = 1 << 20;
 
 /// What a change means for the clients of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,17 +69,38 @@ impl Default for Acl {
     fn default() -> Acl {
         Acl {
             by_name: BTreeMap::from([(DEFAULT_NAME.to_vec(), DEFAULT)]),
-            by_id: BTreeMap::from([(DEFAULT, User::default_user())]),
-            next: DEFAULT + 1,
+            places: vec![Place { id: DEFAULT, user: Some(User::default_user()) }],
             log: Log::default(),
+            suspects: Suspects::default(),
             all_channels: false,
         }
     }
 }
 
 impl Acl {
+    #[inline]
     pub(crate) fn get(&self, id: UserId) -> Option<&User> {
-        self.by_id.get(&id)
+        let place = self.places.get((id % PLACES) as usize)?;
+        if place.id == id { place.user.as_ref() } else { None }
+    }
+
+    fn place_mut(&mut self, id: UserId) -> Option<&mut Option<User>> {
+        let place = self.places.get_mut((id % PLACES) as usize)?;
+        (place.id == id).then_some(&mut place.user)
+    }
+
+    fn keep(&mut self, id: UserId, user: User) {
+        if let Some(place) = self.place_mut(id) {
+            *place = Some(user);
+        }
+    }
+
+    /// Empties a place; nobody has its number any more.
+    fn empty(&mut self, id: UserId) {
+        if let Some(place) = self.places.get_mut((id % PLACES) as usize).filter(|p| p.id == id) {
+            place.user = None;
+            place.id = place.id.wrapping_add(PLACES);
+        }
     }
 
     pub(crate) fn find(&self, name: &[u8]) -> Option<UserId> {
@@ -81,7 +118,7 @@ impl Acl {
 
     /// In order of name.
     pub(crate) fn users(&self) -> impl Iterator<Item = &User> {
-        self.by_name.values().filter_map(|id| self.by_id.get(id))
+        self.by_name.values().filter_map(|id| self.get(*id))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -132,19 +169,25 @@ impl Acl {
         }
         let loses_channels = old.is_some_and(|old| user.takes_channels_from(old));
         let id = known.unwrap_or_else(|| self.number(name));
-        self.by_id.insert(id, user);
+        self.keep(id, user);
         Ok(Changed { id, loses_channels })
     }
 
     /// Takes a user in the place of the one with its name.
     pub(crate) fn put(&mut self, user: User) {
         let id = self.find(&user.name).unwrap_or_else(|| self.number(&user.name));
-        self.by_id.insert(id, user);
+        self.keep(id, user);
     }
 
+    /// A number for a user of this name. O(users).
     fn number(&mut self, name: &[u8]) -> UserId {
-        let id = self.next;
-        self.next += 1;
+        let free = self.places.iter().find(|place| place.user.is_none()).map(|place| place.id);
+        let id = free.unwrap_or_else(|| {
+            let id = u32::try_from(self.places.len()).ok().filter(|id| *id < PLACES);
+            let id = id.expect("a million users take more memory than a machine has for them");
+            self.places.push(Place { id, user: None });
+            id
+        });
         self.by_name.insert(name.to_vec(), id);
         id
     }
@@ -152,25 +195,28 @@ impl Acl {
     /// Removes a user; its number, which clients may still have.
     pub(crate) fn remove(&mut self, name: &[u8]) -> Option<UserId> {
         let id = self.by_name.remove(name)?;
-        self.by_id.remove(&id);
+        self.empty(id);
         Some(id)
     }
 
     /// Takes other users in the place of all. The default user keeps its number; the others are
     /// new, also those that were there before.
     pub(crate) fn replace(&mut self, users: BTreeMap<Vec<u8>, User>) {
-        self.by_name = BTreeMap::from([(DEFAULT_NAME.to_vec(), DEFAULT)]);
-        self.by_id.clear();
+        let old = std::mem::replace(
+            &mut self.by_name,
+            BTreeMap::from([(DEFAULT_NAME.to_vec(), DEFAULT)]),
+        );
+        old.into_values().filter(|id| *id != DEFAULT).for_each(|id| self.empty(id));
         for (name, user) in users {
             let known = self.find(&name);
             let id = known.unwrap_or_else(|| self.number(&name));
-            self.by_id.insert(id, user);
+            self.keep(id, user);
         }
     }
 
     /// The default user's password is this one alone; an empty one: it has none.
     pub(crate) fn set_default_password(&mut self, password: &[u8]) {
-        let Some(user) = self.by_id.get_mut(&DEFAULT) else { return };
+        let Some(Some(user)) = self.place_mut(DEFAULT) else { return };
         let rules = match password.is_empty() {
             true => [b"resetpass".to_vec(), b"nopass".to_vec()],
             false => [b"resetpass".to_vec(), [b">", password].concat()],

@@ -2,8 +2,8 @@
 
 use crate::util::glob;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Shape {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
     Literal,
     /// So many bytes, then anything.
     Prefix,
@@ -15,30 +15,41 @@ enum Shape {
 pub(crate) struct Pattern {
     text: Vec<u8>,
     shape: Shape,
+    /// So many bytes at the beginning stand for themselves.
+    head: usize,
 }
 
 impl Pattern {
     pub(crate) fn new(text: &[u8]) -> Pattern {
         let special = |b: &u8| b"*?[\\".contains(b);
-        let shape = match text.iter().position(special) {
+        let at = text.iter().position(special);
+        let head = at.unwrap_or(text.len());
+        let shape = match at {
             None => Shape::Literal,
             Some(at) if at + 1 == text.len() && text[at] == b'*' => Shape::Prefix,
             Some(_) => Shape::Glob,
         };
-        Pattern { text: text.to_vec(), shape }
+        Pattern { text: text.to_vec(), shape, head }
     }
 
     pub(crate) fn text(&self) -> &[u8] {
         &self.text
     }
 
+    pub(crate) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// What every name that matches begins with.
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.text[..self.head]
+    }
+
     pub(crate) fn matches(&self, name: &[u8]) -> bool {
         match self.shape {
             Shape::Literal => self.text == name,
             // Compat: a star alone does not match the empty name.
-            Shape::Prefix => {
-                !name.is_empty() && name.starts_with(&self.text[..self.text.len() - 1])
-            }
+            Shape::Prefix => !name.is_empty() && name.starts_with(self.head()),
             Shape::Glob => glob::matches(&self.text, name, false),
         }
     }

@@ -12,6 +12,7 @@ pub(crate) enum Fault {
     NoPassword,
     BadHash,
     FirstArgOfSub,
+    DatabaseRange,
 }
 
 impl Fault {
@@ -36,6 +37,7 @@ impl Fault {
                 "The password hash must be exactly 64 characters and contain only lowercase \
                  hexadecimal characters"
             }
+            Fault::DatabaseRange => "The provided database ID is out of range",
             Fault::FirstArgOfSub => "Allowing first-arg of a subcommand is not supported",
         }
     }

@@ -3,46 +3,25 @@
 
 use std::collections::BTreeMap;
 
+use super::keys::{KeyPattern, KeyRules, TooMany};
 use super::pattern::Pattern;
 use super::rule::Fault;
+use crate::commands::find_keys::Found;
+use crate::commands::own::Databases;
 use crate::commands::spec::{self, Spec};
-
-/// Which uses of a key need what (Redis documentation, "ACL", key permissions).
-const READS: u16 = spec::KEY_ACCESS;
-const WRITES: u16 = spec::KEY_INSERT | spec::KEY_DELETE | spec::KEY_UPDATE;
-
-/// A pattern of keys with what may be done to them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct KeyPattern {
-    pub read: bool,
-    pub write: bool,
-    pub pattern: Pattern,
-}
-
-impl KeyPattern {
-    /// As a rule: `~x`, `%R~x` or `%W~x`.
-    pub(crate) fn text(&self) -> Vec<u8> {
-        let mark: &[u8] = match (self.read, self.write) {
-            (true, true) => b"~",
-            (true, false) => b"%R~",
-            (false, true) => b"%W~",
-            (false, false) => b"%~",
-        };
-        [mark, self.pattern.text()].concat()
-    }
-
-    fn allows(&self, use_of_key: u16) -> bool {
-        (self.read || use_of_key & READS == 0) && (self.write || use_of_key & WRITES == 0)
-    }
-}
+use crate::util::num;
 
 /// Commands by index in `spec::all()`, a bit each.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Bits(Vec<u64>);
+struct Bits([u64; WORDS]);
+
+/// Words of bits: there are some 400 commands.
+const WORDS: usize = 8;
 
 impl Bits {
     fn filled(on: bool) -> Bits {
-        Bits(vec![if on { u64::MAX } else { 0 }; spec::all().len().div_ceil(64)])
+        assert!(spec::all().len() <= WORDS * 64, "each command has a bit");
+        Bits([if on { u64::MAX } else { 0 }; WORDS])
     }
     fn has(&self, i: u16) -> bool {
         self.0[usize::from(i) / 64] & 1 << (i % 64) != 0
@@ -57,6 +36,8 @@ impl Bits {
 /// picked for the error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Denied {
+    /// One that is named, or the selected one (then it is the command's name).
+    Database(usize),
     Command,
     Key(usize),
     Channel(usize),
@@ -74,9 +55,12 @@ pub(crate) struct Selector {
     /// or not, and a name or `@category`.
     rules: Vec<(bool, String)>,
     all_keys: bool,
-    keys: Vec<KeyPattern>,
+    keys: KeyRules,
     all_channels: bool,
     channels: Vec<Pattern>,
+    /// Rules of Valkey 9.1: which databases may be used, in order of number.
+    all_databases: bool,
+    databases: Vec<u32>,
 }
 
 impl Selector {
@@ -89,15 +73,25 @@ impl Selector {
             first_args: BTreeMap::new(),
             rules: Vec::new(),
             all_keys: false,
-            keys: Vec::new(),
+            keys: KeyRules::default(),
             all_channels,
             channels: Vec::new(),
+            all_databases: true,
+            databases: Vec::new(),
         }
     }
 
     /// Whether there is nothing to check.
     pub(crate) fn is_open(&self) -> bool {
-        self.all_commands && self.all_keys && self.all_channels
+        self.all_commands && self.all_keys && self.all_channels && self.all_databases
+    }
+
+    pub(crate) fn all_keys(&self) -> bool {
+        self.all_keys
+    }
+
+    pub(crate) fn key_patterns(&self) -> &[KeyPattern] {
+        self.keys.list()
     }
 
     pub(crate) fn all_channels(&self) -> bool {
@@ -131,6 +125,14 @@ impl Selector {
                 self.channels.clear();
                 return Ok(());
             }
+            b"alldbs" => {
+                (self.all_databases, self.databases) = (true, Vec::new());
+                return Ok(());
+            }
+            b"resetdbs" => {
+                (self.all_databases, self.databases) = (false, Vec::new());
+                return Ok(());
+            }
             b"allcommands" | b"+@all" => {
                 self.set_all(true);
                 return Ok(());
@@ -147,6 +149,7 @@ impl Selector {
             [sign @ (b'+' | b'-'), b'@', category @ ..] => self.category(category, *sign == b'+'),
             [b'+', name @ ..] => self.allow(name),
             [b'-', name @ ..] => self.deny(name),
+            [b'd' | b'D', b'b' | b'B', b'=', numbers @ ..] => self.set_databases(numbers),
             _ => Err(Fault::Syntax),
         }
     }
@@ -182,11 +185,7 @@ impl Selector {
         if has_spaces(text) {
             return Err(Fault::Syntax);
         }
-        match self.keys.iter_mut().find(|known| known.pattern.text() == text) {
-            Some(known) => (known.read, known.write) = (known.read | read, known.write | write),
-            None => self.keys.push(KeyPattern { read, write, pattern: Pattern::new(text) }),
-        }
-        Ok(())
+        self.keys.add(text, read, write).map_err(|TooMany| Fault::Syntax)
     }
 
     fn add_channel(&mut self, text: &[u8]) -> Result<(), Fault> {
@@ -199,6 +198,20 @@ impl Selector {
         if !self.channels.iter().any(|known| known.text() == text) {
             self.channels.push(Pattern::new(text));
         }
+        Ok(())
+    }
+
+    /// These databases, in the place of those before.
+    fn set_databases(&mut self, numbers: &[u8]) -> Result<(), Fault> {
+        let mut databases = Vec::new();
+        for text in numbers.split(|byte| *byte == b',') {
+            let number = num::parse_i64(text).ok_or(Fault::Syntax)?;
+            let number = i32::try_from(number).ok().and_then(|n| u32::try_from(n).ok());
+            databases.push(number.ok_or(Fault::DatabaseRange)?);
+        }
+        databases.sort_unstable();
+        databases.dedup();
+        (self.all_databases, self.databases) = (false, databases);
         Ok(())
     }
 
@@ -224,7 +237,8 @@ impl Selector {
         if spec.sub().is_some() {
             return Err(Fault::FirstArgOfSub);
         }
-        if sub.is_empty() {
+        // Compat: Redis takes blanks, and then can't show the user's rules without ending.
+        if sub.is_empty() || has_spaces(sub) {
             return Err(Fault::Syntax);
         }
         if subs(spec).next().is_some() {
@@ -266,17 +280,29 @@ impl Selector {
         self.rules.push((on, name));
     }
 
-    /// Whether the command with these arguments may run. O(patterns * keys).
-    pub(crate) fn check(&self, spec: &Spec, argv: &[&[u8]]) -> Result<(), Denied> {
-        if !self.all_commands && !spec.has(spec::NO_AUTH) && !self.allowed.has(spec.index) {
-            // A subcommand's name comes before its first argument.
-            let at = if spec.sub().is_some() { 2 } else { 1 };
-            let word = argv.get(at).copied().unwrap_or_default();
-            let words = self.first_args.get(&spec.index);
-            let fits = |words: &Vec<Vec<u8>>| words.iter().any(|w| w.eq_ignore_ascii_case(word));
-            if argv.len() < 2 || !words.is_some_and(fits) {
-                return Err(Denied::Command);
-            }
+    /// The same as `check`, without the reason. Quick for commands with one key, as most are: none
+    /// of them has channels.
+    #[inline]
+    pub(crate) fn allows(&self, spec: &Spec, argv: &[&[u8]], db: u32) -> bool {
+        if self.all_databases
+            && self.allowed.has(spec.index)
+            && let Some(uses) = spec.use_of_only_key(argv)
+            && let Some(key) = argv.get(1)
+        {
+            return self.all_keys || self.keys.allow(key, uses);
+        }
+        self.check(spec, argv, db).is_ok()
+    }
+
+    /// Whether the command with these arguments may run. O(keys), however many patterns there are
+    /// that begin with letters which stand for themselves.
+    #[inline(never)]
+    pub(crate) fn check(&self, spec: &Spec, argv: &[&[u8]], db: u32) -> Result<(), Denied> {
+        if !self.all_databases {
+            self.check_databases(spec, argv, db)?;
+        }
+        if !self.allowed.has(spec.index) && !self.allows_otherwise(spec, argv) {
+            return Err(Denied::Command);
         }
         if !self.all_keys {
             self.check_keys(spec, argv)?;
@@ -287,6 +313,38 @@ impl Selector {
         Ok(())
     }
 
+    /// Whether a command is allowed although its bit is not set: everybody may log in, and its
+    /// first argument may be among those that are.
+    #[cold]
+    fn allows_otherwise(&self, spec: &Spec, argv: &[&[u8]]) -> bool {
+        // A subcommand's name comes before its first argument.
+        let at = if spec.sub().is_some() { 2 } else { 1 };
+        let word = argv.get(at).copied().unwrap_or_default();
+        let words = self.first_args.get(&spec.index);
+        let fits = |words: &Vec<Vec<u8>>| words.iter().any(|w| w.eq_ignore_ascii_case(word));
+        self.all_commands || spec.has(spec::NO_AUTH) || argv.len() >= 2 && words.is_some_and(fits)
+    }
+
+    /// Compat: as in Valkey 9.1, this comes before the command itself.
+    fn check_databases(&self, spec: &Spec, argv: &[&[u8]], db: u32) -> Result<(), Denied> {
+        let may = |number: u32| self.databases.binary_search(&number).is_ok();
+        if spec.own.databases == Databases::All {
+            return Err(Denied::Database(0));
+        }
+        for at in spec.databases_of(argv) {
+            // What is no number, nobody has a right to.
+            let number = num::parse_i64(argv[at]).and_then(|n| u32::try_from(n).ok());
+            if !number.is_some_and(may) {
+                return Err(Denied::Database(at));
+            }
+        }
+        match spec.uses_selected_database() && !may(db) {
+            true => Err(Denied::Database(0)),
+            false => Ok(()),
+        }
+    }
+
+    #[inline]
     fn check_keys(&self, spec: &Spec, argv: &[&[u8]]) -> Result<(), Denied> {
         if let Some(flags) = spec.one_key
             && let Some(key) = argv.get(1)
@@ -296,15 +354,18 @@ impl Selector {
         if !spec.may_have_keys() {
             return Ok(());
         }
-        for (at, flags) in spec.keys_of(argv) {
-            if !self.allows_key(argv[at], flags) {
-                return Err(Denied::Key(at));
-            }
-        }
-        Ok(())
+        let denies = |&(at, flags): &Found| !self.allows_key(argv[at], flags);
+        let denied = match spec.row_of_keys(argv) {
+            Some(mut keys) => keys.find(denies),
+            None => spec.keys_of(argv).into_iter().find(denies),
+        };
+        denied.map_or(Ok(()), |(at, _)| Err(Denied::Key(at)))
     }
 
     fn check_channels(&self, spec: &Spec, argv: &[&[u8]]) -> Result<(), Denied> {
+        if !spec.has(spec::PUBSUB) {
+            return Ok(());
+        }
         let (is_pattern, last) = match spec.name {
             "subscribe" | "ssubscribe" => (false, argv.len()),
             "psubscribe" => (true, argv.len()),
@@ -321,14 +382,12 @@ impl Selector {
 
     /// Whether a key may be used so.
     pub(crate) fn allows_key(&self, key: &[u8], use_of_key: u16) -> bool {
-        let fits = |known: &KeyPattern| known.allows(use_of_key) && known.pattern.matches(key);
-        self.all_keys || self.keys.iter().any(fits)
+        self.all_keys || self.keys.allow(key, use_of_key)
     }
 
     /// Whether every key may be used so.
     pub(crate) fn allows_every_key(&self, use_of_key: u16) -> bool {
-        let fits = |known: &KeyPattern| known.allows(use_of_key) && known.pattern.text() == b"*";
-        self.all_keys || self.keys.iter().any(fits)
+        self.all_keys || self.keys.allow_every(use_of_key)
     }
 
     /// Whether a channel, or a pattern of channels in exactly these words, may be used.
@@ -356,7 +415,7 @@ impl Selector {
         if self.all_keys {
             return b"~*".to_vec();
         }
-        self.keys.iter().map(KeyPattern::text).collect::<Vec<_>>().join(&b' ')
+        self.keys.list().iter().map(KeyPattern::text).collect::<Vec<_>>().join(&b' ')
     }
 
     /// The patterns of channels, with blanks between them.
@@ -366,6 +425,16 @@ impl Selector {
         }
         let rules = self.channels.iter().map(|known| [b"&", known.text()].concat());
         rules.collect::<Vec<_>>().join(&b' ')
+    }
+
+    /// The rule about databases; None while it may use all, as in Redis.
+    pub(crate) fn databases_text(&self) -> Option<String> {
+        let numbers: Vec<String> = self.databases.iter().map(u32::to_string).collect();
+        match (self.all_databases, numbers.is_empty()) {
+            (true, _) => None,
+            (false, true) => Some("resetdbs".to_owned()),
+            (false, false) => Some(format!("db={}", numbers.join(","))),
+        }
     }
 
     /// All rules, which make the same selector again.
@@ -381,6 +450,9 @@ impl Selector {
         let channels = self.channels_text();
         if !channels.is_empty() {
             text.extend([&channels[..], b" "].concat());
+        }
+        if let Some(databases) = self.databases_text() {
+            text.extend([databases.as_bytes(), b" "].concat());
         }
         text.extend(self.commands_text().into_bytes());
         text

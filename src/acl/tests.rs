@@ -19,7 +19,7 @@ fn check(user: &User, command: &str) -> Result<(), Denied> {
     let name = command.split(' ').next().unwrap_or_default();
     let sub = command.split(' ').nth(1).map(|sub| format!("{name}|{sub}"));
     let found = sub.and_then(|sub| spec::find(&sub)).or_else(|| spec::find(name));
-    user.check(found.expect("a command"), &argv)
+    user.check(found.expect("a command"), &argv, 0)
 }
 
 #[test]
@@ -148,4 +148,61 @@ fn a_user_that_loses_channels_is_noticed() {
     assert!(loses(&[b"resetchannels", b"&a"]));
     assert!(!loses(&[b"resetchannels", b"allchannels"]));
     assert!(loses(&[b"resetchannels", b"&a"]));
+}
+
+#[test]
+fn databases_are_those_that_are_named_and_the_selected_one() {
+    let in_db = |user: &User, command: &str, db: u32| {
+        let argv: Vec<&[u8]> = command.split(' ').map(str::as_bytes).collect();
+        let spec = spec::find(command.split(' ').next().unwrap_or_default()).expect("a command");
+        user.check(spec, &argv, db)
+    };
+    let u = user("on allkeys allchannels +@all db=2,0,2");
+    assert!(!u.is_open());
+    assert_eq!(String::from_utf8_lossy(&u.root().text()), "~* &* db=0,2 +@all");
+    for (command, db, expected) in [
+        ("get a", 0, Ok(())),
+        ("get a", 1, Err(Denied::Database(0))),
+        ("scan 0", 1, Err(Denied::Database(0))),
+        ("dbsize", 2, Ok(())),
+        ("ping", 1, Ok(())),
+        ("auth x", 1, Ok(())),
+        ("flushdb", 1, Err(Denied::Database(0))),
+        ("flushall", 0, Err(Denied::Database(0))),
+        ("select 2", 1, Ok(())),
+        ("select 1", 0, Err(Denied::Database(1))),
+        ("select +1", 0, Err(Denied::Database(1))),
+        ("select x", 0, Err(Denied::Database(1))),
+        ("swapdb 0 2", 1, Ok(())),
+        ("swapdb 0 1", 0, Err(Denied::Database(2))),
+        ("move a 2", 0, Ok(())),
+        ("move a 1", 0, Err(Denied::Database(2))),
+        // From a database that is not allowed nothing may come into one that is.
+        ("move a 2", 1, Err(Denied::Database(0))),
+        ("copy a b", 0, Ok(())),
+        ("copy a b DB 2 REPLACE", 0, Ok(())),
+        ("copy a b REPLACE db 1", 0, Err(Denied::Database(5))),
+        ("copy a b DB 2 DB 1", 0, Err(Denied::Database(6))),
+        ("copy db b DB 2", 1, Err(Denied::Database(0))),
+    ] {
+        assert_eq!(in_db(&u, command, db), expected, "{command} in {db}");
+    }
+    let u = user("on allkeys +@all db=0 (+get ~b db=1)");
+    assert_eq!(in_db(&u, "get b", 1), Ok(()));
+    assert_eq!(in_db(&u, "set b 1", 1), Err(Denied::Command));
+    assert_eq!(in_db(&u, "get b", 2), Err(Denied::Database(0)));
+    assert!(user("on allkeys allchannels +@all db=0 alldbs").is_open());
+    let nothing = user("on allkeys +@all resetdbs");
+    assert_eq!(in_db(&nothing, "get a", 0), Err(Denied::Database(0)));
+    assert_eq!(in_db(&nothing, "ping", 0), Ok(()));
+    for (rule, fault) in [
+        ("db=", "Syntax error"),
+        ("db=1,,2", "Syntax error"),
+        ("db=a", "Syntax error"),
+        ("db=-1", "The provided database ID is out of range"),
+        ("db=2147483648", "The provided database ID is out of range"),
+    ] {
+        let told = User::new(b"u", false).obey(rule.as_bytes(), false).map_err(|f| f.text());
+        assert_eq!(told, Err(fault), "{rule}");
+    }
 }

@@ -85,6 +85,9 @@ impl User {
             [b'(', rules @ .., b')'] => {
                 let mut selector = Selector::new(false);
                 for rule in split_args(rules).map_err(|_| Fault::Syntax)? {
+                    if !is_plain(&rule) {
+                        return Err(Fault::Syntax);
+                    }
                     selector.obey(&rule)?;
                 }
                 self.selectors.push(selector);
@@ -162,12 +165,19 @@ impl User {
         text
     }
 
+    /// Whether what it may do by itself allows the command. Quicker than `check`, which knows why
+    /// not, and looks at the selectors.
+    #[inline]
+    pub(crate) fn may_simply(&self, spec: &Spec, argv: &[&[u8]], db: u32) -> bool {
+        self.root.allows(spec, argv, db)
+    }
+
     /// Whether the command may run: one selector has to allow all of it. Of several reasons why
-    /// not, the error names the one that came furthest.
-    pub(crate) fn check(&self, spec: &Spec, argv: &[&[u8]]) -> Result<(), Denied> {
-        let mut worst = Denied::Command;
+    /// not, the error names the one that came furthest. `db` is the selected database.
+    pub(crate) fn check(&self, spec: &Spec, argv: &[&[u8]], db: u32) -> Result<(), Denied> {
+        let mut worst = Denied::Database(0);
         for selector in self.all_selectors() {
-            match selector.check(spec, argv) {
+            match selector.check(spec, argv, db) {
                 Ok(()) => return Ok(()),
                 Err(denied) => worst = worst.max(denied),
             }
@@ -176,9 +186,15 @@ impl User {
     }
 
     /// The same, and a selector that allows it has to allow every key for this use.
-    pub(crate) fn check_every_key(&self, spec: &Spec, argv: &[&[u8]], use_of_key: u16) -> bool {
+    pub(crate) fn check_every_key(
+        &self,
+        spec: &Spec,
+        argv: &[&[u8]],
+        db: u32,
+        use_of_key: u16,
+    ) -> bool {
         let fits = |selector: &Selector| {
-            selector.check(spec, argv).is_ok() && selector.allows_every_key(use_of_key)
+            selector.check(spec, argv, db).is_ok() && selector.allows_every_key(use_of_key)
         };
         self.all_selectors().any(fits)
     }
@@ -201,6 +217,15 @@ impl User {
     pub(crate) fn allows_channel(&self, channel: &[u8], is_pattern: bool) -> bool {
         self.all_selectors().any(|selector| selector.allows_channel(channel, is_pattern))
     }
+}
+
+/// Whether a rule in parentheses is read back as it is written. One that ends with a parenthesis
+/// ends them, and quotes are taken off.
+///
+/// Compat: Redis takes others as well, and then can't read the file of users that it has written.
+fn is_plain(rule: &[u8]) -> bool {
+    let alone = split_args(rule).is_ok_and(|words| words.len() == 1 && words[0] == rule);
+    alone && !rule.ends_with(b")")
 }
 
 fn read_hash(text: &[u8]) -> Result<String, Fault> {

@@ -6,10 +6,10 @@
 //! (`native`). If neither finds keys, there are none: the command will say what is wrong.
 
 use crate::commands::arg;
-use crate::commands::own::Finder;
+use crate::commands::own::{Databases, Finder};
 use crate::commands::spec::{
     Begin, Find, KEY_ACCESS, KEY_DELETE, KEY_INCOMPLETE, KEY_NOT_KEY, KEY_OW, KEY_RO, KEY_RW,
-    KEY_UPDATE, KEY_VARIABLE, KeySpec, Spec,
+    KEY_UPDATE, KEY_VARIABLE, KEYSPACE, KeySpec, Spec,
 };
 
 /// The position of a key among the arguments, and its access flags (none if the specs don't tell).
@@ -20,6 +20,52 @@ impl Spec {
     /// none.
     pub(crate) fn may_have_keys(&self) -> bool {
         self.keys.iter().any(|k| k.flags & KEY_NOT_KEY == 0)
+    }
+
+    /// What the command does with its only key, its first argument, if that is all the keys it has.
+    #[inline]
+    pub(crate) fn use_of_only_key(&self, argv: &[&[u8]]) -> Option<u16> {
+        match self.one_key {
+            None if self.own.finder == Finder::Set => Some(set_flags(argv)),
+            one_key => one_key,
+        }
+    }
+
+    /// The arguments that name databases.
+    pub(crate) fn databases_of(&self, argv: &[&[u8]]) -> impl Iterator<Item = usize> {
+        let argc = argv.len();
+        let places = match self.own.databases {
+            Databases::None | Databases::All => 0..0,
+            Databases::First => 1..2,
+            Databases::Second => 2..3,
+            Databases::FirstTwo => 1..3,
+            Databases::BehindDb => 4..argc.max(4),
+        };
+        let behind_db = self.own.databases == Databases::BehindDb;
+        places.filter(move |&at| at < argc && (!behind_db || arg::is(argv[at - 1], "db")))
+    }
+
+    /// Whether it reads or changes the selected database.
+    pub(crate) fn uses_selected_database(&self) -> bool {
+        let named = self.own.databases != Databases::None;
+        self.may_have_keys() || self.acl & KEYSPACE != 0 && !named
+    }
+
+    /// The keys in `argv` if they stand in one row, as those of most commands do; without an
+    /// allocation. They are those of `keys_of`.
+    #[inline]
+    pub(crate) fn row_of_keys(&self, argv: &[&[u8]]) -> Option<impl Iterator<Item = Found>> {
+        let (flags, (first, last, step)) = match self.keys.as_slice() {
+            _ if self.own.finder == Finder::Set => (set_flags(argv), (1, 1, 1)),
+            [k @ KeySpec { begin: Begin::Index(first), find: Find::Range { .. }, flags, .. }]
+                if flags & (KEY_NOT_KEY | KEY_VARIABLE | KEY_INCOMPLETE) == 0 =>
+            {
+                (*flags, range(k, *first, argv)?)
+            }
+            _ => return None,
+        };
+        let fits = last < argv.len() && first <= last;
+        fits.then(|| (first..=last).step_by(step).map(move |at| (at, flags)))
     }
 
     /// The keys in `argv`, whose arity has been checked. O(arguments).

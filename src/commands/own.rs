@@ -10,10 +10,13 @@
 //! health           fails like a write while writes fail, so that probes notice
 //! may_move         may copy its whole value, however short its arguments are
 //! ends_load        may run while data of a primary is loaded, which it ends
+//! changes_config   changes or writes the configuration, for the audit log
+//! changes_users    changes, reads or writes users, for the audit log
 //! modules          is guarded by enable-module-command, and not by enable-debug-command
 //! element=N        argument N names an element to look up in the collection at the first key
 //! secrets=RULE     which arguments are hidden from logs and watchers
 //! finds=RULE       how its keys are found where the key specs leave something open
+//! databases=RULE   which arguments name databases, or that it acts on all of them
 //! runs=WHAT        runs a script, whose flags take the place of some of its own
 //! ```
 //! A new word is added here, and is used where its meaning matters. No other file has lists of
@@ -27,6 +30,8 @@ pub(crate) const HEALTH: u16 = 1 << 4;
 pub(crate) const MAY_MOVE: u16 = 1 << 5;
 pub(crate) const MODULES: u16 = 1 << 6;
 pub(crate) const ENDS_LOAD: u16 = 1 << 7;
+pub(crate) const CHANGES_CONFIG: u16 = 1 << 8;
+pub(crate) const CHANGES_USERS: u16 = 1 << 9;
 
 const FLAGS: &[(&str, u16)] = &[
     ("ends_multi", ENDS_MULTI),
@@ -37,6 +42,8 @@ const FLAGS: &[(&str, u16)] = &[
     ("may_move", MAY_MOVE),
     ("modules", MODULES),
     ("ends_load", ENDS_LOAD),
+    ("changes_config", CHANGES_CONFIG),
+    ("changes_users", CHANGES_USERS),
 ];
 
 /// Which arguments are secret.
@@ -80,6 +87,28 @@ pub(crate) enum Runs {
 
 const RUNS: &[(&str, Runs)] =
     &[("text", Runs::Text), ("digest", Runs::Digest), ("function", Runs::Function)];
+
+/// Which arguments name databases.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Databases {
+    #[default]
+    None,
+    First,
+    Second,
+    FirstTwo,
+    /// The one behind DB, behind two keys.
+    BehindDb,
+    /// It acts on all of them.
+    All,
+}
+
+const DATABASES: &[(&str, Databases)] = &[
+    ("first", Databases::First),
+    ("second", Databases::Second),
+    ("first_two", Databases::FirstTwo),
+    ("behind_db", Databases::BehindDb),
+    ("all", Databases::All),
+];
 
 /// How keys are found by a look at all the arguments.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -129,6 +158,7 @@ pub(crate) struct Own {
     pub element: u8,
     pub secrets: Secrets,
     pub finder: Finder,
+    pub databases: Databases,
     pub runs: Runs,
 }
 
@@ -143,6 +173,9 @@ impl Own {
             Some(("element", n)) => n.parse().map(|n| self.element = n).is_ok(),
             Some(("secrets", rule)) => named(SECRETS, rule).map(|r| self.secrets = r).is_some(),
             Some(("runs", what)) => named(RUNS, what).map(|r| self.runs = r).is_some(),
+            Some(("databases", rule)) => {
+                named(DATABASES, rule).map(|r| self.databases = r).is_some()
+            }
             Some(("finds", rule)) => named(FINDERS, rule).map(|r| self.finder = r).is_some(),
             Some(_) => false,
             None => named(FLAGS, word).map(|flag| self.flags |= flag).is_some(),

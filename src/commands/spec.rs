@@ -40,7 +40,6 @@ pub(crate) const TOUCHES_ARBITRARY_KEYS: u32 = 1 << 21;
 pub(crate) const SENTINEL: u32 = 1 << 22;
 pub(crate) const ONLY_SENTINEL: u32 = 1 << 23;
 pub(crate) const GETKEYS: u32 = 1 << 24;
-pub(crate) const ALL_DBS: u32 = 1 << 25;
 
 /// Flags by name; `shown` ones are printed by COMMAND INFO, in this order.
 const FLAGS: &[(&str, u32, bool)] = &[
@@ -69,7 +68,6 @@ const FLAGS: &[(&str, u32, bool)] = &[
     ("movablekeys", MOVABLE_KEYS, true),
     ("allow_busy", ALLOW_BUSY, true),
     ("touches_arbitrary_keys", TOUCHES_ARBITRARY_KEYS, false),
-    ("all_dbs", ALL_DBS, false),
     ("getkeys", GETKEYS, false),
 ];
 
@@ -97,6 +95,9 @@ pub(crate) const CATEGORIES: &[&str] = &[
     "transaction",
     "scripting",
 ];
+
+/// The bit of the category `keyspace`.
+pub(crate) const KEYSPACE: u32 = 1;
 
 pub(crate) const KEY_RO: u16 = 1;
 pub(crate) const KEY_RW: u16 = 1 << 1;
@@ -372,6 +373,7 @@ mod tests {
         assert_eq!(get.categories().collect::<Vec<_>>(), ["read", "string", "fast"]);
         assert!(get.arity_ok(2) && !get.arity_ok(3));
         assert_eq!(find("rename").expect("RENAME").legacy, (1, 2, 1));
+        assert_eq!(CATEGORIES[KEYSPACE.trailing_zeros() as usize], "keyspace");
         assert!(find("migrate").expect("MIGRATE").has(MOVABLE_KEYS));
     }
 }

@@ -63,6 +63,8 @@ pub struct Config {
     pub stats: Stats,
     /// The endpoint for metrics.
     pub metrics: Metrics,
+    /// The audit log.
+    pub audit: Audit,
     /// Scripts and functions.
     pub script: Script,
     /// Directives of Redis 8 and Valkey that a moved configuration may hold.
@@ -107,6 +109,18 @@ group! {
         bind: Vec<Vec<u8>> = vec![b"127.0.0.1".to_vec(), b"-::1".to_vec()],
         /// What a scraper has to show; empty: nothing.
         token: Vec<u8> = Vec::new(),
+    }
+}
+
+group! {
+    /// The audit log. Our own.
+    Audit {
+        /// File, or `syslog`; empty: there is none.
+        log: Vec<u8> = Vec::new(),
+        /// What is noted: bits of [`AUDIT_EVENTS`](super::AUDIT_EVENTS).
+        events: u32 = super::AUDIT_DEFAULT,
+        /// Lines a second; more are dropped. 0: no limit.
+        max_per_second: u32 = 1000,
     }
 }
 
@@ -195,6 +209,9 @@ group! {
         file: Vec<u8> = Vec::new(),
         /// Channels a new user may use.
         pubsub_default: AclPubsubDefault = AclPubsubDefault::Resetchannels,
+        /// The most milliseconds that a login has to wait when wrong passwords came from its
+        /// address; 0: none has to. Our own.
+        auth_delay_max_ms: u32 = 0,
         /// Entries kept by ACL LOG.
         log_max_len: u64 = 128,
         /// Who may set `dir` and the like at run time.

@@ -55,6 +55,49 @@ pub const EVENT_CLASSES: [(u8, u32); 14] = [
 /// The classes that the letter `A` stands for: all but new keys, misses, and where to publish.
 pub const EVENTS_ALL: u32 = 0b10_0111_1111_1100;
 
+/// What the audit log notes beside categories of commands: logins, what was denied, changes of the
+/// configuration, changes of users.
+pub(crate) const AUDIT_AUTH: u32 = 1;
+pub(crate) const AUDIT_DENIED: u32 = 1 << 1;
+pub(crate) const AUDIT_CONFIG: u32 = 1 << 2;
+pub(crate) const AUDIT_USERS: u32 = 1 << 3;
+/// The bits of categories, in the order in which commands have them.
+pub(crate) const AUDIT_CATEGORIES: u32 = !0 << 4;
+const AUDIT_ADMIN: u32 = 1 << 17;
+/// What is noted unless told otherwise.
+pub(crate) const AUDIT_DEFAULT: u32 =
+    AUDIT_AUTH | AUDIT_DENIED | AUDIT_CONFIG | AUDIT_USERS | AUDIT_ADMIN;
+
+/// The words of `audit-log-events`.
+pub const AUDIT_EVENTS: &[(&str, u32)] = &[
+    ("none", 0),
+    ("auth", AUDIT_AUTH),
+    ("denied", AUDIT_DENIED),
+    ("config", AUDIT_CONFIG),
+    ("users", AUDIT_USERS),
+    ("@keyspace", 1 << 4),
+    ("@read", 1 << 5),
+    ("@write", 1 << 6),
+    ("@set", 1 << 7),
+    ("@sortedset", 1 << 8),
+    ("@list", 1 << 9),
+    ("@hash", 1 << 10),
+    ("@string", 1 << 11),
+    ("@bitmap", 1 << 12),
+    ("@hyperloglog", 1 << 13),
+    ("@geo", 1 << 14),
+    ("@stream", 1 << 15),
+    ("@pubsub", 1 << 16),
+    ("@admin", AUDIT_ADMIN),
+    ("@fast", 1 << 18),
+    ("@slow", 1 << 19),
+    ("@blocking", 1 << 20),
+    ("@dangerous", 1 << 21),
+    ("@connection", 1 << 22),
+    ("@transaction", 1 << 23),
+    ("@scripting", 1 << 24),
+];
+
 /// Save by itself when `changes` were made and `seconds` have passed since the last save.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SavePoint {

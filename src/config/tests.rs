@@ -116,6 +116,7 @@ fn other_value(row: &table::Row, config: &Config) -> Vec<u8> {
             let other = names.iter().find(|(_, number)| *number != get(config));
             other.expect("two words").0.as_bytes().to_vec()
         }
+        Kind::Flags { .. } if row.name == "audit-log-events" => b"auth @write".to_vec(),
         Kind::Flags { .. } => b"nosave force".to_vec(),
         Kind::Special(_) => match row.name {
             "bind" => &b"127.0.0.1 -::1"[..],

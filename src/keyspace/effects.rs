@@ -31,6 +31,9 @@ pub(crate) const OWN_KEYS: Armed = 64;
 /// (`Effects::keep`).
 pub(crate) const LENT: Armed = 32;
 
+/// Commands of some kind are noted in the audit log. The keyspace has no part in it.
+pub(crate) const AUDITED: Armed = 128;
+
 /// Classes of keyspace events, as letters of `notify-keyspace-events` choose them; a set of bits.
 pub(crate) type EventClass = u16;
 pub(crate) const EV_KEYSPACE: EventClass = 1;

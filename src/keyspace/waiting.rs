@@ -50,6 +50,8 @@ pub(crate) enum Waiting {
     Offsets(Offsets),
     /// For the end of the server.
     End,
+    /// For its login to be looked at: wrong passwords came from its address.
+    Login,
 }
 
 /// Who is to have what a client has written.

@@ -165,14 +165,18 @@ fn is_absent(e: &io::Error, optional: bool) -> bool {
         .is_some_and(|code| protocol.contains(&code) || optional && code == libc::EADDRNOTAVAIL)
 }
 
+/// Connections to the unix socket that may wait.
+const UNIX_BACKLOG: i32 = 1024;
+
 /// Opens the unix socket, replacing the file a former server left; `mode` 0 keeps the default.
 pub(crate) fn unix(path: &str, mode: u32) -> Result<Listener, ListenError> {
-    let fail = |step| move |error| ListenError { addr: path.to_string(), step, error };
     let _ = std::fs::remove_file(path);
-    let socket = UnixListener::bind(path).map_err(fail("bind"))?;
-    if mode != 0 {
-        socket::chmod(path, mode).map_err(fail("chmod"))?;
-    }
+    let socket = socket::listen_unix(path, mode, UNIX_BACKLOG).map_err(|e| ListenError {
+        addr: path.to_string(),
+        step: e.step,
+        error: e.error,
+    })?;
+    let socket = UnixListener::from_std(socket);
     Ok(Listener { kind: Kind::UNIX, word: path.to_string(), socket: Socket::Unix(socket) })
 }
 

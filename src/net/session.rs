@@ -35,11 +35,13 @@ pub(crate) struct Multi {
     /// Flags that any of the queued commands has, and those that all have.
     pub flags: u32,
     pub common: u32,
+    /// The database that was last selected among the queued commands.
+    pub db: Option<u32>,
 }
 
 impl Default for Multi {
     fn default() -> Multi {
-        Multi { queue: Vec::new(), arg_bytes: 0, broken: false, flags: 0, common: !0 }
+        Multi { queue: Vec::new(), arg_bytes: 0, broken: false, flags: 0, common: !0, db: None }
     }
 }
 

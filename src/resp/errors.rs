@@ -86,6 +86,8 @@ pub(crate) const NAN_OR_INF: CmdError =
     CmdError::new("ERR increment would produce NaN or Infinity");
 pub(crate) const STRING_TOO_LONG: CmdError =
     CmdError::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+pub(crate) const WRONG_PASS: CmdError =
+    CmdError::new("WRONGPASS invalid username-password pair or user is disabled.");
 pub(crate) const NO_AUTH: CmdError = CmdError::new("NOAUTH Authentication required.");
 pub(crate) const NO_PROTO: CmdError = CmdError::new("NOPROTO unsupported protocol version");
 pub(crate) const LOADING: CmdError =

@@ -7,6 +7,7 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 fn set(fd: RawFd, level: i32, name: i32, value: i32) -> io::Result<()> {
@@ -69,6 +70,46 @@ pub(crate) fn listen_tcp(
         return Err(StepError::at("listen")(io::Error::last_os_error()));
     }
     Ok(TcpListener::from(owned))
+}
+
+/// A listening unix socket at a path where there is no file, non-blocking. `mode` are the
+/// permissions of its file; 0 leaves them to the umask.
+///
+/// Nobody can connect before the permissions are set (CVE-2023-45145): until the last step the
+/// socket does not listen.
+pub(crate) fn listen_unix(path: &str, mode: u32, backlog: i32) -> Result<UnixListener, StepError> {
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: plain values; the result is checked.
+    let fd = unsafe { libc::socket(libc::AF_UNIX, kind, 0) };
+    if fd < 0 {
+        return Err(StepError::at("socket")(io::Error::last_os_error()));
+    }
+    // SAFETY: the descriptor is new and owned by nobody else.
+    let owned = unsafe { OwnedFd::from_raw_fd(fd) };
+    // SAFETY: all-zero is a valid sockaddr_un.
+    let mut raw: libc::sockaddr_un = unsafe { std::mem::zeroed() };
+    raw.sun_family = libc::AF_UNIX as _;
+    // A zero has to stand behind the path.
+    if path.is_empty() || path.len() >= raw.sun_path.len() || path.contains('\0') {
+        return Err(StepError::at("bind")(io::Error::from_raw_os_error(libc::ENAMETOOLONG)));
+    }
+    for (to, from) in raw.sun_path.iter_mut().zip(path.bytes()) {
+        *to = from as libc::c_char;
+    }
+    // SAFETY: the pointer is to a complete address of the size given.
+    let bound =
+        unsafe { libc::bind(fd, (&raw const raw).cast(), size_of::<libc::sockaddr_un>() as u32) };
+    if bound != 0 {
+        return Err(StepError::at("bind")(io::Error::last_os_error()));
+    }
+    if mode != 0 {
+        chmod(path, mode).map_err(StepError::at("chmod"))?;
+    }
+    // SAFETY: the descriptor is a bound stream socket.
+    if unsafe { libc::listen(fd, backlog) } != 0 {
+        return Err(StepError::at("listen")(io::Error::last_os_error()));
+    }
+    Ok(UnixListener::from(owned))
 }
 
 /// Begins to connect; the socket is non-blocking, and becomes writable when there is a result.
@@ -184,7 +225,7 @@ pub(crate) fn read_spare(from: &impl AsRawFd, buf: &mut Vec<u8>, max: usize) -> 
 }
 
 /// Sets the permissions of a unix socket's file (octal, as in `unixsocketperm`).
-pub(crate) fn chmod(path: &str, mode: u32) -> io::Result<()> {
+fn chmod(path: &str, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
 }

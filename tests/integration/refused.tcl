@@ -88,6 +88,12 @@ test "unavailable-directives warn makes it a warning" {
 }
 
 start_server {} {
+    test "a server that is told to keep an audit log does not start without it" {
+        lassign [try_start "audit-log /no/such/dir/audit.log"] state output
+        assert_equal stopped $state
+        assert_match "*Can't open the audit log '/no/such/dir/audit.log': No such file or directory*" $output
+    }
+
     test "CONFIG SET refuses what would stop the start, and keeps the old value" {
         need [is_redust] "it works there"
         foreach {name value old} {import-mode yes no} {

@@ -89,6 +89,16 @@ fn corpus_streams() {
 }
 
 #[test]
+fn corpus_acl_rules() {
+    replay("acl_rules", redust::acl::fuzz::rules);
+}
+
+#[test]
+fn corpus_acl_file() {
+    replay("acl_file", redust::acl::fuzz::file);
+}
+
+#[test]
 fn corpus_link() {
     replay("link", redust::server::fuzz_link);
 }

@@ -43,6 +43,12 @@ fn written(view: &mut View<'_>) {
     {
         view.error("logfile", "logfile", format!("the log can't be opened: {why}"), FIX);
     }
+    if !matches!(config.audit.log.as_slice(), b"" | b"syslog")
+        && let Some(why) = obstacle(view, &config.audit.log)
+    {
+        let text = format!("the audit log can't be opened: {why}");
+        view.error("audit-log", "audit-log", text, FIX);
+    }
     if !config.process.pid_file.is_empty()
         && let Some(why) = obstacle(view, &config.process.pid_file)
     {

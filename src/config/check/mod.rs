@@ -19,7 +19,7 @@ mod lines;
 mod memory;
 mod network;
 mod persistence;
-mod redact;
+pub(crate) mod redact;
 pub(crate) mod report;
 pub(crate) mod system;
 

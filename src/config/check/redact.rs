@@ -65,6 +65,11 @@ fn without_secret(raw: &[u8]) -> &[u8] {
 /// What is in the names of secrets, whoever made them up.
 const PARTS: [&[u8]; 5] = [b"pass", b"token", b"secret", b"auth", b"credential"];
 
+/// Whether what stands behind this name, in any case, could be a secret.
+pub(crate) fn is_secret_name(name: &[u8]) -> bool {
+    is_secret(&name.to_ascii_lowercase())
+}
+
 fn is_secret(name: &[u8]) -> bool {
     let known = |name: &[u8]| table::find(name).is_some_and(|named| named.row.is(SENSITIVE));
     let meant = || nearest(name, names()).map(str::as_bytes);

@@ -1,6 +1,7 @@
 //! Findings as text for people, or as JSON, an object a line, for scripts.
 
 use super::{At, Finding, Severity, redact};
+use crate::util::json::escape;
 use std::fmt::Write as _;
 
 /// How findings are written.
@@ -124,15 +125,6 @@ fn json(out: &mut String, finding: &Finding) {
 
 fn escaped(text: &str) -> String {
     let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
+    escape(&mut out, text);
     out
 }

@@ -372,6 +372,9 @@ fn files_that_are_written() {
     has(&fake(), "logfile /closed/l", "error logfile");
     has(&fake(), "logfile /tmp/d", "error logfile");
     has_not(&fake(), "logfile /tmp/l", "logfile");
+    has(&fake(), "audit-log /missing/l", "error audit-log");
+    has_not(&fake(), "audit-log syslog", "audit-log");
+    has_not(&fake(), "audit-log /tmp/l", "audit-log");
     has(&fake(), "pidfile /missing/l", "warning pidfile");
     has(&fake(), "unixsocket /missing/s", "error unixsocket");
     has(&fake(), "unixsocket /closed/s", "error unixsocket");

@@ -9,13 +9,13 @@ use super::{
     CRASH, DENY_LOADING, Effect, Empty, HIDDEN, IMMUTABLE, Kind, MULTI, PROTECTED, Row, SENSITIVE,
     UNSURE, Unit, VOLATILE, check, special,
 };
-use crate::config::ShutdownFlags;
 use crate::config::choice::{
     AclPubsubDefault, AppendFsync, Choice, ConfigSave, DisklessLoad, EndpointType, EvictionPolicy,
     LogFormat, LogLevel, LogTimestamp, OomScoreAdj, PropagationError, ProtectedAction, RdbTarget,
     SanitizeDump, Supervised, SyslogFacility, TlsAuthClients, TlsUserField, Unavailable,
     VersionCheck,
 };
+use crate::config::{AUDIT_EVENTS, ShutdownFlags};
 
 const I32: i128 = i32::MAX as i128;
 const I32_MIN: i128 = i32::MIN as i128;
@@ -125,7 +125,7 @@ macro_rules! choice {
 /// All groups.
 pub(super) static GROUPS: &[&[Row]] = &[
     NET, TLS, CLIENTS, ACL, PROCESS, LOG, KEYSPACE, LIMITS, MEMORY, SNAPSHOT, AOF, REPL, CLUSTER,
-    STATS, METRICS, SCRIPT, NEWER,
+    STATS, METRICS, AUDIT, SCRIPT, NEWER,
 ];
 
 /// Sockets the server listens on.
@@ -148,6 +148,23 @@ static METRICS: &[Row] = &[
     later("metrics-port", int!(metrics.port, 0, 65535)),
     later("metrics-bind", Kind::Special(&special::METRICS_BIND)).flags(MULTI),
     later("metrics-token", text!(metrics.token, Empty::Unset, check::bearer)).flags(SENSITIVE),
+];
+
+/// The audit log. A client that may change settings must neither choose a file to write to nor end
+/// what tells of it, unless protected settings are open to it.
+static AUDIT: &[Row] = &[
+    later("audit-log", text!(audit.log, Empty::Unset, check::any)).flags(PROTECTED),
+    later(
+        "audit-log-events",
+        Kind::Flags {
+            get: |c| c.audit.events,
+            set: |c, v| c.audit.events = v,
+            names: AUDIT_EVENTS,
+            check: |_| Ok(()),
+        },
+    )
+    .flags(PROTECTED | MULTI),
+    later("audit-log-max-per-second", int!(audit.max_per_second, 0, U32)).flags(PROTECTED),
 ];
 
 /// Encrypted connections.
@@ -200,6 +217,7 @@ static ACL: &[Row] = &[
     row("requirepass", text!(acl.require_pass, Empty::Unset, check::any)).flags(SENSITIVE),
     row("aclfile", text!(acl.file, Empty::Kept, check::any)).flags(IMMUTABLE),
     row("acl-pubsub-default", choice!(acl.pubsub_default: AclPubsubDefault)),
+    later("auth-delay-max", int!(acl.auth_delay_max_ms, 0, 60_000)),
     row("acllog-max-len", int!(acl.log_max_len, 0, I64)),
     row("enable-protected-configs", choice!(acl.protected_configs: ProtectedAction))
         .flags(IMMUTABLE),

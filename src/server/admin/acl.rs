@@ -96,7 +96,9 @@ fn getuser(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         reply.null();
         return Ok(Flow::Done);
     };
-    reply.map(6);
+    // Compat: Redis knows nothing of databases here. Valkey 9.1 does.
+    let more = |selector: &Selector| usize::from(selector.databases_text().is_some());
+    reply.map(6 + more(user.root()));
     reply.bulk(b"flags");
     let flags: Vec<&str> = user.flags().collect();
     reply.set(flags.len());
@@ -108,13 +110,13 @@ fn getuser(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     reply.bulk(b"selectors");
     reply.array(user.selectors().len());
     for selector in user.selectors() {
-        reply.map(3);
+        reply.map(3 + more(selector));
         describe(reply, selector);
     }
     Ok(Flow::Done)
 }
 
-/// The three fields of a selector.
+/// The fields of a selector.
 fn describe(reply: &mut Reply, selector: &Selector) {
     reply.bulk(b"commands");
     reply.bulk_str(selector.commands_text());
@@ -122,6 +124,10 @@ fn describe(reply: &mut Reply, selector: &Selector) {
     reply.bulk(&selector.keys_text());
     reply.bulk(b"channels");
     reply.bulk(&selector.channels_text());
+    if let Some(databases) = selector.databases_text() {
+        reply.bulk(b"databases");
+        reply.bulk_str(databases);
+    }
 }
 
 /// `ACL LIST`. O(users). Joins: acl.
@@ -232,7 +238,7 @@ fn dryrun(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if !row.spec.arity_ok(argv.len()) {
         return Err(errors::wrong_arity(row.name()));
     }
-    match user.check(row.spec, &argv) {
+    match user.check(row.spec, &argv, call.env.db) {
         Ok(()) => call.reply.ok(),
         Err(denied) => call.reply.bulk(&access::message(name, row, argv, denied, true)),
     }

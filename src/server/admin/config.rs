@@ -24,7 +24,7 @@ use crate::log;
 use crate::net::clients::ClientId;
 use crate::net::listener::Kind;
 use crate::resp::errors::{self, CmdError};
-use crate::server::engine::{access, evict, gate};
+use crate::server::engine::{access, audit, evict, gate};
 use crate::server::jobs::aof::{files, switch};
 use crate::server::jobs::{crash, tls};
 use crate::server::parts::ServerRow;
@@ -104,6 +104,13 @@ const APPLY: &[(&str, Apply)] = &[
         let password = srv.cfg.acl.require_pass.clone();
         srv.acl.set_default_password(&password);
         access::refresh(srv, ClientId::NOBODY);
+        Ok(())
+    }),
+    ("audit-log", |srv, _| audit_log(srv)),
+    ("auth-delay-max", |srv, _| {
+        if srv.cfg.acl.auth_delay_max_ms == 0 {
+            srv.acl.suspects.clear();
+        }
         Ok(())
     }),
     ("oom-score-adj", |srv, old| oom(srv, old)),
@@ -197,6 +204,12 @@ fn reopen(srv: &mut Server, kind: Kind, message: &str) -> Result<(), String> {
     })?;
     settings::set_title(srv, "");
     Ok(())
+}
+
+/// Whether the new audit log can be written. It is opened when all settings hold.
+fn audit_log(srv: &Server) -> Result<(), String> {
+    let fault = audit::target(srv).and_then(|target| target.fault());
+    fault.map_or(Ok(()), |why| Err(format!("Can't open the audit log: {why}")))
 }
 
 fn change_dir(srv: &mut Server) -> Result<(), String> {

@@ -3,8 +3,11 @@
 use crate::acl;
 use crate::acl::log::{Context, Reason};
 use crate::commands::{CmdResult, Flow, arg};
+use crate::keyspace::waiting::{Wait, Waiting};
+use crate::net::clients::ClientId;
 use crate::net::session::{Close, ReplyMode};
 use crate::resp::errors::{self, CmdError};
+use crate::server::engine::audit::{self, Login};
 use crate::server::engine::{access, transaction};
 use crate::server::parts::ServerRow;
 use crate::server::parts::identity::REDIS_VERSION;
@@ -20,8 +23,6 @@ pub(crate) const COMMANDS: &[ServerRow] = &[
     ("quit", quit),
 ];
 
-const WRONG_PASS: CmdError =
-    CmdError::new("WRONGPASS invalid username-password pair or user is disabled.");
 const NO_PASSWORD_SET: CmdError = CmdError::new(
     "ERR AUTH <password> called without any password configured for the default user. Are you sure \
      your configuration is correct?",
@@ -53,26 +54,64 @@ fn echo(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
     Ok(Flow::Done)
 }
 
+/// How long a login has to wait before it is looked at, if wrong passwords came from its address.
+/// One that has waited does not wait again.
+fn wait_of_suspect(srv: &mut Server, call: &Call<'_>) -> Result<Option<Wait>, CmdError> {
+    let most = i64::from(srv.cfg.acl.auth_delay_max_ms);
+    if most == 0 || srv.exec.unit.again {
+        return Ok(None);
+    }
+    let peer = srv.clients.get(call.client).and_then(|client| client.conn.peer());
+    let now_ms = srv.clock.now_ms;
+    let delay_ms = peer.map_or(0, |peer| srv.acl.suspects.delay_ms(peer.ip(), now_ms, most));
+    if delay_ms == 0 {
+        return Ok(None);
+    }
+    if call.env.deny_blocking {
+        return Err(CmdError::new(
+            "ERR AUTH is not possible in a transaction now: wrong passwords came from this address",
+        ));
+    }
+    srv.acl.suspects.delayed += 1;
+    Ok(Some(Wait::new(Waiting::Login, Some(now_ms + delay_ms))))
+}
+
+/// Remembers the address of a client that gave a wrong password.
+fn suspect(srv: &mut Server, id: ClientId) {
+    if srv.cfg.acl.auth_delay_max_ms == 0 {
+        return;
+    }
+    if let Some(peer) = srv.clients.get(id).and_then(|client| client.conn.peer()) {
+        srv.acl.suspects.note(peer.ip(), srv.clock.now_ms);
+    }
+}
+
 /// Checks a name and password, and lets the client in.
 fn authenticate(
     srv: &mut Server,
     call: &Call<'_>,
     user: &[u8],
     pass: &[u8],
-) -> Result<(), CmdError> {
+) -> Result<Flow, CmdError> {
+    if let Some(wait) = wait_of_suspect(srv, call)? {
+        return Ok(Flow::Block(Box::new(wait)));
+    }
     let Some(id) = srv.acl.log_in(user, pass) else {
         let in_multi = srv.clients.session(call.client).is_some_and(|s| s.executing.is_some());
         let context = if in_multi { Context::Multi } else { Context::TopLevel };
         let object = call.argv[0].to_vec();
         access::log(srv, call.client, Reason::Auth, context, object, user.to_vec());
-        return Err(WRONG_PASS);
+        audit::login(srv, call.client, user, Login::Password, false);
+        suspect(srv, call.client);
+        return Err(errors::WRONG_PASS);
     };
     let restricted = srv.acl.get(id).is_some_and(|user| !user.is_open());
     if let Some(session) = srv.clients.session_mut(call.client) {
         session.authenticated = true;
         (session.user, session.restricted) = (id, restricted);
     }
-    Ok(())
+    audit::login(srv, call.client, user, Login::Password, true);
+    Ok(Flow::Done)
 }
 
 /// `AUTH [username] password`. Joins: configuration, clients.
@@ -83,9 +122,11 @@ fn auth(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         3 => (call.argv.at(1), call.argv.at(2)),
         _ => return Err(errors::SYNTAX),
     };
-    authenticate(srv, call, user, pass)?;
-    call.reply.ok();
-    Ok(Flow::Done)
+    let flow = authenticate(srv, call, user, pass)?;
+    if matches!(flow, Flow::Done) {
+        call.reply.ok();
+    }
+    Ok(flow)
 }
 
 /// `HELLO [protover [AUTH username password] [SETNAME clientname]]`. Joins: clients, configuration.
@@ -119,7 +160,10 @@ fn hello(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         }
     }
     if let Some((user, pass)) = login {
-        authenticate(srv, call, user, pass)?;
+        let flow = authenticate(srv, call, user, pass)?;
+        if matches!(flow, Flow::Block(_)) {
+            return Ok(flow);
+        }
     }
     let Some(session) = srv.clients.session_mut(call.client) else { return Ok(Flow::Done) };
     if !session.authenticated {

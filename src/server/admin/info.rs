@@ -132,6 +132,12 @@ static SECTIONS: &[Section] = &[
             |srv, o| srv.tracking.info(o),
             |srv, o| srv.stats.info_loop(o),
             |srv, o| srv.stats.info_denied(o),
+            |srv, o| srv.audit.info(o),
+            |srv, o| {
+                if srv.cfg.acl.auth_delay_max_ms > 0 {
+                    o.add("redust_auth_delayed", srv.acl.suspects.delayed);
+                }
+            },
         ],
     ),
     section("Replication", Usually, &[super::replication_info::section]),

@@ -26,6 +26,7 @@ mod users;
 mod watching;
 
 use crate::server::admin;
+use crate::server::engine::audit;
 use crate::server::jobs::sentinel;
 use crate::server::jobs::settings;
 use crate::server::parts::Server;
@@ -242,6 +243,7 @@ fn start(
     }
     srv.identity.arguments = arguments;
     users::load(&mut srv, &loaded.users)?;
+    open_audit_log(&srv)?;
     prepare(&mut srv)?;
     announce(&srv);
     if tls::is_wanted(&srv.cfg) && tls::configure(&mut srv).is_err() {
@@ -260,6 +262,7 @@ fn start(
         turn::run(&mut srv);
         turn::finish_turn(&mut srv, turn::Mode::Full);
     }
+    srv.audit.finish();
     if let Some(delay) = srv.shutdown.restart {
         restart::run(srv, delay);
         return Ok(1);
@@ -268,6 +271,13 @@ fn start(
     // Freeing gigabytes to hand them to the system a moment later would only delay the exit.
     std::mem::forget(srv);
     Ok(code)
+}
+
+/// A server that is told to keep an audit log does not run without it.
+fn open_audit_log(srv: &Server) -> Result<(), String> {
+    let Some(fault) = audit::target(srv).and_then(|target| target.fault()) else { return Ok(()) };
+    log!(Warning, "Can't open the audit log '{}': {fault}", srv.cfg.audit.log.escape_ascii());
+    Err(String::new())
 }
 
 fn open_log(cfg: &Config) {
@@ -312,6 +322,7 @@ pub(crate) fn assemble(
     let mut srv = Server {
         ks: Keyspace::new(cfg.keyspace.databases as usize, seed, now),
         acl: Default::default(),
+        audit: Default::default(),
         limits: Default::default(),
         lazyfree: Default::default(),
         clients: Default::default(),

@@ -7,14 +7,16 @@
 use crate::acl::log::{Context, Event, Reason};
 use crate::acl::selector::Denied;
 use crate::acl::user::User;
-use crate::acl::{self, UserId};
+use crate::acl::{self, Acl, UserId};
 use crate::commands::arg;
+use crate::commands::own::Finder;
 use crate::commands::spec::{KEY_ACCESS, Spec};
 use crate::net::clients::ClientId;
 use crate::net::session::Close;
 use crate::pubsub::Kind;
 use crate::resp::argv::Argv;
 use crate::resp::errors::CmdError;
+use crate::server::engine::audit;
 use crate::server::engine::describe::describe;
 use crate::server::parts::{Row, Server};
 use crate::util::path::{os_error, to_path};
@@ -22,6 +24,16 @@ use crate::util::path::{os_error, to_path};
 /// The user of a client; None: it is gone.
 pub(crate) fn user_of(srv: &Server, id: ClientId) -> Option<&User> {
     srv.acl.get(srv.clients.session(id)?.user)
+}
+
+/// Whether a user's own rules allow a command, and there is nothing else to ask. If not, the rules
+/// of the gate find out why.
+#[inline(never)]
+pub(crate) fn may_simply(acl: &Acl, user: UserId, spec: &Spec, argv: &[&[u8]], db: u32) -> bool {
+    // SORT may read other keys. It is none of the commands that are known to have one key.
+    let sorts =
+        || spec.one_key.is_none() && matches!(spec.own.finder, Finder::Sort | Finder::SortRo);
+    acl.get(user).is_some_and(|user| user.may_simply(spec, argv, db)) && !sorts()
 }
 
 /// Whether a client may run a command; a denial is logged and counted.
@@ -32,14 +44,25 @@ pub(crate) fn check(
     argv: Argv<'_>,
     context: Context,
 ) -> Result<(), Denied> {
+    let db = database_of(srv, id, context);
     let result = match user_of(srv, id) {
-        Some(user) => user.check(row.spec, &argv),
+        Some(user) => user.check(row.spec, &argv, db),
         None => Err(Denied::Command),
     };
     if let Err(denied) = result {
         note(srv, id, row, argv, context, denied);
     }
     result
+}
+
+/// The database in which a client's command runs, or will run when its transaction does.
+pub(crate) fn database_of(srv: &Server, id: ClientId, context: Context) -> u32 {
+    let Some(session) = srv.clients.session(id) else { return 0 };
+    match context {
+        Context::Script => srv.exec.unit.db,
+        _ if session.executing.is_some() => srv.exec.unit.db,
+        _ => session.multi.as_ref().and_then(|multi| multi.db).unwrap_or(session.db),
+    }
 }
 
 #[cold]
@@ -52,11 +75,13 @@ fn note(
     denied: Denied,
 ) {
     let (reason, object) = match denied {
+        Denied::Database(at) => (Reason::Database, argv[at]),
         Denied::Command => (Reason::Command, row.name().as_bytes()),
         Denied::Key(at) => (Reason::Key, argv[at]),
         Denied::Channel(at) => (Reason::Channel, argv[at]),
     };
     let user = user_of(srv, id).map(|user| user.name.clone()).unwrap_or_default();
+    audit::denied(srv, id, row, (reason, context), object);
     log(srv, id, reason, context, object.to_vec(), user);
 }
 
@@ -75,6 +100,7 @@ pub(crate) fn log(
         Reason::Command => n.command_denied += 1,
         Reason::Key => n.key_denied += 1,
         Reason::Channel => n.channel_denied += 1,
+        Reason::Database => n.database_denied += 1,
     }
     let client = srv.clients.get(id).map(|client| describe(srv, client)).unwrap_or_default();
     let event = Event { reason, context, object, user, client, now_ms: srv.clock.now_ms };
@@ -93,6 +119,8 @@ pub(crate) fn message(
 ) -> Vec<u8> {
     let may_not = [b"User ", user, b" has no permissions to "].concat();
     match denied {
+        Denied::Database(at) if verbose => [&may_not[..], b"access database ", argv[at]].concat(),
+        Denied::Database(_) => b"No permissions to access database".to_vec(),
         Denied::Command => {
             [&may_not[..], b"run the '", row.name().as_bytes(), b"' command"].concat()
         }
@@ -117,15 +145,30 @@ pub(crate) fn refusal(
     CmdError::coded("NOPERM", message(name, row, argv, denied, false))
 }
 
+/// The error of a command that a setting guards from this client.
+#[cold]
+pub(crate) fn guarded(row: &Row) -> CmdError {
+    let name = row.name().split('|').next().unwrap_or_default();
+    CmdError::err(format!(
+        "{} command not allowed. If the enable-{name}-command option is set to \"local\", you can \
+         run it from a local connection, otherwise you need to set this option in the configuration \
+         file, and then restart the server.",
+        name.to_ascii_uppercase()
+    ))
+}
+
 /// SORT reads keys that it is not told of. That needs the right to read all.
 pub(crate) fn check_sort(
     srv: &Server,
     id: ClientId,
     row: &Row,
     argv: Argv<'_>,
+    context: Context,
 ) -> Result<(), CmdError> {
     let Some(option) = sort_option(row.spec, argv) else { return Ok(()) };
-    if user_of(srv, id).is_some_and(|user| user.check_every_key(row.spec, &argv, KEY_ACCESS)) {
+    let db = database_of(srv, id, context);
+    let reads_all = |user: &User| user.check_every_key(row.spec, &argv, db, KEY_ACCESS);
+    if user_of(srv, id).is_some_and(reads_all) {
         return Ok(());
     }
     let text = format!("{option} option of SORT denied due to insufficient ACL permissions.");
@@ -198,6 +241,7 @@ pub(crate) fn end_listeners(srv: &mut Server, user: UserId) {
 #[cold]
 pub(crate) fn changed_meanwhile(denied: Denied) -> CmdError {
     let why = match denied {
+        Denied::Database(_) => "no permission to access the database",
         Denied::Command => "no permission to execute the command or subcommand",
         Denied::Key(_) => "no permission to touch the specified keys",
         Denied::Channel(_) => {
@@ -227,7 +271,7 @@ pub(crate) fn load_file(srv: &mut Server) -> Result<(), String> {
 /// The lines `user ...` of the configuration file; none if another file holds the users.
 pub(crate) fn lines(srv: &Server) -> Vec<Vec<u8>> {
     match srv.cfg.acl.file.is_empty() {
-        true => srv.acl.users().map(acl::file::line).collect(),
+        true => srv.acl.users().map(acl::file::config_line).collect(),
         false => Vec::new(),
     }
 }

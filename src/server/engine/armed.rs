@@ -2,6 +2,7 @@
 //! facts that every command needs, and that change seldom. They are found anew when they may have
 //! changed.
 
+use crate::config::{AUDIT_AUTH, AUDIT_DENIED};
 use crate::keyspace::effects;
 use crate::keyspace::env::Expiry;
 use crate::net::clients::ClientId;
@@ -32,6 +33,9 @@ impl Server {
         }
         if self.repl.is_replica() && !self.cfg.repl.read_only {
             armed |= effects::OWN_KEYS;
+        }
+        if self.audit.events & !(AUDIT_AUTH | AUDIT_DENIED) != 0 {
+            armed |= effects::AUDITED;
         }
         self.exec.expiry = match &self.loading {
             Some(loading) if !loading.aside => Expiry::Ignore,

@@ -143,6 +143,12 @@ pub(crate) fn serve_ready(srv: &mut Server, mut current: Option<(ClientId, &mut 
 pub(crate) fn look_again(srv: &mut Server, id: ClientId) -> bool {
     let now = srv.clock.now_ms;
     let Some(parked) = srv.clients.session(id).and_then(|s| s.parked.as_ref()) else { return true };
+    if matches!(parked.waiting, Waiting::Login) {
+        let Some(parked) = unpark(srv, id) else { return true };
+        with_reply(srv, id, |srv, reply| rerun(srv, id, &parked, reply));
+        srv.net.wake(id);
+        return true;
+    }
     let Waiting::Keys { db, keys, reads: Some(reads), .. } = &parked.waiting else { return false };
     if parked.again_ms.is_none() || parked.until_ms.is_some_and(|at| at <= now) {
         return false;

@@ -7,7 +7,7 @@
 //! then              CLIENT REPLY, messages that came meanwhile
 //! ```
 
-use crate::commands::own;
+use crate::commands::own::{self, Databases};
 use crate::keyspace::store::Key;
 use crate::net::clients::ClientId;
 use crate::net::session::{Close, Queued, ReplyMode};
@@ -19,6 +19,7 @@ use crate::server::engine::{divergence, gate, invalidate, monitor, scripts};
 use crate::server::parts::exec::{Keeper, Unit};
 use crate::server::parts::table::Handler;
 use crate::server::parts::{Row, Server, Table};
+use crate::util::num;
 
 /// Finds the row of a command, down to the subcommand, or the error that says it does not exist.
 #[inline]
@@ -214,6 +215,10 @@ fn queue(srv: &mut Server, id: ClientId, row: &'static Row, argv: Argv<'_>) {
     multi.flags |= flags;
     multi.common &= flags;
     multi.arg_bytes += argv.bytes() + argv.len() * size_of::<usize>();
+    if row.spec.own.databases == Databases::First {
+        let selected = argv.get(1).and_then(|word| num::parse_i64(word)?.try_into().ok());
+        multi.db = selected.or(multi.db);
+    }
     let argv = match srv.exec.lent {
         None => argv.owned(),
         Some(argument) => {

@@ -21,6 +21,7 @@ use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::engine::access;
+use crate::server::engine::audit;
 use crate::server::engine::client_memory;
 use crate::server::engine::divergence;
 use crate::server::engine::evict;
@@ -202,14 +203,16 @@ pub(crate) fn admit(
         return Err(errors::wrong_arity(row.name()));
     }
     let plain = session.authenticated
-        && !session.restricted
         && session.multi.is_none()
         && !session.subscribed
         && !session.listens();
     // A primary is not told that it may not write.
     let calm = srv.exec.concerns == 0 || session.primary && srv.exec.concerns == FOLLOWS;
     if plain && calm && !srv.tracking.crowded && !row.has(PROTECTED) {
-        return Ok(Admitted::Run);
+        let (user, db) = (session.user, session.db);
+        if !session.restricted || access::may_simply(&srv.acl, user, row.spec, &argv, db) {
+            return Ok(Admitted::Run);
+        }
     }
     admit_by_rules(srv, id, row, argv)
 }
@@ -284,7 +287,10 @@ fn guarded(srv: &mut Server, ask: &Ask<'_>) -> Verdict {
     };
     match allowed(setting, loopback) {
         true => Ok(None),
-        false => Err(protected(ask.row)),
+        false => {
+            audit::guarded(srv, ask.id, ask.row);
+            Err(access::guarded(ask.row))
+        }
     }
 }
 
@@ -304,7 +310,7 @@ fn permitted(srv: &mut Server, ask: &Ask<'_>) -> Verdict {
 /// Asked when it runs, not when it is queued.
 fn may_sort(srv: &mut Server, ask: &Ask<'_>) -> Verdict {
     if !ask.in_multi {
-        access::check_sort(srv, ask.id, ask.row, ask.argv)?;
+        access::check_sort(srv, ask.id, ask.row, ask.argv, Context::TopLevel)?;
     }
     Ok(None)
 }
@@ -467,17 +473,6 @@ pub(crate) fn allowed(setting: ProtectedAction, loopback: bool) -> bool {
         ProtectedAction::Yes => true,
         ProtectedAction::Local => loopback,
     }
-}
-
-#[cold]
-fn protected(row: &Row) -> CmdError {
-    let name = row.name().split('|').next().unwrap_or_default();
-    CmdError::err(format!(
-        "{} command not allowed. If the enable-{name}-command option is set to \"local\", you can \
-         run it from a local connection, otherwise you need to set this option in the configuration \
-         file, and then restart the server.",
-        name.to_ascii_uppercase()
-    ))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 //! ahead         prefetching for a batch     lend          large arguments, moved to their place
 //! offsets       WAIT and WAITAOF           replay        what an append-only file says
 //! armed         who listens for what, kept for every command
-//! access        the rules of users
+//! access        the rules of users           audit         lines of the audit log
 //! divergence    errors between a primary and its replicas      flushing   emptying databases
 //! ```
 
@@ -19,6 +19,7 @@ pub(super) mod access;
 pub(super) mod account;
 pub(super) mod ahead;
 mod armed;
+pub(super) mod audit;
 pub(super) mod blocking;
 pub(super) mod client_memory;
 pub(super) mod describe;

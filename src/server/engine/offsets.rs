@@ -8,7 +8,7 @@
 
 use crate::keyspace::waiting::{Offsets, Reached, Waiting};
 use crate::net::clients::ClientId;
-use crate::resp::errors::CmdError;
+use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::engine::blocking;
 use crate::server::parts::Server;
@@ -45,6 +45,8 @@ pub(crate) fn write_nothing(srv: &Server, waiting: &Waiting, reply: &mut Reply) 
         Waiting::Offsets(offsets) => offsets.write(reached(srv, offsets), reply),
         // It waits without a time of its own, and nobody else ends that.
         Waiting::End => reply.ok(),
+        // Nobody has looked at its password, so it is not let in.
+        Waiting::Login => reply.error(&errors::WRONG_PASS),
     }
 }
 

@@ -28,7 +28,7 @@ use crate::net::clients::ClientId;
 use crate::resp::argv::Argv;
 use crate::resp::errors::CmdError;
 use crate::resp::reply::Reply;
-use crate::server::engine::{account, divergence, invalidate, monitor};
+use crate::server::engine::{account, audit, divergence, invalidate, monitor};
 use crate::server::parts::clock::access_clock;
 use crate::server::parts::exec::Unit;
 use crate::server::parts::running;
@@ -236,8 +236,8 @@ pub(crate) fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>)
     if call.fx.armed & (effects::STREAM | effects::OWN_KEYS) != 0 {
         propagate(srv, call);
     }
-    if srv.exec.armed & effects::CACHED != 0 && row.has(spec::READONLY) {
-        invalidate::remember(srv, call);
+    if srv.exec.armed & (effects::CACHED | effects::AUDITED) != 0 {
+        remember(srv, call, &result);
     }
     if !srv.clients.monitors().is_empty() && !srv.exec.unit.again {
         monitor::feed(srv, call);
@@ -245,6 +245,18 @@ pub(crate) fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>)
     let reply = call.reply.len().saturating_sub(replied);
     account::finish(srv, call, &result, shares && !more, reply, started);
     result
+}
+
+/// Notes the command where somebody has asked for that: its keys for a client that caches, itself
+/// for the audit log.
+#[cold]
+fn remember(srv: &mut Server, call: &mut Call<'_>, result: &CmdResult) {
+    if srv.exec.armed & effects::CACHED != 0 && call.row.has(spec::READONLY) {
+        invalidate::remember(srv, call);
+    }
+    if srv.exec.armed & effects::AUDITED != 0 {
+        audit::command(srv, call, result);
+    }
 }
 
 #[cold]

@@ -167,6 +167,8 @@ pub(crate) fn fork_for(srv: &mut Server, client: ClientId) -> std::io::Result<bo
             srv.script.sessions.clear();
             srv.cfg.snapshot.save_points.clear();
             srv.bio.abandon();
+            srv.audit.abandon();
+            srv.rearm();
             // Its pipe stays open here, which does not matter: the writing end is not ours.
             std::mem::forget(srv.child.take());
             dict::set_resize(Resize::Avoid);

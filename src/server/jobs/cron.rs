@@ -14,7 +14,7 @@
 use crate::log;
 use crate::net::session::Close;
 use crate::net::usage::Resized;
-use crate::server::engine::{account, evict};
+use crate::server::engine::{account, audit, evict};
 use crate::server::jobs::aof::rewrite;
 use crate::server::jobs::repl::{apply, failover, primary, replica, snapshot};
 use crate::server::jobs::{child, children, save, sentinel, survey, tls};
@@ -51,6 +51,7 @@ pub(crate) fn run(srv: &mut Server) {
         sentinel::on_cron(srv);
         srv.migrate.tend(srv.clock.now_ms);
         srv.tend_tracking();
+        audit::on_cron(srv);
         crate::server::jobs::expire::schedule(srv);
     }
     crate::server::jobs::shutdown::on_cron(srv);

@@ -4,7 +4,7 @@ use crate::config::choice::{AclPubsubDefault, LogFormat, LogLevel, LogTimestamp,
 use crate::config::{self, Config};
 use crate::keyspace::lazyfree::Lazyfree;
 use crate::log;
-use crate::server::engine::{account, client_memory};
+use crate::server::engine::{account, audit, client_memory};
 use crate::server::parts::Server;
 use crate::server::parts::child::Kind;
 use crate::sys::{log as logfile, process};
@@ -67,6 +67,7 @@ pub(crate) fn adopt(srv: &mut Server) {
     srv.metrics.keep(srv.cfg.stats.latency_tracking_requests);
     srv.survey.switch(srv.cfg.memory.survey);
     client_memory::adopt_settings(srv);
+    audit::adopt(srv);
     srv.rearm();
 }
 

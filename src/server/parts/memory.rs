@@ -6,8 +6,8 @@ use crate::util::lines::Lines;
 /// What the memory checks need on every write.
 #[derive(Default)]
 pub(crate) struct Memory {
-    /// Counters of the reactor and of the helper threads that run from the start. No other thread
-    /// keeps memory for long.
+    /// Counters of the reactor and of the helper threads that run from the start, or were adopted.
+    /// No other thread keeps memory for long.
     pub counters: Vec<ThreadCounters>,
     /// Allocated bytes of the process minus the sum of the counters, at start.
     pub base: u64,
@@ -33,6 +33,14 @@ impl Memory {
         memory.at_start = memory.used();
         memory.peak = memory.at_start;
         memory
+    }
+
+    /// Another thread keeps memory from now on.
+    pub(crate) fn adopt(&mut self, counters: Option<ThreadCounters>) {
+        if let Some(counters) = counters {
+            self.base = self.base.wrapping_sub(counters.net());
+            self.counters.push(counters);
+        }
     }
 
     /// Bytes allocated now: four loads, exact.

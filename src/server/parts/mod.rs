@@ -4,6 +4,7 @@
 //! joining parts is the work of the floors above.
 
 pub(super) mod aof;
+pub(super) mod audit;
 pub(super) mod bio;
 pub(super) mod child;
 pub(super) mod clock;
@@ -49,6 +50,7 @@ use crate::pubsub::PubSub;
 use crate::resp::argv::Argv;
 use crate::resp::reply::Reply;
 use crate::server::parts::aof::Aof;
+use crate::server::parts::audit::Audit;
 use crate::server::parts::bio::Bio;
 use crate::server::parts::child::Child;
 use crate::server::parts::clock::Clock;
@@ -85,6 +87,7 @@ use crate::watch::Watch;
 pub(crate) struct Server {
     pub cfg: Config,
     pub acl: Acl,
+    pub audit: Audit,
     pub clock: Clock,
     pub ks: Keyspace,
     pub limits: Limits,

@@ -99,11 +99,13 @@ pub(crate) fn turn(srv: &mut Server, events: &mut Events, mode: Mode) {
             Some(Source::Helper) => flush::on_helper(srv),
             Some(Source::Sentinel(place)) => links::on_event(srv, place),
             Some(Source::Opening(place)) => srv.tls.tell(place),
-            Some(Source::Link) => link::on_event(srv, serve_while_busy),
+            Some(Source::Link) => srv.net.link_again = true,
             None => {}
         }
     }
-    if std::mem::take(&mut srv.net.link_again) {
+    // A script must not find other data than it began with (CVE-2026-23631): what the link brings
+    // waits until it has ended.
+    if srv.script.running.is_none() && std::mem::take(&mut srv.net.link_again) {
         link::on_event(srv, serve_while_busy);
     }
     for id in again {
@@ -269,6 +271,7 @@ pub(crate) fn serve_while_busy(srv: &mut Server) {
         // The process ends here, as in Redis: half of the work that goes on must not be kept, and
         // neither its client nor the commands behind it may be served any more. What was complete
         // is in the append-only file, and the turn has sent the replies to it.
+        srv.audit.finish();
         std::process::exit(srv.shutdown.exit_code);
     }
     srv.exec.busy = outer;

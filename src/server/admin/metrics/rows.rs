@@ -169,6 +169,11 @@ static CLIENTS: &[Row] = &[
         s.of("reason", "query_limit", v.srv.stats.n.query_limit_disconnections);
         s.of("reason", "output_limit", v.srv.stats.n.output_limit_disconnections);
     }),
+    counter(
+        "redust_audit_missing_total",
+        "Lines that are not in the audit log, since they were too many or could not be written.",
+        |v, s| s.value(v.srv.audit.missing()),
+    ),
     counter("redust_auth_denied_total", "Wrong passwords.", |v, s| {
         s.value(v.srv.stats.n.auth_denied);
     }),

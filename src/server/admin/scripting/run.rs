@@ -258,7 +258,7 @@ impl Runner<'_> {
             let text = access::message(user, row, argv, denied, false);
             CmdError::coded("NOPERM", [b"ACL failure in script: ", &text[..]].concat())
         })?;
-        access::check_sort(srv, self.client, row, argv)
+        access::check_sort(srv, self.client, row, argv, Context::Script)
     }
 
     /// Whether a command may run in this script now.
@@ -342,8 +342,9 @@ impl Host for Runner<'_> {
             return Some(true);
         }
         // Compat: arguments that don't fit the command are not looked at.
+        let db = access::database_of(self.srv, self.client, Context::Script);
         let user = access::user_of(self.srv, self.client);
-        Some(user.is_some_and(|user| user.check(row.spec, &argv).is_ok()))
+        Some(user.is_some_and(|user| user.check(row.spec, &argv, db).is_ok()))
     }
 
     fn take_reply(&mut self) -> Reply {

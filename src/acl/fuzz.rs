@@ -1,0 +1,75 @@
+//! What fuzzers are pointed at: rules, the commands that they allow, and the file of users.
+
+use super::file;
+use super::rule::merge;
+use super::selector::Selector;
+use super::user::User;
+use crate::commands::find_keys::Found;
+use crate::commands::spec;
+use crate::util::glob;
+use crate::util::split::split_args;
+
+/// The first line is a user's rules, as one word each; the others are commands that it may run or
+/// not.
+///
+/// Promises: the description of the user makes the same user again, in the file of users and in a
+/// configuration file; a table of patterns allows what its patterns allow one by one; keys in a row
+/// are those that a look at the whole command finds.
+pub fn rules(data: &[u8]) {
+    let mut lines = data.split(|byte| *byte == b'\n');
+    let words: Vec<&[u8]> = lines.next().unwrap_or_default().split(|byte| *byte == b' ').collect();
+    let Ok(rules) = merge(&words) else { return };
+    let mut user = User::new(b"u", false);
+    for rule in &rules {
+        // A rule with an error may have been obeyed in part: nobody goes on with such a user.
+        if user.obey(rule, false).is_err() {
+            return;
+        }
+    }
+    let line = file::line(&user);
+    let again = file::read(&line, "f", true).expect("its own description");
+    assert_eq!(again.get(&b"u"[..]), Some(&user));
+    // A configuration file is split at blanks, with quotes.
+    let split = split_args(&file::config_line(&user)).expect("balanced");
+    assert_eq!(split.join(&b' '), line);
+    for line in lines.take(64) {
+        command(&user, line);
+    }
+}
+
+fn command(user: &User, line: &[u8]) {
+    let argv: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+    let text = |word: &[u8]| String::from_utf8_lossy(word).to_ascii_lowercase();
+    let name = text(argv[0]);
+    let sub = argv.get(1).map(|sub| format!("{name}|{}", text(sub)));
+    let found = sub.and_then(|sub| spec::find(&sub)).or_else(|| spec::find(&name));
+    let Some(spec) = found.filter(|spec| spec.arity_ok(argv.len())) else { return };
+    let keys = spec.keys_of(&argv);
+    if let Some(row) = spec.row_of_keys(&argv) {
+        assert_eq!(row.collect::<Vec<Found>>(), keys);
+    }
+    for db in 0..3 {
+        let simply = user.may_simply(spec, &argv, db);
+        let allowed = user.check(spec, &argv, db).is_ok();
+        assert!(allowed || !simply, "what it may by itself, it may");
+    }
+    for selector in std::iter::once(user.root()).chain(user.selectors()) {
+        for (at, uses) in &keys {
+            let expected = allows_one_by_one(selector, argv[*at], *uses);
+            assert_eq!(selector.allows_key(argv[*at], *uses), expected);
+        }
+    }
+}
+
+fn allows_one_by_one(selector: &Selector, key: &[u8], uses: u16) -> bool {
+    let fits = |text: &[u8]| glob::matches(text, key, false);
+    let mut patterns = selector.key_patterns().iter();
+    selector.all_keys() || patterns.any(|known| known.allows(uses) && fits(known.pattern.text()))
+}
+
+/// The text of a file of users.
+pub fn file(data: &[u8]) {
+    let Ok(users) = file::read(data, "f", false) else { return };
+    let text = file::write(users.values());
+    assert_eq!(file::read(&text, "f", true).expect("its own text"), users);
+}
