@@ -10,5 +10,5 @@ pub(crate) mod outbox;
 pub(crate) mod query;
 pub(crate) mod session;
 pub(crate) mod timers;
-pub(crate) mod tls;
+pub mod tls;
 pub(crate) mod usage;

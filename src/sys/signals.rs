@@ -6,14 +6,14 @@
 use std::io;
 use std::os::unix::net::UnixStream;
 
-/// Routes SIGTERM and SIGINT into a socket that the reactor polls: one byte, the signal's number.
+/// Routes SIGTERM, SIGINT and SIGHUP into a socket that the reactor polls: one byte, the signal's
+/// number.
 ///
-/// SIGHUP and SIGPIPE are ignored, as Redis ignores them.
+/// SIGPIPE is ignored.
 pub(crate) fn install() -> io::Result<UnixStream> {
-    let (reader, _) = route(&[libc::SIGTERM, libc::SIGINT])?;
+    let (reader, _) = route(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP])?;
     // SAFETY: SIG_IGN is a valid disposition.
     unsafe {
-        libc::signal(libc::SIGHUP, libc::SIG_IGN);
         libc::signal(libc::SIGPIPE, libc::SIG_IGN);
     }
     Ok(reader)
@@ -91,5 +91,6 @@ pub(crate) fn name(signal: i32) -> &'static str {
 
 pub(crate) const SIGTERM: i32 = libc::SIGTERM;
 pub(crate) const SIGINT: i32 = libc::SIGINT;
+pub(crate) const SIGHUP: i32 = libc::SIGHUP;
 /// The signal that tells upstart that a service is ready.
 pub(crate) const SIGSTOP: i32 = libc::SIGSTOP;

@@ -116,7 +116,11 @@ start_server [list tags {tls} overrides [tls_directives $::port]] {
         wait_for_condition {[info_field [r info tls] tls_server_cert_serial] eq "1003"}
         assert_equal PONG [tls_cli $::port client ping]
         assert {[info_field [r info tls] tls_server_cert_expires_in_days] > 30000}
-        r config set tls-auto-reload-interval 0 tls-cert-file $::certs/server.crt tls-key-file $::certs/server.key
+        r config set tls-auto-reload-interval 0
+        foreach f {crt key} { file copy -force $::certs/server.$f $dir/server.$f }
+        send_signal [srv pid] HUP
+        wait_for_condition {[info_field [r info tls] tls_server_cert_serial] eq "1001"}
+        r config set tls-cert-file $::certs/server.crt tls-key-file $::certs/server.key
     }
 
     test "TLS: handshakes that are never finished hold nobody up" {

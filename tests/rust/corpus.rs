@@ -29,6 +29,11 @@ fn corpus_http() {
 }
 
 #[test]
+fn corpus_tls() {
+    replay("tls", redust::net::tls::fuzz::fuzz);
+}
+
+#[test]
 fn corpus_config() {
     replay("config", redust::config::file::fuzz);
 }

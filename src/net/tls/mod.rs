@@ -13,6 +13,7 @@
 
 pub(crate) mod cert;
 pub(crate) mod context;
+pub mod fuzz;
 mod pem;
 mod sessions;
 pub(crate) mod stream;

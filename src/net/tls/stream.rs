@@ -188,6 +188,11 @@ impl TlsStream {
         }
     }
 
+    /// The socket alone; what the keys were is forgotten.
+    pub(crate) fn into_socket(self) -> TcpStream {
+        self.socket
+    }
+
     pub(crate) fn socket(&self) -> &TcpStream {
         &self.socket
     }

@@ -1,4 +1,4 @@
-//! Signals that ask for the end.
+//! Signals that ask for the end, and the one that asks to read the certificates of TLS again.
 //!
 //! The handler only writes a byte (`sys::signals`). The reactor reads it here between commands, and
 //! a long save on the main thread does so now and then. What is asked for is only noted here, and
@@ -11,7 +11,7 @@ use std::io::Read;
 use crate::log;
 use crate::server::parts::net::Net;
 use crate::server::parts::shutdown::Shutdown;
-use crate::sys::signals::{SIGINT, SIGTERM};
+use crate::sys::signals::{SIGHUP, SIGINT, SIGTERM};
 
 /// Notes which signals have come; true if one asks for the end. A second SIGINT ends the process
 /// here and now, whatever is going on: a long save calls this now and then.
@@ -32,6 +32,10 @@ pub(crate) fn note_signals(net: &mut Net, shutdown: &mut Shutdown, loading: bool
                 std::process::exit(1);
             }
             match signal {
+                SIGHUP => {
+                    net.reload_due = true;
+                    continue;
+                }
                 SIGTERM | SIGINT if loading => {
                     log!(Warning, "Received shutdown signal during loading, scheduling shutdown.");
                 }

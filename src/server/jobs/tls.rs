@@ -106,8 +106,13 @@ pub(crate) fn reload(srv: &mut Server) {
     }
 }
 
-/// Looks now and then whether the files have changed. Called by the cron.
+/// Reads the files again if a signal has asked for that, or if they have changed: that is looked at
+/// now and then. Called by the cron.
 pub(crate) fn on_cron(srv: &mut Server) {
+    // Compat: to a server without TLS the signal says nothing.
+    if std::mem::take(&mut srv.net.reload_due) {
+        return reload(srv);
+    }
     let every_ms = i64::from(srv.cfg.later.tls_auto_reload_interval_secs) * 1000;
     let now_ms = srv.clock.now_ms;
     if srv.tls.context.is_none() || every_ms == 0 || now_ms - srv.tls.looked_ms < every_ms {

@@ -133,6 +133,8 @@ pub(crate) struct Net {
     pub accept_later: Vec<usize>,
     /// The link to the primary has more to read.
     pub link_again: bool,
+    /// A signal has asked to read files again.
+    pub reload_due: bool,
     pub read_buf: Vec<u8>,
     pub batch: Batch<'static>,
     /// When the running client's share of the turn began, and how long it is, in ticks.
@@ -160,6 +162,7 @@ impl Net {
             holds_events: false,
             accept_later: Vec::new(),
             link_again: false,
+            reload_due: false,
             read_buf: vec![0; READ_SIZE],
             batch: Batch::default(),
             slice_from: 0,
