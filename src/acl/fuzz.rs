@@ -49,9 +49,10 @@ fn command(user: &User, line: &[u8]) {
         assert_eq!(row.collect::<Vec<Found>>(), keys);
     }
     for db in 0..3 {
-        let simply = user.may_simply(spec, &argv, db);
+        let by_itself = user.may_by_itself(spec, &argv, db);
         let allowed = user.check(spec, &argv, db).is_ok();
-        assert!(allowed || !simply, "what it may by itself, it may");
+        assert!(allowed || !by_itself, "what it may by itself, it may");
+        assert!(by_itself || !user.may_at_once(spec, &argv), "and so what is seen at once");
     }
     for selector in std::iter::once(user.root()).chain(user.selectors()) {
         for (at, uses) in &keys {

@@ -280,18 +280,16 @@ impl Selector {
         self.rules.push((on, name));
     }
 
-    /// The same as `check`, without the reason. Quick for commands with one key, as most are: none
-    /// of them has channels.
-    #[inline]
-    pub(crate) fn allows(&self, spec: &Spec, argv: &[&[u8]], db: u32) -> bool {
-        if self.all_databases
+    /// Whether the command may run, as far as a quick look tells: false may mean that it takes a
+    /// longer one. It is for commands with one key, as most are: none of them has channels.
+    #[inline(always)]
+    pub(crate) fn allows_at_once(&self, spec: &Spec, argv: &[&[u8]]) -> bool {
+        self.all_databases
             && self.allowed.has(spec.index)
-            && let Some(uses) = spec.use_of_only_key(argv)
-            && let Some(key) = argv.get(1)
-        {
-            return self.all_keys || self.keys.allow(key, uses);
-        }
-        self.check(spec, argv, db).is_ok()
+            && argv.get(1).is_some_and(|key| {
+                spec.use_of_only_key(argv)
+                    .is_some_and(|uses| self.all_keys || self.keys.allow_at_once(key, uses))
+            })
     }
 
     /// Whether the command with these arguments may run. O(keys), however many patterns there are

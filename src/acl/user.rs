@@ -165,11 +165,15 @@ impl User {
         text
     }
 
-    /// Whether what it may do by itself allows the command. Quicker than `check`, which knows why
-    /// not, and looks at the selectors.
-    #[inline]
-    pub(crate) fn may_simply(&self, spec: &Spec, argv: &[&[u8]], db: u32) -> bool {
-        self.root.allows(spec, argv, db)
+    /// Whether the command may run, as far as a quick look at its own rules tells.
+    #[inline(always)]
+    pub(crate) fn may_at_once(&self, spec: &Spec, argv: &[&[u8]]) -> bool {
+        self.root.allows_at_once(spec, argv)
+    }
+
+    /// Whether its own rules allow the command.
+    pub(crate) fn may_by_itself(&self, spec: &Spec, argv: &[&[u8]], db: u32) -> bool {
+        self.root.check(spec, argv, db).is_ok()
     }
 
     /// Whether the command may run: one selector has to allow all of it. Of several reasons why

@@ -56,6 +56,13 @@ start_server {tags {known-faults}} {
         assert_equal 0 [r exists from-a-replica]
     }
 
+    test "CVE-2022-0543: a script can load nothing" {
+        foreach name {package require module dofile loadfile io debug} {
+            assert_error_like "*nonexistent global variable '$name'*" {r eval "return $name" 0}
+        }
+        assert_equal {clock} [r eval {local names = {} for name in pairs(os) do names[#names + 1] = name end return names} 0]
+    }
+
     test "CVE-2022-24736: errors of scripts that are not what they should be" {
         foreach script {
             {error(nil)} {error({})} {error({err = 1})} {return redis.error_reply({})} {return {err = {}}} {return {ok = {}}}

@@ -490,6 +490,19 @@ mod tests {
         broken(&written(&later(), 14), ValueKind::StreamListpacks5);
     }
 
+    /// CVE-2026-63639, CVE-2026-66373: an entry that two consumers have would be freed twice
+    /// elsewhere.
+    #[test]
+    fn an_entry_that_waits_for_two_consumers_is_refused() {
+        let mut bytes = written(&sample(), 11);
+        let raw = |ms: u64, seq: u64| [ms.to_be_bytes(), seq.to_be_bytes()].concat();
+        // Bob's entry becomes Ann's. His is the last one: those of the group stand before.
+        let his = raw(7, 1);
+        let at = bytes.windows(16).rposition(|window| window == his).expect("it is pending");
+        bytes[at..at + 16].copy_from_slice(&raw(6, 0));
+        assert!(read(&bytes, ValueKind::StreamListpacks3).is_err());
+    }
+
     fn broken(bytes: &[u8], kind: ValueKind) {
         for at in 0..bytes.len() {
             for wrong in [0, 1, 2, 3, 0x7f, 0x80, 0xc1, 0xf0, 0xf1, 0xff, bytes[at] ^ 1] {

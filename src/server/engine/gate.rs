@@ -189,7 +189,9 @@ pub(crate) fn concerns(srv: &Server) -> Concerns {
 }
 
 /// Runs the rules. O(1) but for eviction; two tests where there is nothing to look at.
-#[inline]
+///
+/// Inlined in any case: as a call it made 3 % of a GET (callgrind, pipelines of 16).
+#[inline(always)]
 pub(crate) fn admit(
     srv: &mut Server,
     id: ClientId,
@@ -209,8 +211,8 @@ pub(crate) fn admit(
     // A primary is not told that it may not write.
     let calm = srv.exec.concerns == 0 || session.primary && srv.exec.concerns == FOLLOWS;
     if plain && calm && !srv.tracking.crowded && !row.has(PROTECTED) {
-        let (user, db) = (session.user, session.db);
-        if !session.restricted || access::may_simply(&srv.acl, user, row.spec, &argv, db) {
+        let user = session.user;
+        if !session.restricted || access::may_at_once(&srv.acl, user, row.spec, &argv) {
             return Ok(Admitted::Run);
         }
     }
@@ -225,6 +227,12 @@ fn admit_by_rules(
     argv: Argv<'_>,
 ) -> Result<Admitted, CmdError> {
     let session = srv.clients.session(id).expect("checked by the caller");
+    let of_row = if row.has(PROTECTED) { GUARDED } else { 0 };
+    let crowded = if srv.tracking.crowded { CROWDED } else { 0 };
+    let mask = srv.exec.concerns | of_row | crowded | concerns_of(session);
+    if mask == RESTRICTED && access::may_by_itself(srv, id, row.spec, &argv) {
+        return Ok(Admitted::Run);
+    }
     let queue = session.multi.as_ref();
     let exec = row.spec.own.has(own::EXEC);
     let ask = Ask {
@@ -236,9 +244,6 @@ fn admit_by_rules(
         common: queue.filter(|_| exec).map_or(!0, |multi| multi.common),
         in_multi: queue.is_some(),
     };
-    let of_row = if row.has(PROTECTED) { GUARDED } else { 0 };
-    let crowded = if srv.tracking.crowded { CROWDED } else { 0 };
-    let mask = srv.exec.concerns | of_row | crowded | concerns_of(session);
     for rule in RULES.iter().filter(|rule| rule.concerns & mask != 0) {
         if let Some(verdict) = (rule.check)(srv, &ask)? {
             return Ok(verdict);
