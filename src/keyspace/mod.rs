@@ -287,8 +287,11 @@ impl Keyspace {
     /// SWAPDB: each of two databases gets the other's number. O(1).
     pub fn swap(&mut self, a: usize, b: usize) {
         self.dbs.swap(a, b);
-        self.lend(a);
-        self.lend(b);
+        for n in [a, b] {
+            self.lend(n);
+            // Both may have as many timed keys as the other had: `settle` looks at them anyway.
+            self.known[n].stamp = !self.dbs[n].stamp();
+        }
     }
 
     /// FLUSHDB, FLUSHALL: replaces one database, or all, by empty ones, and hands over what was not

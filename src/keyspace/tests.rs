@@ -1,6 +1,7 @@
 //! What is known of all databases together, against what they hold.
 
 use super::*;
+use crate::ds::stream::id::Id;
 use crate::ds::wheel::tests::rng;
 use crate::keyspace::across::Across;
 use crate::keyspace::effects::{EVENTS, Effect, Effects};
@@ -245,4 +246,36 @@ fn a_key_moves_with_its_expiry_and_each_database_tells_of_itself() {
     assert_eq!(told, expected);
     let entry = ks.db(1).find(ks.db(1).key(b"k")).expect("it has moved");
     assert_eq!((entry.expire_ms(), entry.lru(), ks.db(0).len()), (Some(5_000), 9, 0));
+}
+
+#[test]
+fn when_the_next_entry_of_a_stream_appears_is_known_wherever_it_moves() {
+    let mut ks = Keyspace::new(2, SEED, 0);
+    let put = |ks: &mut Keyspace, n: usize, at: u64| {
+        let store = ks.db_mut(n);
+        let key = store.key(b"s");
+        let mut stream = match store.find_or_vacant(key) {
+            Ok(entry) => Open::entry(entry).expect("a stream"),
+            Err(place) => Open::new(place, 0, Stream::default()),
+        };
+        let was = stream.quiet_until_ms();
+        let delayed = stream.delayed.get_or_insert_default();
+        delayed.put(Id::new(at, at), &[], &[b"f", b"v"]);
+        drop(stream);
+        store.find_mut(key).expect("there").delayed(was);
+        store.check();
+        assert!(ks.settle());
+    };
+    put(&mut ks, 0, 5000);
+    put(&mut ks, 1, 4000);
+    assert_eq!((ks.next_deadline_ms(), ks.timed()), (Some(3999), 2));
+    assert_eq!((ks.db(0).timed(), ks.db(0).timed_hashes()), (1, 0));
+    // As many as before in each database, but others.
+    ks.swap(0, 1);
+    ks.settle();
+    drop(ks.flush(Some(1), 0));
+    ks.settle();
+    assert_eq!((ks.next_deadline_ms(), ks.timed()), (Some(3999), 1));
+    put(&mut ks, 0, 3000);
+    assert_eq!((ks.next_deadline_ms(), ks.timed()), (Some(2999), 1));
 }

@@ -132,8 +132,8 @@ impl Packed {
         }
     }
 
+    #[inline]
     fn integer(&mut self, n: i64) {
-        let bytes = n.to_be_bytes();
         let (kind, size) = match n {
             -32..=127 => return self.bytes.push(n as u8),
             128..=0xff => (0xcc, 1),
@@ -145,8 +145,12 @@ impl Packed {
             -0x8000_0000..=-0x8001 => (0xd2, 4),
             _ => (0xd3, 8),
         };
-        self.bytes.push(kind);
-        self.bytes.extend_from_slice(&bytes[8 - size..]);
+        // The bytes that count come first, and all are copied: that takes two instructions, where
+        // the exact number would take a call.
+        let [a, b, c, d, e, f, g, h] = (n << (64 - 8 * size)).to_be_bytes();
+        let end = self.bytes.len() + 1 + size;
+        self.bytes.extend_from_slice(&[kind, a, b, c, d, e, f, g, h]);
+        self.bytes.truncate(end);
     }
 }
 
@@ -244,12 +248,10 @@ impl<'a> Input<'a> {
     ///
     /// Compat: how deep containers may be is a matter of how much is on the stack, where the index
     /// of an array's element has a place of its own.
+    #[inline]
     fn ask(&self, stack: &mut Stack<'_>, why: &str) -> Result<(), Raise> {
         let top = stack.len() - self.less + self.arrays;
-        if top >= MAX_STACK || stack.reserve(1).is_err() {
-            return Err(Raise::error(format!("stack overflow ({why})")));
-        }
-        Ok(())
+        if top < MAX_STACK && stack.reserve(1).is_ok() { Ok(()) } else { Err(overflow(why)) }
     }
 
     fn bytes(&mut self, len: usize) -> Result<&'a [u8], Raise> {
@@ -373,6 +375,11 @@ impl<'a> Input<'a> {
     }
 }
 
+#[cold]
+fn overflow(why: &str) -> Raise {
+    Raise::error(format!("stack overflow ({why})"))
+}
+
 /// Puts the value on top into its container, unless it is a key.
 fn put(stack: &mut Stack<'_>, open: &mut Open) -> Result<(), Raise> {
     open.left -= 1;
@@ -384,20 +391,16 @@ fn put(stack: &mut Stack<'_>, open: &mut Open) -> Result<(), Raise> {
     if open.left % 2 == 1 {
         return Ok(());
     }
-    let key = stack.len() - 1;
-    let wrong = match stack.kind(key) {
-        Kind::Nil => Some("table index is nil"),
-        Kind::Number if stack.number(key).is_nan() => Some("table index is NaN"),
-        _ => None,
-    };
-    // Compat: Lua raises these, without a place.
-    if let Some(text) = wrong {
+    stack.try_set(open.table).map_err(|key| {
+        // Compat: Lua raises these, without a place.
+        let text: &[u8] = match key {
+            Kind::Nil => b"table index is nil",
+            _ => b"table index is NaN",
+        };
         stack.pop(2);
-        stack.push_bytes(text.as_bytes());
-        return Err(Raise::Value);
-    }
-    stack.set(open.table);
-    Ok(())
+        stack.push_bytes(text);
+        Raise::Value
+    })
 }
 
 #[cfg(test)]

@@ -126,10 +126,13 @@ impl<'a> Stack<'a> {
     }
 
     /// Asks for room for `n` values more. An error if Lua's stack can't grow that much.
+    #[inline]
     pub(crate) fn reserve(&mut self, n: usize) -> Result<(), Raise> {
-        if self.top + n <= self.room {
-            return Ok(());
-        }
+        if self.top + n <= self.room { Ok(()) } else { self.reserve_more(n) }
+    }
+
+    #[cold]
+    fn reserve_more(&mut self, n: usize) -> Result<(), Raise> {
         // Near the end of the stack there is no room to spare, but perhaps what is asked for.
         for ask in [n + ROOM, n] {
             let more = c_int::try_from(ask).unwrap_or(c_int::MAX);
@@ -431,15 +434,24 @@ impl<'a> Stack<'a> {
     /// Sets the field whose key and value are on top, and pops both. Panics if the table is not one
     /// that was made here: others may be read-only, and the key must not be nil or NaN.
     pub(crate) fn set(&mut self, table: usize) {
+        let set = self.try_set(table);
+        assert!(set.is_ok(), "a key that no table has");
+    }
+
+    /// The same where the key may be one that no table has: its kind then, and both stay.
+    #[inline]
+    pub(crate) fn try_set(&mut self, table: usize) -> Result<(), Kind> {
         let index = self.own_table(table);
         assert!(self.top >= self.floor + 2, "arguments stay");
         let key = self.top - 1;
         let kind = self.kind(key);
-        let nan = kind == Kind::Number && self.number(key).is_nan();
-        assert!(kind != Kind::Nil && !nan, "a key that no table has");
+        if kind == Kind::Nil || kind == Kind::Number && self.number(key).is_nan() {
+            return Err(kind);
+        }
         // SAFETY: it is a table, key and value are on top, and the key is possible.
         unsafe { ffi::lua_rawset(self.at, index) };
         self.shrink_to(self.top - 2);
+        Ok(())
     }
 
     /// Sets a field to the value on top, and pops it.
