@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 use super::keys::{KeyPattern, KeyRules, TooMany};
 use super::pattern::Pattern;
 use super::rule::Fault;
-use crate::commands::find_keys::Found;
-use crate::commands::own::Databases;
 use crate::commands::spec::{self, Spec};
 use crate::util::num;
 
@@ -325,7 +323,7 @@ impl Selector {
     /// Compat: as in Valkey 9.1, this comes before the command itself.
     fn check_databases(&self, spec: &Spec, argv: &[&[u8]], db: u32) -> Result<(), Denied> {
         let may = |number: u32| self.databases.binary_search(&number).is_ok();
-        if spec.own.databases == Databases::All {
+        if spec.acts_on_all_databases() {
             return Err(Denied::Database(0));
         }
         for at in spec.databases_of(argv) {
@@ -351,7 +349,7 @@ impl Selector {
         if !spec.may_have_keys() {
             return Ok(());
         }
-        let denies = |&(at, flags): &Found| !self.allows_key(argv[at], flags);
+        let denies = |&(at, flags): &(usize, u16)| !self.allows_key(argv[at], flags);
         let denied = match spec.row_of_keys(argv) {
             Some(mut keys) => keys.find(denies),
             None => spec.keys_of(argv).into_iter().find(denies),
