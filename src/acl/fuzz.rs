@@ -4,7 +4,6 @@ use super::file;
 use super::rule::merge;
 use super::selector::Selector;
 use super::user::User;
-use crate::commands::find_keys::Found;
 use crate::commands::spec;
 use crate::util::glob;
 use crate::util::split::split_args;
@@ -46,7 +45,7 @@ fn command(user: &User, line: &[u8]) {
     let Some(spec) = found.filter(|spec| spec.arity_ok(argv.len())) else { return };
     let keys = spec.keys_of(&argv);
     if let Some(row) = spec.row_of_keys(&argv) {
-        assert_eq!(row.collect::<Vec<Found>>(), keys);
+        assert_eq!(row.collect::<Vec<_>>(), keys);
     }
     for db in 0..3 {
         let by_itself = user.may_by_itself(spec, &argv, db);

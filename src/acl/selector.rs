@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 use super::keys::{KeyPattern, KeyRules, TooMany};
 use super::pattern::Pattern;
 use super::rule::Fault;
-use crate::commands::find_keys::Found;
-use crate::commands::own::Databases;
 use crate::commands::spec::{self, Spec};
 use crate::util::num;
 
@@ -53,7 +51,7 @@ pub(crate) struct Selector {
     first_args: BTreeMap<u16, Vec<Vec<u8>>>,
     /// The rules about commands in order, without those that later ones make superfluous: allowed
     /// or not, and a name or `@category`.
-    rules: Vec<(bool, String)>,
+    rules: Vec<(bool, Vec<u8>)>,
     all_keys: bool,
     keys: KeyRules,
     all_channels: bool,
@@ -217,8 +215,7 @@ impl Selector {
 
     fn category(&mut self, name: &[u8], on: bool) -> Result<(), Fault> {
         let bit = category(name).ok_or(Fault::Unknown)?;
-        let text = String::from_utf8_lossy(name).to_ascii_lowercase();
-        self.note(format!("@{text}"), on);
+        self.note([b"@", &name.to_ascii_lowercase()[..]].concat(), on);
         for spec in spec::all().iter().filter(|spec| spec.acl & bit != 0) {
             self.set(spec, on);
         }
@@ -229,7 +226,7 @@ impl Selector {
         let Some(bar) = name.iter().rposition(|b| *b == b'|') else {
             let spec = lookup(name).ok_or(Fault::Unknown)?;
             self.set(spec, true);
-            self.note(spec.name.to_owned(), true);
+            self.note(spec.name.into(), true);
             return Ok(());
         };
         let (of, sub) = (&name[..bar], &name[bar + 1..]);
@@ -247,17 +244,17 @@ impl Selector {
         } else {
             let known = self.first_args.entry(spec.index).or_default();
             if !known.iter().any(|word| word.eq_ignore_ascii_case(sub)) {
-                known.push(sub.to_vec());
+                known.push(sub.to_ascii_lowercase());
             }
         }
-        self.note(String::from_utf8_lossy(name).to_ascii_lowercase(), true);
+        self.note(name.to_ascii_lowercase(), true);
         Ok(())
     }
 
     fn deny(&mut self, name: &[u8]) -> Result<(), Fault> {
         let spec = lookup(name).ok_or(Fault::Unknown)?;
         self.set(spec, false);
-        self.note(spec.name.to_owned(), false);
+        self.note(spec.name.into(), false);
         Ok(())
     }
 
@@ -272,9 +269,9 @@ impl Selector {
 
     /// Keeps a rule. Earlier ones about the same, or about its subcommands, have no effect any
     /// more.
-    fn note(&mut self, name: String, on: bool) {
-        let covered = |known: &str| {
-            known.strip_prefix(name.as_str()).is_some_and(|r| r.is_empty() || r.starts_with('|'))
+    fn note(&mut self, name: Vec<u8>, on: bool) {
+        let covered = |known: &[u8]| {
+            known.strip_prefix(&name[..]).is_some_and(|r| r.is_empty() || r.starts_with(b"|"))
         };
         self.rules.retain(|(_, known)| !covered(known));
         self.rules.push((on, name));
@@ -326,7 +323,7 @@ impl Selector {
     /// Compat: as in Valkey 9.1, this comes before the command itself.
     fn check_databases(&self, spec: &Spec, argv: &[&[u8]], db: u32) -> Result<(), Denied> {
         let may = |number: u32| self.databases.binary_search(&number).is_ok();
-        if spec.own.databases == Databases::All {
+        if spec.acts_on_all_databases() {
             return Err(Denied::Database(0));
         }
         for at in spec.databases_of(argv) {
@@ -352,7 +349,7 @@ impl Selector {
         if !spec.may_have_keys() {
             return Ok(());
         }
-        let denies = |&(at, flags): &Found| !self.allows_key(argv[at], flags);
+        let denies = |&(at, flags): &(usize, u16)| !self.allows_key(argv[at], flags);
         let denied = match spec.row_of_keys(argv) {
             Some(mut keys) => keys.find(denies),
             None => spec.keys_of(argv).into_iter().find(denies),
@@ -398,12 +395,11 @@ impl Selector {
     }
 
     /// The rules about commands: `-@all +get` and so on.
-    pub(crate) fn commands_text(&self) -> String {
-        let mut text = String::from(if self.future { "+@all" } else { "-@all" });
+    pub(crate) fn commands_text(&self) -> Vec<u8> {
+        let mut text = if self.future { b"+@all".to_vec() } else { b"-@all".to_vec() };
         for (on, name) in &self.rules {
-            text.push(' ');
-            text.push(if *on { '+' } else { '-' });
-            text.push_str(name);
+            text.extend(if *on { b" +" } else { b" -" });
+            text.extend_from_slice(name);
         }
         text
     }
@@ -452,7 +448,7 @@ impl Selector {
         if let Some(databases) = self.databases_text() {
             text.extend([databases.as_bytes(), b" "].concat());
         }
-        text.extend(self.commands_text().into_bytes());
+        text.extend(self.commands_text());
         text
     }
 }

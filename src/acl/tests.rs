@@ -75,7 +75,7 @@ fn one_selector_has_to_allow_it_all() {
 
 #[test]
 fn rules_are_kept_in_order_and_without_what_later_ones_cover() {
-    let text = |rules: &str| user(rules).root().commands_text();
+    let text = |rules: &str| String::from_utf8(user(rules).root().commands_text()).expect("text");
     assert_eq!(text("+get +set -get +get"), "-@all +set +get");
     assert_eq!(text("+@all -config|set -config"), "+@all -config");
     assert_eq!(text("+@read +GET -@Write"), "-@all +@read +get -@write");

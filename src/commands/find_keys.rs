@@ -45,6 +45,10 @@ impl Spec {
         places.filter(move |&at| at < argc && (!behind_db || arg::is(argv[at - 1], "db")))
     }
 
+    pub(crate) fn acts_on_all_databases(&self) -> bool {
+        self.own.databases == Databases::All
+    }
+
     /// Whether it reads or changes the selected database.
     pub(crate) fn uses_selected_database(&self) -> bool {
         let named = self.own.databases != Databases::None;

@@ -119,7 +119,7 @@ fn getuser(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
 /// The fields of a selector.
 fn describe(reply: &mut Reply, selector: &Selector) {
     reply.bulk(b"commands");
-    reply.bulk_str(selector.commands_text());
+    reply.bulk(&selector.commands_text());
     reply.bulk(b"keys");
     reply.bulk(&selector.keys_text());
     reply.bulk(b"channels");
