@@ -72,7 +72,7 @@ mod tests {
     fn agrees_with_a_map_of_all_keys_or_says_that_it_does_not_know() {
         let mut random = crate::util::rand::generator(9);
         let mut all: HashMap<Vec<u8>, u64> = HashMap::new();
-        let mut largest = Largest::new(40);
+        let mut largest = Largest::new(6);
         let (mut certain, mut uncertain) = (0, 0);
         for _ in 0..100_000 {
             let key = format!("{}", random() % 300).into_bytes();
@@ -88,7 +88,7 @@ mod tests {
             if !known {
                 // As a look at all keys does.
                 uncertain += 1;
-                largest = Largest::new(40);
+                largest = Largest::new(6);
                 all.iter().for_each(|(key, size)| largest.note(key, *size));
                 continue;
             }
@@ -98,7 +98,7 @@ mod tests {
             sizes.truncate(5);
             assert_eq!(top.iter().map(|(_, size)| *size).collect::<Vec<_>>(), sizes);
             assert!(top.iter().all(|(key, size)| all[*key] == *size));
-            assert!(largest.sizes.len() == largest.order.len() && largest.sizes.len() <= 40);
+            assert!(largest.sizes.len() == largest.order.len() && largest.sizes.len() <= 6);
         }
         assert!(certain > 50 * uncertain && uncertain > 0, "{certain} and {uncertain}");
     }
