@@ -130,7 +130,12 @@ start_server [list tags {metrics exporter} overrides [list metrics-port $metrics
     }
 
     test "each metric of the dashboard, of the alerts and of the manual is in a scrape" {
+        # Certificates are told of where there are some.
+        set certs $::testdir/data/tls
+        r config set tls-cert-file $certs/server.crt tls-key-file $certs/server.key tls-ca-cert-file $certs/ca.crt
+        r config set tls-port [free_port]
         set ours [scrape $metrics]
+        r config set tls-port 0
         set known {}
         dict for {name type} [types $ours] {
             dict set known $name 1

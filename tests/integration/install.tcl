@@ -128,7 +128,8 @@ test "the server starts with the installed configuration, and with each of its d
 }
 
 test "what the installed configuration gives as defaults are the server's" {
-    set examples {unixsocket unixsocketperm requirepass metrics-token rename-command pidfile logfile include unavailable-directives}
+    set examples {unixsocket unixsocketperm requirepass metrics-token rename-command pidfile logfile include unavailable-directives
+        tls-cert-file tls-key-file tls-ca-cert-file}
     set conf $::tmpdir/defaults.conf
     set port [free_port]
     write_file $conf "port $port\nbind 127.0.0.1\ndir $::tmpdir\n"

@@ -86,6 +86,7 @@ start_server [list tags {tls} overrides [tls_directives $::port]] {
         r acl setuser alice on nopass ~* +@all
         r acl setuser spiffe://test/bob on nopass ~* +@all
         assert_equal default [tls_cli $::port client acl whoami]
+        r config set audit-log [srv dir]/audit.log
         r config set tls-auth-clients-user CN
         assert_equal alice [tls_cli $::port client acl whoami]
         r config set tls-auth-clients-user URI
@@ -99,6 +100,10 @@ start_server [list tags {tls} overrides [tls_directives $::port]] {
         r acl setuser spiffe://test/bob off
         assert_equal default [tls_cli $::port client acl whoami]
         r config set tls-auth-clients-user off
+        wait_for_condition {[string match *certificate*failed* [string map [list \n {}] [read_file [srv dir]/audit.log]]]
+            || [regexp {"failed".*certificate} [read_file [srv dir]/audit.log]]}
+        assert_match "*alice*" [read_file [srv dir]/audit.log]
+        r config set audit-log ""
         r acl deluser alice spiffe://test/bob
     }
 

@@ -40,7 +40,6 @@ const MOST_ARGS: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Login {
     Password,
-    #[expect(dead_code, reason = "for users that are known by their certificates")]
     Certificate,
 }
 

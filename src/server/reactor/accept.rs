@@ -12,6 +12,7 @@ use crate::net::session::{Close, Session};
 use crate::net::tls::cert::Parsed;
 use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
+use crate::server::engine::audit::{self, Login};
 use crate::server::parts::Server;
 use crate::server::parts::net::Source;
 use crate::server::reactor::{handshake, scrape};
@@ -95,9 +96,10 @@ pub(super) fn let_in(srv: &mut Server, mut conn: Conn, admin: bool) {
         let path = format!("{}:0", String::from_utf8_lossy(&srv.cfg.net.unix_socket));
         (session.peer, session.local) = (path.clone(), path);
     }
-    if conn.as_tls().is_some() {
-        log_in(srv, &conn, &mut session);
-    }
+    let certificate = match conn.as_tls() {
+        Some(_) => log_in(srv, &conn, &mut session),
+        None => None,
+    };
     log!(Verbose, "Accepted {}", session.peer);
     let id = srv.clients.insert(conn, session);
     let Server { clients, net, .. } = srv;
@@ -115,24 +117,29 @@ pub(super) fn let_in(srv: &mut Server, mut conn: Conn, admin: bool) {
         log!(Warning, "Error registering fd event for the new client: {e}");
         clients.close(id, Close::Now);
     }
+    if let Some((user, known)) = certificate {
+        audit::login(srv, id, &user, Login::Certificate, known);
+    }
 }
 
-/// A certificate may stand for a user: then the client need not authenticate.
-fn log_in(srv: &mut Server, conn: &Conn, session: &mut Session) {
-    let certificate = conn.as_tls().and_then(|tls| tls.peer_certificate());
-    let Some(certificate) = certificate.and_then(Parsed::of) else { return };
+/// A certificate may stand for a user: then the client need not authenticate. Returns the name, and
+/// whether there is such a user.
+fn log_in(srv: &Server, conn: &Conn, session: &mut Session) -> Option<(Vec<u8>, bool)> {
+    let certificate = conn.as_tls()?.peer_certificate().and_then(Parsed::of)?;
     let names = match srv.cfg.later.tls_auth_clients_user {
-        TlsUserField::Off => return,
+        TlsUserField::Off => return None,
         TlsUserField::Cn => certificate.common_name().into_iter().collect(),
         TlsUserField::Uri => certificate.uris(),
     };
-    let user = names.iter().find_map(|name| srv.acl.find_enabled(name));
-    let Some(user) = user else {
-        return log!(Verbose, "The certificate of {} stands for no user", session.peer);
+    let user = names.iter().find_map(|name| Some((name, srv.acl.find_enabled(name)?)));
+    let Some((name, user)) = user else {
+        log!(Verbose, "The certificate of {} stands for no user", session.peer);
+        return names.into_iter().next().map(|name| (name, false));
     };
     session.authenticated = true;
     session.restricted = srv.acl.get(user).is_none_or(|user| !user.is_open());
     session.user = user;
+    Some((name.clone(), true))
 }
 
 const PROTECTED: CmdError = CmdError::new(
