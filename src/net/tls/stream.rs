@@ -374,7 +374,8 @@ impl TlsStream {
     fn say_why(&mut self, rest: &mut [u8]) {
         let TlsStream { side, output, .. } = self;
         let mut used = 0;
-        each!(side, side => loop {
+        // It must not look at the input again: that would fail once more.
+        each!(side, side => while side.wants_write() {
             let status = side.process_tls_records(&mut rest[used..]);
             match settle(status, &mut |_| {}, output) {
                 (done, Step::Go) => used += done,
@@ -444,7 +445,7 @@ impl TlsStream {
         if let Some(e) = &self.failed {
             return Err(invalid(e));
         }
-        let TlsStream { side, input, plain, output, unseen, .. } = self;
+        let TlsStream { side, input, plain, output, unseen, failed, .. } = self;
         let (mut used, mut closed) = (0, false);
         let made = each!(side, side => loop {
             let status = side.process_tls_records(&mut input[used..]);
@@ -468,7 +469,11 @@ impl TlsStream {
                     match step {
                         Step::Go => {}
                         Step::Ended => closed = true,
-                        Step::Failed(e) => break Err(invalid(&e)),
+                        Step::Failed(e) => {
+                            let told = Err(invalid(&e));
+                            *failed = Some(e);
+                            break told;
+                        }
                         Step::Blocked | Step::Open => break Err(ErrorKind::WouldBlock.into()),
                     }
                 }
