@@ -176,7 +176,10 @@ start_server [list tags {tls} overrides [tls_directives $::port]] {
                     assert_match "*port=$theirs*" [info_field [r -1 info replication] slave0]
                     # It goes on where it was.
                     set fulls [s -1 sync_full]
+                    set partials [s -1 sync_partial_ok]
                     r -1 client kill type replica
+                    # It notices at once, not when it next says something.
+                    wait_for_condition {[s -1 sync_partial_ok] == $partials + 1} -within 500
                     r -1 incr counter
                     wait_for_condition {[r get counter] eq [r -1 get counter]} -within 20000
                     assert_equal $fulls [s -1 sync_full]

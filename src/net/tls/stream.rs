@@ -321,7 +321,7 @@ impl TlsStream {
             }
             match &self.failed {
                 Some(e) => Err(invalid(e)),
-                None if empty && !self.unseen => Err(ErrorKind::WouldBlock.into()),
+                None if empty && !self.unseen && !self.ended => Err(ErrorKind::WouldBlock.into()),
                 None => Ok(()),
             }
         })

@@ -183,14 +183,10 @@ fn bytes_come_out_as_they_went_in() {
             }
         }
         assert_eq!(wrote, read);
+        // One event tells of it, so one read must find it.
         near.say_goodbye();
-        loop {
-            match far.read(&mut buf) {
-                Ok(n) => break assert_eq!(n, 0, "a polite end"),
-                Err(e) => assert_eq!(e.kind(), ErrorKind::WouldBlock, "{e}"),
-            }
-            assert!(Instant::now() < until);
-        }
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(far.read(&mut buf).expect("a polite end"), 0);
         assert!(far.has_more());
     }
 }
