@@ -1,18 +1,43 @@
 //! Sessions that clients may go on with, so that their next handshake needs no signature.
 //!
-//! Invariant: a session is in `order` once, at the time when it was put in; those whose time is
-//! over, and the oldest when there are too many, leave first.
+//! Those whose time is over, and the oldest when there are too many, leave first. The two maps are
+//! trees, since tables that double now and then would move the figures of memory by kilobytes.
+//!
+//! Invariant: `by_id` and `order` hold the same sessions, each under the number that it got when it
+//! was put in.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rustls::server::StoresServerSessions;
 
+#[derive(Debug)]
+struct Session {
+    value: Vec<u8>,
+    since: Instant,
+    number: u64,
+}
+
 #[derive(Debug, Default)]
 struct Kept {
-    by_id: HashMap<Vec<u8>, (Vec<u8>, Instant)>,
-    order: VecDeque<(Vec<u8>, Instant)>,
+    by_id: BTreeMap<Vec<u8>, Session>,
+    order: BTreeMap<u64, Vec<u8>>,
+    next: u64,
+}
+
+impl Kept {
+    fn remove(&mut self, key: &[u8]) -> Option<Session> {
+        let session = self.by_id.remove(key)?;
+        self.order.remove(&session.number);
+        Some(session)
+    }
+
+    /// The key of the oldest, and since when it is there.
+    fn oldest(&self) -> Option<(Vec<u8>, Instant)> {
+        let (_, key) = self.order.first_key_value()?;
+        Some((key.clone(), self.by_id.get(key)?.since))
+    }
 }
 
 /// A bounded number of sessions, each for a bounded time. rustls wants it to be shared between
@@ -37,37 +62,31 @@ impl Sessions {
 
     fn find(&self, key: &[u8], take: bool) -> Option<Vec<u8>> {
         self.with(|kept| {
-            let (value, since) = kept.by_id.get(key)?;
-            if since.elapsed() >= self.time {
-                kept.by_id.remove(key);
-                return None;
+            let session = kept.by_id.get(key)?;
+            let over = session.since.elapsed() >= self.time;
+            let value = (!over).then(|| session.value.clone());
+            if take || over {
+                kept.remove(key);
             }
-            let value = value.clone();
-            if take {
-                kept.by_id.remove(key);
-            }
-            Some(value)
+            value
         })
     }
 }
 
 impl StoresServerSessions for Sessions {
     fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
-        let now = Instant::now();
+        let since = Instant::now();
         self.with(|kept| {
-            kept.order.push_back((key.clone(), now));
-            kept.by_id.insert(key, (value, now));
-            while let Some((oldest, since)) = kept.order.front() {
-                let few = kept.by_id.len() <= self.most
-                    && kept.order.len() <= self.most.saturating_mul(2);
-                if few && now - *since < self.time {
+            kept.remove(&key);
+            let number = kept.next;
+            kept.next += 1;
+            kept.order.insert(number, key.clone());
+            kept.by_id.insert(key, Session { value, since, number });
+            while let Some((oldest, at)) = kept.oldest() {
+                if kept.by_id.len() <= self.most && since - at < self.time {
                     break;
                 }
-                // One that was put in again since has a later place.
-                if kept.by_id.get(oldest).is_some_and(|(_, at)| at == since) {
-                    kept.by_id.remove(oldest);
-                }
-                kept.order.pop_front();
+                kept.remove(&oldest);
             }
         });
         true
@@ -102,7 +121,7 @@ mod tests {
         sessions.put(vec![7], vec![1]);
         sessions.put(vec![10], vec![2]);
         assert_eq!(sessions.get(&[7]), Some(vec![1]));
-        assert!(sessions.with(|kept| kept.by_id.len() <= 3 && kept.order.len() <= 5));
+        assert_eq!(sessions.with(|kept| (kept.by_id.len(), kept.order.len())), (3, 3));
         let brief = Sessions::new(0, Duration::from_millis(5));
         brief.put(vec![1], vec![1]);
         std::thread::sleep(Duration::from_millis(10));
