@@ -69,6 +69,14 @@ start_server [list tags {tls} overrides [tls_directives $::port]] {
         assert_equal PONG [tls_cli $::port client ping]
     }
 
+    test "TLS: the port takes what doc/tls.md names, and nothing else" {
+        need_tool python3 python3
+        set failed [catch {exec timeout 60 python3 $::root/tools/tls-scan.py 127.0.0.1:$::port \
+            --cert $::certs/client.crt --key $::certs/client.key 2>@1} out]
+        assert_equal 0 $failed $out
+        assert_match "*TLSv1_1 *refused*TLSv1_3 *TLS_AES_256_GCM_SHA384*, 3 taken*" $out
+    }
+
     test "TLS: a key with a password, and files that are not there" {
         assert_error_like "*Unable to update TLS configuration*" {r config set tls-key-file $::certs/encrypted.key}
         assert_log "*Failed to load private key: *encrypted.key: it is encrypted, and there is no password for it*"
