@@ -25,6 +25,8 @@ proc stop_sentinel {client {signal TERM}} {
     catch {$client close}
     send_signal $pid $signal
     wait_for_condition {![process_alive $pid]} -within 10000
+    # A thread that ends a little later holds the sockets as long.
+    wait_for_condition {[port_is_free $::sentinel_port($client)]} -within 10000
     unwatch_process $pid
 }
 
@@ -134,7 +136,12 @@ start_server [list overrides $options] {
             write_file $script "#!/bin/sh\necho \"\$*\" >>$::tmpdir/told\n"
             file attributes $script -permissions 0755
             assert_equal OK [$one sentinel config set loglevel debug]
-            foreach other $sentinels { wait_for_condition {[field $other master num-slaves] == 1} }
+            # Who still has the replica's report of its time as a primary would make it a replica once more, in the
+            # middle of this failover: reports are asked for every ten seconds.
+            foreach other $sentinels {
+                wait_for_condition {[field $other master num-slaves] == 1}
+                wait_for_condition {[dict get [lindex [$other sentinel replicas m] 0] role-reported] eq "slave"} -within 20000
+            }
             set new [srv -1 port]
             set file $::sentinel_file($one)
             set port $::sentinel_port($one)
