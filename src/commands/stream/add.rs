@@ -8,9 +8,11 @@ use crate::commands::arg;
 use crate::commands::{CmdResult, Ctx, DataRow, Flow};
 use crate::ds::stream::id::{Id, IdText};
 use crate::ds::stream::log::{Log, NewId, NotAdded, Trim};
-use crate::keyspace::effects::EV_STREAM;
+use crate::keyspace::db::DbMut;
+use crate::keyspace::effects::{EV_STREAM, Effects};
 use crate::keyspace::env::{Env, Origin};
 use crate::keyspace::limits::Limits;
+use crate::keyspace::open::Open;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
 use crate::value::stream::Stream;
@@ -58,6 +60,20 @@ fn threshold(argv: Argv<'_>, at: usize) -> (usize, bool) {
 }
 
 impl<'a> Options<'a> {
+    /// The stream that the entry is for; None: there is none, and none is to be made.
+    #[inline]
+    pub(super) fn open<'s>(
+        &self,
+        db: &'s mut DbMut<'_>,
+        key: &'s [u8],
+        fx: &mut Effects,
+    ) -> Result<Option<Open<'s, Stream>>, CmdError> {
+        match self.no_mkstream {
+            true => db.touch_open(key, fx),
+            false => db.touch_or_new(key, fx, Stream::default).map(Some),
+        }
+    }
+
     /// Compat: errors come in the order of the words.
     fn parse(
         argv: Argv<'a>,
@@ -236,14 +252,9 @@ fn add(ctx: &mut Ctx<'_>, argv: Argv<'_>, at_ms: Option<u64>) -> CmdResult {
     }
     let message = options.sender.map(|sender| sender.message(argv.from(fields)));
     let key = argv.at(1);
-    let mut stream = if options.no_mkstream {
-        let Some(stream) = db.touch_open::<Stream>(key, fx)? else {
-            reply.null();
-            return Ok(Flow::Done);
-        };
-        stream
-    } else {
-        db.touch_or_new(key, fx, Stream::default)?
+    let Some(mut stream) = options.open(db, key, fx)? else {
+        reply.null();
+        return Ok(Flow::Done);
     };
     if let Some(message) = &message
         && let Some(producers) = &mut stream.producers

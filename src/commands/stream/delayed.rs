@@ -80,14 +80,9 @@ pub(super) fn put_off(ctx: &mut Ctx<'_>, argv: Argv<'_>, options: &Options<'_>) 
     if !fits(pairs.iter().map(|word| word.len()).sum()) {
         return Err(CmdError::new("ERR Elements are too large to be stored"));
     }
-    let mut stream = if options.no_mkstream {
-        let Some(stream) = db.touch_open::<Stream>(key, fx)? else {
-            reply.null();
-            return Ok(Flow::Done);
-        };
-        stream
-    } else {
-        db.touch_or_new(key, fx, Stream::default)?
+    let Some(mut stream) = options.open(db, key, fx)? else {
+        reply.null();
+        return Ok(Flow::Done);
     };
     let was = stream.quiet_until_ms();
     let delayed = stream.delayed.get_or_insert_default();

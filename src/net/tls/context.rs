@@ -56,6 +56,28 @@ pub(crate) struct Settings<'a> {
     pub cache_time: Duration,
 }
 
+impl<'a> Settings<'a> {
+    /// A server with these files, and the defaults of the other directives.
+    pub(crate) fn usual(server: Identity<'a>, ca_file: &'a [u8]) -> Settings<'a> {
+        Settings {
+            server,
+            client: None,
+            ca_file,
+            ca_dir: b"",
+            dh_file: b"",
+            ask: Ask::Must,
+            outgoing: false,
+            protocols: b"",
+            ciphers: b"",
+            suites: b"",
+            prefer_ours: false,
+            cache: true,
+            cache_size: 20 * 1024,
+            cache_time: Duration::from_secs(300),
+        }
+    }
+}
+
 /// What connections are made with.
 #[derive(Debug)]
 pub(crate) struct Context {

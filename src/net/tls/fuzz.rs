@@ -4,7 +4,6 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use mio::net::TcpStream;
 
@@ -18,23 +17,9 @@ fn context() -> &'static Context {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls");
         let file = |name| dir.join(name).to_string_lossy().into_owned().into_bytes();
         let (cert, key, ca) = (file("old.crt"), file("old.key"), file("ca.crt"));
-        Context::make(&Settings {
-            server: Identity { cert_file: &cert, key_file: &key, password: b"" },
-            client: None,
-            ca_file: &ca,
-            ca_dir: b"",
-            dh_file: b"",
-            ask: Ask::May,
-            outgoing: false,
-            protocols: b"",
-            ciphers: b"",
-            suites: b"",
-            prefer_ours: false,
-            cache: true,
-            cache_size: 16,
-            cache_time: Duration::from_secs(60),
-        })
-        .expect("the certificates of the tests")
+        let server = Identity { cert_file: &cert, key_file: &key, password: b"" };
+        Context::make(&Settings { ask: Ask::May, cache_size: 16, ..Settings::usual(server, &ca) })
+            .expect("the certificates of the tests")
     })
 }
 

@@ -36,21 +36,13 @@ fn context(with: With<'_>) -> Context {
 fn try_context(with: With<'_>) -> Result<Context, String> {
     let (cert, key) = (file(&format!("{}.crt", with.name)), file(&format!("{}.key", with.name)));
     let ca = file(&format!("{}.crt", with.ca));
+    let server = Identity { cert_file: &cert, key_file: &key, password: b"" };
     Context::make(&Settings {
-        server: Identity { cert_file: &cert, key_file: &key, password: b"" },
-        client: None,
-        ca_file: &ca,
-        ca_dir: b"",
-        dh_file: b"",
         ask: with.ask,
         outgoing: true,
         protocols: with.protocols.as_bytes(),
-        ciphers: b"",
-        suites: b"",
-        prefer_ours: false,
         cache: with.cache,
-        cache_size: 100,
-        cache_time: Duration::from_secs(300),
+        ..Settings::usual(server, &ca)
     })
 }
 
@@ -269,21 +261,9 @@ fn what_is_wrong_with_files_is_said() {
     assert!(context.server_facts.ends_secs > 4_000_000_000);
     assert!(!open.secret_der().is_empty());
     let (cert, key) = (file("server.crt"), file("client.key"));
-    let settings = |ca: &'static [u8], protocols: &'static [u8]| Settings {
-        server: Identity { cert_file: &cert, key_file: &key, password: b"" },
-        client: None,
-        ca_file: ca,
-        ca_dir: b"",
-        dh_file: b"",
-        ask: Ask::Must,
-        outgoing: false,
-        protocols,
-        ciphers: b"",
-        suites: b"",
-        prefer_ours: true,
-        cache: false,
-        cache_size: 0,
-        cache_time: Duration::ZERO,
+    let settings = |ca: &'static [u8], protocols: &'static [u8]| {
+        let server = Identity { cert_file: &cert, key_file: &key, password: b"" };
+        Settings { protocols, ..Settings::usual(server, ca) }
     };
     let why = |settings: Settings<'_>| Context::make(&settings).expect_err("it is wrong");
     assert!(why(settings(b"", b"")).starts_with("Either tls-ca-cert-file or tls-ca-cert-dir"));
