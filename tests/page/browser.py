@@ -146,6 +146,8 @@ class Page:
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(domain + ".enable")
         self.size(width, height)
+        # A page in the background is visible to itself, too.
+        self.call("Emulation.setFocusEmulationEnabled", enabled=True)
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.call("Emulation.setEmulatedMedia", features=scheme)
 
@@ -190,7 +192,8 @@ class Page:
 
     def wait(self, script, seconds=15):
         end = time.time() + seconds
-        while not self.run(script):
+        # While a page is being loaded, half of it may be missing.
+        while not self.run(f"(() => {{ try {{ return {script} }} catch {{ return false }} }})()"):
             if time.time() > end:
                 raise AssertionError(f"not within {seconds} s: {script}; wrong: {self.wrong}")
             time.sleep(0.05)

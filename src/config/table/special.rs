@@ -298,8 +298,10 @@ fn survey_prefix_lines(config: &Config) -> Lines {
         true => split::repr(prefix),
         false => prefix.clone(),
     };
-    let prefixes: Vec<_> = config.memory.survey_prefixes.iter().map(quoted).collect();
-    line(prefixes.join(&b' '), prefixes.is_empty())
+    match config.memory.survey_prefixes.as_slice() {
+        [] => Vec::new(),
+        prefixes => vec![(prefixes.iter().map(quoted).collect::<Vec<_>>().join(&b' '), true)],
+    }
 }
 
 // ---- replicaof <host> <port> | no one

@@ -3,7 +3,7 @@
 use super::Bench;
 use crate::net::clients::ClientId;
 use crate::net::conn::Conn;
-use crate::net::session::Session;
+use crate::net::session::{Close, Session};
 use crate::resp::argv::Argv;
 use crate::server::engine::{blocking, dispatch, survey};
 use crate::server::parts::metrics::Format;
@@ -81,6 +81,8 @@ impl Bench {
     fn survey(&mut self) {
         let now = self.srv.clock.now_ms;
         let srv = &mut self.srv;
+        // As a setting too, which each CONFIG SET follows.
+        srv.cfg.memory.survey = true;
         srv.survey.switch(true);
         let (rule, seed) = (Rule::of(&srv.cfg.memory), srv.ks.seed());
         let pass = srv.survey.pass(now).expect("due");
@@ -92,7 +94,7 @@ impl Bench {
 }
 
 fn bench(clients: usize) -> Bench {
-    Bench::with(Table::build(&admin::TABLES.concat(), &[]).expect("no renames"), clients)
+    Bench::with(Table::build(admin::TABLES, &[]).expect("no renames"), clients)
 }
 
 const HOSTILE: &[u8] = b"name<img src=x onerror=alert(1)>\"\\\n\x00\xff\xe2\x80\xa8";
@@ -100,7 +102,7 @@ const HOSTILE: &[u8] = b"name<img src=x onerror=alert(1)>\"\\\n\x00\xff\xe2\x80\
 #[test]
 fn names_of_keys_are_told_only_when_they_are_asked_for_and_values_never() {
     let mut b = bench(1);
-    b.srv.cfg.stats.slowlog_slower_than_us = 0;
+    b.run(1, "config set slowlog-log-slower-than 0");
     b.run(1, "hotkeys start metrics 2 cpu net");
     b.run_bytes(&[b"SET", HOSTILE, b"secretvalue"]);
     b.run_bytes(&[b"MSET", b"name:2", b"secretvalue", b"name:3", b"secretvalue"]);
@@ -129,8 +131,7 @@ fn names_of_keys_are_told_only_when_they_are_asked_for_and_values_never() {
 #[test]
 fn of_a_long_command_only_keys_are_told() {
     let mut b = bench(1);
-    b.srv.cfg.stats.slowlog_slower_than_us = 0;
-    b.srv.cfg.metrics.page_key_names = true;
+    b.run(1, "config set slowlog-log-slower-than 0 metrics-page-key-names yes");
     let names: Vec<Vec<u8>> = (0..50).map(|n| format!("k{n}").into_bytes()).collect();
     let mut argv: Vec<&[u8]> = vec![b"MSET"];
     names.iter().for_each(|name| argv.extend([&name[..], b"secretvalue"]));
@@ -167,7 +168,7 @@ fn of_many_clients_the_largest_are_told_once_all_have_been_looked_at() {
     assert!(largest(&page).len() <= 40);
     // Whoever leaves is not told any more.
     let last = b.srv.clients.by_serial(700).expect("there");
-    b.srv.clients.remove(last);
+    b.srv.clients.close(last, Close::Now);
     let page = b.page();
     assert_eq!(largest(&page)[0], 600);
     assert!(page.len() < 32 * 1024, "{}", page.len());
