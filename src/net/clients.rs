@@ -165,7 +165,7 @@ impl Clients {
         self.serials.values().filter_map(|&id| self.get(id))
     }
     /// Those that are not older than the one of this number, in order of age.
-    pub(crate) fn from_serial(&self, serial: u64) -> impl Iterator<Item = &Client> {
+    pub(crate) fn not_older(&self, serial: u64) -> impl Iterator<Item = &Client> {
         self.serials.range(serial..).filter_map(|(_, &id)| self.get(id))
     }
     /// A part of the clients, for work that is spread over turns: those in slots

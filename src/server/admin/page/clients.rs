@@ -26,19 +26,11 @@ pub(super) fn choose(srv: &mut Server) -> Vec<ClientId> {
     let kept = std::mem::take(&mut watched.serials);
     let kept = kept.into_iter().filter_map(|serial| clients.get(clients.by_serial(serial)?));
     let mut found: Vec<&Client> = kept.collect();
-    let mut looked_at = 0;
-    let mut next = 0;
-    for client in clients.from_serial(watched.next) {
-        if looked_at == WINDOW {
-            next = client.session.serial;
-            break;
-        }
-        looked_at += 1;
-        found.push(client);
-    }
+    let mut others = clients.not_older(watched.next);
+    found.extend(others.by_ref().take(WINDOW));
     // Behind the last one it begins anew.
-    watched.whole |= next == 0;
-    watched.next = next;
+    watched.next = others.next().map_or(0, |client| client.session.serial);
+    watched.whole |= watched.next == 0;
     found.sort_by_key(|client| client.session.serial);
     found.dedup_by_key(|client| client.session.serial);
     let mut shown: Vec<&Client> = Vec::new();

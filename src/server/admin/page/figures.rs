@@ -48,6 +48,7 @@ const FIELDS: &[&str] = &[
     "mem_clients_normal",
     "mem_clients_slaves",
     "mem_fragmentation_ratio",
+    "mem_not_counted_for_evict",
     "persistence_policy",
     "process_id",
     "pubsub_channels",
