@@ -136,8 +136,9 @@ pub(crate) fn lowest_for(entry: &Entry) -> u32 {
 /// the data.
 ///
 /// A version that is asked for is written even if it can't hold all. Fields then never expire,
-/// consumers of streams lose their active times, and what producers have sent is forgotten, as on a
-/// server of that version, and so are functions. What consumers have given back belongs to one without a name.
+/// consumers of streams lose their active times, and what producers have sent is forgotten, and so
+/// are functions, as on a server of that version. What consumers have given back belongs to one
+/// without a name.
 pub fn version(wanted: u32, lowest: u32) -> u32 {
     match wanted {
         0 => lowest,
