@@ -1,7 +1,7 @@
 //! What may be done: commands, keys and channels. A user has one selector of its own and may have
 //! more; one that allows the whole command is enough.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::keys::{KeyPattern, KeyRules, TooMany};
 use super::pattern::Pattern;
@@ -48,7 +48,7 @@ pub(crate) struct Selector {
     future: bool,
     allowed: Bits,
     /// Commands that are not allowed but with these words as the first argument.
-    first_args: BTreeMap<u16, Vec<Vec<u8>>>,
+    first_args: BTreeMap<u16, BTreeSet<Vec<u8>>>,
     /// The rules about commands in order, without those that later ones make superfluous: allowed
     /// or not, and a name or `@category`.
     rules: Vec<(bool, Vec<u8>)>,
@@ -242,10 +242,7 @@ impl Selector {
             let sub = lookup(name).ok_or(Fault::Unknown)?;
             self.set(sub, true);
         } else {
-            let known = self.first_args.entry(spec.index).or_default();
-            if !known.iter().any(|word| word.eq_ignore_ascii_case(sub)) {
-                known.push(sub.to_ascii_lowercase());
-            }
+            self.first_args.entry(spec.index).or_default().insert(sub.to_ascii_lowercase());
         }
         self.note(name.to_ascii_lowercase(), true);
         Ok(())
@@ -316,7 +313,7 @@ impl Selector {
         let at = if spec.sub().is_some() { 2 } else { 1 };
         let word = argv.get(at).copied().unwrap_or_default();
         let words = self.first_args.get(&spec.index);
-        let fits = |words: &Vec<Vec<u8>>| words.iter().any(|w| w.eq_ignore_ascii_case(word));
+        let fits = |words: &BTreeSet<Vec<u8>>| words.iter().any(|w| w.eq_ignore_ascii_case(word));
         self.all_commands || spec.has(spec::NO_AUTH) || argv.len() >= 2 && words.is_some_and(fits)
     }
 

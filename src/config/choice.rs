@@ -218,6 +218,8 @@ choices! {
     RdbTarget {
         /// The lowest one that can hold the data.
         Automatic = "0",
+        /// Redis 5.0 to 6.2.
+        V9 = "9",
         /// Redis 7.0.
         V10 = "10",
         /// Redis 7.2.

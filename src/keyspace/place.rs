@@ -31,6 +31,12 @@ impl Indexes {
     /// A key is about to be added.
     #[inline]
     fn added(&mut self, key: &[u8], value: &SetValue<'_>) {
+        if value.is_collection() {
+            self.added_collection(key, value);
+        }
+    }
+
+    fn added_collection(&mut self, key: &[u8], value: &SetValue<'_>) {
         self.types.added(value);
         self.retimed(key, None, fields::of_new(value), || {
             types::of_new(value) == Some(Type::Stream)
@@ -104,6 +110,16 @@ impl<'a> EntryMut<'a> {
     /// to free when it suits.
     #[inline(always)]
     pub fn set_value(&mut self, value: SetValue<'_>, expire: Expire) -> Option<Value> {
+        if self.entry.is_collection() || value.is_collection() {
+            return self.set_collection(value, expire);
+        }
+        // No index knows of strings.
+        self.entry.set_value(value, expire)
+    }
+
+    /// `set_value` where a collection comes or goes.
+    #[inline(never)]
+    fn set_collection(&mut self, value: SetValue<'_>, expire: Expire) -> Option<Value> {
         self.indexes.types.replaced(&self.entry, &value);
         let new = fields::of_new(&value);
         let old = match self.indexes.fields.is_empty() {

@@ -26,7 +26,8 @@ use super::rdb::read::Reader;
 use super::rdb::save;
 use super::rdb::skip;
 use super::rdb::types::{
-    Dialect, TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind, WRITE_MAX, WRITE_MIN, opcode,
+    Dialect, LISTPACKS_SINCE, TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind, WRITE_MAX,
+    WRITE_OLDEST, opcode,
 };
 use super::rdb::write::Writer;
 use crate::keyspace::limits::Limits;
@@ -56,6 +57,8 @@ pub(crate) enum Fault {
     Write(io::Error),
     /// So many keys can't be held; they have been told of.
     Keys(u64),
+    /// So many libraries of functions can't be held, but all keys can.
+    Libraries(u64),
     /// Something follows the snapshot.
     More(u64),
 }
@@ -86,6 +89,10 @@ impl std::fmt::Display for Fault {
             Fault::Write(error) => write!(f, "Can't write the new file: {}", os_error(error)),
             Fault::Keys(1) => f.write_str("One key can't be held: nothing was written"),
             Fault::Keys(n) => write!(f, "{n} keys can't be held: nothing was written"),
+            Fault::Libraries(n) => {
+                let what = if *n == 1 { "One library" } else { "Several libraries" };
+                write!(f, "{what} of functions can't be held: nothing was written")
+            }
             Fault::More(at) => {
                 write!(f, "Something follows the snapshot at offset {at}: ")?;
                 f.write_str("an append-only file, whose commands would be lost, can't be converted")
@@ -102,11 +109,11 @@ pub(crate) fn run(args: &[OsString], usage: &str) -> i32 {
     };
     let version = version.to_str().and_then(|text| text.parse().ok());
     let Some(version) =
-        version.filter(|v| (WRITE_MIN..=WRITE_MAX).contains(v) || *v == VALKEY_VERSION)
+        version.filter(|v| (WRITE_OLDEST..=WRITE_MAX).contains(v) || *v == VALKEY_VERSION)
     else {
         eprintln!("{usage}");
         eprintln!(
-            "Versions: 10 (Redis 7.0), 11 (7.2), 12 (7.4), 13 (8.6), 14 (8.8), 80 (Valkey 9)."
+            "Versions: 9 (Redis 5.0 to 6.2), 10 (Redis 7.0), 11 (7.2), 12 (7.4), 13 (8.6), 14 (8.8), 80 (Valkey 9)."
         );
         return 1;
     };
@@ -171,6 +178,7 @@ pub(crate) fn convert(
         db: 0,
         keys: 0,
         refused: 0,
+        refused_libraries: 0,
         tell,
     };
     match converter.walk(old) {
@@ -192,6 +200,7 @@ struct Converter<'a, W> {
     db: u64,
     keys: u64,
     refused: u64,
+    refused_libraries: u64,
     tell: &'a mut dyn FnMut(&str),
 }
 
@@ -213,6 +222,9 @@ impl<W: Write> Converter<'_, W> {
         }
         if self.refused > 0 {
             return Err(Fault::Keys(self.refused));
+        }
+        if self.refused_libraries > 0 {
+            return Err(Fault::Libraries(self.refused_libraries));
         }
         self.to.byte(opcode::EOF)?;
         let crc = self.to.crc()?;
@@ -251,6 +263,9 @@ impl<W: Write> Converter<'_, W> {
             opcode::FUNCTION2 => {
                 let library = Library::new(from.string()?);
                 let library = library.map_err(|what| RdbError::corrupt(at, what))?;
+                if self.version < LISTPACKS_SINCE {
+                    return self.refuse_library(&library);
+                }
                 to.byte(opcode::FUNCTION2)?;
                 to.string(&library.code)?;
             }
@@ -272,6 +287,14 @@ impl<W: Write> Converter<'_, W> {
                 None => return Err(skip::unknown(code, at).into()),
             },
         }
+        Ok(true)
+    }
+
+    fn refuse_library(&mut self, library: &Library) -> Result<bool, Fault> {
+        let name = shown(&library.name);
+        let version = self.version;
+        (self.tell)(&format!("Library {name} of functions can't be held by version {version}"));
+        self.refused_libraries += 1;
         Ok(true)
     }
 

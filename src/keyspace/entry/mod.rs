@@ -62,6 +62,13 @@ pub enum SetValue<'a> {
     Collection(Object),
 }
 
+impl SetValue<'_> {
+    #[inline]
+    pub(crate) fn is_collection(&self) -> bool {
+        matches!(self, SetValue::Owned(Value::Object(_)) | SetValue::Collection(_))
+    }
+}
+
 /// A value with its kind decided.
 enum Put<'a> {
     Int(i64),

@@ -305,7 +305,7 @@ impl<'a> EntryMut<'a> {
     }
 
     /// Changes the entry by `change`, which may move it but keeps key and expiry.
-    #[inline]
+    #[inline(always)]
     fn change<R>(&mut self, change: impl FnOnce(&mut EntryBox) -> R) -> R {
         let old = handle_of(self);
         let result = self.place.update(|mut entry| {

@@ -56,7 +56,7 @@ fn every_version_holds_the_same() {
         for old in [10, 12, 80] {
             let opts = save::SaveOptions { version: old, ..save_options() };
             let file = saved(&ks, &opts);
-            for new in [10, 11, 12, 80] {
+            for new in [9, 10, 11, 12, 80] {
                 let (made, told) = dir.convert(&file, new);
                 let made = made.expect("sound");
                 assert!(told.is_empty(), "{told:?}");
@@ -126,6 +126,15 @@ fn streams_and_modules_are_kept() {
         let text = made.expect_err("refused").to_string();
         assert!(text.contains(what), "{text}");
     }
+}
+
+#[test]
+fn functions_are_refused_where_there_were_none() {
+    let dir = Dir::new("functions");
+    let file = of_version("REDIS0010", b"\xf5\x0f#!lua name=ab\n1\xfe\0\0\x01k\x01v");
+    let (made, told) = dir.convert(&file, 9);
+    assert!(matches!(made, Err(Fault::Libraries(1))));
+    assert_eq!(told, ["Library ab of functions can't be held by version 9"]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::blob;
 use super::error::RdbError as Error;
 use super::read::Reader;
 use super::set::distinct;
-use super::types::{TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind};
+use super::types::{LISTPACKS_SINCE, TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind};
 use super::write::Writer;
 use crate::ds::listpack::{Item, Listpack};
 use crate::keyspace::limits::Limits;
@@ -35,6 +35,7 @@ pub(crate) fn kind(hash: HashRef<'_>, version: u32) -> ValueKind {
     let timed = version >= TIMED_FIELDS_SINCE && hash.soonest().is_some();
     match hash {
         _ if timed && version == VALKEY_VERSION => ValueKind::Hash2,
+        _ if version < LISTPACKS_SINCE => ValueKind::Hash,
         HashRef::Packed(_) => ValueKind::HashListpack,
         HashRef::Timed(_) if timed => ValueKind::HashListpackEx,
         HashRef::Timed(_) => ValueKind::HashListpack,

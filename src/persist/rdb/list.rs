@@ -13,9 +13,9 @@
 use super::blob;
 use super::error::RdbError as Error;
 use super::read::Reader;
-use super::types::ValueKind;
+use super::types::{LISTPACKS_SINCE, ValueKind};
 use super::write::Writer;
-use crate::ds::listpack::Listpack;
+use crate::ds::listpack::{Item, Listpack};
 use crate::ds::pack::{End, Pack};
 use crate::ds::quicklist::{NodeView, Quicklist};
 use crate::keyspace::limits::Limits;
@@ -27,14 +27,15 @@ const PLAIN: u64 = 1;
 const PACKED: u64 = 2;
 
 /// The form in which it is written.
-pub(crate) fn kind(_list: &List) -> ValueKind {
-    ValueKind::ListQuicklist2
+pub(crate) fn kind(version: u32) -> ValueKind {
+    if version < LISTPACKS_SINCE { ValueKind::List } else { ValueKind::ListQuicklist2 }
 }
 
 /// Writes it in that form.
-pub(crate) fn save<W: Write>(to: &mut Writer<W>, list: &List) -> io::Result<()> {
+pub(crate) fn save<W: Write>(to: &mut Writer<W>, list: &List, version: u32) -> io::Result<()> {
     let mut listpack = Vec::new();
     match list {
+        _ if kind(version) == ValueKind::List => elements(to, list),
         List::Row(row) => {
             to.length(1)?;
             node(to, NodeView::Packed(row), &mut listpack)
@@ -44,6 +45,20 @@ pub(crate) fn save<W: Write>(to: &mut Writer<W>, list: &List) -> io::Result<()> 
             nodes.nodes().try_for_each(|view| node(to, view, &mut listpack))
         }
     }
+}
+
+/// Each element by itself, as the oldest form has it.
+fn elements<W: Write>(to: &mut Writer<W>, list: &List) -> io::Result<()> {
+    to.length(list.len() as u64)?;
+    let mut result = Ok(());
+    list.walk(0, End::Front, &mut |item| {
+        result = match item {
+            Item::Int(n) => to.int(n),
+            Item::Str(text) => to.string(text),
+        };
+        result.is_ok()
+    });
+    result
 }
 
 fn node<W: Write>(
@@ -150,7 +165,7 @@ mod tests {
     fn saved(list: &List) -> Vec<u8> {
         let mut out = Vec::new();
         let mut to = Writer::new(&mut out, 4096, false, false);
-        save(&mut to, list).unwrap();
+        save(&mut to, list, 11).unwrap();
         to.flush().unwrap();
         out
     }

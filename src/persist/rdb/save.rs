@@ -7,8 +7,8 @@
 use super::delayed;
 use super::library::Library;
 use super::types::{
-    ACTIVE_TIMES_SINCE, RELEASED_SINCE, TIMED_FIELDS_SINCE, VALKEY_VERSION, ValueKind, WRITE_MAX,
-    WRITE_MIN, opcode,
+    ACTIVE_TIMES_SINCE, LISTPACKS_SINCE, RELEASED_SINCE, TIMED_FIELDS_SINCE, VALKEY_VERSION,
+    ValueKind, WRITE_MAX, WRITE_MIN, WRITE_OLDEST, opcode,
 };
 use super::write::Writer;
 use super::{hash, list, set, stream, zset};
@@ -35,7 +35,7 @@ pub struct SaveOptions {
     pub compression: bool,
     /// The file ends with a checksum, else with zeros.
     pub checksum: bool,
-    /// 10 to 14, or 80 for Valkey; 0: the lowest version that can hold the data.
+    /// 9 to 14, or 80 for Valkey; 0: the lowest version that can hold the data.
     pub version: u32,
     /// Microseconds to sleep after each key (negative n: 1 us for one key in n).
     pub key_delay_us: i32,
@@ -78,7 +78,9 @@ pub fn save(
     let mut to = Writer::new(out, BUFFER, opts.compression, opts.checksum);
     let version = version(opts.version, lowest_of(ks));
     header(&mut to, version, opts)?;
-    for library in &opts.libraries {
+    // A server that knows no functions would refuse the file.
+    let libraries = if version < LISTPACKS_SINCE { &[][..] } else { &opts.libraries };
+    for library in libraries {
         to.byte(opcode::FUNCTION2)?;
         to.string(&library.code)?;
     }
@@ -134,13 +136,14 @@ pub(crate) fn lowest_for(entry: &Entry) -> u32 {
 /// the data.
 ///
 /// A version that is asked for is written even if it can't hold all. Fields then never expire,
-/// consumers of streams lose their active times, and what producers have sent is forgotten, as on a
-/// server of that version. What consumers have given back belongs to one without a name.
+/// consumers of streams lose their active times, and what producers have sent is forgotten, and so
+/// are functions, as on a server of that version. What consumers have given back belongs to one
+/// without a name.
 pub fn version(wanted: u32, lowest: u32) -> u32 {
     match wanted {
         0 => lowest,
         VALKEY_VERSION => VALKEY_VERSION,
-        n => n.clamp(WRITE_MIN, WRITE_MAX),
+        n => n.clamp(WRITE_OLDEST, WRITE_MAX),
     }
 }
 
@@ -242,9 +245,9 @@ pub(crate) fn kind_of(value: ValueRef<'_>, version: u32) -> ValueKind {
     match value {
         ValueRef::Int(_) | ValueRef::Str(_) => ValueKind::String,
         ValueRef::Object(object) => match object {
-            ObjectRef::List(x) => list::kind(x),
+            ObjectRef::List(_) => list::kind(version),
             ObjectRef::Set(x) => set::kind(x, version),
-            ObjectRef::ZSet(x) => zset::kind(x),
+            ObjectRef::ZSet(x) => zset::kind(x, version),
             ObjectRef::Hash(x) => hash::kind(x, version),
             ObjectRef::Stream(x) => stream::kind(x, version),
         },
@@ -262,9 +265,9 @@ pub(crate) fn value<W: Write>(
         ValueRef::Int(int) => to.int(int),
         ValueRef::Str(bytes) => to.string(bytes),
         ValueRef::Object(object) => match object {
-            ObjectRef::List(x) => list::save(to, x),
+            ObjectRef::List(x) => list::save(to, x, version),
             ObjectRef::Set(x) => set::save(to, x, version),
-            ObjectRef::ZSet(x) => zset::save(to, x),
+            ObjectRef::ZSet(x) => zset::save(to, x, version),
             ObjectRef::Hash(x) => hash::save(to, x, version),
             ObjectRef::Stream(x) => stream::save(to, x, version),
         },

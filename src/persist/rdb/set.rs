@@ -20,7 +20,7 @@ use std::collections::HashSet;
 use std::io::{self, Read, Write};
 
 /// The first version that knows sets as listpacks.
-const LISTPACKS_SINCE: u32 = 11;
+const SET_LISTPACKS_SINCE: u32 = 11;
 /// Room is made for at most so many members that the file only claims to have.
 const RESERVE_MAX: usize = 64 << 10;
 
@@ -28,7 +28,7 @@ const RESERVE_MAX: usize = 64 << 10;
 pub(crate) fn kind(set: SetRef<'_>, version: u32) -> ValueKind {
     match set {
         SetRef::Ints(_) => ValueKind::SetIntset,
-        SetRef::Packed(_) if version >= LISTPACKS_SINCE => ValueKind::SetListpack,
+        SetRef::Packed(_) if version >= SET_LISTPACKS_SINCE => ValueKind::SetListpack,
         SetRef::Packed(_) | SetRef::Table(_) => ValueKind::Set,
     }
 }

@@ -22,7 +22,7 @@
 use super::error::RdbError as Error;
 use super::read::Reader;
 use super::types::{
-    ACTIVE_TIMES_SINCE, PRODUCERS_SINCE, RELEASED_SINCE, VALKEY_VERSION, ValueKind,
+    ACTIVE_TIMES_SINCE, LISTPACKS_SINCE, PRODUCERS_SINCE, RELEASED_SINCE, VALKEY_VERSION, ValueKind,
 };
 use super::write::Writer;
 use crate::ds::stream::Stream;
@@ -54,7 +54,8 @@ pub(crate) fn kind(stream: &Stream, version: u32) -> ValueKind {
         RELEASED_SINCE.. => ValueKind::StreamListpacks5,
         PRODUCERS_SINCE.. => ValueKind::StreamListpacks4,
         ACTIVE_TIMES_SINCE.. => ValueKind::StreamListpacks3,
-        _ => ValueKind::StreamListpacks2,
+        LISTPACKS_SINCE.. => ValueKind::StreamListpacks2,
+        _ => ValueKind::StreamListpacks,
     }
 }
 
@@ -73,11 +74,13 @@ pub(crate) fn save<W: Write>(to: &mut Writer<W>, stream: &Stream, version: u32) 
     }
     to.length(log.len())?;
     id(to, log.last_id)?;
-    id(to, log.first_id)?;
-    id(to, log.max_deleted)?;
-    to.length(log.added)?;
-    to.length(stream.groups.len() as u64)?;
     let kind = kind(stream, version);
+    if kind >= ValueKind::StreamListpacks2 {
+        id(to, log.first_id)?;
+        id(to, log.max_deleted)?;
+        to.length(log.added)?;
+    }
+    to.length(stream.groups.len() as u64)?;
     for (name, group) in &stream.groups {
         match group.released_count() > 0 && kind < ValueKind::StreamListpacks5 {
             true => save_group(to, name, &with_all_owned(group), kind)?,
@@ -130,7 +133,9 @@ fn save_group<W: Write>(
 ) -> io::Result<()> {
     to.string(name)?;
     id(to, group.last_id)?;
-    to.length(group.entries_read.unwrap_or(-1) as u64)?;
+    if kind >= ValueKind::StreamListpacks2 {
+        to.length(group.entries_read.unwrap_or(-1) as u64)?;
+    }
     to.length(group.pending().len() as u64)?;
     for (id, pending) in group.pending() {
         to.bytes(&id.to_bytes())?;
@@ -466,7 +471,7 @@ mod tests {
                 assert!(read(&bytes[..cut], ValueKind::StreamListpacks5).is_err(), "{cut}");
             }
         }
-        for version in [13, 12, 11, 10, VALKEY_VERSION] {
+        for version in [13, 12, 11, 10, 9, VALKEY_VERSION] {
             let kind = kind(&stream, version);
             let back = read(&written(&stream, version), kind).expect("sound");
             assert_eq!(back.producers, stream.producers.clone().filter(|_| version == 13));

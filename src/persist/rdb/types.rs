@@ -21,9 +21,12 @@
 pub(crate) const VERSIONS: std::ops::RangeInclusive<u32> = 1..=14;
 /// The version of Valkey that is read, and written.
 pub(crate) const VALKEY_VERSION: u32 = 80;
-/// The lowest version that holds all the server has, and the lowest that is written: Redis 7.0
-/// reads it.
+/// The lowest version that is written without being asked for: Redis 7.0 reads it.
 pub(crate) const WRITE_MIN: u32 = 10;
+/// The lowest version that is written: Redis 5.0 to 6.2 read it. It has no functions.
+pub(crate) const WRITE_OLDEST: u32 = 9;
+/// The first version with listpacks, but for those of streams, and with functions.
+pub(crate) const LISTPACKS_SINCE: u32 = 10;
 /// The highest version that is written.
 pub(crate) const WRITE_MAX: u32 = 14;
 /// The first version that holds fields of hashes that expire.

@@ -14,7 +14,7 @@ use super::blob;
 use super::error::RdbError as Error;
 use super::read::Reader;
 use super::skip;
-use super::types::ValueKind;
+use super::types::{LISTPACKS_SINCE, ValueKind};
 use super::write::Writer;
 use crate::ds::listpack::{Item, Listpack, Scratch};
 use crate::ds::ordered::table::Unsorted;
@@ -30,17 +30,30 @@ const RESERVE_MAX: usize = 1 << 16;
 const SMALL: usize = 256;
 
 /// The form in which it is written.
-pub(crate) fn kind(zset: ZSetRef<'_>) -> ValueKind {
+pub(crate) fn kind(zset: ZSetRef<'_>, version: u32) -> ValueKind {
     match zset {
-        ZSetRef::Packed(_) => ValueKind::ZSetListpack,
-        ZSetRef::Table(_) => ValueKind::ZSet2,
+        ZSetRef::Packed(_) if version >= LISTPACKS_SINCE => ValueKind::ZSetListpack,
+        ZSetRef::Packed(_) | ZSetRef::Table(_) => ValueKind::ZSet2,
     }
 }
 
 /// Writes it in that form.
-pub(crate) fn save<W: Write>(to: &mut Writer<W>, zset: ZSetRef<'_>) -> io::Result<()> {
+pub(crate) fn save<W: Write>(
+    to: &mut Writer<W>,
+    zset: ZSetRef<'_>,
+    version: u32,
+) -> io::Result<()> {
     match zset {
-        ZSetRef::Packed(lp) => to.string(&lp.to_vec()),
+        ZSetRef::Packed(lp) if version >= LISTPACKS_SINCE => to.string(&lp.to_vec()),
+        ZSetRef::Packed(lp) => {
+            to.length((lp.len() / 2) as u64)?;
+            let mut scratch = Scratch::default();
+            for (member, score) in lp.pairs() {
+                to.string(member.bytes(&mut scratch))?;
+                to.bytes(&packed_score(score).to_le_bytes())?;
+            }
+            Ok(())
+        }
         ZSetRef::Table(table) => {
             to.length(table.len() as u64)?;
             // Compat: downwards, so that a skip list is loaded at its head.
@@ -165,7 +178,7 @@ mod tests {
     fn written(zset: &ZSet) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut to = Writer::new(&mut bytes, 4096, false, false);
-        save(&mut to, zset.view()).and_then(|()| to.flush()).expect("memory takes every write");
+        save(&mut to, zset.view(), 11).and_then(|()| to.flush()).expect("memory takes every write");
         bytes
     }
 
@@ -184,14 +197,14 @@ mod tests {
             let zset = zset(&elements, limits);
             let bytes = written(&zset);
             for other in [&Limits::default(), &small] {
-                let back = read(&bytes, kind(zset.view()), other).expect("sound");
+                let back = read(&bytes, kind(zset.view(), 11), other).expect("sound");
                 assert_eq!(back, zset);
                 let packed = other.zset_listpack_entries > 5;
                 let encoding = if packed { Encoding::Listpack } else { Encoding::Skiplist };
                 assert_eq!(back.encoding(), encoding);
             }
             for cut in 0..bytes.len() {
-                assert!(read(&bytes[..cut], kind(zset.view()), limits).is_err());
+                assert!(read(&bytes[..cut], kind(zset.view(), 11), limits).is_err());
             }
         }
     }

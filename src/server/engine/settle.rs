@@ -24,7 +24,7 @@ use crate::watch::Found;
 impl Server {
     /// Applies one call's effects. Returns whether there were any. Most calls have none, and then
     /// it costs one test.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle(&mut self, fx: &mut Effects) -> bool {
         let aside = fx.take_aside();
         let any = aside.is_some();
@@ -34,6 +34,7 @@ impl Server {
         any
     }
 
+    #[inline(never)]
     fn settle_aside(&mut self, aside: Aside) {
         aside.log.into_iter().for_each(|effect| self.settle_effect(effect));
         for op in &aside.ops {

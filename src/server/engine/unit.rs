@@ -108,7 +108,7 @@ pub(crate) fn members<R>(srv: &mut Server, origin: Origin, f: impl FnOnce(&mut S
 
 /// The outermost call of a unit has ended: its writes leave together, then its client hears of keys
 /// that it had cached.
-#[inline]
+#[inline(always)]
 fn close(srv: &mut Server) {
     if srv.exec.nesting == 0 {
         srv.stream.close();
@@ -226,8 +226,10 @@ pub(crate) fn call(srv: &mut Server, call: &mut Call<'_>, memo: Option<Key<'_>>)
     let c = &call.fx.counters;
     srv.stats.n.keyspace_hits += u64::from(c.hits);
     srv.stats.n.keyspace_misses += u64::from(c.misses);
-    srv.stats.n.expired_keys += u64::from(c.expired);
-    srv.stats.n.expired_fields += u64::from(c.expired_fields);
+    if c.expired | c.expired_fields != 0 {
+        srv.stats.n.expired_keys += u64::from(c.expired);
+        srv.stats.n.expired_fields += u64::from(c.expired_fields);
+    }
     let more = srv.settle(&mut call.fx);
     if more && srv.exec.nesting == 0 && row.has(spec::TOUCHES_ARBITRARY_KEYS) {
         // Compat: what such a command has found to be past its time is no transaction.

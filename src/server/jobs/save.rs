@@ -42,6 +42,7 @@ use crate::util::path::os_error;
 pub(crate) fn target_version(cfg: &Config) -> u32 {
     match cfg.snapshot.target_version {
         RdbTarget::Automatic => 0,
+        RdbTarget::V9 => 9,
         RdbTarget::V10 => 10,
         RdbTarget::V11 => 11,
         RdbTarget::V12 => 12,
@@ -54,6 +55,10 @@ pub(crate) fn target_version(cfg: &Config) -> u32 {
 pub(crate) fn options(srv: &Server) -> SaveOptions {
     let (cfg, now_ms) = (&srv.cfg, srv.clock.now_ms);
     let policy = cfg.memory.policy;
+    let libraries = srv.script.texts();
+    if cfg.snapshot.target_version == RdbTarget::V9 && !libraries.is_empty() {
+        log!(Warning, "Functions are not in snapshots of version 9 (rdb-target-version)");
+    }
     SaveOptions {
         compression: cfg.snapshot.compression,
         checksum: cfg.snapshot.checksum,
@@ -69,7 +74,7 @@ pub(crate) fn options(srv: &Server) -> SaveOptions {
         now_secs: now_ms / 1000,
         redis_version: REDIS_VERSION.to_string(),
         aux: history(srv),
-        libraries: srv.script.texts(),
+        libraries,
     }
 }
 

@@ -106,7 +106,7 @@ fn access_data_is_written_when_the_policy_needs_it() {
 #[test]
 fn versions() {
     let ks = empty();
-    for (wanted, expected) in [(0, 10), (10, 10), (11, 11), (12, 12)] {
+    for (wanted, expected) in [(0, 10), (1, 9), (9, 9), (10, 10), (11, 11), (12, 12)] {
         let file = saved(&ks, &SaveOptions { version: wanted, ..save_options() });
         assert_eq!(file[..9], *format!("REDIS{expected:04}").as_bytes());
     }
@@ -150,4 +150,19 @@ fn an_error_of_the_output_is_the_error_of_the_save() {
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }
     assert!(save(&ks, &mut Full(bytes), &save_options(), &mut |_| {}).is_ok());
+}
+
+/// Redis 5.0 to 6.2 know neither functions nor any of the later forms.
+#[test]
+fn version_9_has_nothing_that_is_newer() {
+    let ks = Random::new(9).keyspace(400);
+    let mut opts = SaveOptions { version: 9, ..save_options() };
+    let library = b"#!lua name=lib\nredis.register_function('f', function() end)";
+    opts.libraries.push(Library::new(library.to_vec()).expect("a library"));
+    let file = saved(&ks, &opts);
+    assert!(!file.windows(4).any(|bytes| bytes == b"name"), "a function is left");
+    let kinds: Vec<ValueKind> = ks.db(0).iter().map(|entry| kind_of(entry.value(), 9)).collect();
+    let newer = |kind: &&ValueKind| **kind > ValueKind::StreamListpacks;
+    assert_eq!(kinds.iter().find(newer), None);
+    assert_eq!(contents(&loaded(&file).expect("sound").0), contents(&ks));
 }
