@@ -22,7 +22,8 @@ impl Bits {
         Bits([if on { u64::MAX } else { 0 }; WORDS])
     }
     fn has(&self, i: u16) -> bool {
-        self.0[usize::from(i) / 64] & 1 << (i % 64) != 0
+        // There are no more commands (`filled`), so nothing is wrapped, nor checked for it.
+        self.0[usize::from(i) / 64 % WORDS] & 1 << (i % 64) != 0
     }
     fn set(&mut self, i: u16, on: bool) {
         let (word, bit) = (&mut self.0[usize::from(i) / 64], 1 << (i % 64));
@@ -281,7 +282,7 @@ impl Selector {
         self.all_databases
             && self.allowed.has(spec.index)
             && argv.get(1).is_some_and(|key| {
-                spec.use_of_only_key(argv)
+                spec.use_of_only_key()
                     .is_some_and(|uses| self.all_keys || self.keys.allow_at_once(key, uses))
             })
     }

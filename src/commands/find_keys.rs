@@ -22,11 +22,13 @@ impl Spec {
         self.keys.iter().any(|k| k.flags & KEY_NOT_KEY == 0)
     }
 
-    /// What the command does with its only key, its first argument, if that is all the keys it has.
+    /// The most that the command may do with its only key, its first argument, if that is all the
+    /// keys it has.
     #[inline]
-    pub(crate) fn use_of_only_key(&self, argv: &[&[u8]]) -> Option<u16> {
+    pub(crate) fn use_of_only_key(&self) -> Option<u16> {
         match self.one_key {
-            None if self.own.finder == Finder::Set => Some(set_flags(argv)),
+            // With some options SET reads.
+            None if self.own.finder == Finder::Set => Some(KEY_RW | KEY_ACCESS | KEY_UPDATE),
             one_key => one_key,
         }
     }

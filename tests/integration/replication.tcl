@@ -162,6 +162,42 @@ start_server [list overrides $all] {
     }
 }
 
+# A primary whose users change.
+start_server [list overrides $all] {
+    start_server [list overrides $all] {
+        proc refused {text} {
+            r replicaof no one
+            set mark [log_mark]
+            follow 0 -1
+            # More than once: it goes on asking.
+            wait_for_condition {[llength [log_lines_like "*$text*" $mark]] >= 2} -within 10000
+            assert {![link_up 0]}
+        }
+
+        test "a replica that is refused says why, and is let in once it has the right password" {
+            r -1 config set requirepass secret
+            r -1 auth secret
+            r -1 set a 1
+            refused "Unexpected reply to PSYNC from master: -NOAUTH"
+            r config set masterauth wrong
+            refused "Unable to AUTH to MASTER: -WRONGPASS"
+            r config set masterauth secret
+            same_data -1 0
+        }
+
+        test "so with a user of its own that may do too little, until it may do more" {
+            r -1 acl setuser follower on >pw +ping
+            r config set masteruser follower masterauth pw
+            refused "NOPERM"
+            r -1 acl setuser follower +psync +replconf
+            await_sync -1 0
+            r -1 incr a
+            await_sync -1 0
+            assert_equal {2 2} [list [r -1 get a] [r get a]]
+        }
+    }
+}
+
 start_server [list overrides [dict merge $all {min-replicas-to-write 1}]] {
     start_server [list overrides $all] {
         test "min-replicas-to-write lets writes in while there is a replica" {

@@ -9,6 +9,7 @@ always     the same: the process ends with exit code 1, and nothing acknowledged
 proof      what is lost on purpose is noticed
 slow       a sync that takes long stalls nobody, and is counted
 children   children that fail or die: the status is in INFO, the old files are whole, the temporary ones gone
+pairs      errors of the disk while a replica gets a snapshot (pairs.py)
 """
 
 import errno
@@ -20,8 +21,10 @@ import time
 import traceback
 
 import faults
+import pairs
 from faults import ALL, CHILDREN, CUT, FAIL, KILL_AFTER, KILL_BEFORE, KILL_HALF, MAIN, SYNC, WRITE
 from load import Link, Lost, encode
+from pairs import scene_pairs
 from server import Crowd, Died, Server
 
 # How much may be lost under everysec: the second until a sync is asked for, and the one that it may take.
@@ -553,7 +556,7 @@ def scene_children(run):
 # ---------------------------------------------------------------------------------------------------
 
 SCENES = {"proof": scene_proof, "power": scene_power, "steps": scene_steps, "refusals": scene_refusals, "everysec": scene_everysec,
-          "always": scene_always, "slow": scene_slow, "children": scene_children}
+          "always": scene_always, "slow": scene_slow, "children": scene_children, "pairs": scene_pairs}
 
 
 class Run:
@@ -577,8 +580,8 @@ def run(name, args, base, lib):
         SCENES[name](one)
     except Exception as e:
         stage = one.stages[-1]
-        text = str(e) if isinstance(e, (Lost, Died, Failed)) else traceback.format_exc(limit=-3)
-        if not isinstance(e, (Died, Failed)):
+        text = str(e) if isinstance(e, (Lost, Died, Failed, pairs.Failed)) else traceback.format_exc(limit=-3)
+        if not isinstance(e, (Died, Failed, pairs.Failed)):
             text += "\n" + stage.server.tail(40)
         came_from = f", which was left of {stage.left[1].dir}" if hasattr(stage, "left") else ""
         said.append(f"FAILED: --seed {args.seed} --only {name}, files in {stage.server.dir}{came_from}\n{text}")
