@@ -109,11 +109,14 @@ fn names_of_keys_are_told_only_when_they_are_asked_for_and_values_never() {
     b.run_bytes(&[b"EVAL", b"return 'secretscript'", b"1", b"name:4", b"secretvalue"]);
     b.run_bytes(&[b"CONFIG", b"SET", b"metrics-token", b"secretvalue"]);
     b.run_bytes(&[b"secretcommand", b"name:5"]);
+    let reply = b"return redis.error_reply(ARGV[1])";
+    b.run_bytes(&[b"EVAL", reply, b"0", b"secretvalue and more"]);
     b.survey();
     let page = b.page();
     assert!(!page.contains("name:") && !page.contains("onerror"), "{page}");
     assert!(!page.contains("secret"), "{page}");
     assert!(page.contains("\"key_names\":false"));
+    assert!(page.contains("{\"error\":\"another word\",\"count\":1}"), "{page}");
     assert!(page.contains("\"command\":\"mset\"") && page.contains("\"keys\":2"), "{page}");
     assert!(page.contains("\"command\":\"config|set\""), "{page}");
     assert!(page.contains("\"big\":[{\"db\":0,\"type\":\"string\",\"bytes\":"), "{page}");
