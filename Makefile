@@ -6,6 +6,7 @@
 # make differential   random commands beside redis-server, and replayed (ARGS="COMMANDS=1000000 SEED=7 PEER=path")
 # make crash        kill -9, power losses and errors of the disk (ARGS="--rounds 10000 --policy always")
 # make crash-replicas   what WAIT has confirmed is there after the primary is killed (ARGS="--rounds 100 --other redis-server")
+# make test-page   the page of the endpoint for metrics, in a browser without a window (ARGS="--pictures dir")
 # make sanitize    the tests of the layers that hold unsafe code, with the address sanitizer
 # make install uninstall   PREFIX=/usr/local DESTDIR= SYSCONFDIR=/etc; LINKS=1 also makes the names of Redis's programs
 # make tidy lint fmt-check bench-parts
@@ -31,7 +32,7 @@ export BUILD_GIT_SHA1 := $(shell git rev-parse --short=8 HEAD 2>/dev/null)
 export BUILD_GIT_DIRTY := $(shell git diff --quiet HEAD 2>/dev/null; [ $$? = 1 ] && echo 1 || echo 0)
 export BUILD_CC_VERSION := $(shell $${CC:-cc} -dumpfullversion 2>/dev/null)
 PYTHON_OR_SKIP = command -v python3 >/dev/null 2>&1 || { \
-	echo "make: python3 is missing, so the crashes are skipped: apt-get install python3"; exit 0; };
+	echo "make: python3 is missing, so this is skipped: apt-get install python3"; exit 0; };
 
 .PHONY: build run test tcl test-upstream tidy lint clippy fmt-check bench bench-parts fuzz install uninstall prerequisites clean
 
@@ -75,6 +76,11 @@ tcl: build tcl-prerequisites
 test-upstream: build tcl-prerequisites
 	@[ -n "$(SUITE)" ] || { echo 'make: say which source tree: make test-upstream SUITE=dir [FILES="unit/type/string .."]'; exit 2; }
 	SERVER=$(SERVER) tests/upstream/run.sh "$(SUITE)" $(FILES)
+
+# The page of the endpoint for metrics in a real browser; without one, a line says so.
+.PHONY: test-page
+test-page: build
+	@$(PYTHON_OR_SKIP) python3 tests/page/page.py --server $(SERVER) $(ARGS)
 
 # What differs is printed with its seed; ARGS holds any of COMMANDS, SEED and PEER (another redis-server).
 .PHONY: differential

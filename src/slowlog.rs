@@ -16,8 +16,20 @@ pub(crate) struct Entry {
     /// Microseconds that the command took, or bytes of its request or reply.
     pub value: u64,
     pub argv: Vec<Vec<u8>>,
+    /// There were more arguments; the last one here says how many.
+    cut: bool,
     pub peer: String,
     pub name: Vec<u8>,
+}
+
+impl Entry {
+    /// The arguments that were kept, without what stands for the others.
+    pub(crate) fn kept(&self) -> &[Vec<u8>] {
+        match self.cut {
+            true => &self.argv[..self.argv.len() - 1],
+            false => &self.argv,
+        }
+    }
 }
 
 /// The logs of large requests and of large replies.
@@ -60,6 +72,7 @@ impl Slowlog {
             time,
             value,
             argv: trimmed(argv),
+            cut: argv.len() > MAX_ARGS,
             peer: peer.to_string(),
             name: name.to_vec(),
         };

@@ -109,6 +109,8 @@ group! {
         bind: Vec<Vec<u8>> = vec![b"127.0.0.1".to_vec(), b"-::1".to_vec()],
         /// What a scraper has to show; empty: nothing.
         token: Vec<u8> = Vec::new(),
+        /// The page may show names of keys.
+        page_key_names: bool = false,
     }
 }
 
@@ -403,6 +405,8 @@ group! {
         survey: bool = false,
         /// What ends the prefix of a key; empty: there are no groups.
         survey_separator: Vec<u8> = b":".to_vec(),
+        /// Prefixes that are groups of their own.
+        survey_prefixes: Vec<Vec<u8>> = Vec::new(),
     }
 }
 

@@ -121,6 +121,7 @@ fn other_value(row: &table::Row, config: &Config) -> Vec<u8> {
         Kind::Special(_) => match row.name {
             "bind" => &b"127.0.0.1 -::1"[..],
             "admin-bind" | "metrics-bind" => b"127.0.0.2 -::1",
+            "key-survey-prefixes" => b"user: s\xff",
             "client-output-buffer-limit" => b"normal 1 2 3 slave 4 5 6 pubsub 7 8 9",
             "oom-score-adj-values" => b"1 2 3",
             "notify-keyspace-events" => b"gKE",

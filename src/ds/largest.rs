@@ -55,6 +55,16 @@ impl Largest {
         }
     }
 
+    /// How many keys have a place.
+    pub(crate) fn len(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// The size of a key that has a place.
+    pub(crate) fn size_of(&self, key: &[u8]) -> Option<u64> {
+        self.sizes.get(key).copied()
+    }
+
     /// The `n` largest, the largest first, and whether they are known to be these.
     pub(crate) fn top(&self, n: usize) -> (Vec<(&[u8], u64)>, bool) {
         let known = self.order.iter().rev().take_while(|(size, _)| *size >= self.floor);

@@ -107,12 +107,16 @@ impl TopK {
         self.sink(place as usize);
     }
 
-    /// The `n` heaviest keys, the heaviest first. O(capacity log capacity).
+    /// The `n` heaviest keys, the heaviest first. O(capacity + n log n).
     pub(crate) fn top(&self, n: usize) -> Vec<Heavy<'_>> {
         let mut all: Vec<Heavy<'_>> =
             self.slots.iter().map(Slot::heavy).filter(|heavy| heavy.weight > 0).collect();
-        all.sort_by(|a, b| b.weight.cmp(&a.weight).then(a.key.cmp(b.key)));
-        all.truncate(n);
+        let order = |a: &Heavy<'_>, b: &Heavy<'_>| b.weight.cmp(&a.weight).then(a.key.cmp(b.key));
+        if n < all.len() {
+            all.select_nth_unstable_by(n, order);
+            all.truncate(n);
+        }
+        all.sort_by(order);
         all
     }
 

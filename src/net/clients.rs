@@ -164,6 +164,10 @@ impl Clients {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Client> {
         self.serials.values().filter_map(|&id| self.get(id))
     }
+    /// Those that are not older than the one of this number, in order of age.
+    pub(crate) fn not_older(&self, serial: u64) -> impl Iterator<Item = &Client> {
+        self.serials.range(serial..).filter_map(|(_, &id)| self.get(id))
+    }
     /// A part of the clients, for work that is spread over turns: those in slots
     /// `from..from+count`.
     pub(crate) fn slots(&mut self, from: usize, count: usize) -> impl Iterator<Item = &mut Client> {

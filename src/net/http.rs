@@ -294,11 +294,12 @@ impl Seen {
     }
 }
 
-/// Writes the head of a reply whose body has `length` bytes.
+/// Writes the head of a reply whose body has `length` bytes; `fields` are more lines of it.
 pub(crate) fn write_head(
     out: &mut Vec<u8>,
     status: Status,
     content_type: &str,
+    fields: &str,
     length: usize,
     keep_alive: bool,
     now_secs: i64,
@@ -308,7 +309,7 @@ pub(crate) fn write_head(
     let _ = write!(
         head,
         "HTTP/1.1 {}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\nDate: {}\r\n\
-         {}Connection: {}\r\n\r\n",
+         {}{fields}Connection: {}\r\n\r\n",
         status.text(),
         date(now_secs),
         status.field(),

@@ -2,6 +2,7 @@
 //! go through the one `call`, and their consequences come in the right order.
 
 mod migrate;
+mod page;
 mod waiting;
 
 use std::os::unix::net::UnixStream;

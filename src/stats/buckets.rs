@@ -6,6 +6,18 @@ use super::Histogram;
 pub(crate) const BOUNDS: usize = 25;
 
 impl Histogram {
+    /// Tells the filled ones of buckets an eighth of a power of two wide: what their values in
+    /// nanoseconds are below, and how many there are. O(buckets).
+    pub(crate) fn by_eighths(&self, mut tell: impl FnMut(u64, u64)) {
+        const MERGED: usize = Histogram::STEPS / 8;
+        for (i, four) in self.buckets.as_chunks::<MERGED>().0.iter().enumerate() {
+            let count = four.iter().sum();
+            if count > 0 {
+                tell(Histogram::upper(i * MERGED + MERGED - 1) + 1, count);
+            }
+        }
+    }
+
     /// How many values are below each bound: at `k` those below 2^k µs. O(buckets).
     ///
     /// A fine bucket that a bound cuts counts as above it.
@@ -23,6 +35,22 @@ impl Histogram {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn eighths_hold_all_values_and_are_an_eighth_wide() {
+        let mut h = Histogram::new();
+        (1..=100_000u64).for_each(|ns| h.record(ns, 1));
+        let mut told = Vec::new();
+        h.by_eighths(|below, count| told.push((below, count)));
+        assert!(told.is_sorted() && told.len() < 120);
+        assert_eq!(told.iter().map(|(_, count)| count).sum::<u64>(), 100_000);
+        let mut seen = 0;
+        for (below, count) in told {
+            seen += count;
+            assert_eq!(seen, (below - 1).min(100_000));
+            assert!(count <= below / 8 + 4, "{below}: {count}");
+        }
+    }
 
     #[test]
     fn each_bound_counts_what_is_below_it() {

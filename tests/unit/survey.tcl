@@ -114,6 +114,17 @@ start_server {tags {survey}} {
         r config set key-survey no
     }
 
+    test "a string so large that it is taken over as it came counts in full" {
+        r flushall
+        r config set key-survey yes
+        biggest
+        r set adopted [string repeat x 440000]
+        r set small x
+        assert_equal [list [list adopted [r memory usage adopted]]] [dict get [biggest count 1] {0 string}]
+        assert_equal {{adopted 440000}} [dict get [biggest count 1 by elements] {0 string}]
+        r config set key-survey no
+    }
+
     test "groups of keys with the same prefix" {
         r flushall
         for {set i 0} {$i < 100} {incr i} { r set user:$i [string repeat x 100] ; r set session:$i x }
@@ -144,6 +155,47 @@ start_server {tags {survey}} {
         assert_equal {0 0 0} [lmap row $rows { dict get $row requests-error }]
         r hotkeys reset
         r config set key-survey no
+    }
+
+    test "prefixes that are set are groups of their own, the longest first, and the rest follows the separator" {
+        proc groups {} {
+            wait_for_condition {[dict get [r memory prefixes] complete]}
+            set found {}
+            foreach row [dict get [r memory prefixes] prefixes] { lappend found [dict get $row prefix] [dict get $row keys] }
+            return $found
+        }
+        assert_equal {key-survey-prefixes {}} [r config get key-survey-prefixes]
+        r flushall
+        r mset user:1 x user:11 x user:2 x session-1 x session-2 x cache:a x cache:b:c x plain x
+        r config set key-survey yes key-survey-prefixes "user: user:1 session-"
+        assert_equal {key-survey-prefixes {user: user:1 session-}} [r config get key-survey-prefixes]
+        assert_same_items {user:1 2 user: 1 session- 2 cache: 2 {} 1} [groups]
+        # Another rule holds at once, and requests are counted by it.
+        r hotkeys start metrics 1 net
+        r get plain
+        r config set key-survey-prefixes cache:b key-survey-separator ""
+        r get cache:b:c
+        r get user:1
+        r hotkeys stop
+        assert_same_items {cache:b 1 {} 7} [groups]
+        assert_same_items {1 1} [lmap row [dict get [r memory prefixes] prefixes] { dict get $row requests }]
+        r hotkeys reset
+        r config set key-survey-prefixes "" key-survey-separator :
+        assert_same_items {user: 3 cache: 2 {} 3} [groups]
+        r config set key-survey no
+    }
+
+    test "prefixes that are set are few and short, survive a rewrite, and have no blanks" {
+        assert_error_like "*at most 64 prefixes*" {r config set key-survey-prefixes [lmap n [numbers 1 65] { string cat p$n }]}
+        assert_error_like "*1 to 256 bytes*" {r config set key-survey-prefixes [string repeat x 257]}
+        assert_equal {key-survey-prefixes {}} [r config get key-survey-prefixes]
+        r config set key-survey-prefixes "a: b'\xff \"c"
+        r config rewrite
+        restart_server
+        assert_equal [list key-survey-prefixes "a: b'\xff \"c"] [r config get key-survey-prefixes]
+        r config set key-survey-prefixes ""
+        r config rewrite
+        assert_no_match "*key-survey-prefixes*" [read_file [srv conf]]
     }
 
     test "more prefixes than groups: the error says how far off it is" {

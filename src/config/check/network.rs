@@ -125,7 +125,10 @@ fn metrics(view: &mut View<'_>) {
     };
     let mut addresses = bind.split(|byte| *byte == b' ');
     if port != b"0" && token.is_empty() && !addresses.all(is_loopback) {
-        let text = "the figures can be read by everybody who reaches this address";
+        let text = match value(b"metrics-page-key-names").as_deref() {
+            Some(b"yes") => "figures and names of keys can be read by who reaches this address",
+            _ => "the figures can be read by everybody who reaches this address",
+        };
         view.note("open-metrics", "metrics-bind", text, "set 'metrics-token'");
     }
 }

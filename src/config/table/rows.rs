@@ -148,6 +148,7 @@ static METRICS: &[Row] = &[
     later("metrics-port", int!(metrics.port, 0, 65535)),
     later("metrics-bind", Kind::Special(&special::METRICS_BIND)).flags(MULTI),
     later("metrics-token", text!(metrics.token, Empty::Unset, check::bearer)).flags(SENSITIVE),
+    later("metrics-page-key-names", flag!(metrics.page_key_names)),
 ];
 
 /// The audit log. A client that may change settings must neither choose a file to write to nor end
@@ -365,6 +366,7 @@ static MEMORY: &[Row] = &[
     row("active-defrag-max-scan-fields", int!(memory.defrag_max_scan_fields, 1, I64)).inert(),
     later("key-survey", flag!(memory.survey)),
     later("key-survey-separator", text!(memory.survey_separator, Empty::Kept, check::any)),
+    later("key-survey-prefixes", Kind::Special(&special::SURVEY_PREFIXES)).flags(MULTI),
 ];
 
 /// RDB files.

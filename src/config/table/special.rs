@@ -264,6 +264,46 @@ fn metrics_bind_lines(config: &Config) -> Lines {
     address_lines(&config.metrics.bind, &defaults().metrics.bind)
 }
 
+// ---- key-survey-prefixes <prefix> [<prefix> ...]
+
+pub(super) static SURVEY_PREFIXES: Special =
+    Special { set: set_survey_prefixes, get: get_survey_prefixes, lines: survey_prefix_lines };
+
+/// Prefixes that are compared with each key, and their length.
+const MAX_PREFIXES: usize = 64;
+const MAX_PREFIX: usize = 256;
+
+fn set_survey_prefixes(config: &mut Config, args: &[&[u8]], _: &mut Setting) -> Result<(), Reason> {
+    let args = list(args);
+    if args.len() > MAX_PREFIXES {
+        return Err("at most 64 prefixes can be told apart".into());
+    }
+    if args.iter().any(|arg| arg.is_empty() || arg.len() > MAX_PREFIX) {
+        return Err("a prefix has 1 to 256 bytes".into());
+    }
+    // CONFIG GET and CONFIG SET have them in one text, with blanks between them.
+    if args.iter().any(|arg| arg.iter().any(|byte| split::is_space(*byte))) {
+        return Err("a prefix must not have blanks in it".into());
+    }
+    config.memory.survey_prefixes = args.iter().map(|arg| arg.to_vec()).collect();
+    Ok(())
+}
+
+fn get_survey_prefixes(config: &Config) -> Vec<u8> {
+    config.memory.survey_prefixes.join(&b' ')
+}
+
+fn survey_prefix_lines(config: &Config) -> Lines {
+    let quoted = |prefix: &Vec<u8>| match needs_repr(prefix) || prefix.contains(&b'\'') {
+        true => split::repr(prefix),
+        false => prefix.clone(),
+    };
+    match config.memory.survey_prefixes.as_slice() {
+        [] => Vec::new(),
+        prefixes => vec![(prefixes.iter().map(quoted).collect::<Vec<_>>().join(&b' '), true)],
+    }
+}
+
 // ---- replicaof <host> <port> | no one
 
 pub(super) static REPLICAOF: Special =

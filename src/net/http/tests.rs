@@ -137,9 +137,17 @@ fn cuts_change_nothing() {
 #[test]
 fn heads_of_replies() {
     let mut out = Vec::new();
-    write_head(&mut out, Status::MethodNotAllowed, "text/plain", 3, false, 784_111_777);
+    write_head(
+        &mut out,
+        Status::MethodNotAllowed,
+        "text/plain",
+        "X-A: b\r\n",
+        3,
+        false,
+        784_111_777,
+    );
     let want = "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\
-        Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nAllow: GET, HEAD\r\nConnection: close\r\n\r\n";
+        Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nAllow: GET, HEAD\r\nX-A: b\r\nConnection: close\r\n\r\n";
     assert_eq!(String::from_utf8_lossy(&out), want);
     assert_eq!(date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
     assert_eq!(date(951_782_400), "Tue, 29 Feb 2000 00:00:00 GMT");

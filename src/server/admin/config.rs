@@ -24,7 +24,7 @@ use crate::log;
 use crate::net::clients::ClientId;
 use crate::net::listener::Kind;
 use crate::resp::errors::{self, CmdError};
-use crate::server::engine::{access, audit, evict, gate};
+use crate::server::engine::{access, audit, evict, gate, survey};
 use crate::server::jobs::aof::{files, switch};
 use crate::server::jobs::{crash, tls};
 use crate::server::parts::ServerRow;
@@ -97,6 +97,8 @@ const APPLY: &[(&str, Apply)] = &[
         reopen(srv, Kind::Metrics, "Unable to listen on this port. Check server logs.")
     }),
     ("metrics-bind", |srv, _| reopen(srv, Kind::Metrics, "Failed to bind to specified addresses.")),
+    ("key-survey-separator", regroup),
+    ("key-survey-prefixes", regroup),
     ("dir", |srv, _| change_dir(srv)),
     ("maxclients", |srv, old| raise_maxclients(srv, old)),
     ("requirepass", |srv, _| {
@@ -190,6 +192,11 @@ fn apply_tls(srv: &mut Server, _: &Config) -> Result<(), String> {
         true => tls::configure(srv).map_err(|()| failed.to_owned()),
         false => Ok(()),
     }
+}
+
+fn regroup(srv: &mut Server, _: &Config) -> Result<(), String> {
+    survey::regroup(srv);
+    Ok(())
 }
 
 fn follow_log(srv: &mut Server) -> Result<(), String> {

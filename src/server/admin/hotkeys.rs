@@ -10,6 +10,7 @@ use crate::resp::errors::{self, CmdError};
 use crate::resp::reply::Reply;
 use crate::server::engine::account;
 use crate::server::parts::hotkeys::{Metric, Session};
+use crate::server::parts::survey::GROUPS;
 use crate::server::parts::{Call, Server, ServerRow};
 use crate::sys::process::{self, Whose};
 
@@ -82,7 +83,7 @@ fn start(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let mut session =
         Session::new(&metrics, count as usize, seconds * 1000, sample as u64, now, seed);
     session.cpu_at_start = process_cpu();
-    session.prefixes = srv.survey.on.then(|| TopK::new(1000));
+    session.prefixes = srv.survey.on.then(|| TopK::new(GROUPS));
     srv.hotkeys = Some(Box::new(session));
     account::adopt(srv);
     call.reply.ok();

@@ -28,6 +28,7 @@ pub(super) mod migrate;
 pub(super) mod module;
 pub(super) mod monitor;
 pub(super) mod multi;
+mod page;
 pub(super) mod persist;
 pub(super) mod pubsub;
 pub(super) mod replication;

@@ -131,7 +131,7 @@ fn prefixes(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let requests = srv.hotkeys.as_ref().and_then(|s| Some((s.prefixes.as_ref()?, s.sample)));
     reply.map(5);
     for (name, n) in [
-        ("complete", 1),
+        ("complete", i64::from(!board.outdated)),
         ("age-ms", srv.clock.now_ms - board.ended_ms),
         ("total-keys", groups.keys.total() as i64),
         ("total-bytes", groups.bytes.total() as i64),

@@ -6,6 +6,7 @@
 use crate::commands::spec::{MOVABLE_KEYS, PUBSUB};
 use crate::keyspace::env::Origin;
 use crate::net::session::ReplyMode;
+use crate::server::parts::survey::Rule;
 use crate::server::parts::{Call, Server};
 
 /// A group of commands begins. Returns whether one of them is chosen.
@@ -43,18 +44,18 @@ pub(crate) fn note(srv: &mut Server, call: &Call<'_>, ns: u64, reply: usize) {
         return;
     }
     let (argv, spec) = (call.argv, &call.row.spec);
-    let separator = &cfg.memory.survey_separator;
+    let rule = Rule::of(&cfg.memory);
     match spec.legacy {
         _ if call.row.has(MOVABLE_KEYS) => {
             let keys: Vec<&[u8]> =
                 spec.keys_of(&argv).iter().filter_map(|(i, _)| argv.get(*i).copied()).collect();
-            session.add(keys.into_iter(), ns, bytes as u64, separator);
+            session.add(keys.into_iter(), ns, bytes as u64, rule);
         }
         (first @ 1.., last, step) => {
             let last = if last < 0 { argv.len() as i32 + last } else { last };
             let last = (last.max(0) as usize).min(argv.len() - 1);
             let keys = argv.from(0)[..=last].iter().copied().skip(first as usize);
-            session.add(keys.step_by(step.max(1) as usize), ns, bytes as u64, separator);
+            session.add(keys.step_by(step.max(1) as usize), ns, bytes as u64, rule);
         }
         _ => {}
     }

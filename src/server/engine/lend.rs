@@ -17,6 +17,7 @@ use crate::keyspace::effects;
 use crate::keyspace::store::{Expire, SetValue};
 use crate::resp::argv::Argv;
 use crate::resp::large::LARGE;
+use crate::server::engine::survey;
 use crate::server::parts::exec::Keeper;
 use crate::server::parts::{Row, Server};
 use crate::value::Value;
@@ -54,6 +55,10 @@ pub(crate) fn give(srv: &mut Server, keeper: Keeper, argument: Vec<u8>) {
             let value = SetValue::Owned(Value::Str(StrBuf::raw(argument)));
             if let Some(mut entry) = store.find_mut(store.key(&kept.key)) {
                 entry.set_value(value, Expire::Keep);
+            }
+            if srv.survey.on {
+                // It has seen the empty value.
+                survey::changed(srv, kept.db, &kept.key);
             }
         }
         Keeper::Queue { client, argument: index } => {

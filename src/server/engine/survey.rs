@@ -1,9 +1,10 @@
 //! What a key takes, for the survey of keys (`parts::survey`): when it has changed, and when a pass
 //! comes by.
 
+use crate::ds::topk::TopK;
 use crate::keyspace::store::Entry;
 use crate::server::parts::Server;
-use crate::server::parts::survey::Size;
+use crate::server::parts::survey::{GROUPS, Size};
 use crate::value::{ValueRef, View};
 
 /// What an entry takes in the index of times, if it expires.
@@ -29,6 +30,14 @@ pub(crate) fn size(entry: &Entry) -> Size {
     };
     let bytes = bytes(entry, SAMPLES) as u64;
     Size { of: entry.value_type(), bytes, elements: elements as u64 }
+}
+
+/// The rule that makes groups of keys has changed. Requests are counted by it from now on.
+pub(crate) fn regroup(srv: &mut Server) {
+    srv.survey.regroup();
+    if let Some(prefixes) = srv.hotkeys.as_mut().and_then(|session| session.prefixes.as_mut()) {
+        *prefixes = TopK::new(GROUPS);
+    }
 }
 
 /// A key has changed, or is gone.

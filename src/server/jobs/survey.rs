@@ -2,6 +2,7 @@
 
 use crate::server::engine::survey;
 use crate::server::parts::Server;
+use crate::server::parts::survey::Rule;
 
 /// Microseconds that one run may take.
 const STEP_US: u64 = 1000;
@@ -18,14 +19,14 @@ pub(crate) fn step(srv: &mut Server) {
         return survey.restart();
     }
     let started = clock.watch.ticks();
-    let separator = &cfg.memory.survey_separator;
+    let rule = Rule::of(&cfg.memory);
     let seed = ks.seed();
     let Some(pass) = survey.pass(clock.now_ms) else { return };
     while pass.db < ks.databases() {
         let store = ks.db(pass.db);
         for _ in 0..BUCKETS {
             let cursor = store.scan(pass.cursor, |entry| {
-                pass.found(entry.key(), survey::size(entry), separator, seed);
+                pass.found(entry.key(), survey::size(entry), rule, seed);
             });
             pass.cursor = cursor;
             if cursor == 0 {

@@ -9,7 +9,7 @@
 //! still to come.
 
 use crate::ds::topk::TopK;
-use crate::server::parts::survey::prefix_of;
+use crate::server::parts::survey::Rule;
 use crate::util::siphash::Seed;
 
 /// So many keys are watched for each one that is asked for.
@@ -42,6 +42,8 @@ pub(crate) struct Session {
     /// Those of all commands with keys that were looked at.
     pub seen_ns: u64,
     pub seen_bytes: u64,
+    /// How many there were.
+    pub seen: u64,
     /// What the process had used when it began: user and system time in milliseconds.
     pub cpu_at_start: (i64, i64),
     seed: Seed,
@@ -72,6 +74,7 @@ impl Session {
             prefixes: None,
             seen_ns: 0,
             seen_bytes: 0,
+            seen: 0,
             cpu_at_start: (0, 0),
             seed,
             left: 1,
@@ -136,12 +139,13 @@ impl Session {
         keys: impl ExactSizeIterator<Item = &'k [u8]>,
         ns: u64,
         bytes: u64,
-        separator: &[u8],
+        rule: Rule<'_>,
     ) {
         let n = keys.len() as u64;
         if n == 0 {
             return;
         }
+        self.seen += 1;
         self.seen_ns += ns;
         self.seen_bytes += bytes;
         for key in keys {
@@ -153,7 +157,7 @@ impl Session {
                 net.add(key, hash, bytes / n);
             }
             if let Some(prefixes) = &mut self.prefixes
-                && let Some(prefix) = prefix_of(key, separator)
+                && let Some(prefix) = rule.prefix_of(key)
             {
                 prefixes.add(prefix, self.seed.hash(prefix), 1);
             }
@@ -211,10 +215,11 @@ mod tests {
     fn a_command_shares_its_cost_among_its_keys() {
         let mut s = session(1);
         let keys: [&[u8]; 2] = [b"a", b"b"];
-        s.add(keys.into_iter(), 10, 100, b"");
-        s.add(keys[..0].iter().copied(), 10, 100, b"");
+        let rule = Rule { separator: b"", prefixes: &[] };
+        s.add(keys.into_iter(), 10, 100, rule);
+        s.add(keys[..0].iter().copied(), 10, 100, rule);
         let top = s.net.as_ref().map(|net| net.top(2)).unwrap_or_default();
         assert_eq!(top.iter().map(|h| h.weight).collect::<Vec<_>>(), [50, 50]);
-        assert_eq!((s.seen_ns, s.seen_bytes, s.cpu.is_none()), (10, 100, true));
+        assert_eq!((s.seen, s.seen_ns, s.seen_bytes, s.cpu.is_none()), (1, 10, 100, true));
     }
 }

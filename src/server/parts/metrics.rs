@@ -31,12 +31,24 @@ const LINGER_MS: i64 = 1_000;
 /// A buffer for replies is kept up to this size.
 const KEPT: usize = 1 << 20;
 
-/// In which of the two forms metrics are written.
+/// What is rendered: metrics in one of their two forms, or what the page shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     /// Prometheus's text format 0.0.4.
     Plain,
     OpenMetrics,
+    /// JSON.
+    Page,
+}
+
+/// The clients that the page shows, and where it goes on to look for others.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    /// By their numbers.
+    pub serials: Vec<u64>,
+    pub next: u64,
+    /// All clients have been looked at.
+    pub whole: bool,
 }
 
 /// What a connection does.
@@ -147,6 +159,7 @@ pub(crate) struct Metrics {
     /// Which scraper goes first in the next turn.
     pub first: usize,
     pub scrapes: Scrapes,
+    pub watched: Watched,
     /// The buffer of the latest reply, for the next one.
     pub spare: Vec<u8>,
     places: [Option<Box<Scraper>>; MAX_SCRAPERS],
@@ -159,6 +172,7 @@ impl Metrics {
         if !on {
             (0..MAX_SCRAPERS).for_each(|place| self.close(place));
             self.spare = Vec::new();
+            self.watched = Watched::default();
         }
         self.follow();
     }

@@ -7,6 +7,7 @@
 //!
 //! `now` is what is told; `pass` is what will replace it. Changes go to both.
 
+use crate::config::Memory;
 use crate::ds::largest::Largest;
 use crate::ds::topk::TopK;
 use crate::util::siphash::Seed;
@@ -17,7 +18,7 @@ const PLACES: usize = 512;
 /// Keys of a list that are told at most.
 pub(crate) const MAX_TOLD: usize = PLACES / 8;
 /// Groups of keys at most; the rest is part of the error.
-const GROUPS: usize = 1000;
+pub(crate) const GROUPS: usize = 1000;
 /// The next pass begins so long after the last one has ended.
 const PAUSE_MS: i64 = 60_000;
 
@@ -55,6 +56,15 @@ impl List {
     }
 }
 
+/// Which group a key is in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rule<'a> {
+    /// What ends the prefix of a key that has none of `prefixes`; empty: nothing does.
+    pub separator: &'a [u8],
+    /// Prefixes that were set; the longest counts.
+    pub prefixes: &'a [Vec<u8>],
+}
+
 /// Groups of keys with the same prefix.
 #[derive(Debug)]
 pub(crate) struct Groups {
@@ -66,13 +76,23 @@ pub(crate) struct Groups {
 pub(crate) struct Board {
     pub lists: Vec<List>,
     pub groups: Groups,
+    /// The keys that the pass has seen, and what they take.
+    pub keys: u64,
+    pub bytes: u64,
+    /// The groups are those of another rule.
+    pub outdated: bool,
     pub ended_ms: i64,
 }
 
 impl Board {
     fn new() -> Board {
         let groups = Groups { keys: TopK::new(GROUPS), bytes: TopK::new(GROUPS) };
-        Board { lists: Vec::new(), groups, ended_ms: 0 }
+        Board { lists: Vec::new(), groups, keys: 0, bytes: 0, outdated: false, ended_ms: 0 }
+    }
+
+    /// How many keys have their names kept.
+    pub(crate) fn names(&self) -> usize {
+        self.lists.iter().map(|list| list.bytes.len() + list.elements.len()).sum()
     }
 
     fn note(&mut self, db: u32, key: &[u8], size: Option<Size>) {
@@ -123,6 +143,14 @@ impl Survey {
         (self.now, self.pass) = (None, None);
     }
 
+    /// Keys are grouped by another rule from now on: the pass under way begins anew.
+    pub(crate) fn regroup(&mut self) {
+        (self.pass, self.again) = (None, true);
+        if let Some(board) = &mut self.now {
+            board.outdated = true;
+        }
+    }
+
     /// The next pass begins at once.
     pub(crate) fn look_again(&mut self) {
         self.again = true;
@@ -162,10 +190,12 @@ impl Survey {
 }
 
 impl Pass {
-    /// A key is there. Groups end with the first `separator`, if there is one.
-    pub(crate) fn found(&mut self, key: &[u8], size: Size, separator: &[u8], seed: Seed) {
+    /// A key is there.
+    pub(crate) fn found(&mut self, key: &[u8], size: Size, rule: Rule<'_>, seed: Seed) {
         self.board.note(self.db as u32, key, Some(size));
-        if let Some(prefix) = prefix_of(key, separator) {
+        self.board.keys += 1;
+        self.board.bytes += size.bytes;
+        if let Some(prefix) = rule.prefix_of(key) {
             let hash = seed.hash(prefix);
             self.board.groups.keys.add(prefix, hash, 1);
             self.board.groups.bytes.add(prefix, hash, size.bytes);
@@ -173,14 +203,26 @@ impl Pass {
     }
 }
 
-/// The group of a key: what stands before and with its first separator. Keys without one are the
-/// group of the empty prefix.
-pub(crate) fn prefix_of<'k>(key: &'k [u8], separator: &[u8]) -> Option<&'k [u8]> {
-    if separator.is_empty() {
-        return None;
+impl<'a> Rule<'a> {
+    /// The rule that is set.
+    pub(crate) fn of(settings: &'a Memory) -> Rule<'a> {
+        Rule { separator: &settings.survey_separator, prefixes: &settings.survey_prefixes }
     }
-    let at = key.windows(separator.len()).position(|window| window == separator);
-    Some(at.map_or(&[][..], |at| &key[..at + separator.len()]))
+
+    /// The group of a key: the longest of the set prefixes that it begins with; else what stands
+    /// before and with its first separator. What has neither is the group of the empty prefix.
+    /// None: there are no groups. O(prefixes), of which there are few.
+    pub(crate) fn prefix_of<'k>(&self, key: &'k [u8]) -> Option<&'k [u8]> {
+        let of_key = self.prefixes.iter().filter(|prefix| key.starts_with(prefix));
+        if let Some(longest) = of_key.map(Vec::len).max() {
+            return Some(&key[..longest]);
+        }
+        if self.separator.is_empty() {
+            return (!self.prefixes.is_empty()).then_some(&[]);
+        }
+        let at = key.windows(self.separator.len()).position(|window| window == self.separator);
+        Some(at.map_or(&[][..], |at| &key[..at + self.separator.len()]))
+    }
 }
 
 #[cfg(test)]
@@ -210,10 +252,44 @@ mod tests {
 
     #[test]
     fn a_prefix_ends_with_the_first_separator() {
-        let of = |key: &'static [u8], separator| prefix_of(key, separator);
+        let of = |key: &'static [u8], separator| Rule { separator, prefixes: &[] }.prefix_of(key);
         assert_eq!(of(b"user:1:name", b":"), Some(&b"user:"[..]));
         assert_eq!(of(b"user", b":"), Some(&b""[..]));
         assert_eq!(of(b"a::b", b"::"), Some(&b"a::"[..]));
         assert_eq!(of(b"user:1", b""), None);
+    }
+
+    #[test]
+    fn the_longest_prefix_that_is_set_wins_and_the_rest_follows_the_separator() {
+        let prefixes = [b"user:".to_vec(), b"user:1".to_vec(), b"s".to_vec()];
+        let of =
+            |key: &'static [u8], separator| Rule { separator, prefixes: &prefixes }.prefix_of(key);
+        assert_eq!(of(b"user:12", b":"), Some(&b"user:1"[..]));
+        assert_eq!(of(b"user:2", b":"), Some(&b"user:"[..]));
+        assert_eq!(of(b"session:2", b":"), Some(&b"s"[..]));
+        assert_eq!(of(b"cache:a:b", b":"), Some(&b"cache:"[..]));
+        assert_eq!(of(b"user", b":"), Some(&b""[..]));
+        assert_eq!(
+            of(b"cache:a", b""),
+            Some(&b""[..]),
+            "without a separator the rest is one group"
+        );
+    }
+
+    #[test]
+    fn another_rule_begins_the_pass_anew_and_keeps_the_largest_keys() {
+        let mut survey = Survey::default();
+        survey.switch(true);
+        let rule = Rule { separator: b":", prefixes: &[] };
+        let size = Size { of: Type::Set, bytes: 7, elements: 1 };
+        survey.pass(0).expect("due").found(b"a:1", size, rule, Seed([1, 2]));
+        survey.end_pass(1);
+        let board = survey.board().expect("ended");
+        assert_eq!((board.keys, board.bytes, board.names(), board.outdated), (1, 7, 2, false));
+        survey.regroup();
+        assert!(survey.board().is_some_and(|board| board.outdated && board.lists.len() == 1));
+        assert!(survey.pass(2).is_some(), "at once");
+        survey.end_pass(3);
+        assert!(survey.board().is_some_and(|board| !board.outdated));
     }
 }

@@ -4,6 +4,7 @@ pub(super) mod accept;
 mod bounds;
 pub(super) mod handshake;
 pub(super) mod listen;
+mod page;
 pub(super) mod reading;
 pub(super) mod reap;
 mod scrape;

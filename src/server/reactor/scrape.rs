@@ -1,10 +1,12 @@
 //! Serving scrapers: who connects, what they ask for, what they are told.
 //!
 //! A turn serves them last, when its commands have run and its replies have left. Each scraper is
-//! read at most once a turn, and written to at most once; one of them is told all metrics. So what
-//! a command waits for is one rendering at most, however many ask.
+//! read at most once a turn, and written to at most once; one of them is told all metrics, or the
+//! page. So what a command waits for is one rendering at most, however many ask.
 //!
 //! ```text
+//! /          the page, which asks for /page.json
+//! /page.json what the page shows; with `metrics-token` only to whom shows it
 //! /metrics   all metrics, as `Accept` wants them; with `metrics-token` only to whom shows it
 //! /healthz   200: the loop turns
 //! /readyz    200, or 503 with the reason why commands are refused
@@ -23,6 +25,7 @@ use crate::server::engine::evict;
 use crate::server::parts::Server;
 use crate::server::parts::metrics::{Format, MAX_SCRAPERS, Phase, Scraper};
 use crate::server::parts::net::Source;
+use crate::server::reactor::page;
 use crate::util::bytes::same_secret;
 use crate::util::path::os_error;
 
@@ -32,6 +35,8 @@ const WRITE_SIZE: usize = 256 * 1024;
 const WASTE_SIZE: usize = 16 * 1024;
 
 const TEXT: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json; charset=utf-8";
 const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -143,7 +148,8 @@ fn read(scraper: &mut Scraper) -> Result<(), Next> {
 /// What a request is to be told.
 enum Answer {
     Short(Status, String),
-    Metrics(Format),
+    Rendered(Format),
+    Page,
 }
 
 /// Puts the reply to the request at the front into the scraper's buffer. False: it is another one's
@@ -159,8 +165,8 @@ fn answer(srv: &mut Server, place: usize, turn: &mut Turn) -> bool {
             (look_up(srv, &request), request.method == Method::Head, request.keep_alive)
         }
     };
-    let is_scrape = matches!(answer, Answer::Metrics(_));
-    if is_scrape && turn.rendered.is_some() {
+    let is_long = !matches!(answer, Answer::Short(..));
+    if is_long && turn.rendered.is_some() {
         if let Some(scraper) = srv.metrics.scraper(place) {
             scraper.inbox = inbox;
         }
@@ -171,16 +177,28 @@ fn answer(srv: &mut Server, place: usize, turn: &mut Turn) -> bool {
     let now_secs = srv.clock.now_ms / 1000;
     match answer {
         Answer::Short(status, text) => {
-            http::write_head(&mut out, status, TEXT, text.len(), keep, now_secs);
+            http::write_head(&mut out, status, TEXT, page::GUARDS, text.len(), keep, now_secs);
             if !head_only {
                 out.extend_from_slice(text.as_bytes());
             }
         }
-        Answer::Metrics(format) => {
+        Answer::Page => {
+            turn.rendered = Some(place);
+            let (text, guards) = (page::TEXT, page::guards());
+            http::write_head(&mut out, Status::Ok, HTML, &guards, text.len(), keep, now_secs);
+            if !head_only {
+                out.extend_from_slice(text.as_bytes());
+            }
+        }
+        Answer::Rendered(format) => {
             turn.rendered = Some(place);
             let mut body = render(srv, format);
-            let content = if format == Format::Plain { PLAIN } else { OPENMETRICS };
-            http::write_head(&mut out, Status::Ok, content, body.len(), keep, now_secs);
+            let (content, guards) = match format {
+                Format::Plain => (PLAIN, ""),
+                Format::OpenMetrics => (OPENMETRICS, ""),
+                Format::Page => (JSON, page::GUARDS),
+            };
+            http::write_head(&mut out, Status::Ok, content, guards, body.len(), keep, now_secs);
             if !head_only {
                 // The head is short, and its length is not known before that of the body.
                 body.splice(..0, out.drain(..));
@@ -202,15 +220,16 @@ fn answer(srv: &mut Server, place: usize, turn: &mut Turn) -> bool {
 fn look_up(srv: &Server, request: &Request<'_>) -> Answer {
     let short = |status: Status, text: &str| Answer::Short(status, format!("{text}\n"));
     match request.path {
-        b"/metrics" => {
+        path @ (b"/metrics" | b"/page.json") => {
             let token = &srv.cfg.metrics.token;
             let shown = request.bearer().unwrap_or_default();
             if !token.is_empty() && !same_secret(token, shown) {
                 return short(Status::Unauthorized, "The token is missing or wrong.");
             }
             match wants_openmetrics(request.values("accept")) {
-                true => Answer::Metrics(Format::OpenMetrics),
-                false => Answer::Metrics(Format::Plain),
+                _ if path == b"/page.json" => Answer::Rendered(Format::Page),
+                true => Answer::Rendered(Format::OpenMetrics),
+                false => Answer::Rendered(Format::Plain),
             }
         }
         b"/healthz" => short(Status::Ok, "ok"),
@@ -218,8 +237,8 @@ fn look_up(srv: &Server, request: &Request<'_>) -> Answer {
             None => short(Status::Ok, "ok"),
             Some(reason) => Answer::Short(Status::Unavailable, reason + "\n"),
         },
-        b"/" => short(Status::Ok, "Redust: /metrics, /healthz, /readyz"),
-        _ => short(Status::NotFound, "There is /metrics, /healthz and /readyz."),
+        b"/" => Answer::Page,
+        _ => short(Status::NotFound, "There is /, /page.json, /metrics, /healthz and /readyz."),
     }
 }
 
@@ -243,13 +262,17 @@ fn not_ready(srv: &Server) -> Option<String> {
     None
 }
 
-/// All metrics, and how long they took.
+/// All metrics, or what the page shows. Metrics are counted, and how long they took.
 fn render(srv: &mut Server, format: Format) -> Vec<u8> {
     let mut body = std::mem::take(&mut srv.metrics.spare);
     let started = srv.clock.watch.ticks();
     let render = srv.render;
     render(srv, format, &mut body);
     let ns = srv.clock.watch.ns(srv.clock.watch.ticks().wrapping_sub(started));
+    if format == Format::Page {
+        log!(Debug, "Page: {} bytes in {} us", body.len(), ns / 1000);
+        return body;
+    }
     let scrapes = &mut srv.metrics.scrapes;
     scrapes.count += 1;
     scrapes.latest_ns = ns;

@@ -16,6 +16,8 @@ mod rows;
 mod writer;
 
 use crate::server::admin::footprint::Footprint;
+use crate::server::admin::page;
+use crate::server::engine::evict;
 use crate::server::parts::Server;
 use crate::server::parts::metrics::Format;
 use crate::stats::CommandStats;
@@ -31,9 +33,24 @@ struct View<'a> {
     used: Vec<(&'static str, &'a CommandStats)>,
 }
 
-/// Writes all metrics.
+/// Allocated memory by purpose; the sum is all.
+pub(super) fn purposes(srv: &Server, m: &Footprint) -> [(&'static str, u64); 6] {
+    [
+        ("dataset", m.dataset),
+        ("startup", m.at_start),
+        ("clients", m.clients_normal + m.clients_replicas),
+        ("tables", m.dbs.iter().map(|db| db.main).sum()),
+        ("expires", m.dbs.iter().map(|db| db.expires).sum()),
+        ("aof", evict::not_counted(srv)),
+    ]
+}
+
+/// Writes all metrics, or what the page shows.
 pub(crate) fn render(srv: &mut Server, format: Format, out: &mut Vec<u8>) {
     srv.memory.refresh_for_metrics(srv.clock.now_ms);
+    if format == Format::Page {
+        return page::render(srv, out);
+    }
     let srv = &*srv;
     let named = srv.table.rows().iter().map(|row| row.name()).zip(&srv.stats.commands);
     let view = View {

@@ -6,11 +6,12 @@
 use crate::keyspace::store::Store;
 use crate::net::usage::Class;
 use crate::server::admin::info::{aof_buffer, child_of};
-use crate::server::admin::metrics::View;
 use crate::server::admin::metrics::writer::{Family, Kind, Micros, Samples, Writer};
+use crate::server::admin::metrics::{View, purposes};
 use crate::server::engine::evict;
 use crate::server::parts::child;
 use crate::server::parts::identity::{REDIS_VERSION, REDUST_VERSION};
+use crate::server::parts::survey::Board;
 use crate::sys::mem;
 use crate::value::Type;
 
@@ -31,9 +32,12 @@ const fn counter(name: &'static str, help: &'static str, tell: Tell) -> Row {
     row(Kind::Counter, name, help, tell)
 }
 
+/// All of them, in the order in which they are written.
+const ALL: [&[Row]; 9] = [SERVER, TLS, CLIENTS, MEMORY, SNAPSHOTS, AOF, TRAFFIC, KEYS, LOOKS];
+
 /// Writes them all.
 pub(super) fn write(view: &View<'_>, w: &mut Writer<'_>) {
-    for row in [SERVER, TLS, CLIENTS, MEMORY, SNAPSHOTS, AOF, TRAFFIC, KEYS].into_iter().flatten() {
+    for row in ALL.into_iter().flatten() {
         (row.tell)(view, &mut w.family(row.family));
     }
 }
@@ -188,15 +192,9 @@ static MEMORY: &[Row] = &[
         s.value(v.memory.rss);
     }),
     gauge("redust_memory_purpose_bytes", "Allocated memory by purpose; the sum is all.", |v, s| {
-        let m = &v.memory;
-        let main: u64 = m.dbs.iter().map(|db| db.main).sum();
-        let expires: u64 = m.dbs.iter().map(|db| db.expires).sum();
-        s.of("purpose", "dataset", m.dataset);
-        s.of("purpose", "startup", m.at_start);
-        s.of("purpose", "clients", m.clients_normal + m.clients_replicas);
-        s.of("purpose", "tables", main);
-        s.of("purpose", "expires", expires);
-        s.of("purpose", "aof", evict::not_counted(v.srv));
+        for (purpose, bytes) in purposes(v.srv, &v.memory) {
+            s.of("purpose", purpose, bytes);
+        }
     }),
     gauge("redust_memory_buffers_bytes", "Memory of buffers, by what waits there.", |v, s| {
         s.of("buffer", "aof", aof_buffer(v.srv));
@@ -364,6 +362,38 @@ static TRAFFIC: &[Row] = &[
     gauge("redust_slowlog_entries", "Entries of the slow log.", |v, s| {
         s.value(v.srv.slowlog.len());
     }),
+    gauge("redust_commandlog_entries", "Entries of the logs of COMMANDLOG, by log.", |v, s| {
+        s.of("log", "slow", v.srv.slowlog.len());
+        s.of("log", "large-request", v.srv.large.requests.len());
+        s.of("log", "large-reply", v.srv.large.replies.len());
+    }),
+];
+
+/// Which keys are hot, and which are large: how that is looked for, and never their names.
+static LOOKS: &[Row] = &[
+    gauge("redust_hotkeys_active", "1: a session of HOTKEYS measures.", |v, s| {
+        s.value(u8::from(v.srv.hotkeys.as_ref().is_some_and(|session| session.active)));
+    }),
+    gauge("redust_hotkeys_sample_ratio", "One command of so many is looked at.", |v, s| {
+        s.value(v.srv.hotkeys.as_ref().map_or(0, |session| session.sample));
+    }),
+    gauge(
+        "redust_hotkeys_samples",
+        "Commands with keys that the session of HOTKEYS has looked at.",
+        |v, s| s.value(v.srv.hotkeys.as_ref().map_or(0, |session| session.seen)),
+    ),
+    gauge("redust_key_survey_active", "1: key-survey is set.", |v, s| {
+        s.value(u8::from(v.srv.survey.on));
+    }),
+    gauge("redust_key_survey_keys", "Keys that its latest pass has seen.", |v, s| {
+        s.value(v.srv.survey.board().map_or(0, |board| board.keys));
+    }),
+    gauge("redust_key_survey_bytes", "What these keys take.", |v, s| {
+        s.value(v.srv.survey.board().map_or(0, |board| board.bytes));
+    }),
+    gauge("redust_key_survey_names", "Keys among the largest, whose names are kept.", |v, s| {
+        s.value(v.srv.survey.board().map_or(0, Board::names));
+    }),
 ];
 
 static KEYS: &[Row] = &[
@@ -427,7 +457,7 @@ mod tests {
     #[test]
     fn names_are_unique_and_follow_the_rules() {
         let mut seen = HashSet::new();
-        for row in [SERVER, CLIENTS, MEMORY, SNAPSHOTS, AOF, TRAFFIC, KEYS].into_iter().flatten() {
+        for row in ALL.into_iter().flatten() {
             let Family { name, kind, help } = row.family;
             assert!(seen.insert(name), "{name} twice");
             assert_eq!(name.ends_with("_total"), kind == Kind::Counter, "{name}");
