@@ -1,5 +1,6 @@
 //! Rules as operators write them, and what they come to.
 
+use super::role::Roles;
 use super::selector::Denied;
 use super::user::User;
 use super::{Acl, DEFAULT};
@@ -9,7 +10,7 @@ fn user(rules: &str) -> User {
     let mut user = User::new(b"u", false);
     let words: Vec<&[u8]> = rules.split_whitespace().map(str::as_bytes).collect();
     for rule in super::rule::merge(&words).expect("balanced") {
-        user.obey(&rule, false).unwrap_or_else(|e| panic!("{rule:?}: {e:?}"));
+        user.obey(&rule, false, &Roles::default()).unwrap_or_else(|e| panic!("{rule:?}: {e:?}"));
     }
     user
 }
@@ -75,7 +76,8 @@ fn one_selector_has_to_allow_it_all() {
 
 #[test]
 fn rules_are_kept_in_order_and_without_what_later_ones_cover() {
-    let text = |rules: &str| String::from_utf8(user(rules).root().commands_text()).expect("text");
+    let text =
+        |rules: &str| String::from_utf8(user(rules).own().root().commands_text()).expect("text");
     assert_eq!(text("+get +set -get +get"), "-@all +set +get");
     assert_eq!(text("+@all -config|set -config"), "+@all -config");
     assert_eq!(text("+@read +GET -@Write"), "-@all +@read +get -@write");
@@ -159,7 +161,7 @@ fn databases_are_those_that_are_named_and_the_selected_one() {
     };
     let u = user("on allkeys allchannels +@all db=2,0,2");
     assert!(!u.is_open());
-    assert_eq!(String::from_utf8_lossy(&u.root().text()), "~* &* db=0,2 +@all");
+    assert_eq!(String::from_utf8_lossy(&u.own().root().text()), "~* &* db=0,2 +@all");
     for (command, db, expected) in [
         ("get a", 0, Ok(())),
         ("get a", 1, Err(Denied::Database(0))),
@@ -202,7 +204,8 @@ fn databases_are_those_that_are_named_and_the_selected_one() {
         ("db=-1", "The provided database ID is out of range"),
         ("db=2147483648", "The provided database ID is out of range"),
     ] {
-        let told = User::new(b"u", false).obey(rule.as_bytes(), false).map_err(|f| f.text());
+        let told = User::new(b"u", false).obey(rule.as_bytes(), false, &Roles::default());
+        let told = told.map_err(|f| f.text());
         assert_eq!(told, Err(fault), "{rule}");
     }
 }
