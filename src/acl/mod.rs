@@ -260,8 +260,8 @@ impl Acl {
         Ok(names.iter().filter(|name| self.roles.remove(name)).count())
     }
 
-    /// Takes other users and roles in the place of all. The default user keeps its number; the others are
-    /// new, also those that were there before.
+    /// Takes other users and roles in the place of all. The default user keeps its number; the
+    /// other users are new, also those that were there before.
     pub(crate) fn replace(&mut self, held: Held) {
         let Held { roles, users } = held;
         self.roles = roles;

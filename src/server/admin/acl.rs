@@ -326,8 +326,8 @@ const NO_FILE: CmdError = CmdError::new(
      file set) in order to store users in the Redis configuration.",
 );
 
-/// `ACL LOAD`: the users and roles of the file take the place of all, or nothing changes. O(users + clients).
-/// Joins: acl, configuration, clients.
+/// `ACL LOAD`: the users and roles of the file take the place of all, or nothing changes.
+/// O(users + clients). Joins: acl, configuration, clients.
 fn load(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if srv.cfg.acl.file.is_empty() {
         return Err(NO_FILE);

@@ -1,4 +1,5 @@
-//! The users and roles at start: those of the configuration file, or those of the file that it names.
+//! The users and roles at start: those of the configuration file, or those of the file that it
+//! names.
 
 use std::rc::Rc;
 

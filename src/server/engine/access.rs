@@ -282,8 +282,8 @@ pub(crate) fn changed_meanwhile(denied: Denied) -> CmdError {
     )
 }
 
-/// Takes the users and roles of the file `aclfile`. The error tells all that is wrong with it; then nothing
-/// has changed.
+/// Takes the users and roles of the file `aclfile`. The error tells all that is wrong with it; then
+/// nothing has changed.
 pub(crate) fn load_file(srv: &mut Server) -> Result<(), String> {
     let name = String::from_utf8_lossy(&srv.cfg.acl.file).into_owned();
     let text = std::fs::read(to_path(&srv.cfg.acl.file))
