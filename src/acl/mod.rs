@@ -4,7 +4,8 @@
 //! pattern    patterns of keys and channels     rule   what can be wrong with rules
 //! keys       many patterns of keys at once
 //! selector   commands, keys and channels that are allowed
-//! user       passwords and selectors           file   users as lines of text
+//! rights     several selectors                 role   rights with a name, for any number of users
+//! user       passwords, rights and roles       file   users and roles as lines of text
 //! log        what was denied                   suspects   addresses that guess passwords
 //! ```
 //! Rules are Redis's (documentation, "ACL"). The registry knows users by number: a client keeps the
@@ -15,6 +16,8 @@ pub mod fuzz;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod pattern;
+pub(crate) mod rights;
+pub(crate) mod role;
 pub(crate) mod rule;
 pub(crate) mod selector;
 pub(crate) mod suspects;
@@ -23,9 +26,12 @@ mod tests;
 pub(crate) mod user;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
+use file::Held;
 use log::Log;
-use rule::merge;
+use role::{Role, Roles};
+use rule::{Fault, merge};
 use suspects::Suspects;
 use user::User;
 
@@ -41,6 +47,7 @@ pub(crate) struct Acl {
     by_name: BTreeMap<Vec<u8>, UserId>,
     /// Users by the lower bits of their numbers. The upper bits change when a place is used again.
     places: Vec<Place>,
+    roles: Roles,
     pub log: Log,
     pub suspects: Suspects,
     /// New users may use all channels (`acl-pubsub-default`).
@@ -70,6 +77,7 @@ impl Default for Acl {
         Acl {
             by_name: BTreeMap::from([(DEFAULT_NAME.to_vec(), DEFAULT)]),
             places: vec![Place { id: DEFAULT, user: Some(User::default_user()) }],
+            roles: Roles::default(),
             log: Log::default(),
             suspects: Suspects::default(),
             all_channels: false,
@@ -154,18 +162,13 @@ impl Acl {
     /// Obeys all rules or none, for a user that is made if there is none. The error is Redis's
     /// text.
     pub(crate) fn set(&mut self, name: &[u8], words: &[&[u8]]) -> Result<Changed, Vec<u8>> {
-        let rules = merge(words).map_err(|i| {
-            let start = b"Unmatched parenthesis in acl selector starting at '";
-            [&start[..], words[i], b"'."].concat()
-        })?;
+        let rules = merged(words)?;
         let known = self.find(name);
         let old = known.and_then(|id| self.get(id));
         let mut user = old.cloned().unwrap_or_else(|| User::new(name, self.all_channels));
         for rule in &rules {
-            user.obey(rule, self.all_channels).map_err(|fault| {
-                let start = &b"Error in ACL SETUSER modifier '"[..];
-                [start, rule, b"': ", fault.text().as_bytes()].concat()
-            })?;
+            user.obey(rule, self.all_channels, &self.roles)
+                .map_err(|fault| wrong_rule("SETUSER", rule, fault))?;
         }
         let loses_channels = old.is_some_and(|old| user.takes_channels_from(old));
         let id = known.unwrap_or_else(|| self.number(name));
@@ -199,9 +202,69 @@ impl Acl {
         Some(id)
     }
 
-    /// Takes other users in the place of all. The default user keeps its number; the others are
-    /// new, also those that were there before.
-    pub(crate) fn replace(&mut self, users: BTreeMap<Vec<u8>, User>) {
+    pub(crate) fn roles(&self) -> &Roles {
+        &self.roles
+    }
+
+    /// The users that have a role, in order of name. O(users).
+    pub(crate) fn holders(&self, role: &[u8]) -> impl Iterator<Item = &User> {
+        self.users().filter(move |user| user.has_role(role))
+    }
+
+    /// Obeys all rules or none, for a role that is made if there is none. The error is a whole
+    /// text. O(rules + users).
+    pub(crate) fn set_role(
+        &mut self,
+        name: &[u8],
+        words: &[&[u8]],
+    ) -> Result<Vec<UserId>, Vec<u8>> {
+        if let Some(fault) = role::fault_of_name(name) {
+            return Err(fault.into());
+        }
+        let rules = merged(words)?;
+        let old = self.roles.get(name);
+        let mut role = old.map_or_else(|| Role::new(name), |old| Role::clone(old));
+        for rule in &rules {
+            role.obey(rule).map_err(|fault| wrong_rule("SETROLE", rule, fault))?;
+        }
+        Ok(self.put_role(role))
+    }
+
+    /// Takes a role in the place of the one with its name, also for the users that have it.
+    /// Returns those whose subscriptions may have become forbidden.
+    pub(crate) fn put_role(&mut self, role: Role) -> Vec<UserId> {
+        let role = Rc::new(role);
+        self.roles.put(Rc::clone(&role));
+        let mut losers = Vec::new();
+        for place in &mut self.places {
+            let Some(user) = place.user.as_mut().filter(|user| user.has_role(&role.name)) else {
+                continue;
+            };
+            let old = user.clone();
+            user.renew_role(&role);
+            if user.takes_channels_from(&old) {
+                losers.push(place.id);
+            }
+        }
+        losers
+    }
+
+    /// Removes roles, all or none, and counts those that were there. The error is a whole text.
+    pub(crate) fn remove_roles(&mut self, names: &[&[u8]]) -> Result<usize, Vec<u8>> {
+        for name in names {
+            if self.holders(name).next().is_some() {
+                let end = b"' is assigned to one or more users. Remove it from them first.";
+                return Err([b"Role '", *name, end].concat());
+            }
+        }
+        Ok(names.iter().filter(|name| self.roles.remove(name)).count())
+    }
+
+    /// Takes other users and roles in the place of all. The default user keeps its number; the
+    /// other users are new, also those that were there before.
+    pub(crate) fn replace(&mut self, held: Held) {
+        let Held { roles, users } = held;
+        self.roles = roles;
         let old = std::mem::replace(
             &mut self.by_name,
             BTreeMap::from([(DEFAULT_NAME.to_vec(), DEFAULT)]),
@@ -222,8 +285,21 @@ impl Acl {
             false => [b"resetpass".to_vec(), [b">", password].concat()],
         };
         for rule in rules {
-            let obeyed = user.obey(&rule, true);
+            let obeyed = user.obey(&rule, true, &Roles::default());
             debug_assert_eq!(obeyed, Ok(()));
         }
     }
+}
+
+/// Rules made of words. The error is Redis's text.
+fn merged(words: &[&[u8]]) -> Result<Vec<Vec<u8>>, Vec<u8>> {
+    merge(words).map_err(|i| {
+        let start = b"Unmatched parenthesis in acl selector starting at '";
+        [&start[..], words[i], b"'."].concat()
+    })
+}
+
+fn wrong_rule(command: &str, rule: &[u8], fault: Fault) -> Vec<u8> {
+    let start = [b"Error in ACL ", command.as_bytes(), b" modifier '"].concat();
+    [&start, rule, b"': ", fault.text().as_bytes()].concat()
 }

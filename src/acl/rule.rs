@@ -13,6 +13,10 @@ pub(crate) enum Fault {
     BadHash,
     FirstArgOfSub,
     DatabaseRange,
+    /// A user is to have a role that is not there.
+    NoRole,
+    /// A role can't have a rule that is about users.
+    OfUsers,
 }
 
 impl Fault {
@@ -38,6 +42,8 @@ impl Fault {
                  hexadecimal characters"
             }
             Fault::DatabaseRange => "The provided database ID is out of range",
+            Fault::NoRole => "The role does not exist",
+            Fault::OfUsers => "The rule is about users, roles can't have it",
             Fault::FirstArgOfSub => "Allowing first-arg of a subcommand is not supported",
         }
     }

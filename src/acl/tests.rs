@@ -1,5 +1,6 @@
 //! Rules as operators write them, and what they come to.
 
+use super::role::Roles;
 use super::selector::Denied;
 use super::user::User;
 use super::{Acl, DEFAULT};
@@ -9,7 +10,7 @@ fn user(rules: &str) -> User {
     let mut user = User::new(b"u", false);
     let words: Vec<&[u8]> = rules.split_whitespace().map(str::as_bytes).collect();
     for rule in super::rule::merge(&words).expect("balanced") {
-        user.obey(&rule, false).unwrap_or_else(|e| panic!("{rule:?}: {e:?}"));
+        user.obey(&rule, false, &Roles::default()).unwrap_or_else(|e| panic!("{rule:?}: {e:?}"));
     }
     user
 }
@@ -75,7 +76,8 @@ fn one_selector_has_to_allow_it_all() {
 
 #[test]
 fn rules_are_kept_in_order_and_without_what_later_ones_cover() {
-    let text = |rules: &str| String::from_utf8(user(rules).root().commands_text()).expect("text");
+    let text =
+        |rules: &str| String::from_utf8(user(rules).own().root().commands_text()).expect("text");
     assert_eq!(text("+get +set -get +get"), "-@all +set +get");
     assert_eq!(text("+@all -config|set -config"), "+@all -config");
     assert_eq!(text("+@read +GET -@Write"), "-@all +@read +get -@write");
@@ -159,7 +161,7 @@ fn databases_are_those_that_are_named_and_the_selected_one() {
     };
     let u = user("on allkeys allchannels +@all db=2,0,2");
     assert!(!u.is_open());
-    assert_eq!(String::from_utf8_lossy(&u.root().text()), "~* &* db=0,2 +@all");
+    assert_eq!(String::from_utf8_lossy(&u.own().root().text()), "~* &* db=0,2 +@all");
     for (command, db, expected) in [
         ("get a", 0, Ok(())),
         ("get a", 1, Err(Denied::Database(0))),
@@ -202,7 +204,64 @@ fn databases_are_those_that_are_named_and_the_selected_one() {
         ("db=-1", "The provided database ID is out of range"),
         ("db=2147483648", "The provided database ID is out of range"),
     ] {
-        let told = User::new(b"u", false).obey(rule.as_bytes(), false).map_err(|f| f.text());
+        let told = User::new(b"u", false).obey(rule.as_bytes(), false, &Roles::default());
+        let told = told.map_err(|f| f.text());
         assert_eq!(told, Err(fault), "{rule}");
     }
+}
+
+#[test]
+fn what_a_user_may_do_is_its_own_or_a_roles_and_follows_the_role() {
+    let mut acl = Acl::default();
+    acl.set_role(b"r", &[b"~a:*", b"+get", b"(+set", b"~b)"]).expect("valid");
+    acl.set_role(b"s", &[b"+ping"]).expect("valid");
+    acl.set(b"u", &[b"on", b"~own", b"+get", b"role=r,s,r"]).expect("valid");
+    let user = |acl: &Acl| acl.by_name(b"u").expect("there").clone();
+    let u = user(&acl);
+    assert_eq!(u.roles().iter().map(|role| &role.name[..]).collect::<Vec<_>>(), [b"r", b"s"]);
+    for command in ["get own", "get a:1", "set b v", "ping"] {
+        assert_eq!(check(&u, command), Ok(()), "{command}");
+    }
+    assert_eq!(check(&u, "set own v"), Err(Denied::Key(1)));
+    assert_eq!(check(&u, "del own"), Err(Denied::Command));
+    // The quick look sees its own rules alone.
+    let get = spec::find("get").expect("a command");
+    assert!(u.may_by_itself(get, &[b"get", b"own"], 0));
+    assert!(!u.may_by_itself(get, &[b"get", b"a:1"], 0));
+    acl.set_role(b"r", &[b"resetkeys", b"~c", b"clearselectors"]).expect("valid");
+    assert_eq!(check(&user(&acl), "get c"), Ok(()));
+    assert_eq!(check(&user(&acl), "get a:1"), Err(Denied::Key(1)));
+    acl.set(b"u", &[b"resetroles"]).expect("valid");
+    assert_eq!(check(&user(&acl), "get c"), Err(Denied::Key(1)));
+}
+
+#[test]
+fn roles_change_whole_and_go_when_nobody_has_them() {
+    let mut acl = Acl::default();
+    acl.set_role(b"r", &[b"+get"]).expect("valid");
+    acl.set_role(b"s", &[]).expect("valid");
+    let text = |acl: &Acl| acl.roles().iter().map(super::file::role_line).collect::<Vec<_>>();
+    let before = text(&acl);
+    assert!(acl.set_role(b"r", &[b"+set", b"on"]).is_err());
+    assert!(acl.set_role(b"a,b", &[]).is_err() && acl.set_role(b"", &[]).is_err());
+    acl.set(b"u", &[b"role=r"]).expect("valid");
+    assert!(acl.set(b"u", &[b"resetroles", b"role=r,gone"]).is_err());
+    assert_eq!(acl.holders(b"r").count(), 1);
+    assert!(acl.remove_roles(&[b"s", b"r"]).is_err());
+    assert_eq!(text(&acl), before);
+    assert!(acl.remove(b"u").is_some());
+    assert_eq!(acl.remove_roles(&[b"s", b"r", b"r", b"gone"]), Ok(2));
+    assert!(acl.roles().is_empty());
+}
+
+#[test]
+fn users_that_lose_channels_by_a_role_are_noticed() {
+    let mut acl = Acl::default();
+    acl.set_role(b"r", &[b"&a", b"&b"]).expect("valid");
+    let loser = acl.set(b"u", &[b"role=r"]).expect("valid").id;
+    acl.set(b"v", &[b"role=r", b"&a"]).expect("valid");
+    acl.set(b"w", &[b"role=r", b"allchannels"]).expect("valid");
+    assert_eq!(acl.set_role(b"r", &[b"&c"]), Ok(vec![]));
+    assert_eq!(acl.set_role(b"r", &[b"resetchannels", b"&b", b"&c"]), Ok(vec![loser]));
+    assert!(acl.set(b"u", &[b"resetroles"]).expect("valid").loses_channels);
 }

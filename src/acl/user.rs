@@ -1,11 +1,14 @@
 //! A user: whether it may log in, with which passwords, and what it may do.
 
+use std::rc::Rc;
+
+use super::rights::Rights;
+use super::role::{Role, Roles, names_of_roles};
 use super::rule::Fault;
 use super::selector::{Denied, Selector};
 use crate::commands::spec::Spec;
 use crate::util::bytes::same_secret;
 use crate::util::sha256;
-use crate::util::split::split_args;
 
 /// Digits of a password's SHA-256.
 const HASH_LEN: usize = 64;
@@ -18,9 +21,10 @@ pub(crate) struct User {
     pub skip_sanitize: bool,
     /// SHA-256, in hexadecimal digits.
     passwords: Vec<String>,
-    /// What it may do by itself, and the selectors in parentheses.
-    root: Selector,
-    selectors: Vec<Selector>,
+    /// What it may do by itself.
+    own: Rights,
+    /// Each once, in the order in which they were given.
+    roles: Vec<Rc<Role>>,
 }
 
 impl User {
@@ -32,8 +36,8 @@ impl User {
             no_pass: false,
             skip_sanitize: false,
             passwords: Vec::new(),
-            root: Selector::new(all_channels),
-            selectors: Vec::new(),
+            own: Rights::new(all_channels),
+            roles: Vec::new(),
         }
     }
 
@@ -41,7 +45,7 @@ impl User {
     pub(crate) fn default_user() -> User {
         let mut user = User::new(b"default", true);
         for rule in ["+@all", "~*", "&*", "on", "nopass"] {
-            let obeyed = user.obey(rule.as_bytes(), true);
+            let obeyed = user.obey(rule.as_bytes(), true, &Roles::default());
             debug_assert_eq!(obeyed, Ok(()));
         }
         user
@@ -49,11 +53,16 @@ impl User {
 
     /// Whether it may do everything, so that there is nothing to check.
     pub(crate) fn is_open(&self) -> bool {
-        self.root.is_open()
+        self.own.root().is_open()
     }
 
-    /// Obeys a rule. `all_channels`: what `reset` makes of channels.
-    pub(crate) fn obey(&mut self, rule: &[u8], all_channels: bool) -> Result<(), Fault> {
+    /// Obeys a rule. `all_channels`: what `reset` makes of channels. `roles`: those there are.
+    pub(crate) fn obey(
+        &mut self,
+        rule: &[u8],
+        all_channels: bool,
+        roles: &Roles,
+    ) -> Result<(), Fault> {
         match rule.to_ascii_lowercase().as_slice() {
             b"" => {}
             b"on" => self.on = true,
@@ -62,17 +71,17 @@ impl User {
             b"sanitize-payload" => self.skip_sanitize = false,
             b"nopass" => (self.no_pass, self.passwords) = (true, Vec::new()),
             b"resetpass" => (self.no_pass, self.passwords) = (false, Vec::new()),
-            b"clearselectors" => self.selectors.clear(),
+            b"resetroles" => self.roles.clear(),
             b"reset" => {
                 let name = std::mem::take(&mut self.name);
                 *self = User::new(&name, all_channels);
             }
-            _ => return self.obey_other(rule),
+            _ => return self.obey_other(rule, roles),
         }
         Ok(())
     }
 
-    fn obey_other(&mut self, rule: &[u8]) -> Result<(), Fault> {
+    fn obey_other(&mut self, rule: &[u8], roles: &Roles) -> Result<(), Fault> {
         match rule {
             [mark @ (b'>' | b'<'), password @ ..] => {
                 let hash = sha256::hex(password);
@@ -82,17 +91,10 @@ impl User {
                 let hash = read_hash(hash)?;
                 if *mark == b'#' { self.add_password(hash) } else { self.remove_password(&hash)? }
             }
-            [b'(', rules @ .., b')'] => {
-                let mut selector = Selector::new(false);
-                for rule in split_args(rules).map_err(|_| Fault::Syntax)? {
-                    if !is_plain(&rule) {
-                        return Err(Fault::Syntax);
-                    }
-                    selector.obey(&rule)?;
-                }
-                self.selectors.push(selector);
-            }
-            _ => self.root.obey(rule)?,
+            _ => match names_of_roles(rule) {
+                Some(names) => self.roles = roles.named(names)?,
+                None => self.own.obey(rule)?,
+            },
         }
         Ok(())
     }
@@ -136,17 +138,28 @@ impl User {
         [Some(state), pass, Some(payload)].into_iter().flatten()
     }
 
-    pub(crate) fn root(&self) -> &Selector {
-        &self.root
+    /// What it may do without its roles.
+    pub(crate) fn own(&self) -> &Rights {
+        &self.own
     }
 
-    /// The selectors in parentheses.
-    pub(crate) fn selectors(&self) -> &[Selector] {
-        &self.selectors
+    pub(crate) fn roles(&self) -> &[Rc<Role>] {
+        &self.roles
+    }
+
+    pub(crate) fn has_role(&self, name: &[u8]) -> bool {
+        self.roles.iter().any(|role| role.name == name)
+    }
+
+    /// Takes a role in the place of the one with its name, if it has that.
+    pub(crate) fn renew_role(&mut self, role: &Rc<Role>) {
+        self.roles.iter_mut().filter(|old| old.name == role.name).for_each(|old| {
+            *old = Rc::clone(role);
+        });
     }
 
     fn all_selectors(&self) -> impl Iterator<Item = &Selector> {
-        std::iter::once(&self.root).chain(&self.selectors)
+        self.own.all().chain(self.roles.iter().flat_map(|role| role.rights().all()))
     }
 
     /// The rules that make the same user again, as a file has them.
@@ -158,9 +171,10 @@ impl User {
         for hash in &self.passwords {
             text.extend([b"#", hash.as_bytes(), b" "].concat());
         }
-        text.extend(self.root.text());
-        for selector in &self.selectors {
-            text.extend([b" (", &selector.text()[..], b")"].concat());
+        text.extend(self.own.text());
+        if !self.roles.is_empty() {
+            let names: Vec<&[u8]> = self.roles.iter().map(|role| &role.name[..]).collect();
+            text.extend([b" role=", &names.join(&b',')[..]].concat());
         }
         text
     }
@@ -168,12 +182,12 @@ impl User {
     /// Whether the command may run, as far as a quick look at its own rules tells.
     #[inline(always)]
     pub(crate) fn may_at_once(&self, spec: &Spec, argv: &[&[u8]]) -> bool {
-        self.root.allows_at_once(spec, argv)
+        self.own.root().allows_at_once(spec, argv)
     }
 
     /// Whether its own rules allow the command.
     pub(crate) fn may_by_itself(&self, spec: &Spec, argv: &[&[u8]], db: u32) -> bool {
-        self.root.check(spec, argv, db).is_ok()
+        self.own.root().check(spec, argv, db).is_ok()
     }
 
     /// Whether the command may run: one selector has to allow all of it. Of several reasons why
@@ -221,15 +235,6 @@ impl User {
     pub(crate) fn allows_channel(&self, channel: &[u8], is_pattern: bool) -> bool {
         self.all_selectors().any(|selector| selector.allows_channel(channel, is_pattern))
     }
-}
-
-/// Whether a rule in parentheses is read back as it is written. One that ends with a parenthesis
-/// ends them, and quotes are taken off.
-///
-/// Compat: Redis takes others as well, and then can't read the file of users that it has written.
-fn is_plain(rule: &[u8]) -> bool {
-    let alone = split_args(rule).is_ok_and(|words| words.len() == 1 && words[0] == rule);
-    alone && !rule.ends_with(b")")
 }
 
 fn read_hash(text: &[u8]) -> Result<String, Fault> {

@@ -146,6 +146,8 @@ pub struct Loaded {
     pub renames: Vec<Placed<(Vec<u8>, Vec<u8>)>>,
     /// `user`: the name and the rules.
     pub users: Vec<Placed<Vec<Vec<u8>>>>,
+    /// `role`: the name and the rules.
+    pub roles: Vec<Placed<Vec<Vec<u8>>>>,
     /// `loadmodule`: the path and the arguments.
     pub modules: Vec<Placed<Vec<Vec<u8>>>>,
     /// Settings of modules, which have a dot in their name.
@@ -347,7 +349,8 @@ impl Loader {
         place: &Place,
     ) -> Result<bool, ReadError> {
         let place = place.clone();
-        let Loaded { renames, users, modules, module_settings, sentinel, .. } = &mut self.loaded;
+        let Loaded { renames, users, roles, modules, module_settings, sentinel, .. } =
+            &mut self.loaded;
         match name {
             b"include" if args.len() == 1 => self.include(&args[0])?,
             b"rename-command" if args.len() == 2 => {
@@ -355,6 +358,10 @@ impl Loader {
                 renames.push(Placed { place, value: (args.remove(0), to) });
             }
             b"user" if !args.is_empty() => users.push(Placed { place, value: args }),
+            // Sentinels have no roles.
+            b"role" if !args.is_empty() && !self.sentinel => {
+                roles.push(Placed { place, value: args });
+            }
             b"loadmodule" if !args.is_empty() => modules.push(Placed { place, value: args }),
             // Alone it is the option --sentinel, which the command line has already seen to.
             b"sentinel" if args.is_empty() => {}

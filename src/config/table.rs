@@ -224,8 +224,8 @@ impl Row {
 }
 
 /// Directives that only a file can have.
-pub(crate) const FILE_ONLY: [&str; 5] =
-    ["include", "rename-command", "user", "loadmodule", "sentinel"];
+pub(crate) const FILE_ONLY: [&str; 6] =
+    ["include", "rename-command", "user", "role", "loadmodule", "sentinel"];
 
 /// All directives.
 pub(crate) fn rows() -> impl Iterator<Item = &'static Row> {

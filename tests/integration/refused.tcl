@@ -31,6 +31,11 @@ start_server {} { set ours [is_redust] }
 foreach {lines reason} {
     "cluster-enabled yes" {*cluster-enabled: cluster mode is not available yet*}
     "user guest on nonsense" {*Error in user declaration 'nonsense': Syntax error*}
+    "role reader nonsense" {*Error in role declaration 'nonsense': Syntax error*}
+    "role reader >s3cret" {*Error in role declaration 'reader': The rule is about users, roles can't have it*}
+    "role reader\nrole reader +get" {*Error in role declaration 'reader': Duplicate role found*}
+    "role \"\" +get" {*Error in role declaration '': Role names can't be empty*}
+    "user guest on role=gone" {*Error in user declaration 'role=gone': The role does not exist*}
     "user guest on\nuser guest off" {*Error in user declaration 'guest': Duplicate user found*}
     "loadmodule /nonexistent.so" {*modules can't be loaded*}
     "import-mode yes" {*import-mode: *}
@@ -50,6 +55,7 @@ test "users that can't be as they are written stop the start, with the reason in
     foreach {lines reason} {
         "aclfile missing.acl" {*Aborting Redis startup because of ACL errors: Error loading ACLs, opening file 'missing.acl': No such file or directory*}
         "aclfile %tmp/u.acl" {*Aborting Redis startup because of ACL errors: *u.acl:1: Error in applying operation '+nothing': Unknown command or category name in ACL. *}
+        "aclfile %tmp/u.acl\nrole b +get" {*please define either an ACL file or declare users directly in your redis.conf, but not both*}
         "aclfile %tmp/u.acl\nuser b on" {*please define either an ACL file or declare users directly in your redis.conf, but not both*}
         "user b on +nothing" {*Error loading ACL rule '+nothing' for the user named 'b': Unknown command or category name in ACL*Critical error while loading ACLs. Exiting.*}
     } {

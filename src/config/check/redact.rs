@@ -73,11 +73,12 @@ pub(crate) fn is_secret_name(name: &[u8]) -> bool {
 fn is_secret(name: &[u8]) -> bool {
     let known = |name: &[u8]| table::find(name).is_some_and(|named| named.row.is(SENSITIVE));
     let meant = || nearest(name, names()).map(str::as_bytes);
-    name == b"user"
+    let of_users = |name: &[u8]| name == b"user" || name == b"role";
+    of_users(name)
         || known(name)
         || (table::find(name).is_none()
             && (PARTS.iter().any(|part| contains(name, part))
-                || meant().is_some_and(|meant| known(meant) || meant == b"user")))
+                || meant().is_some_and(|meant| known(meant) || of_users(meant))))
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
@@ -121,6 +122,7 @@ mod tests {
             "tls-client-key-file-pass s3cret",
             "user bob on >s3cret ~* +@all",
             "usr bob on >s3cret",
+            "role reader >s3cret",
             "my-token s3cret",
             "a.password s3cret",
             "sentinel auth-pass m s3cret",

@@ -1,8 +1,9 @@
-//! ACL: users, their rules, and what was denied.
+//! ACL: users and roles, their rules, and what was denied.
 //!
 //! Whoever changes users has `engine::access` bring all clients into line.
 
 use crate::acl::file;
+use crate::acl::rights::Rights;
 use crate::acl::selector::{self, Selector};
 use crate::commands::spec::{self, Spec};
 use crate::commands::{CmdResult, Flow, arg};
@@ -17,15 +18,19 @@ use crate::util::path::to_path;
 
 pub(crate) const COMMANDS: &[ServerRow] = &[
     ("acl|cat", cat),
+    ("acl|delrole", delrole),
     ("acl|deluser", deluser),
     ("acl|dryrun", dryrun),
     ("acl|genpass", genpass),
+    ("acl|getrole", getrole),
     ("acl|getuser", getuser),
     ("acl|help", super::help::help),
     ("acl|list", list),
     ("acl|load", load),
     ("acl|log", show_log),
+    ("acl|roles", roles),
     ("acl|save", save),
+    ("acl|setrole", setrole),
     ("acl|setuser", setuser),
     ("acl|users", users),
     ("acl|whoami", whoami),
@@ -64,16 +69,59 @@ fn setuser(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if selector::has_spaces(name) {
         return Err(CmdError::new("ERR Usernames can't contain spaces or null characters"));
     }
-    let changed = srv.acl.set(name, call.argv.from(3)).map_err(|text| {
-        // A text of several lines would be several replies.
-        let line = |b: &u8| if matches!(b, b'\r' | b'\n') { b' ' } else { *b };
-        CmdError::err(text.iter().map(line).collect::<Vec<u8>>())
-    })?;
+    let changed = srv.acl.set(name, call.argv.from(3)).map_err(|text| on_one_line(&text))?;
     if changed.loses_channels {
         access::end_listeners(srv, changed.id);
     }
     access::refresh(srv, call.client);
     call.reply.ok();
+    Ok(Flow::Done)
+}
+
+/// An error with words of the client in it. A text of several lines would be several replies.
+fn on_one_line(text: &[u8]) -> CmdError {
+    let line = |b: &u8| if matches!(b, b'\r' | b'\n') { b' ' } else { *b };
+    CmdError::err(text.iter().map(line).collect::<Vec<u8>>())
+}
+
+/// `ACL SETROLE name [rule ...]`: all rules or none, at once for all users that have the role.
+/// O(rules + users + clients of those that lose channels). Joins: acl, clients, pubsub.
+fn setrole(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let losers = srv.acl.set_role(call.argv.at(2), call.argv.from(3));
+    for user in losers.map_err(|text| on_one_line(&text))? {
+        access::end_listeners(srv, user);
+    }
+    call.reply.ok();
+    Ok(Flow::Done)
+}
+
+/// `ACL DELROLE name [name ...]`: all or, if a user has one of them, none. O(users). Joins: acl.
+fn delrole(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let gone = srv.acl.remove_roles(call.argv.from(2)).map_err(|text| on_one_line(&text))?;
+    call.reply.len_int(gone);
+    Ok(Flow::Done)
+}
+
+/// `ACL GETROLE name`. O(rules + users). Joins: acl.
+fn getrole(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    let reply = &mut *call.reply;
+    let Some(role) = srv.acl.roles().get(call.argv.at(2)) else {
+        reply.null();
+        return Ok(Flow::Done);
+    };
+    reply.map(6);
+    describe_all(reply, role.rights(), Databases::Always);
+    reply.bulk(b"users");
+    let names: Vec<&[u8]> = srv.acl.holders(&role.name).map(|user| &user.name[..]).collect();
+    reply.array(names.len());
+    names.iter().for_each(|name| reply.bulk(name));
+    Ok(Flow::Done)
+}
+
+/// `ACL ROLES`. O(roles). Joins: acl.
+fn roles(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
+    call.reply.array(srv.acl.roles().len());
+    srv.acl.roles().iter().for_each(|role| call.reply.bulk(&role.name));
     Ok(Flow::Done)
 }
 
@@ -96,9 +144,10 @@ fn getuser(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         reply.null();
         return Ok(Flow::Done);
     };
-    // Compat: Redis knows nothing of databases here. Valkey 9.1 does.
-    let more = |selector: &Selector| usize::from(selector.databases_text().is_some());
-    reply.map(6 + more(user.root()));
+    let rights = user.own();
+    // Compat: Redis knows nothing of databases and roles here. Valkey 9.1 and 9.2 do.
+    let databases = usize::from(Databases::IfAny.text_of(rights.root()).is_some());
+    reply.map(6 + databases + usize::from(!user.roles().is_empty()));
     reply.bulk(b"flags");
     let flags: Vec<&str> = user.flags().collect();
     reply.set(flags.len());
@@ -106,33 +155,59 @@ fn getuser(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     reply.bulk(b"passwords");
     reply.array(user.passwords().len());
     user.passwords().iter().for_each(|hash| reply.bulk_str(hash));
-    describe(reply, user.root());
-    reply.bulk(b"selectors");
-    reply.array(user.selectors().len());
-    for selector in user.selectors() {
-        reply.map(3 + more(selector));
-        describe(reply, selector);
+    describe_all(reply, rights, Databases::IfAny);
+    if !user.roles().is_empty() {
+        reply.bulk(b"roles");
+        reply.array(user.roles().len());
+        user.roles().iter().for_each(|role| reply.bulk(&role.name));
     }
     Ok(Flow::Done)
 }
 
+/// Whether a reply has a field for the databases.
+#[derive(Clone, Copy)]
+enum Databases {
+    /// Only for a selector with a rule about them.
+    IfAny,
+    Always,
+}
+
+impl Databases {
+    fn text_of(self, selector: &Selector) -> Option<String> {
+        let all = || matches!(self, Databases::Always).then(|| "alldbs".to_owned());
+        selector.databases_text().or_else(all)
+    }
+}
+
+/// The fields of a selector, and one that lists the selectors in parentheses.
+fn describe_all(reply: &mut Reply, rights: &Rights, databases: Databases) {
+    describe(reply, rights.root(), databases);
+    reply.bulk(b"selectors");
+    reply.array(rights.selectors().len());
+    for selector in rights.selectors() {
+        reply.map(3 + usize::from(databases.text_of(selector).is_some()));
+        describe(reply, selector, databases);
+    }
+}
+
 /// The fields of a selector.
-fn describe(reply: &mut Reply, selector: &Selector) {
+fn describe(reply: &mut Reply, selector: &Selector, databases: Databases) {
     reply.bulk(b"commands");
     reply.bulk(&selector.commands_text());
     reply.bulk(b"keys");
     reply.bulk(&selector.keys_text());
     reply.bulk(b"channels");
     reply.bulk(&selector.channels_text());
-    if let Some(databases) = selector.databases_text() {
+    if let Some(text) = databases.text_of(selector) {
         reply.bulk(b"databases");
-        reply.bulk_str(databases);
+        reply.bulk_str(text);
     }
 }
 
-/// `ACL LIST`. O(users). Joins: acl.
+/// `ACL LIST`: roles come first. O(roles + users). Joins: acl.
 fn list(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
-    call.reply.array(srv.acl.len());
+    call.reply.array(srv.acl.roles().len() + srv.acl.len());
+    srv.acl.roles().iter().for_each(|role| call.reply.bulk(&file::role_line(role)));
     srv.acl.users().for_each(|user| call.reply.bulk(&file::line(user)));
     Ok(Flow::Done)
 }
@@ -251,8 +326,8 @@ const NO_FILE: CmdError = CmdError::new(
      file set) in order to store users in the Redis configuration.",
 );
 
-/// `ACL LOAD`: the users of the file take the place of all, or nothing changes. O(users + clients).
-/// Joins: acl, configuration, clients.
+/// `ACL LOAD`: the users and roles of the file take the place of all, or nothing changes.
+/// O(users + clients). Joins: acl, configuration, clients.
 fn load(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if srv.cfg.acl.file.is_empty() {
         return Err(NO_FILE);
@@ -268,7 +343,7 @@ fn save(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     if srv.cfg.acl.file.is_empty() {
         return Err(NO_FILE);
     }
-    let text = file::write(srv.acl.users());
+    let text = file::write(srv.acl.roles(), srv.acl.users());
     let path = to_path(&srv.cfg.acl.file);
     if let Err(why) = write_atomically(&path, &text) {
         log!(Warning, "Writing ACL file for ACL SAVE: {why}");

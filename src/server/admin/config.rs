@@ -357,7 +357,8 @@ fn rewrite(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         return Err(CmdError::new("ERR The server is running without a config file"));
     };
     let users = Extra { key: b"user".to_vec(), lines: access::lines(srv) };
-    rewrite::rewrite_file_with(path, &srv.cfg, &[users]).map_err(|e| failed(&e))?;
+    let roles = Extra { key: b"role".to_vec(), lines: access::role_lines(srv) };
+    rewrite::rewrite_file_with(path, &srv.cfg, &[roles, users]).map_err(|e| failed(&e))?;
     log!(Notice, "CONFIG REWRITE executed with success.");
     call.reply.ok();
     Ok(Flow::Done)

@@ -120,6 +120,18 @@ const ACL: &[&str] = &[
     "    Show the name of this connection's user.",
 ];
 
+/// Compat: Redis has no roles. Whoever has none sees its lines alone.
+const ACL_ROLES: &[&str] = &[
+    "DELROLE <rolename> [<rolename> ...]",
+    "    Remove roles, if no user has any of them.",
+    "GETROLE <rolename>",
+    "    Show the rules of a role, and who has it.",
+    "ROLES",
+    "    List the names of all roles.",
+    "SETROLE <rolename> <attribute> [<attribute> ...]",
+    "    Make a role, or change one for all users that have it.",
+];
+
 const MODULE: &[&str] = &[
     "LIST",
     "    Show the modules: there are none.",
@@ -422,7 +434,7 @@ pub(crate) fn write(reply: &mut Reply, command: &str, lines: &[impl AsRef<str>])
 }
 
 /// `<container> HELP`.
-pub(crate) fn help(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
+pub(crate) fn help(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let lines = match call.row.spec.container() {
         Some("acl") => ACL,
         Some("client") => CLIENT,
@@ -445,6 +457,10 @@ pub(crate) fn help(_: &mut Server, call: &mut Call<'_>) -> CmdResult {
     };
     // The name as the client wrote it. If the command was renamed, that is the name that works.
     let name = String::from_utf8_lossy(call.argv[0]).to_ascii_uppercase();
-    write(call.reply, &name, lines);
+    if call.row.spec.container() == Some("acl") && !srv.acl.roles().is_empty() {
+        write(call.reply, &name, &[lines, ACL_ROLES].concat());
+    } else {
+        write(call.reply, &name, lines);
+    }
     Ok(Flow::Done)
 }

@@ -51,13 +51,13 @@ pub(super) fn check_config(run: &Run, format: Format) -> i32 {
     status
 }
 
-/// The first user that is wrong, and users in two places.
+/// The first role or user that is wrong, and users in two places.
 fn users(loaded: &Loaded, findings: &mut Vec<Finding>) {
     let all = loaded.config.acl.pubsub_default == AclPubsubDefault::Allchannels;
-    if let Some((line, fault)) = users::fault(&loaded.users, all) {
-        findings.push(Finding::of(line, Severity::Error, "user", fault));
+    if let Some((line, kind, fault)) = users::fault(&loaded.roles, &loaded.users, all) {
+        findings.push(Finding::of(line, Severity::Error, kind, fault));
     }
-    if let Some(line) = loaded.users.first()
+    if let Some(line) = loaded.users.first().or(loaded.roles.first())
         && !loaded.config.acl.file.is_empty()
     {
         let text = "users here and in 'aclfile': the server takes one or the other";

@@ -242,7 +242,7 @@ fn start(
         srv.sentinel = Some(sentinel);
     }
     srv.identity.arguments = arguments;
-    users::load(&mut srv, &loaded.users)?;
+    users::load(&mut srv, &loaded.roles, &loaded.users)?;
     open_audit_log(&srv)?;
     prepare(&mut srv)?;
     announce(&srv);

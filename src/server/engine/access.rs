@@ -4,7 +4,9 @@
 //! changes users calls [`refresh`], which keeps that true and ends the connections of users that
 //! are gone.
 
+use crate::acl::file;
 use crate::acl::log::{Context, Event, Reason};
+use crate::acl::role::Role;
 use crate::acl::selector::Denied;
 use crate::acl::user::User;
 use crate::acl::{self, Acl, UserId};
@@ -167,26 +169,35 @@ pub(crate) fn guarded(row: &Row) -> CmdError {
     ))
 }
 
-/// SORT reads keys that it is not told of. That needs the right to read all.
+/// SORT reads keys that it is not told of. That needs the right to read all. A denial is in the
+/// audit log.
+///
+/// Compat: as in Redis, neither ACL LOG nor the counters know of it.
 pub(crate) fn check_sort(
-    srv: &Server,
+    srv: &mut Server,
     id: ClientId,
     row: &Row,
     argv: Argv<'_>,
     context: Context,
 ) -> Result<(), CmdError> {
-    let Some(option) = sort_option(row.spec, argv) else { return Ok(()) };
+    let Some((option, pattern)) = sort_option(row.spec, argv) else { return Ok(()) };
     let db = database_of(srv, id, context);
     let reads_all = |user: &User| user.check_every_key(row.spec, &argv, db, KEY_ACCESS);
     if user_of(srv, id).is_some_and(reads_all) {
         return Ok(());
     }
+    let executing = srv.clients.session(id).is_some_and(|session| session.executing.is_some());
+    let context = match context {
+        Context::TopLevel if executing => Context::Multi,
+        context => context,
+    };
+    audit::denied(srv, id, row, (Reason::Key, context), argv[pattern]);
     let text = format!("{option} option of SORT denied due to insufficient ACL permissions.");
     Err(CmdError::err(text))
 }
 
-/// The first option of SORT that reads other keys.
-fn sort_option(spec: &Spec, argv: Argv<'_>) -> Option<&'static str> {
+/// The first option of SORT that reads other keys, and where their pattern is.
+fn sort_option(spec: &Spec, argv: Argv<'_>) -> Option<(&'static str, usize)> {
     if !matches!(spec.name, "sort" | "sort_ro") {
         return None;
     }
@@ -194,8 +205,12 @@ fn sort_option(spec: &Spec, argv: Argv<'_>) -> Option<&'static str> {
     while at < argv.len() {
         let value = argv.get(at + 1);
         match arg::lower(argv[at]).as_slice() {
-            b"by" if value.is_some_and(|pattern| pattern.contains(&b'*')) => return Some("BY"),
-            b"get" if value.is_some_and(|pattern| *pattern != b"#") => return Some("GET"),
+            b"by" if value.is_some_and(|pattern| pattern.contains(&b'*')) => {
+                return Some(("BY", at + 1));
+            }
+            b"get" if value.is_some_and(|pattern| *pattern != b"#") => {
+                return Some(("GET", at + 1));
+            }
             b"by" | b"get" | b"store" => at += 2,
             b"limit" => at += 3,
             _ => at += 1,
@@ -267,21 +282,30 @@ pub(crate) fn changed_meanwhile(denied: Denied) -> CmdError {
     )
 }
 
-/// Takes the users of the file `aclfile`. The error tells all that is wrong with it; then nothing
-/// has changed.
+/// Takes the users and roles of the file `aclfile`. The error tells all that is wrong with it; then
+/// nothing has changed.
 pub(crate) fn load_file(srv: &mut Server) -> Result<(), String> {
     let name = String::from_utf8_lossy(&srv.cfg.acl.file).into_owned();
     let text = std::fs::read(to_path(&srv.cfg.acl.file))
         .map_err(|e| format!("Error loading ACLs, opening file '{name}': {}", os_error(&e)))?;
-    let users = acl::file::read(&text, &name, srv.acl.all_channels)?;
-    srv.acl.replace(users);
+    let held = file::read(&text, &name, srv.acl.all_channels)?;
+    srv.acl.replace(held);
     Ok(())
 }
 
 /// The lines `user ...` of the configuration file; none if another file holds the users.
 pub(crate) fn lines(srv: &Server) -> Vec<Vec<u8>> {
     match srv.cfg.acl.file.is_empty() {
-        true => srv.acl.users().map(acl::file::config_line).collect(),
+        true => srv.acl.users().map(|user| file::config_line(&file::line(user))).collect(),
+        false => Vec::new(),
+    }
+}
+
+/// The lines `role ...` of the configuration file, likewise.
+pub(crate) fn role_lines(srv: &Server) -> Vec<Vec<u8>> {
+    let line = |role: &Role| file::config_line(&file::role_line(role));
+    match srv.cfg.acl.file.is_empty() {
+        true => srv.acl.roles().iter().map(line).collect(),
         false => Vec::new(),
     }
 }

@@ -17,6 +17,7 @@
 use std::fmt::Write as _;
 
 use crate::acl::log::{Context, Reason};
+use crate::acl::role::names_of_roles;
 use crate::commands::own;
 use crate::commands::spec::ONLY_SENTINEL;
 use crate::commands::{CmdResult, Flow};
@@ -211,7 +212,7 @@ fn shown(row: &Row, argv: Argv<'_>) -> Vec<Vec<u8>> {
 
 /// A rule of a user. What could be a password, well written or not, is hidden.
 fn rule(word: &[u8]) -> Vec<u8> {
-    const PLAIN: [&str; 21] = [
+    const PLAIN: [&str; 22] = [
         "on",
         "off",
         "nopass",
@@ -220,6 +221,7 @@ fn rule(word: &[u8]) -> Vec<u8> {
         "resetkeys",
         "resetchannels",
         "resetdbs",
+        "resetroles",
         "allkeys",
         "allchannels",
         "allcommands",
@@ -237,6 +239,7 @@ fn rule(word: &[u8]) -> Vec<u8> {
     match word {
         [mark @ (b'>' | b'<' | b'#' | b'!'), ..] => [&[*mark], REDACTED].concat(),
         [b'+' | b'-' | b'~' | b'%' | b'&' | b'(', ..] => word.to_vec(),
+        _ if names_of_roles(word).is_some() => word.to_vec(),
         _ if word.ends_with(b")") || word.starts_with(b"db=") => word.to_vec(),
         _ if PLAIN.iter().any(|plain| word.eq_ignore_ascii_case(plain.as_bytes())) => word.to_vec(),
         _ => REDACTED.to_vec(),
@@ -344,7 +347,9 @@ mod tests {
             let shown = String::from_utf8(rule(word.as_bytes())).expect("text");
             assert!(!shown.contains("s3cret") && shown.contains("(redacted)"), "{word}: {shown}");
         }
-        for word in ["on", "ON", "+@all", "-get", "~a:*", "%R~x", "&ch", "(+get", "~x)", "db=1,2"] {
+        for word in
+            ["on", "ON", "+@all", "-get", "~a:*", "%R~x", "&ch", "(+get", "~x)", "db=1,2", "role=a"]
+        {
             assert_eq!(rule(word.as_bytes()), word.as_bytes());
         }
     }
