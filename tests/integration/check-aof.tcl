@@ -33,11 +33,11 @@ start_server {tags {aof}} {
         populate 50 k
         r save
         set new [srv dir]/converted
-        foreach {version magic} {10 REDIS0010 11 REDIS0011 12 REDIS0012 80 VALKEY080} {
+        foreach {version magic} {9 REDIS0009 10 REDIS0010 11 REDIS0011 12 REDIS0012 80 VALKEY080} {
             assert_match "50 keys converted*" [exec $rdb_tool --convert $version [srv dir]/dump.rdb $new]
             assert_equal $magic [string range [read_file $new] 0 8]
         }
-        assert_equal 1 [catch {exec $rdb_tool --convert 9 [srv dir]/dump.rdb $new 2>@1}]
+        assert_equal 1 [catch {exec $rdb_tool --convert 8 [srv dir]/dump.rdb $new 2>@1}]
         file delete $new
     }
 }

@@ -14,7 +14,8 @@ use rustls::server::StoresServerSessions;
 
 #[derive(Debug)]
 struct Session {
-    value: Vec<u8>,
+    /// A box, since what rustls hands over has room for three times as much.
+    value: Box<[u8]>,
     since: Instant,
     number: u64,
 }
@@ -64,7 +65,7 @@ impl Sessions {
         self.with(|kept| {
             let session = kept.by_id.get(key)?;
             let over = session.since.elapsed() >= self.time;
-            let value = (!over).then(|| session.value.clone());
+            let value = (!over).then(|| session.value.to_vec());
             if take || over {
                 kept.remove(key);
             }
@@ -81,7 +82,7 @@ impl StoresServerSessions for Sessions {
             let number = kept.next;
             kept.next += 1;
             kept.order.insert(number, key.clone());
-            kept.by_id.insert(key, Session { value, since, number });
+            kept.by_id.insert(key, Session { value: value.into(), since, number });
             while let Some((oldest, at)) = kept.oldest() {
                 if kept.by_id.len() <= self.most && since - at < self.time {
                     break;
