@@ -11,20 +11,15 @@ import os
 import random
 import signal
 import socket
-import time
 
 import faults
 from faults import CHILDREN, FAIL, MAIN, RENAME, SYNC, WRITE
 from load import encode
-from server import Server
+from server import Failed, Server
 
 KEYS = 20_000
 # What values are cut from: it can't be compressed.
 NOISE = random.Random(0).randbytes(1 << 20)
-
-
-class Failed(Exception):
-    pass
 
 
 def free_port():
@@ -49,12 +44,7 @@ class Side:
         self.link = self.server.start({"port": self.port, "save": "", "enable-debug-command": "yes"} | words)
 
     def wait(self, what, condition, seconds=30):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if condition():
-                return
-            time.sleep(0.02)
-        raise Failed(f"waited in vain: {what}\n{self.server.tail()}")
+        self.server.wait(what, condition, seconds)
 
     def said(self, text):
         with open(self.server.log, errors="replace") as log:

@@ -21,18 +21,13 @@ import time
 import traceback
 
 import faults
-import pairs
 from faults import ALL, CHILDREN, CUT, FAIL, KILL_AFTER, KILL_BEFORE, KILL_HALF, MAIN, SYNC, WRITE
 from load import Link, Lost, encode
 from pairs import scene_pairs
-from server import Crowd, Died, Server
+from server import Crowd, Died, Failed, Server
 
 # How much may be lost under everysec: the second until a sync is asked for, and the one that it may take.
 EVERYSEC_LOSS = 2.0
-
-
-class Failed(Exception):
-    pass
 
 
 class Stage:
@@ -97,12 +92,7 @@ class Stage:
         server.remove()
 
     def wait(self, what, condition, seconds=15):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if condition():
-                return
-            time.sleep(0.01)
-        raise Failed(f"waited in vain: {what}\n{self.server.tail()}")
+        self.server.wait(what, condition, seconds)
 
     def info(self, section="persistence"):
         return self.link.info(section)
@@ -580,8 +570,8 @@ def run(name, args, base, lib):
         SCENES[name](one)
     except Exception as e:
         stage = one.stages[-1]
-        text = str(e) if isinstance(e, (Lost, Died, Failed, pairs.Failed)) else traceback.format_exc(limit=-3)
-        if not isinstance(e, (Died, Failed, pairs.Failed)):
+        text = str(e) if isinstance(e, (Lost, Died, Failed)) else traceback.format_exc(limit=-3)
+        if not isinstance(e, (Died, Failed)):
             text += "\n" + stage.server.tail(40)
         came_from = f", which was left of {stage.left[1].dir}" if hasattr(stage, "left") else ""
         said.append(f"FAILED: --seed {args.seed} --only {name}, files in {stage.server.dir}{came_from}\n{text}")

@@ -86,6 +86,19 @@ class Server:
                 os.remove(path)
 
 
+    def wait(self, what, condition, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if condition():
+                return
+            time.sleep(0.01)
+        raise Failed(f"waited in vain: {what}\n{self.tail()}")
+
+
+class Failed(Exception):
+    """Something does not hold."""
+
+
 class Died(Exception):
     def __init__(self, code, log):
         super().__init__(f"the server did not start (exit {code}):\n{log}")
