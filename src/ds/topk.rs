@@ -12,27 +12,37 @@
 //! ones is known almost exactly, since the light ones share the places that are left.
 //!
 //! Invariants: `buckets` finds each slot under its hash (open addressing, no gaps in a run); `heap`
-//! has each slot once, the lightest first, and `Slot::place` is where it stands there.
+//! has each slot once with its count, the lightest first, and `Slot::place` is where it stands
+//! there.
 
 /// A longer key is not watched, so that memory stays bounded.
 pub(crate) const MAX_KEY: usize = 1024;
 
 const FREE: u32 = u32::MAX;
 
+/// Children of a node of the heap: with four of them it is half as deep as with two.
+const WIDTH: usize = 4;
+
 #[derive(Debug)]
 struct Slot {
     key: Box<[u8]>,
     hash: u64,
-    count: u64,
     error: u64,
     place: u32,
+}
+
+/// The count stands beside the slot's number, so that the heap is kept without a look at slots.
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    count: u64,
+    slot: u32,
 }
 
 #[derive(Debug)]
 pub(crate) struct TopK {
     capacity: usize,
     slots: Vec<Slot>,
-    heap: Vec<u32>,
+    heap: Vec<Count>,
     buckets: Box<[u32]>,
     /// The weight of all keys, watched or not.
     total: u64,
@@ -46,13 +56,6 @@ pub(crate) struct Heavy<'a> {
     pub weight: u64,
     /// How far it can be off, either way.
     pub error: u64,
-}
-
-impl Slot {
-    fn heavy(&self) -> Heavy<'_> {
-        let (weight, error) = (self.count - self.error / 2, self.error.div_ceil(2));
-        Heavy { key: &self.key, weight, error }
-    }
 }
 
 impl TopK {
@@ -78,39 +81,47 @@ impl TopK {
         if key.len() > MAX_KEY {
             return;
         }
-        let slot = match self.find(hash, key) {
-            Some(slot) => {
-                self.slots[slot as usize].count += weight;
-                slot
-            }
+        let place = match self.find(hash, key) {
+            Some(slot) => self.slots[slot as usize].place as usize,
             None if self.slots.len() < self.capacity => {
                 let slot = self.slots.len() as u32;
-                let place = slot;
-                self.slots.push(Slot { key: key.into(), hash, count: weight, error: 0, place });
-                self.heap.push(slot);
+                self.slots.push(Slot { key: key.into(), hash, error: 0, place: slot });
+                self.heap.push(Count { count: weight, slot });
                 self.link(slot);
-                self.rise(place as usize);
+                self.rise(slot as usize);
                 return;
             }
             None => {
-                let slot = self.heap[0];
+                let Count { count, slot } = self.heap[0];
                 self.unlink(slot);
                 let lightest = &mut self.slots[slot as usize];
-                (lightest.key, lightest.hash) = (key.into(), hash);
-                lightest.error = lightest.count;
-                lightest.count += weight;
+                match lightest.key.len() == key.len() {
+                    true => lightest.key.copy_from_slice(key),
+                    false => lightest.key = key.into(),
+                }
+                (lightest.hash, lightest.error) = (hash, count);
                 self.link(slot);
-                slot
+                0
             }
         };
-        let place = self.slots[slot as usize].place;
-        self.sink(place as usize);
+        self.heap[place].count += weight;
+        self.sink(place);
+    }
+
+    fn heavy<'a>(&self, slot: &'a Slot) -> Heavy<'a> {
+        let count = self.count_at(slot.place as usize);
+        let (weight, error) = (count - slot.error / 2, slot.error.div_ceil(2));
+        Heavy { key: &slot.key, weight, error }
     }
 
     /// The `n` heaviest keys, the heaviest first. O(capacity + n log n).
     pub(crate) fn top(&self, n: usize) -> Vec<Heavy<'_>> {
-        let mut all: Vec<Heavy<'_>> =
-            self.slots.iter().map(Slot::heavy).filter(|heavy| heavy.weight > 0).collect();
+        let mut all: Vec<Heavy<'_>> = self
+            .slots
+            .iter()
+            .map(|slot| self.heavy(slot))
+            .filter(|heavy| heavy.weight > 0)
+            .collect();
         let order = |a: &Heavy<'_>, b: &Heavy<'_>| b.weight.cmp(&a.weight).then(a.key.cmp(b.key));
         if n < all.len() {
             all.select_nth_unstable_by(n, order);
@@ -122,7 +133,7 @@ impl TopK {
 
     /// What is known of one key, by comparing all.
     pub(crate) fn of(&self, key: &[u8]) -> Option<Heavy<'_>> {
-        self.slots.iter().find(|slot| &*slot.key == key).map(Slot::heavy)
+        self.slots.iter().find(|slot| &*slot.key == key).map(|slot| self.heavy(slot))
     }
 
     /// The most that a key that is not watched can weigh.
@@ -182,45 +193,61 @@ impl TopK {
     }
 
     fn count_at(&self, place: usize) -> u64 {
-        self.slots[self.heap[place] as usize].count
+        self.heap[place].count
     }
 
-    fn swap(&mut self, a: usize, b: usize) {
-        self.heap.swap(a, b);
-        for place in [a, b] {
-            self.slots[self.heap[place] as usize].place = place as u32;
-        }
+    fn put(&mut self, place: usize, count: Count) {
+        self.heap[place] = count;
+        self.slots[count.slot as usize].place = place as u32;
     }
 
+    /// Moves what is at a place towards the first one, until it is not lighter than its parent.
     fn rise(&mut self, mut place: usize) {
+        let moved = self.heap[place];
         while place > 0 {
-            let parent = (place - 1) / 2;
-            if self.count_at(parent) <= self.count_at(place) {
+            let parent = (place - 1) / WIDTH;
+            if self.count_at(parent) <= moved.count {
                 break;
             }
-            self.swap(parent, place);
+            self.put(place, self.heap[parent]);
             place = parent;
         }
+        self.put(place, moved);
     }
 
+    /// The other way: until no child is lighter.
     fn sink(&mut self, mut place: usize) {
+        let moved = self.heap[place];
         loop {
-            let first = 2 * place + 1;
-            if first >= self.heap.len() {
-                break;
-            }
-            let second = first + 1;
-            let child = match second < self.heap.len() {
-                true if self.count_at(second) < self.count_at(first) => second,
-                _ => first,
+            let first = WIDTH * place + 1;
+            let lightest = match self.heap.get(first..) {
+                None | Some([]) => break,
+                Some(children) => match children.first_chunk::<WIDTH>() {
+                    Some(all) => lightest(all),
+                    None => lightest(children),
+                },
             };
-            if self.count_at(place) <= self.count_at(child) {
+            let child = first + lightest;
+            if moved.count <= self.count_at(child) {
                 break;
             }
-            self.swap(place, child);
+            self.put(place, self.heap[child]);
             place = child;
         }
+        self.put(place, moved);
     }
+}
+
+/// The place of the lightest among children, of which there is at least one.
+#[inline]
+fn lightest(children: &[Count]) -> usize {
+    let (mut at, mut least) = (0, children[0].count);
+    for (i, child) in children.iter().enumerate().skip(1) {
+        let less = child.count < least;
+        at = if less { i } else { at };
+        least = if less { child.count } else { least };
+    }
+    at
 }
 
 #[cfg(test)]
@@ -236,14 +263,15 @@ mod tests {
 
         fn check(&self) {
             for (i, slot) in self.slots.iter().enumerate() {
-                assert_eq!(self.heap[slot.place as usize], i as u32);
+                let at = self.heap[slot.place as usize];
+                assert_eq!(at.slot, i as u32);
                 assert_eq!(self.find(slot.hash, &slot.key), Some(i as u32));
-                assert!(slot.error <= slot.count);
+                assert!(slot.error <= at.count);
             }
             assert_eq!(self.heap.len(), self.slots.len());
             assert_eq!(self.buckets.iter().filter(|&&b| b != FREE).count(), self.slots.len());
             for place in 1..self.heap.len() {
-                assert!(self.count_at((place - 1) / 2) <= self.count_at(place));
+                assert!(self.count_at((place - 1) / WIDTH) <= self.count_at(place));
             }
         }
     }

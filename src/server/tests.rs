@@ -1,6 +1,7 @@
 //! The command path without a socket: transactions, blocking, notifications, WATCH and propagation
 //! go through the one `call`, and their consequences come in the right order.
 
+mod hotkeys;
 mod migrate;
 mod page;
 mod waiting;

@@ -51,7 +51,7 @@ pub(crate) fn begin_group(srv: &mut Server, commands: usize, bytes: usize) {
     srv.exec.noted.expect(bytes);
     let watched = srv.exec.noted.watched;
     let brief = &mut srv.exec.brief;
-    brief.allowed = commands > 1 && bytes <= BRIEF_GROUP && !watched && brief.wary == 0;
+    brief.begin(commands > 1 && bytes <= BRIEF_GROUP && !watched && brief.wary == 0);
     brief.wary = brief.wary.saturating_sub(1);
     if watched {
         begin_watched(srv, commands, bytes);
@@ -71,20 +71,22 @@ fn begin_watched(srv: &mut Server, commands: usize, bytes: usize) {
         return;
     }
     srv.exec.noted.only_chosen = false;
-    srv.exec.brief.allowed = srv.exec.brief.resumes;
+    if srv.exec.brief.resumes {
+        srv.exec.brief.allow(u64::MAX);
+    }
 }
 
 /// The group has ended.
 #[inline]
 pub(crate) fn end_group(srv: &mut Server) {
-    srv.exec.brief.allowed = false;
+    srv.exec.brief.forbid();
     settle(srv);
 }
 
 /// Whether a command may share its time with those around it.
 #[inline]
 pub(crate) fn may_share(srv: &Server, call: &Call<'_>) -> bool {
-    srv.exec.brief.allowed
+    srv.exec.brief.has_room()
         && srv.exec.nesting == 0
         && call.row.brief
         && call.argv.len() <= BRIEF_ARGS
@@ -93,7 +95,7 @@ pub(crate) fn may_share(srv: &Server, call: &Call<'_>) -> bool {
 /// Accounts for the brief commands that have run.
 #[inline]
 pub(crate) fn settle(srv: &mut Server) {
-    if let Some(count) = NonZeroU64::new(srv.exec.brief.count) {
+    if let Some(count) = NonZeroU64::new(srv.exec.brief.count()) {
         let end = srv.clock.watch.ticks();
         let ns = srv.clock.watch.ns(end.wrapping_sub(srv.clock.ticks));
         srv.clock.ticks = end;
@@ -107,10 +109,10 @@ pub(crate) fn settle(srv: &mut Server) {
 
 fn record_brief(srv: &mut Server, each_ns: u64) {
     let Server { exec, stats, cfg, .. } = srv;
-    for (id, n) in exec.brief.runs.drain(..) {
+    stats.n.commands += exec.brief.count();
+    for (id, n) in exec.brief.take() {
         stats.commands[usize::from(id)].record(each_ns, n, cfg.stats.latency_tracking);
     }
-    stats.n.commands += std::mem::take(&mut exec.brief.count);
 }
 
 /// Accounts for a command that has run since `started`, in ticks. `shares` says that it may be
@@ -133,9 +135,9 @@ pub(crate) fn finish(
     let end = srv.clock.watch.ticks();
     let mut ns = srv.clock.watch.ns(end.wrapping_sub(started));
     srv.clock.ticks = end;
-    if srv.exec.brief.count > 0 {
+    if srv.exec.brief.count() > 0 {
         // It was thought to be brief, so those before it are part of its time.
-        let before = srv.exec.brief.count;
+        let before = srv.exec.brief.count();
         let each = (ns / (before + 1)).min(BRIEF_NS);
         record_brief(srv, each);
         ns -= each * before;

@@ -9,28 +9,41 @@ use crate::net::session::ReplyMode;
 use crate::server::parts::survey::Rule;
 use crate::server::parts::{Call, Server};
 
-/// A group of commands begins. Returns whether one of them is chosen.
+/// A group of commands begins. Returns whether one of them is chosen: those before it may share
+/// their time.
 pub(crate) fn begin_group(srv: &mut Server, commands: usize) -> bool {
-    match &mut srv.hotkeys {
-        Some(session) if session.active => session.begin_group(commands as u64),
-        _ => false,
+    let brief = &mut srv.exec.brief;
+    let Some(session) = srv.hotkeys.as_mut().filter(|session| session.active) else { return false };
+    session.pass(std::mem::take(&mut brief.passed));
+    let chosen = session.begin_group(commands as u64);
+    if chosen && brief.resumes {
+        brief.allow(session.until_next());
     }
+    chosen
 }
 
 /// A command has run that may be the chosen one.
 pub(crate) fn note(srv: &mut Server, call: &Call<'_>, ns: u64, reply: usize) {
     let Server { hotkeys, clients, exec, cfg, .. } = srv;
     let Some(session) = hotkeys.as_mut().filter(|session| session.active) else { return };
+    session.pass(std::mem::take(&mut exec.brief.passed));
     let chosen = match call.env.origin {
         Origin::Script | Origin::File => return,
         // Its transaction is still to come.
-        Origin::Exec => session.is_next(),
+        Origin::Exec => session.looks() && session.is_next(),
+        // It is here for the logs: its group was counted as a whole.
+        Origin::Client if !session.looks() && !exec.unit.again => false,
         Origin::Client => {
             let (chosen, more) = session.next();
-            if !more && !exec.unit.again {
-                // The rest of the group is of no interest. A woken command belongs to no group.
-                exec.brief.allowed = exec.brief.resumes;
-                exec.noted.look_us = exec.noted.look_from;
+            // A woken command belongs to no group.
+            if !exec.unit.again {
+                if !more {
+                    // The rest of the group is of no interest.
+                    exec.noted.look_us = exec.noted.look_from;
+                }
+                if exec.brief.resumes {
+                    exec.brief.allow(if more { session.until_next() } else { u64::MAX });
+                }
             }
             chosen
         }

@@ -170,29 +170,73 @@ impl Noted {
     }
 }
 
+/// More commands than any group has.
+const ANY: u64 = u64::MAX / 2;
+
 /// Brief commands that have run but are not accounted for.
+///
+/// Invariants: `room <= granted`; `runs` has `count()` commands in all.
 #[derive(Debug, Default)]
 pub(crate) struct Brief {
-    /// Whether commands may share their time now.
-    pub allowed: bool,
-    /// Whether they may again in this group once the command has run that HOTKEYS looks at.
+    /// So many commands more may share their time now.
+    room: u64,
+    /// `room` before the first one that is not accounted for.
+    granted: u64,
+    /// Whether they may share it in this group but for the commands that HOTKEYS looks at.
     pub resumes: bool,
     /// Groups until they may again.
     pub wary: u32,
     /// Which commands, and how many of each in a row.
-    pub runs: Vec<(CommandId, u64)>,
-    pub count: u64,
+    runs: Vec<(CommandId, u64)>,
+    /// How many have been accounted for since HOTKEYS last asked.
+    pub passed: u64,
 }
 
 impl Brief {
-    /// Settings have changed: until the next group every command is timed by itself.
+    /// A group begins, all before it is accounted for: any number of commands may share their time,
+    /// or none.
+    #[inline]
+    pub(crate) fn begin(&mut self, allowed: bool) {
+        self.room = if allowed { ANY } else { 0 };
+        self.granted = self.room;
+    }
+
+    /// From here on so many commands may share their time. Those that have run are kept.
+    pub(crate) fn allow(&mut self, commands: u64) {
+        let room = commands.min(ANY);
+        (self.granted, self.room) = (self.count() + room, room);
+    }
+
+    /// Until the next group every command is timed by itself.
+    #[inline]
     pub(crate) fn forbid(&mut self) {
-        self.allowed = false;
+        self.granted -= self.room;
+        self.room = 0;
     }
 
     #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        self.room > 0
+    }
+
+    /// How many have run.
+    #[inline]
+    pub(crate) fn count(&self) -> u64 {
+        self.granted - self.room
+    }
+
+    /// They are accounted for: which ones there were.
+    #[inline]
+    pub(crate) fn take(&mut self) -> std::vec::Drain<'_, (CommandId, u64)> {
+        self.passed += self.count();
+        self.granted = self.room;
+        self.runs.drain(..)
+    }
+
+    /// One has run, for which there was room.
+    #[inline]
     pub(crate) fn note(&mut self, id: CommandId) {
-        self.count += 1;
+        self.room -= 1;
         match self.runs.last_mut() {
             Some((last, n)) if *last == id => *n += 1,
             _ => self.runs.push((id, 1)),

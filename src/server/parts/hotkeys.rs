@@ -2,11 +2,11 @@
 //!
 //! One command of so many (SAMPLE) is looked at, chosen by the number of commands until the next
 //! one, which is random. The batches of a pipeline count it down at once, so a command that is not
-//! chosen costs nothing by itself. In the group of the one that is chosen each command is timed by
-//! itself, until it has run.
+//! chosen costs nothing by itself. In the group of the one that is chosen, it alone is timed by
+//! itself; brief commands before it are counted when they are accounted for (`pass`).
 //!
-//! `left` is the number of commands up to the chosen one, `rest` how many of the running group are
-//! still to come.
+//! `left` is the number of commands up to the chosen one. `rest` is how many of the running group
+//! are still to come, 0 if none of them is chosen.
 
 use crate::ds::topk::TopK;
 use crate::server::parts::survey::Rule;
@@ -104,10 +104,28 @@ impl Session {
     pub(crate) fn begin_group(&mut self, commands: u64) -> bool {
         if self.left > commands {
             self.left -= commands;
+            self.rest = 0;
             return false;
         }
         self.rest = commands;
         true
+    }
+
+    /// Whether one of the running group is chosen that has not run yet.
+    pub(crate) fn looks(&self) -> bool {
+        self.rest > 0
+    }
+
+    /// So many commands of the group have run that were not the chosen one.
+    pub(crate) fn pass(&mut self, commands: u64) {
+        let passed = commands.min(self.rest).min(self.until_next());
+        self.rest -= passed;
+        self.left -= passed;
+    }
+
+    /// How many commands come before the chosen one.
+    pub(crate) fn until_next(&self) -> u64 {
+        self.left - 1
     }
 
     /// A command has run in a group in which one is chosen. Returns whether it is the one, and
@@ -121,7 +139,7 @@ impl Session {
         self.left = self.gap();
         match self.left > self.rest {
             true => {
-                self.left -= self.rest;
+                self.left -= std::mem::take(&mut self.rest);
                 (true, false)
             }
             false => (true, true),
@@ -193,7 +211,11 @@ mod tests {
                 if !s.begin_group(16) {
                     continue;
                 }
-                for place in &mut places {
+                // Those before it share their time in every second group.
+                let shared = if groups % 2 == 0 { s.until_next() } else { 0 };
+                s.pass(shared);
+                for place in &mut places[shared as usize..] {
+                    assert!(s.looks());
                     let is_next = s.is_next();
                     let (is, more) = s.next();
                     assert_eq!(is, is_next);
@@ -202,6 +224,8 @@ mod tests {
                         break;
                     }
                 }
+                // What had no room is not counted twice.
+                s.pass(1000);
             }
             let each = groups * 16 / sample;
             assert!(chosen.abs_diff(each) * 20 < each, "{sample}: {chosen} of {each}");
