@@ -113,6 +113,14 @@ impl Config {
         if self.net.port != 0 { self.net.port } else { self.tls.port }
     }
 
+    /// The port that other servers are told to come to: that of TLS if they come by TLS.
+    pub(crate) fn port_for_peers(&self) -> u16 {
+        match self.tls.replication && self.tls.port != 0 {
+            true => self.tls.port,
+            false => self.net.port,
+        }
+    }
+
     /// Makes defaults of a Sentinel of those of a server.
     pub(crate) fn become_sentinel(&mut self) {
         self.net.port = 26379;

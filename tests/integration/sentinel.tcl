@@ -198,3 +198,42 @@ test "a Sentinel needs a file that it can write, and sound directives" {
     assert_match "*No such master with specified name.*" [failing "$dir/b.conf --sentinel"]
     assert_match "*sentinel directive while not in sentinel mode*" [failing "$dir/b.conf"]
 }
+
+# Servers and Sentinels that speak TLS among themselves; clients come without.
+set ::certs [file normalize [file join [file dirname [info script]] ../data/tls]]
+proc by_tls {port} {
+    list tls-port $port tls-replication yes tls-cert-file $::certs/server.crt tls-key-file $::certs/server.key \
+        tls-ca-cert-file $::certs/ca.crt tls-client-cert-file $::certs/client.crt tls-client-key-file $::certs/client.key
+}
+set first [free_port]
+set second [free_port]
+
+start_server [list overrides [concat $options [by_tls $first]]] {
+    start_server [list overrides [concat $options [by_tls $second]]] {
+        test "Sentinels come to each other and to the servers by TLS, and tell the ports of TLS" {
+            r 0 replicaof 127.0.0.1 $first
+            set watched [list "sentinel monitor m 127.0.0.1 $first 2" "sentinel down-after-milliseconds m 2000" \
+                "sentinel failover-timeout m 6000"]
+            set sentinels {}
+            set ports {}
+            foreach _ {1 2 3} {
+                lappend ports [free_port]
+                set lines $watched
+                foreach {name value} [by_tls [lindex $ports end]] { lappend lines "$name $value" }
+                lappend sentinels [start_sentinel $lines]
+            }
+            foreach one $sentinels {
+                wait_for_condition {![catch {$one sentinel ckquorum m} said] && [string match "OK 3 usable*" $said]} -within 30000
+                wait_for_condition {[field $one master num-slaves] == 1} -within 30000
+                assert_equal $second [dict get [lindex [$one sentinel replicas m] 0] port]
+                foreach other [$one sentinel sentinels m] { assert {[dict get $other port] in $ports} }
+            }
+            send_signal [srv -1 pid] KILL
+            foreach one $sentinels { wait_for_condition {[master_of $one] == $second} -within 20000 }
+            wait_for_condition {[lindex [role_of 0] 0] eq "master"} -within 20000
+            restart_server -1
+            wait_for_condition {[lrange [role_of -1] 0 2] eq "slave 127.0.0.1 $second"} -within 30000
+            foreach one $sentinels { stop_sentinel $one }
+        }
+    }
+}

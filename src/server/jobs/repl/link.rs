@@ -151,8 +151,7 @@ fn on_connected(srv: &mut Server) {
         user: srv.cfg.repl.primary_user.clone(),
         password: srv.cfg.repl.primary_auth.clone(),
         port: match srv.cfg.repl.announce_port {
-            0 if srv.cfg.tls.replication && srv.cfg.tls.port != 0 => srv.cfg.tls.port,
-            0 => srv.cfg.net.port,
+            0 => srv.cfg.port_for_peers(),
             port => port,
         },
         address: srv.cfg.repl.announce_ip.clone(),

@@ -38,7 +38,7 @@ pub(crate) fn work<R>(
 ) -> Option<R> {
     let now = srv.clock.now_ms;
     let watching = srv.sentinel.as_mut()?;
-    watching.machine.own.listening_port = srv.cfg.net.port;
+    watching.machine.own.listening_port = srv.cfg.port_for_peers();
     let result = job(&mut watching.machine, now, &mut resolve);
     perform(srv);
     Some(result)
