@@ -419,12 +419,12 @@ impl Selector {
         rules.collect::<Vec<_>>().join(&b' ')
     }
 
-    /// The rule about databases; None while it may use all, as in Redis.
+    /// The databases, empty if there are none; None while it may use all, as in Redis.
     pub(crate) fn databases_text(&self) -> Option<String> {
         let numbers: Vec<String> = self.databases.iter().map(u32::to_string).collect();
         match (self.all_databases, numbers.is_empty()) {
             (true, _) => None,
-            (false, true) => Some("resetdbs".to_owned()),
+            (false, true) => Some(String::new()),
             (false, false) => Some(format!("db={}", numbers.join(","))),
         }
     }
@@ -444,7 +444,8 @@ impl Selector {
             text.extend([&channels[..], b" "].concat());
         }
         if let Some(databases) = self.databases_text() {
-            text.extend([databases.as_bytes(), b" "].concat());
+            let rule = if databases.is_empty() { "resetdbs" } else { &databases };
+            text.extend([rule.as_bytes(), b" "].concat());
         }
         text.extend(self.commands_text());
         text

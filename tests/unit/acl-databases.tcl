@@ -15,7 +15,7 @@ start_server {tags {acl}} {
             [lsearch -inline [r acl list] "user dora *"]
         assert_equal db=0,3 [dict get [r acl getuser dora] databases]
         r acl setuser dora resetdbs
-        assert_equal resetdbs [dict get [r acl getuser dora] databases]
+        assert_equal {} [dict get [r acl getuser dora] databases]
         r acl setuser dora alldbs (+get ~x db=1)
         assert {![dict exists [r acl getuser dora] databases]}
         assert_equal db=1 [dict get [lindex [dict get [r acl getuser dora] selectors] 0] databases]

@@ -84,6 +84,7 @@ start_server {tags {connection dialects}} {
             assert_error "ERR syntax error" {r client $what skipme maybe name x}
             assert_error "ERR client-id should be greater than 0" {r client $what name x id 0}
             assert_error "ERR client-id should be greater than 0" {r client $what not-id -1}
+            assert_error "ERR syntax error" {r client $what not-id x}
             assert_error "ERR No such user 'nobody'" {r client $what user nobody}
             assert_error "ERR No such user 'nobody'" {r client $what not-user nobody}
             assert_error "ERR Unknown client type 'x'" {r client $what not-type x}

@@ -86,11 +86,11 @@ impl<'a> Filter<'a> {
                 b"idle" if wanted => Test::Idle(seconds(value, "idle")?),
                 b"id" => {
                     let mut ids = filter.ids(wanted);
-                    ids.push(id(value)?);
+                    ids.push(id(value, wanted)?);
                     while let [text, after @ ..] = rest
                         && crate::util::num::parse_i64(text).is_some()
                     {
-                        ids.push(id(text)?);
+                        ids.push(id(text, wanted)?);
                         rest = after;
                     }
                     Test::Ids(ids)
@@ -182,7 +182,10 @@ pub(super) fn class(word: &[u8]) -> Result<Class, CmdError> {
     }
 }
 
-fn id(text: &[u8]) -> Result<u64, CmdError> {
+fn id(text: &[u8], wanted: bool) -> Result<u64, CmdError> {
+    if !wanted && crate::util::num::parse_i64(text).is_none() {
+        return Err(errors::SYNTAX);
+    }
     let id = arg::int_in(text, 1, i64::MAX, "client-id should be greater than 0")?;
     Ok(id as u64)
 }
