@@ -82,6 +82,11 @@ impl Lfu {
 }
 
 impl Env {
+    /// The command comes from a file or from the primary: it tells what has been decided before.
+    pub(crate) fn is_told(&self) -> bool {
+        self.expiry == Expiry::Ignore
+    }
+
     /// The access field of a key that is made or overwritten now.
     pub(crate) fn fresh_access(&self) -> u32 {
         match self.lfu {

@@ -11,7 +11,6 @@ use crate::ds::stream::Stream as Inner;
 use crate::ds::stream::id::{Id, IdText};
 use crate::ds::stream::idempotent::{Memory, Producers};
 use crate::keyspace::effects::{EV_STREAM, Effects};
-use crate::keyspace::env::Expiry;
 use crate::keyspace::limits::Limits;
 use crate::resp::argv::Argv;
 use crate::resp::errors::{self, CmdError};
@@ -21,9 +20,10 @@ use std::borrow::Cow;
 
 pub(crate) const COMMANDS: &[DataRow] = &[("xcfgset", xcfgset), ("xidmprecord", xidmprecord)];
 
-pub(super) const TWICE: CmdError = CmdError::new("ERR IDMP/IDMPAUTO specified multiple times");
+pub(super) const TWICE: CmdError =
+    CmdError::new("ERR syntax error, IDMP/IDMPAUTO specified multiple times");
 pub(super) const AUTO_ONLY: CmdError =
-    CmdError::new("ERR IDMP/IDMPAUTO can be used only with auto-generated IDs");
+    CmdError::new("ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs");
 const NO_PRODUCER: CmdError = CmdError::new("ERR IDMP requires a non-empty producer ID");
 const NO_MESSAGE: CmdError = CmdError::new("ERR IDMP requires a non-empty idempotent ID");
 const NO_PRODUCER_AUTO: CmdError = CmdError::new("ERR IDMPAUTO requires a non-empty producer ID");
@@ -193,7 +193,7 @@ fn xidmprecord(ctx: &mut Ctx<'_>) -> CmdResult {
         return Err(NO_MESSAGE);
     }
     let id = id(argv.at(4))?;
-    let is_asked = env.expiry != Expiry::Ignore;
+    let is_asked = !env.is_told();
     let mut stream = db.touch_open::<Stream>(key, fx)?.ok_or(errors::NO_SUCH_KEY)?;
     if is_asked && stream.log.get(id).is_none() {
         return Err(CmdError::new("ERR The specified stream ID was deleted or doesn't exist"));

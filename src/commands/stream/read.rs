@@ -88,8 +88,9 @@ impl<'a> Request<'a> {
                     return Err(CLAIM_ONLY);
                 }
                 at += 1;
-                let idle = arg::int(argv.at(at))
-                    .map_err(|_| CmdError::new("ERR min-idle-time is not an integer"))?;
+                let idle = arg::int(argv.at(at)).map_err(|_| {
+                    CmdError::new("ERR min-idle-time is not an integer or out of range")
+                })?;
                 if idle < 0 {
                     return Err(CmdError::new("ERR min-idle-time must be a positive integer"));
                 }

@@ -46,7 +46,7 @@ start_server {tags {stream} overrides {enable-debug-command yes save ""}} {
     test "what CLAIM must not be" {
         given s 1
         foreach idle {abc 5.5 +10 -0 "" 99999999999999999999} {
-            assert_error "ERR min-idle-time is not an integer" {r xreadgroup group g ann claim $idle streams s >}
+            assert_error "ERR min-idle-time is not an integer or out of range" {r xreadgroup group g ann claim $idle streams s >}
         }
         assert_error "ERR min-idle-time must be a positive integer" {r xreadgroup group g ann claim -10 streams s >}
         assert_error_like "ERR The CLAIM option is only supported by XREADGROUP*" {r xread claim 10 streams s 0}
@@ -202,8 +202,8 @@ start_server {tags {stream} overrides {enable-debug-command yes save ""}} {
     test "XADD and what its senders must not be" {
         r del s
         assert_error_like "ERR Invalid stream ID*" {r xadd s idmp p1 * f v}
-        assert_error "ERR IDMP/IDMPAUTO can be used only with auto-generated IDs" {r xadd s idmp p1 i 1-1 f v}
-        assert_error "ERR IDMP/IDMPAUTO specified multiple times" {r xadd s idmpauto p1 idmp p2 i * f v}
+        assert_error "ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs" {r xadd s idmp p1 i 1-1 f v}
+        assert_error "ERR syntax error, IDMP/IDMPAUTO specified multiple times" {r xadd s idmpauto p1 idmp p2 i * f v}
         assert_error "ERR IDMP requires a non-empty producer ID" {r xadd s idmp {} i * f v}
         assert_error "ERR IDMP requires a non-empty idempotent ID" {r xadd s idmp p {} * f v}
         assert_error "ERR IDMPAUTO requires a non-empty producer ID" {r xadd s idmpauto {} * f v}
@@ -440,5 +440,24 @@ start_server {tags {stream aof} overrides {enable-debug-command yes save "" appe
         assert_equal 1 [r xlen d]
         r debug loadaof
         assert_equal {1 0} [list [r xlen d] [lindex [r xpending s g] 0]]
+    }
+
+    test "a file of Redis 8.6 says which ID a message was given, and none for one that came twice" {
+        r del s
+        r bgrewriteaof
+        wait_for_condition {[s aof_rewrite_in_progress] == 0} else { fail "the rewrite goes on" }
+        set one [expr {[clock milliseconds] - 5000}]-0
+        set two [expr {[clock milliseconds] - 4000}]-1
+        set file [open [glob [srv dir]/appendonlydir/*.incr.aof] ab]
+        foreach command [list {select 0} "xadd s IDMP p one $one k v" {xadd s IDMP p one * k v} "xadd s IDMPAUTO p $two x y" \
+                {xadd s IDMPAUTO p * x y} {xadd s IDMP p unknown * k v}] {
+            puts -nonewline $file [client::encode $command]
+        }
+        close $file
+        r debug loadaof
+        assert_equal [list $one $two] [lmap entry [r xrange s - +] { lindex $entry 0 }]
+        assert_equal [list $one $two] [list [r xadd s idmp p one * k v] [r xadd s idmpauto p * x y]]
+        assert_error_like "ERR syntax error, IDMP/IDMPAUTO can be used only*" {r xadd s idmp p three [expr {[clock milliseconds] + 9}]-0 k v}
+        assert_equal 2 [r xlen s]
     }
 }
