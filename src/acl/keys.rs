@@ -33,6 +33,9 @@ impl KeyPattern {
     /// As a rule: `~x`, `%R~x` or `%W~x`.
     pub(crate) fn text(&self) -> Vec<u8> {
         let mark: &[u8] = match (self.read, self.write) {
+            // Compat: Redis writes `~*`, which is read as `allkeys`: it allows more, and no pattern
+            // may follow it, so Redis can't read the file of users that it has written.
+            (true, true) if self.pattern.text() == b"*" => b"%RW~",
             (true, true) => b"~",
             (true, false) => b"%R~",
             (false, true) => b"%W~",

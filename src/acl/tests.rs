@@ -52,6 +52,17 @@ fn keys_by_use() {
 }
 
 #[test]
+fn a_star_that_is_read_and_written_is_no_allkeys() {
+    let u = user("on ~a %R~* %W~* ~b");
+    assert!(!u.own().root().all_keys());
+    let text = super::file::line(&u);
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(text.contains("~a %RW~* ~b "), "{text}");
+    let rules = text.strip_prefix("user u ").expect("its name comes first").to_owned();
+    assert_eq!(user(&rules), u);
+}
+
+#[test]
 fn channels_and_patterns_of_channels() {
     let u = user("+@all allkeys &news.* &x");
     assert_eq!(check(&u, "subscribe news.a x"), Ok(()));
