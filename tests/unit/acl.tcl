@@ -95,6 +95,20 @@ start_server {} {
         $c close
     }
 
+    test "who sends dead letters to a stream needs the right to write it" {
+        r acl setuser queues on >p ~q:* %R~shown -@all +@stream
+        set c [as_user queues p]
+        r xadd q:s 1-1 f v
+        foreach key {other shown} {
+            assert_error $no_key {$c xgroup create q:s g 0 maxdeliveries 1 dlq $key}
+        }
+        assert_equal OK [$c xgroup create q:s g 0 maxdeliveries 1 dlq q:dead]
+        assert_error $no_key {$c xgroup setid q:s g 0 entriesread 1 MAXDELIVERIES 1 DLQ other}
+        assert_equal {q:s q:dead} [r command getkeys xgroup create q:s g 0 maxdeliveries 1 dlq q:dead]
+        $c close
+        r acl deluser queues
+    }
+
     test "subscriptions end when the channel is taken away" {
         r acl setuser listener on >p resetchannels &news:* +@all
         set c [as_user listener p]
