@@ -193,6 +193,27 @@ start_server {} {
         assert_error_like "ERR AUTH <password> called without any password*" {$c auth one}
         $c close
     }
+
+    test "who never gave a password has to when one is needed again" {
+        set before [redis_client]
+        assert_equal PONG [$before ping]
+        r config set requirepass one
+        set stranger [redis_client]
+        set known [redis_client]
+        $known auth one
+        assert_error "NOAUTH Authentication required." {$stranger ping}
+        r config set requirepass {}
+        assert_equal PONG [$stranger ping]
+        r config set requirepass two
+        assert_error "NOAUTH Authentication required." {$stranger ping}
+        assert_equal {PONG PONG} [list [$known ping] [$before ping]]
+        r acl setuser default nopass
+        assert_equal PONG [$stranger ping]
+        r acl setuser default off
+        assert_error "NOAUTH Authentication required." {$stranger ping}
+        r acl setuser default on nopass
+        foreach c [list $before $stranger $known] { $c close }
+    }
 }
 
 start_server {overrides {user {alice on >pa ~a:* +@all}}} {

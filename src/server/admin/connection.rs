@@ -107,7 +107,7 @@ fn authenticate(
     };
     let restricted = srv.acl.get(id).is_some_and(|user| !user.is_open());
     if let Some(session) = srv.clients.session_mut(call.client) {
-        session.authenticated = true;
+        (session.authenticated, session.let_in) = (true, false);
         (session.user, session.restricted) = (id, restricted);
     }
     audit::login(srv, call.client, user, Login::Password, true);
@@ -237,7 +237,7 @@ fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         s.db = 0;
         s.resp3 = false;
         s.was_authenticated |= s.authenticated;
-        s.authenticated = trusted;
+        (s.authenticated, s.let_in) = (trusted, false);
         (s.user, s.restricted) = (acl::DEFAULT, restricted);
         (s.no_evict, s.no_touch) = (s.admin, false);
         // Compat: if this is the reply that is to be skipped, it is.

@@ -219,8 +219,8 @@ fn sort_option(spec: &Spec, argv: Argv<'_>) -> Option<(&'static str, usize)> {
     None
 }
 
-/// After a change of users: clients learn whether they are restricted, and those whose user is gone
-/// leave. O(clients). `asker` gets its reply first.
+/// After a change of users: clients learn whether they are restricted and whether they have to log
+/// in, and those whose user is gone leave. O(clients). `asker` gets its reply first.
 pub(crate) fn refresh(srv: &mut Server, asker: ClientId) {
     let open = srv.acl.lets_everybody_in();
     let ids: Vec<ClientId> = srv.clients.iter().map(|client| client.id).collect();
@@ -233,7 +233,14 @@ pub(crate) fn refresh(srv: &mut Server, asker: ClientId) {
         let restricted = srv.acl.get(user).map(|user| !user.is_open());
         let Some(session) = srv.clients.session_mut(id) else { continue };
         session.restricted = restricted.unwrap_or(true);
-        session.authenticated |= open && user == acl::DEFAULT;
+        // Who came while a password was needed has to give it when it is needed again.
+        match open {
+            true if user == acl::DEFAULT && !session.authenticated => {
+                (session.authenticated, session.let_in) = (true, true);
+            }
+            false if session.let_in => (session.authenticated, session.let_in) = (false, false),
+            _ => {}
+        }
         if restricted.is_none() {
             (session.user, session.authenticated) = (acl::DEFAULT, false);
             let how = if id == asker { Close::AfterReply } else { Close::Now };
