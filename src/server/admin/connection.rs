@@ -226,6 +226,9 @@ pub(crate) fn database(srv: &Server, n: i64) -> Result<u32, CmdError> {
 /// `RESET`: the connection as if it were new. Joins: clients, watch, pubsub, configuration.
 fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let id = call.client;
+    if srv.clients.session(id).is_some_and(|s| s.replica || s.primary) {
+        return Err(CmdError::new("ERR can only reset normal client connections"));
+    }
     transaction::discard(srv, id);
     srv.pubsub.forget(id);
     srv.clients.set_monitor(id, false);
