@@ -89,7 +89,11 @@ start_server {} {
         assert_equal {1 2} [$c sort list]
         assert_error "ERR BY option of SORT denied due to insufficient ACL permissions." {$c sort list by w_*}
         assert_error "ERR GET option of SORT denied due to insufficient ACL permissions." {$c sort list get w_*}
-        assert_equal {1 2} [$c sort list get #]
+        assert_error "ERR GET option of SORT denied due to insufficient ACL permissions." {$c sort list get #}
+        assert_error "ERR GET option of SORT denied due to insufficient ACL permissions." {$c sort_ro list limit 0 1 "get\x00" w_* x}
+        assert_error "ERR value is not an integer or out of range" {$c sort list limit 0 x get w_*}
+        assert_error "ERR syntax error" {$c sort list x get w_*}
+        assert_error "ERR syntax error" {$c sort_ro list store by w_*}
         r acl setuser writer %R~*
         assert_equal {2 1} [lsort -decreasing [$c sort list by w_*]]
         $c close

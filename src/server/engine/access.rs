@@ -196,25 +196,31 @@ pub(crate) fn check_sort(
     Err(CmdError::err(text))
 }
 
-/// The first option of SORT that reads other keys, and where their pattern is.
+/// The first option of SORT that reads other keys, and where their pattern is. None too where SORT
+/// itself will refuse what stands before it: that error comes first.
 fn sort_option(spec: &Spec, argv: Argv<'_>) -> Option<(&'static str, usize)> {
-    if !matches!(spec.name, "sort" | "sort_ro") {
+    if !matches!(spec.own.finder, Finder::Sort | Finder::SortRo) {
         return None;
     }
+    let stores = spec.own.finder == Finder::Sort;
     let mut at = 2;
-    while at < argv.len() {
+    while let Some(word) = argv.get(at) {
         let value = argv.get(at + 1);
-        match arg::lower(argv[at]).as_slice() {
+        at += match arg::lower(word).as_slice() {
+            b"asc" | b"desc" | b"alpha" => 1,
+            b"limit" if at + 2 < argv.len() => {
+                arg::int(argv[at + 1]).and_then(|_| arg::int(argv[at + 2])).ok()?;
+                3
+            }
             b"by" if value.is_some_and(|pattern| pattern.contains(&b'*')) => {
                 return Some(("BY", at + 1));
             }
-            b"get" if value.is_some_and(|pattern| *pattern != b"#") => {
-                return Some(("GET", at + 1));
-            }
-            b"by" | b"get" | b"store" => at += 2,
-            b"limit" => at += 3,
-            _ => at += 1,
-        }
+            // Compat: `GET #` reads no other key, and is denied all the same.
+            b"get" if value.is_some() => return Some(("GET", at + 1)),
+            b"by" if value.is_some() => 2,
+            b"store" if value.is_some() && stores => 2,
+            _ => return None,
+        };
     }
     None
 }
