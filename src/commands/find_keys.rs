@@ -353,7 +353,10 @@ mod tests {
             ("xgroup|create xgroup create s g 0", "s"),
             ("xgroup|create xgroup create s g 0 mkstream maxdeliveries 2 dlq d", "s d"),
             ("xgroup|setid xgroup setid s dlq $ entriesread 3 MAXDELIVERIES 2 DLQ dlq", "s dlq"),
-            ("xgroup|setid xgroup setid s g 0 maxdeliveries 2 dlq a maxdeliveries 2 dlq b", "s a b"),
+            (
+                "xgroup|setid xgroup setid s g 0 maxdeliveries 2 dlq a maxdeliveries 2 dlq b",
+                "s a b",
+            ),
             ("xgroup|setid xgroup setid s g 0 maxdeliveries 2 dlq", "s"),
         ] {
             let argv: Vec<&[u8]> = argv.split(' ').map(str::as_bytes).collect();
