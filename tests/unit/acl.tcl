@@ -72,7 +72,7 @@ start_server {} {
         r acl setuser writer reset on >p ~a +@all
         set c [as_user writer p]
         assert_equal OK [$c eval {return redis.call('set', KEYS[1], 'v')} 1 a]
-        assert_error_like "*NOPERM ACL failure in script: No permissions to access a key*" {
+        assert_error_like "ERR ACL failure in script: No permissions to access a key*" {
             $c eval {return redis.call('set', 'b', 'v')} 1 a
         }
         assert_equal {1 0} [$c eval {
@@ -161,6 +161,18 @@ start_server {} {
         assert_equal {} [r acl log]
         r config set acllog-max-len 128
         $c close
+    }
+
+    test "ACL LOG keeps no more than the beginning of a long name" {
+        r acl setuser nobody reset on nopass -@all +get
+        set c [as_user nobody x]
+        r acl log reset
+        assert_error $no_key {$c get [string repeat k 100000]}
+        assert_equal [string repeat k 4096] [dict get [lindex [r acl log] 0] object]
+        catch {$c auth [string repeat u 100000] x}
+        assert_equal 4096 [string length [dict get [lindex [r acl log] 0] username]]
+        $c close
+        r acl deluser nobody
     }
 
     test "a description makes the same user again, whatever was written" {

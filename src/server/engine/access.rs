@@ -23,6 +23,9 @@ use crate::server::engine::describe::describe;
 use crate::server::parts::{Row, Server};
 use crate::util::path::{os_error, to_path};
 
+/// Bytes of a key, a channel or the name of a user that ACL LOG keeps.
+const LONGEST_LOGGED: usize = 4096;
+
 /// The user of a client; None: it is gone.
 pub(crate) fn user_of(srv: &Server, id: ClientId) -> Option<&User> {
     srv.acl.get(srv.clients.session(id)?.user)
@@ -98,14 +101,21 @@ fn note(
 }
 
 /// Puts what was denied into ACL LOG, and counts it.
+///
+/// Compat: Redis keeps names of any length. Here they are cut, since who may do nothing would fill
+/// the memory with them.
 pub(crate) fn log(
     srv: &mut Server,
     id: ClientId,
     reason: Reason,
     context: Context,
-    object: Vec<u8>,
-    user: Vec<u8>,
+    mut object: Vec<u8>,
+    mut user: Vec<u8>,
 ) {
+    for name in [&mut object, &mut user] {
+        name.truncate(LONGEST_LOGGED);
+        name.shrink_to_fit();
+    }
     let n = &mut srv.stats.n;
     match reason {
         Reason::Auth => n.auth_denied += 1,
