@@ -47,6 +47,8 @@ pub(crate) struct Acl {
     by_name: BTreeMap<Vec<u8>, UserId>,
     /// Users by the lower bits of their numbers. The upper bits change when a place is used again.
     places: Vec<Place>,
+    /// Numbers whose places are empty.
+    free: Vec<UserId>,
     roles: Roles,
     pub log: Log,
     pub suspects: Suspects,
@@ -77,6 +79,7 @@ impl Default for Acl {
         Acl {
             by_name: BTreeMap::from([(DEFAULT_NAME.to_vec(), DEFAULT)]),
             places: vec![Place { id: DEFAULT, user: Some(User::default_user()) }],
+            free: Vec::new(),
             roles: Roles::default(),
             log: Log::default(),
             suspects: Suspects::default(),
@@ -108,6 +111,7 @@ impl Acl {
         if let Some(place) = self.places.get_mut((id % PLACES) as usize).filter(|p| p.id == id) {
             place.user = None;
             place.id = place.id.wrapping_add(PLACES);
+            self.free.push(place.id);
         }
     }
 
@@ -182,10 +186,9 @@ impl Acl {
         self.keep(id, user);
     }
 
-    /// A number for a user of this name. O(users).
+    /// A number for a user of this name, who is to be kept under it. O(log users).
     fn number(&mut self, name: &[u8]) -> UserId {
-        let free = self.places.iter().find(|place| place.user.is_none()).map(|place| place.id);
-        let id = free.unwrap_or_else(|| {
+        let id = self.free.pop().unwrap_or_else(|| {
             let id = u32::try_from(self.places.len()).ok().filter(|id| *id < PLACES);
             let id = id.expect("a million users take more memory than a machine has for them");
             self.places.push(Place { id, user: None });

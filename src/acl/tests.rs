@@ -276,3 +276,20 @@ fn users_that_lose_channels_by_a_role_are_noticed() {
     assert_eq!(acl.set_role(b"r", &[b"resetchannels", b"&b", b"&c"]), Ok(vec![loser]));
     assert!(acl.set(b"u", &[b"resetroles"]).expect("valid").loses_channels);
 }
+
+#[test]
+fn places_of_users_that_are_gone_are_used_again_under_other_numbers() {
+    let mut acl = Acl::default();
+    let make = |acl: &mut Acl, name: &str| acl.set(name.as_bytes(), &[]).expect("valid").id;
+    let (a, b) = (make(&mut acl, "a"), make(&mut acl, "b"));
+    acl.remove(b"a");
+    acl.remove(b"b");
+    let (c, d) = (make(&mut acl, "c"), make(&mut acl, "d"));
+    assert_eq!(acl.places.len(), 3);
+    assert!(acl.get(a).is_none() && acl.get(b).is_none());
+    assert_eq!((acl.name_of(c), acl.name_of(d)), (&b"c"[..], &b"d"[..]));
+    acl.replace(super::file::read(b"user x\nuser y\nuser z\n", "f", false).expect("valid"));
+    assert!([c, d].iter().all(|id| acl.get(*id).is_none()));
+    assert_eq!(acl.places.len(), 4);
+    assert_eq!(acl.len(), 4);
+}

@@ -8,8 +8,8 @@
 use crate::commands::arg;
 use crate::commands::own::{Databases, Finder};
 use crate::commands::spec::{
-    Begin, Find, KEY_ACCESS, KEY_DELETE, KEY_INCOMPLETE, KEY_NOT_KEY, KEY_OW, KEY_RO, KEY_RW,
-    KEY_UPDATE, KEY_VARIABLE, KEYSPACE, KeySpec, Spec,
+    Begin, Find, KEY_ACCESS, KEY_DELETE, KEY_INCOMPLETE, KEY_INSERT, KEY_NOT_KEY, KEY_OW, KEY_RO,
+    KEY_RW, KEY_UPDATE, KEY_VARIABLE, KEYSPACE, KeySpec, Spec,
 };
 
 /// The position of a key among the arguments, and its access flags (none if the specs don't tell).
@@ -64,7 +64,8 @@ impl Spec {
         let (flags, (first, last, step)) = match self.keys.as_slice() {
             _ if self.own.finder == Finder::Set => (set_flags(argv), (1, 1, 1)),
             [k @ KeySpec { begin: Begin::Index(first), find: Find::Range { .. }, flags, .. }]
-                if flags & (KEY_NOT_KEY | KEY_VARIABLE | KEY_INCOMPLETE) == 0 =>
+                if flags & (KEY_NOT_KEY | KEY_VARIABLE | KEY_INCOMPLETE) == 0
+                    && self.own.finder != Finder::DeadLetters =>
             {
                 (*flags, range(k, *first, argv)?)
             }
@@ -78,7 +79,11 @@ impl Spec {
     pub(crate) fn keys_of(&self, argv: &[&[u8]]) -> Vec<Found> {
         let variable = self.keys.iter().any(|k| k.flags & KEY_VARIABLE != 0);
         let by_specs = if self.may_have_keys() && !variable { by_specs(self, argv) } else { None };
-        by_specs.unwrap_or_else(|| native(self.own.finder, argv))
+        let mut keys = by_specs.unwrap_or_else(|| native(self.own.finder, argv));
+        if self.own.finder == Finder::DeadLetters {
+            keys.extend(dead_letters(argv));
+        }
+        keys
     }
 }
 
@@ -147,7 +152,7 @@ fn range(k: &KeySpec, first: usize, argv: &[&[u8]]) -> Option<(usize, usize, usi
 /// What the function named in the command's row finds in the arguments.
 fn native(finder: Finder, argv: &[&[u8]]) -> Vec<Found> {
     match finder {
-        Finder::Specs => Vec::new(),
+        Finder::Specs | Finder::DeadLetters => Vec::new(),
         Finder::Set => vec![(1, set_flags(argv))],
         Finder::BitField => vec![(1, bitfield_flags(argv))],
         Finder::Sort => sort(argv),
@@ -246,6 +251,25 @@ fn georadius(argv: &[&[u8]]) -> Vec<Found> {
     std::iter::once((1, 0)).chain(target).collect()
 }
 
+/// The streams behind DLQ. Whoever claims writes to them without a right of its own, so whoever
+/// names one needs the right to.
+///
+/// Compat: a key spec would say so too, but it would change what COMMAND shows of XGROUP.
+fn dead_letters(argv: &[&[u8]]) -> Vec<Found> {
+    let (mut at, mut found) = (5, Vec::new());
+    while at + 1 < argv.len() {
+        at += match arg::lower(argv[at]).as_slice() {
+            b"dlq" => {
+                found.push((at + 1, KEY_RW | KEY_INSERT));
+                2
+            }
+            b"entriesread" | b"maxdeliveries" => 2,
+            _ => 1,
+        };
+    }
+    found
+}
+
 /// The first half of the arguments after STREAMS, a word that may also be a name elsewhere.
 fn xread(argv: &[&[u8]]) -> Vec<Found> {
     let mut at = 1;
@@ -320,6 +344,29 @@ mod tests {
             ("lmpop 3 a left", ""),
         ] {
             assert_eq!(keys(argv), expected, "{argv}");
+        }
+    }
+
+    #[test]
+    fn the_stream_for_dead_letters_is_a_key() {
+        for (argv, expected) in [
+            ("xgroup|create xgroup create s g 0", "s"),
+            ("xgroup|create xgroup create s g 0 mkstream maxdeliveries 2 dlq d", "s d"),
+            ("xgroup|setid xgroup setid s dlq $ entriesread 3 MAXDELIVERIES 2 DLQ dlq", "s dlq"),
+            (
+                "xgroup|setid xgroup setid s g 0 maxdeliveries 2 dlq a maxdeliveries 2 dlq b",
+                "s a b",
+            ),
+            ("xgroup|setid xgroup setid s g 0 maxdeliveries 2 dlq", "s"),
+        ] {
+            let argv: Vec<&[u8]> = argv.split(' ').map(str::as_bytes).collect();
+            let name = String::from_utf8_lossy(argv[0]).into_owned();
+            let spec = spec::find(&name).expect("a command");
+            let found = spec.keys_of(&argv[1..]);
+            let words: Vec<_> =
+                found.iter().map(|k| String::from_utf8_lossy(argv[1 + k.0])).collect();
+            assert_eq!(words.join(" "), expected);
+            assert!(spec.row_of_keys(&argv[1..]).is_none());
         }
     }
 

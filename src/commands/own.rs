@@ -135,6 +135,8 @@ pub(crate) enum Finder {
     Counted2,
     /// The same, with a target before the number.
     CountedStore,
+    /// XGROUP: the key that the key specs give, and the stream behind DLQ, to which claims write.
+    DeadLetters,
 }
 
 const FINDERS: &[(&str, Finder)] = &[
@@ -148,6 +150,7 @@ const FINDERS: &[(&str, Finder)] = &[
     ("counted1", Finder::Counted1),
     ("counted2", Finder::Counted2),
     ("counted_store", Finder::CountedStore),
+    ("dead_letters", Finder::DeadLetters),
 ];
 
 /// All words of a row together.

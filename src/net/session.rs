@@ -137,6 +137,8 @@ pub(crate) struct Session {
     pub written: u64,
     pub resp3: bool,
     pub authenticated: bool,
+    /// It is authenticated only as long as everybody is.
+    pub let_in: bool,
     /// The number of its user; 0: the default one.
     pub user: u32,
     /// Its user may not do everything.
@@ -198,6 +200,7 @@ impl Session {
             written: 0,
             resp3: false,
             authenticated: false,
+            let_in: false,
             user: 0,
             restricted: false,
             was_authenticated: false,

@@ -114,6 +114,14 @@ start_server {tags {audit} overrides {audit-log audit.log}} {
         no_audit_line topsecret
     }
 
+    test "a password with blanks is hidden, though it is no password" {
+        r config set audit-log-events "auth denied config users @admin @connection"
+        assert_error "ERR syntax error" {r auth my long s3cret}
+        r config set audit-log-events "auth denied config users @admin"
+        audit_line "\"command\":\"auth\"" "\"args\":\[\"(redacted)\",\"(redacted)\",\"(redacted)\"\]"
+        assert_equal {} [audit_find s3cret]
+    }
+
     test "administrative commands, and no others" {
         r client kill type pubsub
         audit_line "\"event\":\"command\",\"outcome\":\"ok\"" "\"command\":\"client|kill\"" "\"args\":\[\"type\",\"pubsub\"\]"

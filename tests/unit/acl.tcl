@@ -72,7 +72,7 @@ start_server {} {
         r acl setuser writer reset on >p ~a +@all
         set c [as_user writer p]
         assert_equal OK [$c eval {return redis.call('set', KEYS[1], 'v')} 1 a]
-        assert_error_like "*NOPERM ACL failure in script: No permissions to access a key*" {
+        assert_error_like "ERR ACL failure in script: No permissions to access a key*" {
             $c eval {return redis.call('set', 'b', 'v')} 1 a
         }
         assert_equal {1 0} [$c eval {
@@ -89,10 +89,28 @@ start_server {} {
         assert_equal {1 2} [$c sort list]
         assert_error "ERR BY option of SORT denied due to insufficient ACL permissions." {$c sort list by w_*}
         assert_error "ERR GET option of SORT denied due to insufficient ACL permissions." {$c sort list get w_*}
-        assert_equal {1 2} [$c sort list get #]
+        assert_error "ERR GET option of SORT denied due to insufficient ACL permissions." {$c sort list get #}
+        assert_error "ERR GET option of SORT denied due to insufficient ACL permissions." {$c sort_ro list limit 0 1 "get\x00" w_* x}
+        assert_error "ERR value is not an integer or out of range" {$c sort list limit 0 x get w_*}
+        assert_error "ERR syntax error" {$c sort list x get w_*}
+        assert_error "ERR syntax error" {$c sort_ro list store by w_*}
         r acl setuser writer %R~*
         assert_equal {2 1} [lsort -decreasing [$c sort list by w_*]]
         $c close
+    }
+
+    test "who sends dead letters to a stream needs the right to write it" {
+        r acl setuser queues on >p ~q:* %R~shown -@all +@stream
+        set c [as_user queues p]
+        r xadd q:s 1-1 f v
+        foreach key {other shown} {
+            assert_error $no_key {$c xgroup create q:s g 0 maxdeliveries 1 dlq $key}
+        }
+        assert_equal OK [$c xgroup create q:s g 0 maxdeliveries 1 dlq q:dead]
+        assert_error $no_key {$c xgroup setid q:s g 0 entriesread 1 MAXDELIVERIES 1 DLQ other}
+        assert_equal {q:s q:dead} [r command getkeys xgroup create q:s g 0 maxdeliveries 1 dlq q:dead]
+        $c close
+        r acl deluser queues
     }
 
     test "subscriptions end when the channel is taken away" {
@@ -145,6 +163,18 @@ start_server {} {
         $c close
     }
 
+    test "ACL LOG keeps no more than the beginning of a long name" {
+        r acl setuser nobody reset on nopass -@all +get
+        set c [as_user nobody x]
+        r acl log reset
+        assert_error $no_key {$c get [string repeat k 100000]}
+        assert_equal [string repeat k 4096] [dict get [lindex [r acl log] 0] object]
+        catch {$c auth [string repeat u 100000] x}
+        assert_equal 4096 [string length [dict get [lindex [r acl log] 0] username]]
+        $c close
+        r acl deluser nobody
+    }
+
     test "a description makes the same user again, whatever was written" {
         foreach rules {
             {on >a >b ~x %R~y:* &c +@read -get +config|get -@dangerous}
@@ -178,6 +208,27 @@ start_server {} {
         r config set requirepass {}
         assert_error_like "ERR AUTH <password> called without any password*" {$c auth one}
         $c close
+    }
+
+    test "who never gave a password has to when one is needed again" {
+        set before [redis_client]
+        assert_equal PONG [$before ping]
+        r config set requirepass one
+        set stranger [redis_client]
+        set known [redis_client]
+        $known auth one
+        assert_error "NOAUTH Authentication required." {$stranger ping}
+        r config set requirepass {}
+        assert_equal PONG [$stranger ping]
+        r config set requirepass two
+        assert_error "NOAUTH Authentication required." {$stranger ping}
+        assert_equal {PONG PONG} [list [$known ping] [$before ping]]
+        r acl setuser default nopass
+        assert_equal PONG [$stranger ping]
+        r acl setuser default off
+        assert_error "NOAUTH Authentication required." {$stranger ping}
+        r acl setuser default on nopass
+        foreach c [list $before $stranger $known] { $c close }
     }
 }
 

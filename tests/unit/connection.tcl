@@ -32,6 +32,18 @@ start_server {tags {connection}} {
         $c close
     }
 
+    test "RESET is not for replicas" {
+        r config set repl-diskless-sync-delay 0
+        set f [socket [srv host] [srv port]]
+        fconfigure $f -translation binary -buffering none
+        puts -nonewline $f "SYNC\r\n"
+        wait_for_condition {[string match "*slave0:*state=online*" [r info replication]]}
+        puts -nonewline $f "RESET\r\n"
+        wait_for_condition {[string match "*connected_slaves:0*" [r info replication]]}
+        assert_equal 0 [string match "*+RESET*" [read $f]]
+        close $f
+    }
+
     test "RESET brings a connection back to its beginning" {
         set c [redis_client]
         $c hello 3

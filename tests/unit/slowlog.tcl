@@ -73,6 +73,8 @@ start_server {tags {slowlog} overrides {slowlog-log-slower-than 1000000 slowlog-
         r config set slowlog-log-slower-than 0
         r config set masterauth secret1 requirepass secret2
         r auth secret2
+        assert_error_like "*about users*" {r acl setrole somebody on >secret3}
+        catch {r hello 2 "auth\x00" default secret4}
         r config set requirepass ""
         r config set slowlog-log-slower-than 1000000
         assert_no_match *secret* [r slowlog get -1]

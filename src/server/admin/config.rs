@@ -102,7 +102,8 @@ const APPLY: &[(&str, Apply)] = &[
     ("dir", |srv, _| change_dir(srv)),
     ("maxclients", |srv, old| raise_maxclients(srv, old)),
     ("requirepass", |srv, _| {
-        // Clients that are authenticated stay so. If the password is taken away, all clients are.
+        // Clients that are authenticated stay so. If the password is taken away, all clients are,
+        // as long as there is none.
         let password = srv.cfg.acl.require_pass.clone();
         srv.acl.set_default_password(&password);
         access::refresh(srv, ClientId::NOBODY);

@@ -107,7 +107,7 @@ fn authenticate(
     };
     let restricted = srv.acl.get(id).is_some_and(|user| !user.is_open());
     if let Some(session) = srv.clients.session_mut(call.client) {
-        session.authenticated = true;
+        (session.authenticated, session.let_in) = (true, false);
         (session.user, session.restricted) = (id, restricted);
     }
     audit::login(srv, call.client, user, Login::Password, true);
@@ -226,6 +226,9 @@ pub(crate) fn database(srv: &Server, n: i64) -> Result<u32, CmdError> {
 /// `RESET`: the connection as if it were new. Joins: clients, watch, pubsub, configuration.
 fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     let id = call.client;
+    if srv.clients.session(id).is_some_and(|s| s.replica || s.primary) {
+        return Err(CmdError::new("ERR can only reset normal client connections"));
+    }
     transaction::discard(srv, id);
     srv.pubsub.forget(id);
     srv.clients.set_monitor(id, false);
@@ -237,7 +240,7 @@ fn reset(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
         s.db = 0;
         s.resp3 = false;
         s.was_authenticated |= s.authenticated;
-        s.authenticated = trusted;
+        (s.authenticated, s.let_in) = (trusted, false);
         (s.user, s.restricted) = (acl::DEFAULT, restricted);
         (s.no_evict, s.no_touch) = (s.admin, false);
         // Compat: if this is the reply that is to be skipped, it is.

@@ -23,6 +23,9 @@ use crate::server::engine::describe::describe;
 use crate::server::parts::{Row, Server};
 use crate::util::path::{os_error, to_path};
 
+/// Bytes of a key, a channel or the name of a user that ACL LOG keeps.
+const LONGEST_LOGGED: usize = 4096;
+
 /// The user of a client; None: it is gone.
 pub(crate) fn user_of(srv: &Server, id: ClientId) -> Option<&User> {
     srv.acl.get(srv.clients.session(id)?.user)
@@ -98,14 +101,21 @@ fn note(
 }
 
 /// Puts what was denied into ACL LOG, and counts it.
+///
+/// Compat: Redis keeps names of any length. Here they are cut, since who may do nothing would fill
+/// the memory with them.
 pub(crate) fn log(
     srv: &mut Server,
     id: ClientId,
     reason: Reason,
     context: Context,
-    object: Vec<u8>,
-    user: Vec<u8>,
+    mut object: Vec<u8>,
+    mut user: Vec<u8>,
 ) {
+    for name in [&mut object, &mut user] {
+        name.truncate(LONGEST_LOGGED);
+        name.shrink_to_fit();
+    }
     let n = &mut srv.stats.n;
     match reason {
         Reason::Auth => n.auth_denied += 1,
@@ -196,31 +206,37 @@ pub(crate) fn check_sort(
     Err(CmdError::err(text))
 }
 
-/// The first option of SORT that reads other keys, and where their pattern is.
+/// The first option of SORT that reads other keys, and where their pattern is. None too where SORT
+/// itself will refuse what stands before it: that error comes first.
 fn sort_option(spec: &Spec, argv: Argv<'_>) -> Option<(&'static str, usize)> {
-    if !matches!(spec.name, "sort" | "sort_ro") {
+    if !matches!(spec.own.finder, Finder::Sort | Finder::SortRo) {
         return None;
     }
+    let stores = spec.own.finder == Finder::Sort;
     let mut at = 2;
-    while at < argv.len() {
+    while let Some(word) = argv.get(at) {
         let value = argv.get(at + 1);
-        match arg::lower(argv[at]).as_slice() {
+        at += match arg::lower(word).as_slice() {
+            b"asc" | b"desc" | b"alpha" => 1,
+            b"limit" if at + 2 < argv.len() => {
+                arg::int(argv[at + 1]).and_then(|_| arg::int(argv[at + 2])).ok()?;
+                3
+            }
             b"by" if value.is_some_and(|pattern| pattern.contains(&b'*')) => {
                 return Some(("BY", at + 1));
             }
-            b"get" if value.is_some_and(|pattern| *pattern != b"#") => {
-                return Some(("GET", at + 1));
-            }
-            b"by" | b"get" | b"store" => at += 2,
-            b"limit" => at += 3,
-            _ => at += 1,
-        }
+            // Compat: `GET #` reads no other key, and is denied all the same.
+            b"get" if value.is_some() => return Some(("GET", at + 1)),
+            b"by" if value.is_some() => 2,
+            b"store" if value.is_some() && stores => 2,
+            _ => return None,
+        };
     }
     None
 }
 
-/// After a change of users: clients learn whether they are restricted, and those whose user is gone
-/// leave. O(clients). `asker` gets its reply first.
+/// After a change of users: clients learn whether they are restricted and whether they have to log
+/// in, and those whose user is gone leave. O(clients). `asker` gets its reply first.
 pub(crate) fn refresh(srv: &mut Server, asker: ClientId) {
     let open = srv.acl.lets_everybody_in();
     let ids: Vec<ClientId> = srv.clients.iter().map(|client| client.id).collect();
@@ -233,7 +249,14 @@ pub(crate) fn refresh(srv: &mut Server, asker: ClientId) {
         let restricted = srv.acl.get(user).map(|user| !user.is_open());
         let Some(session) = srv.clients.session_mut(id) else { continue };
         session.restricted = restricted.unwrap_or(true);
-        session.authenticated |= open && user == acl::DEFAULT;
+        // Who came while a password was needed has to give it when it is needed again.
+        match open {
+            true if user == acl::DEFAULT && !session.authenticated => {
+                (session.authenticated, session.let_in) = (true, true);
+            }
+            false if session.let_in => (session.authenticated, session.let_in) = (false, false),
+            _ => {}
+        }
         if restricted.is_none() {
             (session.user, session.authenticated) = (acl::DEFAULT, false);
             let how = if id == asker { Close::AfterReply } else { Close::Now };

@@ -199,6 +199,8 @@ fn shown(row: &Row, argv: Argv<'_>) -> Vec<Vec<u8>> {
         match () {
             () if is_rule => rule(arg),
             () if follows_name => REDACTED.to_vec(),
+            // A password with blanks in it makes several words, of which other logs know nothing.
+            () if own.secrets == own::Secrets::All => REDACTED.to_vec(),
             () => hidden.as_ref().map_or(*arg, |hidden| hidden[i].as_slice()).to_vec(),
         }
     };

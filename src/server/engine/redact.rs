@@ -1,5 +1,6 @@
 //! Secrets in arguments, hidden from logs and watchers.
 
+use crate::commands::arg;
 use crate::commands::own::Secrets;
 use crate::resp::argv::Argv;
 use crate::server::parts::Row;
@@ -18,7 +19,7 @@ pub(crate) fn redact(row: &Row, argv: Argv<'_>) -> Option<Vec<Vec<u8>>> {
         Secrets::All => (1..argv.len()).for_each(&mut hide),
         Secrets::BehindAuth => {
             for (i, arg) in argv.iter().enumerate() {
-                if arg.eq_ignore_ascii_case(b"auth") {
+                if arg::is(arg, "auth") {
                     hide(i + 1);
                     hide(i + 2);
                 }
@@ -26,9 +27,9 @@ pub(crate) fn redact(row: &Row, argv: Argv<'_>) -> Option<Vec<Vec<u8>>> {
         }
         Secrets::BehindAuthOrAuth2 => {
             for (i, arg) in argv.iter().enumerate().skip(6) {
-                if arg.eq_ignore_ascii_case(b"auth") {
+                if arg::is(arg, "auth") {
                     hide(i + 1);
-                } else if arg.eq_ignore_ascii_case(b"auth2") {
+                } else if arg::is(arg, "auth2") {
                     hide(i + 1);
                     hide(i + 2);
                 }

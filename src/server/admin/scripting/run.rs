@@ -256,7 +256,8 @@ impl Runner<'_> {
         access::check(srv, self.client, row, argv, Context::Script).map_err(|denied| {
             let user = access::user_of(srv, self.client).map_or(&b""[..], |user| &user.name);
             let text = access::message(user, row, argv, denied, false);
-            CmdError::coded("NOPERM", [b"ACL failure in script: ", &text[..]].concat())
+            // Compat: NOPERM is for clients; a script gets a plain error.
+            CmdError::err([b"ACL failure in script: ", &text[..]].concat())
         })?;
         access::check_sort(srv, self.client, row, argv, Context::Script)
     }
