@@ -33,8 +33,12 @@ impl View for &stream::Stream {
         false
     }
 
+    /// Delivery limits stay behind: by them claims write to other streams, and who copies may have
+    /// no right to these.
     fn duplicate(self, _room: usize) -> Object {
-        Object::Stream(Box::new(self.clone()))
+        let mut copy = self.clone();
+        copy.groups.values_mut().for_each(|group| group.limit = None);
+        Object::Stream(Box::new(copy))
     }
 
     fn free_effort(self) -> usize {
