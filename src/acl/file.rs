@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::keys::Form;
 use super::role::{Role, Roles, fault_of_name};
 use super::rule::{Fault, merge};
 use super::selector::has_spaces;
@@ -125,18 +126,21 @@ fn obey_all(
 
 /// The text of a file that holds these.
 pub(crate) fn write<'a>(roles: &Roles, users: impl Iterator<Item = &'a User>) -> Vec<u8> {
-    let lines = roles.iter().map(role_line).chain(users.map(line));
+    let lines = roles
+        .iter()
+        .map(|role| role_line(role, Form::Kept))
+        .chain(users.map(|user| line(user, Form::Kept)));
     lines.flat_map(|line| [line, b"\n".to_vec()]).flatten().collect()
 }
 
 /// The line of one role.
-pub(crate) fn role_line(role: &Role) -> Vec<u8> {
-    [b"role ", &role.name[..], b" ", &role.rights().text()].concat()
+pub(crate) fn role_line(role: &Role, form: Form) -> Vec<u8> {
+    [b"role ", &role.name[..], b" ", &role.rights().text(form)].concat()
 }
 
 /// The line of one user.
-pub(crate) fn line(user: &User) -> Vec<u8> {
-    [b"user ", &user.name[..], b" ", &user.text()].concat()
+pub(crate) fn line(user: &User, form: Form) -> Vec<u8> {
+    [b"user ", &user.name[..], b" ", &user.text(form)].concat()
 }
 
 /// A line for a configuration file, which is split at blanks too, but knows quotes.
@@ -165,7 +169,7 @@ mod tests {
         let held = read(text.as_bytes(), "f", false).expect("valid");
         let written = write(&held.roles, held.users.values());
         assert_eq!(read(&written, "f", false).expect("valid"), held);
-        let alice = held.users[&b"alice"[..]].text();
+        let alice = held.users[&b"alice"[..]].text(Form::Kept);
         let hash = crate::util::sha256::hex(b"secret");
         let expected = format!(
             "on sanitize-payload #{hash} ~a:* %R~b resetchannels &news -@all +get +@set -sadd \

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::file;
+use super::keys::Form;
 use super::role::{Role, Roles, fault_of_name};
 use super::rule::merge;
 use super::selector::Selector;
@@ -38,7 +39,11 @@ pub fn rules(data: &[u8]) {
     assert_eq!(again.users.get(&b"u"[..]), Some(&user));
     assert_eq!(again.roles, roles);
     // A configuration file is split at blanks, with quotes.
-    for line in roles.iter().map(file::role_line).chain([file::line(&user)]) {
+    for line in roles
+        .iter()
+        .map(|role| file::role_line(role, Form::Kept))
+        .chain([file::line(&user, Form::Kept)])
+    {
         let split = split_args(&file::config_line(&line)).expect("balanced");
         assert_eq!(split.join(&b' '), line);
     }

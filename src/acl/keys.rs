@@ -29,13 +29,23 @@ pub(crate) struct KeyPattern {
     pub pattern: Pattern,
 }
 
+/// What rules are written for.
+///
+/// Compat: `%R~*` and `%W~*` together are shown as `~*`, which is read as `allkeys`: it allows more,
+/// and no pattern may follow it. So Redis can't read the file of users that it has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// To be shown, as Redis does.
+    Shown,
+    /// To be read again.
+    Kept,
+}
+
 impl KeyPattern {
     /// As a rule: `~x`, `%R~x` or `%W~x`.
-    pub(crate) fn text(&self) -> Vec<u8> {
+    pub(crate) fn text(&self, form: Form) -> Vec<u8> {
         let mark: &[u8] = match (self.read, self.write) {
-            // Compat: Redis writes `~*`, which is read as `allkeys`: it allows more, and no pattern
-            // may follow it, so Redis can't read the file of users that it has written.
-            (true, true) if self.pattern.text() == b"*" => b"%RW~",
+            (true, true) if form == Form::Kept && self.pattern.text() == b"*" => b"%RW~",
             (true, true) => b"~",
             (true, false) => b"%R~",
             (false, true) => b"%W~",

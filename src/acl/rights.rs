@@ -1,6 +1,7 @@
 //! Several selectors: what a user may do by itself, or by a role. One that allows a command is
 //! enough.
 
+use super::keys::Form;
 use super::rule::Fault;
 use super::selector::Selector;
 use crate::util::split::split_args;
@@ -52,10 +53,10 @@ impl Rights {
     }
 
     /// The rules that give the same rights again, as a file has them.
-    pub(crate) fn text(&self) -> Vec<u8> {
-        let mut text = self.root.text();
+    pub(crate) fn text(&self, form: Form) -> Vec<u8> {
+        let mut text = self.root.text(form);
         for selector in &self.selectors {
-            text.extend([b" (", &selector.text()[..], b")"].concat());
+            text.extend([b" (", &selector.text(form)[..], b")"].concat());
         }
         text
     }

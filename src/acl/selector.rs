@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::keys::{KeyPattern, KeyRules, TooMany};
+use super::keys::{Form, KeyPattern, KeyRules, TooMany};
 use super::pattern::Pattern;
 use super::rule::Fault;
 use crate::commands::spec::{self, Spec};
@@ -403,11 +403,11 @@ impl Selector {
     }
 
     /// The patterns of keys, with blanks between them.
-    pub(crate) fn keys_text(&self) -> Vec<u8> {
+    pub(crate) fn keys_text(&self, form: Form) -> Vec<u8> {
         if self.all_keys {
             return b"~*".to_vec();
         }
-        self.keys.list().iter().map(KeyPattern::text).collect::<Vec<_>>().join(&b' ')
+        self.keys.list().iter().map(|known| known.text(form)).collect::<Vec<_>>().join(&b' ')
     }
 
     /// The patterns of channels, with blanks between them.
@@ -430,9 +430,9 @@ impl Selector {
     }
 
     /// All rules, which make the same selector again.
-    pub(crate) fn text(&self) -> Vec<u8> {
+    pub(crate) fn text(&self, form: Form) -> Vec<u8> {
         let mut text = Vec::new();
-        let keys = self.keys_text();
+        let keys = self.keys_text(form);
         if !keys.is_empty() {
             text.extend([&keys[..], b" "].concat());
         }

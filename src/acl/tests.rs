@@ -1,5 +1,6 @@
 //! Rules as operators write them, and what they come to.
 
+use super::keys::Form;
 use super::role::Roles;
 use super::selector::Denied;
 use super::user::User;
@@ -55,8 +56,9 @@ fn keys_by_use() {
 fn a_star_that_is_read_and_written_is_no_allkeys() {
     let u = user("on ~a %R~* %W~* ~b");
     assert!(!u.own().root().all_keys());
-    let text = super::file::line(&u);
-    let text = String::from_utf8_lossy(&text).into_owned();
+    let text = |form| String::from_utf8_lossy(&super::file::line(&u, form)).into_owned();
+    assert!(text(Form::Shown).contains("~a ~* ~b "));
+    let text = text(Form::Kept);
     assert!(text.contains("~a %RW~* ~b "), "{text}");
     let rules = text.strip_prefix("user u ").expect("its name comes first").to_owned();
     assert_eq!(user(&rules), u);
@@ -172,7 +174,7 @@ fn databases_are_those_that_are_named_and_the_selected_one() {
     };
     let u = user("on allkeys allchannels +@all db=2,0,2");
     assert!(!u.is_open());
-    assert_eq!(String::from_utf8_lossy(&u.own().root().text()), "~* &* db=0,2 +@all");
+    assert_eq!(String::from_utf8_lossy(&u.own().root().text(Form::Shown)), "~* &* db=0,2 +@all");
     for (command, db, expected) in [
         ("get a", 0, Ok(())),
         ("get a", 1, Err(Denied::Database(0))),
@@ -251,7 +253,9 @@ fn roles_change_whole_and_go_when_nobody_has_them() {
     let mut acl = Acl::default();
     acl.set_role(b"r", &[b"+get"]).expect("valid");
     acl.set_role(b"s", &[]).expect("valid");
-    let text = |acl: &Acl| acl.roles().iter().map(super::file::role_line).collect::<Vec<_>>();
+    let text = |acl: &Acl| {
+        acl.roles().iter().map(|role| super::file::role_line(role, Form::Kept)).collect::<Vec<_>>()
+    };
     let before = text(&acl);
     assert!(acl.set_role(b"r", &[b"+set", b"on"]).is_err());
     assert!(acl.set_role(b"a,b", &[]).is_err() && acl.set_role(b"", &[]).is_err());

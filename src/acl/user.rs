@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::keys::Form;
 use super::rights::Rights;
 use super::role::{Role, Roles, names_of_roles};
 use super::rule::Fault;
@@ -163,7 +164,7 @@ impl User {
     }
 
     /// The rules that make the same user again, as a file has them.
-    pub(crate) fn text(&self) -> Vec<u8> {
+    pub(crate) fn text(&self, form: Form) -> Vec<u8> {
         let mut text = Vec::new();
         for flag in self.flags() {
             text.extend([flag.as_bytes(), b" "].concat());
@@ -171,7 +172,7 @@ impl User {
         for hash in &self.passwords {
             text.extend([b"#", hash.as_bytes(), b" "].concat());
         }
-        text.extend(self.own.text());
+        text.extend(self.own.text(form));
         if !self.roles.is_empty() {
             let names: Vec<&[u8]> = self.roles.iter().map(|role| &role.name[..]).collect();
             text.extend([b" role=", &names.join(&b',')[..]].concat());

@@ -3,6 +3,7 @@
 //! Whoever changes users has `engine::access` bring all clients into line.
 
 use crate::acl::file;
+use crate::acl::keys::Form;
 use crate::acl::rights::Rights;
 use crate::acl::selector::{self, Selector};
 use crate::commands::spec::{self, Spec};
@@ -195,7 +196,7 @@ fn describe(reply: &mut Reply, selector: &Selector, databases: Databases) {
     reply.bulk(b"commands");
     reply.bulk(&selector.commands_text());
     reply.bulk(b"keys");
-    reply.bulk(&selector.keys_text());
+    reply.bulk(&selector.keys_text(Form::Shown));
     reply.bulk(b"channels");
     reply.bulk(&selector.channels_text());
     if let Some(text) = databases.text_of(selector) {
@@ -207,8 +208,8 @@ fn describe(reply: &mut Reply, selector: &Selector, databases: Databases) {
 /// `ACL LIST`: roles come first. O(roles + users). Joins: acl.
 fn list(srv: &mut Server, call: &mut Call<'_>) -> CmdResult {
     call.reply.array(srv.acl.roles().len() + srv.acl.len());
-    srv.acl.roles().iter().for_each(|role| call.reply.bulk(&file::role_line(role)));
-    srv.acl.users().for_each(|user| call.reply.bulk(&file::line(user)));
+    srv.acl.roles().iter().for_each(|role| call.reply.bulk(&file::role_line(role, Form::Shown)));
+    srv.acl.users().for_each(|user| call.reply.bulk(&file::line(user, Form::Shown)));
     Ok(Flow::Done)
 }
 

@@ -5,6 +5,7 @@
 //! are gone.
 
 use crate::acl::file;
+use crate::acl::keys::Form;
 use crate::acl::log::{Context, Event, Reason};
 use crate::acl::role::Role;
 use crate::acl::selector::Denied;
@@ -319,14 +320,16 @@ pub(crate) fn load_file(srv: &mut Server) -> Result<(), String> {
 /// The lines `user ...` of the configuration file; none if another file holds the users.
 pub(crate) fn lines(srv: &Server) -> Vec<Vec<u8>> {
     match srv.cfg.acl.file.is_empty() {
-        true => srv.acl.users().map(|user| file::config_line(&file::line(user))).collect(),
+        true => {
+            srv.acl.users().map(|user| file::config_line(&file::line(user, Form::Kept))).collect()
+        }
         false => Vec::new(),
     }
 }
 
 /// The lines `role ...` of the configuration file, likewise.
 pub(crate) fn role_lines(srv: &Server) -> Vec<Vec<u8>> {
-    let line = |role: &Role| file::config_line(&file::role_line(role));
+    let line = |role: &Role| file::config_line(&file::role_line(role, Form::Kept));
     match srv.cfg.acl.file.is_empty() {
         true => srv.acl.roles().iter().map(line).collect(),
         false => Vec::new(),
