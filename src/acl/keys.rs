@@ -31,8 +31,8 @@ pub(crate) struct KeyPattern {
 
 /// What rules are written for.
 ///
-/// Compat: `%R~*` and `%W~*` together are shown as `~*`, which is read as `allkeys`: it allows more,
-/// and no pattern may follow it. So Redis can't read the file of users that it has written.
+/// Compat: `%R~*` and `%W~*` together are shown as `~*`, which is read as `allkeys`: it allows
+/// more, and no pattern may follow it. So Redis can't read the file of users that it has written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// To be shown, as Redis does.
