@@ -25,7 +25,7 @@ server=$(realpath "${SERVER:-$root/target/release/redust-server}")
 [ -x "$server" ] || { echo "run.sh: no server binary at $server (cargo build --release)" >&2; exit 2; }
 command -v tclsh >/dev/null || { echo "run.sh: tclsh is missing: apt-get install tcl" >&2; exit 2; }
 
-# The suite starts servers with directives that are missing here (`aclfile`, for instance).
+# The suite starts servers with directives that are missing here (`loadmodule`, for instance).
 export REDUST_UNAVAILABLE_DIRECTIVES=warn
 
 logs=${LOGS:-$root/tests/tmp/upstream}

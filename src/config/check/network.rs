@@ -1,6 +1,7 @@
 //! Who can connect, by which way, and how many.
 
 use super::{Severity, View};
+use crate::config::choice::TlsAuthClients;
 use crate::config::{RESERVED_FILES, table};
 
 /// Passwords shorter than this can be guessed: the server answers hundreds of thousands a second.
@@ -24,7 +25,9 @@ fn is_loopback(address: &[u8]) -> bool {
 fn access(view: &mut View<'_>) {
     let config = view.config();
     let (net, password) = (&config.net, &config.acl.require_pass);
-    let open = net.port != 0 && !net.bind.iter().all(|address| is_loopback(address));
+    let tls = &config.tls;
+    let by_tls = tls.port != 0 && tls.auth_clients != TlsAuthClients::Yes;
+    let open = (net.port != 0 || by_tls) && !net.bind.iter().all(|address| is_loopback(address));
     if !open {
         return;
     }
@@ -43,13 +46,17 @@ fn access(view: &mut View<'_>) {
 }
 
 fn listeners(view: &mut View<'_>) {
-    let net = &view.config().net;
-    if net.port == 0 && net.unix_socket.is_empty() {
+    let (net, tls) = (&view.config().net, view.config().tls.port);
+    if net.port == 0 && tls == 0 && net.unix_socket.is_empty() {
         let text = "nothing to listen on: no port, and no unix socket";
         view.error("no-listener", "port", text, "set 'port' or 'unixsocket'");
-    } else if net.port != 0 && net.bind.is_empty() && net.unix_socket.is_empty() {
+    } else if net.port | tls != 0 && net.bind.is_empty() && net.unix_socket.is_empty() {
         let text = "nothing to listen on: no address";
         view.error("no-listener", "bind", text, "set 'bind' or 'unixsocket'");
+    }
+    if tls != 0 && net.port == tls {
+        let text = "clients without TLS have this port";
+        view.error("tls-port-taken", "tls-port", text, "set another port");
     }
     if net.unix_socket.is_empty() {
         if view.is_given("unixsocketperm") {
@@ -79,7 +86,7 @@ fn admin(view: &mut View<'_>) {
     if net.admin_port == 0 {
         return;
     }
-    if net.admin_port == net.port {
+    if net.admin_port == net.port || net.admin_port == config.tls.port {
         let text = "clients have this port, so administrators can't have it";
         view.error("admin-port-taken", "admin-port", text, "set another port");
     }

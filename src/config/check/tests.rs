@@ -301,6 +301,12 @@ fn who_can_connect() {
     has_not(&fake, "requirepass abc\nbind 127.0.0.1", "weak-password");
     has_not(&fake, "requirepass abc\nport 0\nunixsocket /tmp/s", "weak-password");
     has(&fake, "port 0", "error no-listener");
+    has_not(&fake, "port 0\ntls-port 7000", "no-listener");
+    has(&fake, "port 7000\ntls-port 7000", "error tls-port-taken");
+    has(&fake, "tls-port 7001\nadmin-port 7001", "error admin-port-taken");
+    let open = "port 0\nprotected-mode no\ntls-port 7000";
+    has_not(&fake, open, "open-to-all");
+    has(&fake, &format!("{open}\ntls-auth-clients optional"), "warning open-to-all");
     has(&fake, "port 7000\nadmin-port 7000", "error admin-port-taken");
     has(&fake, "admin-port 7001\nadmin-bind *", "note open-admin-port");
     has_not(&fake, "admin-port 7001", "open-admin-port");

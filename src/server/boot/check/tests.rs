@@ -12,10 +12,14 @@ fn starts(run: &Run) -> Result<(), String> {
     let renames: Vec<_> = loaded.renames.iter().map(|line| line.value.clone()).collect();
     Table::build(admin::TABLES, &renames).map_err(|(_, why)| why)?;
     let net = &loaded.config.net;
-    if (net.port == 0 || net.bind.is_empty()) && net.unix_socket.is_empty() {
+    let tls = loaded.config.tls.port;
+    if (net.port | tls == 0 || net.bind.is_empty()) && net.unix_socket.is_empty() {
         return Err("Configured to not listen anywhere".into());
     }
-    if net.admin_port != 0 && net.admin_port == net.port {
+    let mut ports = vec![net.port, tls, net.admin_port];
+    ports.retain(|port| *port != 0);
+    ports.sort_unstable();
+    if ports.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err("Failed listening on port".into());
     }
     Ok(())
