@@ -30,9 +30,10 @@ pub(crate) fn note(srv: &mut Server, call: &Call<'_>, ns: u64, reply: usize) {
     let chosen = match call.env.origin {
         Origin::Script | Origin::File => return,
         // Its transaction is still to come.
-        Origin::Exec => session.looks() && session.is_next(),
-        // It is here for the logs: its group was counted as a whole.
-        Origin::Client if !session.looks() && !exec.unit.again => false,
+        Origin::Exec => session.takes_all() || session.looks() && session.is_next(),
+        // It is here for the logs, as its group was counted as a whole; or the session has begun
+        // within the group.
+        Origin::Client if !session.looks() && !exec.unit.again => session.takes_all(),
         Origin::Client => {
             let (chosen, more) = session.next();
             // A woken command belongs to no group.

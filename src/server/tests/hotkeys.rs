@@ -20,6 +20,16 @@ fn calls(b: &Bench, name: &str) -> u64 {
 }
 
 #[test]
+fn what_comes_behind_the_start_in_the_same_group_is_looked_at() {
+    let mut b = Bench::new(1);
+    let group = ["set a 1", "hotkeys start metrics 1 net", "set b 1", "get a", "ping", "get b"];
+    pipeline(&mut b, 1, &group);
+    assert_eq!(b.srv.hotkeys.as_ref().expect("a session").seen, 3);
+    pipeline(&mut b, 1, &["get a", "multi", "get a", "get b", "exec", "get a"]);
+    assert_eq!(b.srv.hotkeys.as_ref().expect("a session").seen, 7);
+}
+
+#[test]
 fn one_of_so_many_is_looked_at_whatever_shares_its_time() {
     // PING is never brief, and a group is mixed, so that what shares its time ends anywhere.
     let group = ["get a", "get b", "ping", "get a", "keys *", "get c", "get a", "ping"];
