@@ -247,9 +247,9 @@ fn add(ctx: &mut Ctx<'_>, argv: Argv<'_>, at_ms: Option<u64>) -> CmdResult {
     if matches!(options.new, NewId::Exactly(Id::MIN)) {
         return Err(CmdError::new("ERR The ID specified in XADD must be greater than 0-0"));
     }
-    let auto = matches!(options.new, NewId::Auto(_));
     // Redis 8.6 tells its files and replicas the ID with the message that it belongs to.
-    if options.sender.is_some() && !auto && !env.is_told() {
+    let tells_id = !matches!(options.new, NewId::Auto(_));
+    if options.sender.is_some() && tells_id && !env.is_told() {
         return Err(super::idempotent::AUTO_ONLY);
     }
     let message = options.sender.map(|sender| sender.message(argv.from(fields)));
@@ -259,22 +259,19 @@ fn add(ctx: &mut Ctx<'_>, argv: Argv<'_>, at_ms: Option<u64>) -> CmdResult {
         return Ok(Flow::Done);
     };
     if let Some(message) = &message
-        && (auto || !env.is_told())
+        && !tells_id
     {
-        let producers = stream.producers.as_mut();
-        let known = producers.and_then(|producers| {
-            let known = producers.find(message.producer, &message.iid, env.now_ms as u64);
-            producers.duplicates += u64::from(known.is_some());
-            known
-        });
-        match known {
-            Some(id) => reply_id(reply, id),
-            // Redis 8.6 tells of a message that came twice with no ID: it has not become an entry
-            // there, and does not here, whatever is remembered.
-            None if env.is_told() => reply.null(),
-            None => {}
+        if let Some(producers) = &mut stream.producers
+            && let Some(id) = producers.find(message.producer, &message.iid, env.now_ms as u64)
+        {
+            producers.duplicates = producers.duplicates.wrapping_add(1);
+            reply_id(reply, id);
+            return Ok(Flow::Done);
         }
-        if known.is_some() || env.is_told() {
+        // Redis 8.6 tells of a message that came twice with no ID: it has not become an entry
+        // there, and does not here, whatever is remembered.
+        if env.is_told() {
+            reply.null();
             return Ok(Flow::Done);
         }
     }

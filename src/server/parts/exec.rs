@@ -197,6 +197,7 @@ impl Brief {
     /// or none.
     #[inline]
     pub(crate) fn begin(&mut self, allowed: bool) {
+        debug_assert!(self.runs.is_empty(), "the last group has been settled");
         self.room = if allowed { ANY } else { 0 };
         self.granted = self.room;
     }
