@@ -182,6 +182,47 @@ impl<'a> Elements<'a> {
         at
     }
 
+    /// How many elements the entry at `at` has of a block of `shared` names; the one that says so
+    /// in a listpack is not counted.
+    #[inline]
+    fn elements(self, shared: usize, at: usize) -> usize {
+        let raw = self.begin(Id::MIN, shared, at);
+        if raw.flags & SAME == 0 { 4 + 2 * raw.fields } else { 3 + raw.fields }
+    }
+
+    /// Copies `n` elements from `at` on, each with the backlen of a listpack if `BACK`. Returns
+    /// where the next element is. O(their bytes).
+    #[inline]
+    fn copy<const BACK: bool>(self, mut at: usize, n: usize, out: &mut Vec<u8>) -> usize {
+        for _ in 0..n {
+            let rest = &self.bytes[at..];
+            let len = match rest[0] {
+                0..0x80 => 1,
+                first @ 0x80..0xC0 => 1 + usize::from(first & 0x3F),
+                _ => decode(rest).expect(SOUND).1,
+            };
+            // Most are short, and sixteen bytes at once are copied without a call.
+            match rest.first_chunk::<16>() {
+                Some(chunk) if len < 16 => {
+                    let mut chunk = *chunk;
+                    if BACK {
+                        chunk[len] = len as u8;
+                    }
+                    out.extend_from_slice(&chunk);
+                    out.truncate(out.len() - 16 + len + usize::from(BACK));
+                }
+                _ => {
+                    out.extend_from_slice(&rest[..len]);
+                    if BACK {
+                        encode_backlen(out, len);
+                    }
+                }
+            }
+            at += len + self.backlen(len);
+        }
+        at
+    }
+
     /// Entries that are there, entries that are deleted, and what follows these numbers.
     fn counts(self) -> (i64, i64, usize) {
         let (count, at) = self.int(0);
@@ -280,17 +321,10 @@ impl Block {
         let Block::Open(_) = self else { return };
         let (all, head) = (self.all(), self.all().head());
         let mut out = Vec::with_capacity(all.bytes.len());
-        let copy = |out: &mut Vec<u8>, from: usize, end: usize| {
-            let mut at = from;
-            while at < end {
-                let (_, len) = decode(&all.bytes[at..]).expect(SOUND);
-                out.extend_from_slice(&all.bytes[at..at + len]);
-                at += len + backlen_len(len);
-            }
-        };
-        copy(&mut out, 0, head.entries);
-        for raw in self.walk(Id::MIN) {
-            copy(&mut out, raw.at, before(all.bytes, raw.end));
+        let mut at = all.copy::<false>(0, 3 + head.fields + 1, &mut out);
+        while at < all.bytes.len() {
+            let elements = all.elements(head.fields, at);
+            at = all.after(all.copy::<false>(at, elements, &mut out));
         }
         *self = Block::Sealed(out.into_boxed_slice());
     }
@@ -301,30 +335,19 @@ impl Block {
             Block::Open(lp) => return Cow::Borrowed(lp),
             Block::Sealed(_) => self.all(),
         };
-        let (mut out, mut elements) = (Vec::with_capacity(2 * all.bytes.len()), 0);
-        let mut copy = |out: &mut Vec<u8>, from: usize, end: usize| {
-            let (mut at, mut n) = (from, 0);
-            while at < end {
-                let (_, len) = decode(&all.bytes[at..]).expect(SOUND);
-                out.extend_from_slice(&all.bytes[at..at + len]);
-                encode_backlen(out, len);
-                at += len;
-                n += 1;
-            }
-            elements += n;
-            n
-        };
-        copy(&mut out, 0, all.head().entries);
-        let mut entries = 0;
-        for raw in self.walk(Id::MIN) {
-            let n = copy(&mut out, raw.at, raw.end);
+        let (mut out, head) = (Vec::with_capacity(2 * all.bytes.len()), all.head());
+        let mut total = 3 + head.fields + 1;
+        let mut at = all.copy::<true>(0, total, &mut out);
+        while at < all.bytes.len() {
+            let elements = all.elements(head.fields, at);
+            at = all.copy::<true>(at, elements, &mut out);
             let start = out.len();
-            encode_int(&mut out, n);
+            encode_int(&mut out, elements as i64);
             let len = out.len() - start;
             encode_backlen(&mut out, len);
-            entries += 1;
+            total += elements + 1;
         }
-        Cow::Owned(ListpackRef::new(&out, elements as usize + entries).to_owned(0))
+        Cow::Owned(ListpackRef::new(&out, total).to_owned(0))
     }
 
     /// The listpack, to change it. O(n) if it is sealed.

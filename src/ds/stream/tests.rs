@@ -1,5 +1,6 @@
 //! Streams beside maps of the standard library; `REDUST_MODEL_OPS` says how many changes.
 
+use super::block::Block;
 use super::group::Group;
 use super::id::Id;
 use super::log::{NewId, NodeLimits, NotAdded, Trim};
@@ -226,6 +227,31 @@ fn trimming_comes_to_what_it_removes() {
                 assert!(ids.take(seen.len()).eq(seen.iter().copied()));
                 trimmed.check();
             }
+        }
+    }
+}
+
+/// A sealed block gives back the bytes that it had, whatever the lengths of its elements, wherever
+/// the last of them ends.
+#[test]
+fn a_sealed_block_opens_to_the_same_bytes() {
+    let mut values: Vec<Vec<u8>> =
+        (0..300).chain([4095, 4096, 70_000]).map(|n| vec![b'v'; n]).collect();
+    values.extend(
+        (0..63).flat_map(|bit| [1_i64 << bit, -(1 << bit)]).map(|n| n.to_string().into_bytes()),
+    );
+    for (i, value) in values.iter().enumerate() {
+        let master = Id::new(i as u64, 7);
+        let (one, two): ([&[u8]; 2], [&[u8]; 4]) = ([b"n", value], [b"other", value, b"n", b"w"]);
+        for entries in [&[&one[..]][..], &[&one, &two], &[&two, &one, &one]] {
+            let mut block = Block::new(entries[0]);
+            for (n, args) in entries.iter().enumerate() {
+                block.append(master, Id::new(master.ms + 200 * n as u64, 7 + n as u64), args);
+            }
+            let open = block.to_bytes().into_owned();
+            block.seal();
+            assert_eq!(block.to_bytes(), open, "{} bytes, {} entries", value.len(), entries.len());
+            assert!(Block::from_untrusted(open, master).is_ok());
         }
     }
 }
