@@ -173,8 +173,10 @@ class Scripts:
 
     def failing(self, depth):
         t, v = self.text, self.value
+        # In brackets, since a call may give several values, and a billion as the second ends both servers.
+        alone = lambda depth: f"({v(depth)})"
         name, arguments = self.pick([
-            ("cjson.decode", [t]), ("cmsgpack.unpack", [t]), ("string.rep", [v]), ("bit.band", [v]), ("struct.size", [t]),
+            ("cjson.decode", [t]), ("cmsgpack.unpack", [t]), ("string.rep", [alone]), ("bit.band", [v]), ("struct.size", [t]),
             ("string.format", [v, v]), ("cjson.encode", [v]), ("tonumber", [v]), ("error", [v])])
         return ",".join([name] + [argument(depth) for argument in arguments])
 
