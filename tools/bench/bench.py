@@ -154,7 +154,7 @@ WORKLOADS = [
     ("XADD P16", "-c 50 -P 16 xadd s * f1 v1 f2 v2", 1_000_000, None, "xadd"),
     ("XRANGE 100 P16", "-c 50 -P 16 xrange s - + count 100", 100_000, entries(10_000), "xrange"),
     ("XREADGROUP 100", "-c 10 xreadgroup group g worker count 100 streams s >", 2_000, entries(1_000_000), "xreadgroup"),
-    ("XACK P16", "-c 50 -P 16 -r 1000000 xack s g 0-__rand_int__", 200_000, pending(1_000_000), "xack"),
+    ("XACK in 1M P16", "-c 50 -P 16 -r 1000000 xack s g 0-__rand_int__", 200_000, pending(1_000_000), "xack"),
     ("EVAL set P16", f"-c 50 -P 16 -r 1000000 eval {shlex.quote(SET)} 1 key:__rand_int__ v", 400_000, None, "eval"),
     ("EVALSHA bucket P16", f"-c 50 -P 16 -r 100000 evalsha {sha1(BUCKET)} 1 bucket:__rand_int__ 10 100 1700000000 1",
      300_000, lambda server: server.call("script", "load", BUCKET), "evalsha"),
