@@ -163,6 +163,28 @@ impl Scripts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::script::testing::{interpreter, run};
+
+    /// The interpreter has its own way of rounding down (tools/lua/build.rs).
+    #[test]
+    fn a_modulus_is_that_of_lua() {
+        let two_52 = 2_f64.powi(52);
+        let around = [0.0, 0.1, 0.5, 1.0, 1.5, 7.0, 255.0, 1e9, two_52 - 0.5, two_52, 1e300];
+        let mut numbers: Vec<f64> = around.iter().flat_map(|x| [*x, -*x]).collect();
+        numbers.extend([f64::MIN_POSITIVE, f64::INFINITY, f64::NEG_INFINITY, f64::NAN]);
+        let mut state = interpreter();
+        for a in &numbers {
+            for b in &numbers {
+                let chunk = b"return tonumber(ARGV[1]) % tonumber(ARGV[2])";
+                let args = [a, b].map(|x| format!("{x:e}"));
+                let shown = run(&mut state, chunk, &[args[0].as_bytes(), args[1].as_bytes()]);
+                let modulus = a - (a / b).floor() * b;
+                let seen: f64 = shown.parse().expect("a number");
+                let same = seen.to_bits() == modulus.to_bits();
+                assert!(same || seen.is_nan() && modulus.is_nan(), "{a} % {b}: {shown}, {modulus}");
+            }
+        }
+    }
 
     #[test]
     fn digests_are_read_in_any_case() {
