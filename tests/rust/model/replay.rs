@@ -36,7 +36,7 @@ const SETTINGS_A: &str = "--stream-node-max-entries 3 --hash-max-listpack-entrie
     --zset-max-listpack-entries 6 --list-max-listpack-size 5 --set-max-intset-entries 6 \
     --set-max-listpack-entries 8 --hll-sparse-max-bytes 100";
 
-/// A HyperLogLog is a string, so its encoding can be seen: here the servers must have the same setting.
+/// A HyperLogLog is a string, whose bytes show its encoding: this setting must be the same.
 const SETTINGS_B: &str = "--hll-sparse-max-bytes 100";
 
 /// What must not be in the stream: chance, waits, and times that count from the moment of the
