@@ -142,7 +142,7 @@ const CHANGES: &[Change] = &[
         old: "    else if (fasttm(L, gco2u(curr)->metatable, TM_GC) == NULL) {",
         new: "    else if (1) {",
     },
-    // The modulus of positive numbers does without a call of `floor`: a tenth less for a loop of it.
+    // The modulus of positive numbers does without a call of `floor`: a loop of it takes less time.
     // Below 2^52 to cut off is to round down; a zero, which has a sign, goes the long way.
     Change {
         file: "luaconf.h",
